@@ -1,0 +1,40 @@
+# Two commands matter: `make run` and `make test`. Everything happens in .venv.
+PORT ?= 8000
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+export PORT
+
+.PHONY: run test check format clean
+
+run: $(VENV)/run
+	$(BIN)/flask database upgrade
+	$(BIN)/flask discussion publish --keep-edits instance/discussions/*.toml
+	exec $(BIN)/flask serve
+
+test: $(VENV)/test
+	$(BIN)/python -m pytest -n 2
+
+check: $(VENV)/test
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(MAKE) test
+
+format: $(VENV)/test
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean:
+	rm -rf $(VENV)
+
+$(VENV)/run: requirements/run.txt
+	$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed.")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	touch $@
+
+$(VENV)/test: requirements/test.txt $(VENV)/run
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	touch $@

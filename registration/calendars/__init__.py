@@ -1,0 +1,1 @@
+"""A discussion as iCalendar, JSON-LD and calendar links: pure functions."""

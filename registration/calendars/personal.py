@@ -1,0 +1,110 @@
+"""The calendar entries of one attendee: the invitation and cancellation in letters (RFC 6047),
+and the personal calendar. They may hold the join link, and never the personal link."""
+
+from datetime import datetime
+from email.headerregistry import Address
+
+from icalendar import Calendar, Event, vCalAddress, vDuration
+
+from ..languages import gettext as _
+from ..languages import speaking
+from ..links import Links
+from ..models import Discussion
+from .properties import Text, uri
+from .public import PRODID, REFRESH, vevent
+
+
+def request(discussion: Discussion, guest: "Guest", at: datetime, links: Links) -> bytes:
+    """Return a METHOD:REQUEST for one attendee (RFC 5546 3.2.2), written at `at`."""
+    event = _personal(discussion, links)
+    _address(event, discussion, guest, at)
+    return bytes(_calendar("REQUEST", event).to_ical())
+
+
+def cancellation(discussion: Discussion, guest: "Guest", at: datetime, links: Links) -> bytes:
+    """Return a METHOD:CANCEL for one attendee of a discussion that takes place all the same.
+
+    It has no STATUS: with STATUS:CANCELLED it would say that the discussion is off.
+    """
+    event = _personal(discussion, links)
+    del event["STATUS"]
+    _address(event, discussion, guest, at)
+    return bytes(_calendar("CANCEL", event).to_ical())
+
+
+def calendar(discussion: Discussion, sequence: int, links: Links) -> bytes:
+    """Return the personal calendar: the public entry with the join link. It names nobody."""
+    event = _personal(discussion, links)
+    event["SEQUENCE"] = sequence
+    found = _calendar(None, event)
+    found["X-WR-CALNAME"] = found["NAME"] = Text(str(event["SUMMARY"]).replace(",", " "))
+    found.add("REFRESH-INTERVAL", REFRESH, parameters={"VALUE": "DURATION"})
+    found["X-PUBLISHED-TTL"] = vDuration(REFRESH)
+    return bytes(found.to_ical())
+
+
+class Guest:
+    """Whom an entry is for: the address, and SEQUENCE (the discussion's plus their own count)."""
+
+    def __init__(self, address: str, sequence: int) -> None:
+        self.address, self.sequence = address, sequence
+
+
+def can_invite(discussion: Discussion, address: str) -> bool:
+    """Whether an invitation can be sent: a calendar ignores one that it sent itself."""
+    return _organizer(discussion).addr_spec.casefold() != address.casefold()
+
+
+def _personal(discussion: Discussion, links: Links) -> Event:
+    event = vevent(discussion, links)
+    content = discussion.content
+    with speaking(content.language):
+        if content.discreet:
+            _make_discreet(event)
+        if content.join_url:
+            event["LOCATION"] = Text(content.join_url)
+            event["CONFERENCE"] = uri(content.join_url, FEATURE="VIDEO", LABEL=_("Join"))
+            words = _("Join: %(url)s") % {"url": content.join_url}
+            event["DESCRIPTION"] = Text(f"{words}\n\n{event.get('DESCRIPTION', '')}".strip())
+    return event
+
+
+def _make_discreet(event: Event) -> None:
+    """Leave only that there is something at that time: calendars are seen by others."""
+    event["SUMMARY"] = Text(_("Online meeting"))
+    for name in ("DESCRIPTION", "URL", "LINK", "CATEGORIES"):
+        event.pop(name, None)
+
+
+def _address(event: Event, discussion: Discussion, guest: Guest, at: datetime) -> None:
+    del event["DTSTAMP"]
+    event.add("DTSTAMP", at)
+    event["SEQUENCE"] = guest.sequence
+    organizer = _organizer(discussion)
+    event["ORGANIZER"] = _person(organizer.addr_spec)
+    if organizer.display_name and not discussion.content.discreet:
+        event["ORGANIZER"].params["CN"] = organizer.display_name
+    attendee = _person(guest.address)
+    attendee.params.update(
+        {"CUTYPE": "INDIVIDUAL", "ROLE": "REQ-PARTICIPANT", "PARTSTAT": "ACCEPTED", "RSVP": "FALSE"}
+    )
+    event["ATTENDEE"] = attendee
+
+
+def _person(address: str) -> vCalAddress:
+    return vCalAddress(f"mailto:{address}")
+
+
+def _organizer(discussion: Discussion) -> Address:
+    name, _separator, address = discussion.organizer_address.rpartition("<")
+    return Address(display_name=name.strip(), addr_spec=address.rstrip(">"))
+
+
+def _calendar(method: str | None, event: Event) -> Calendar:
+    calendar = Calendar()
+    calendar["PRODID"] = Text(PRODID)
+    calendar["VERSION"] = Text("2.0")
+    if method:
+        calendar["METHOD"] = Text(method)
+    calendar.add_component(event)
+    return calendar

@@ -1,0 +1,110 @@
+"""The public calendar: the feed of all discussions and the file of one.
+
+Pure functions: the same discussions give the same bytes in every process (no clock, no random,
+no METHOD, ORGANIZER, ATTENDEE or calendar-level UID). Nothing here knows the join link.
+"""
+
+import logging
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+
+from icalendar import Calendar, Event, Timezone, TimezoneStandard, vDuration
+
+from ..languages import gettext as _
+from ..languages import speaking
+from ..links import Links
+from ..models import Discussion, DiscussionStatus
+from .properties import Text, add_time, uri
+from .words import description
+
+PRODID = "-//Registration//Registration 1//EN"
+# How often a subscriber is asked to look: an hour, RFC 7986 5.7.
+REFRESH = timedelta(hours=1)
+_STATUS = {DiscussionStatus.PUBLISHED: "CONFIRMED", DiscussionStatus.CANCELLED: "CANCELLED"}
+
+log = logging.getLogger(__name__)
+
+
+def feed(discussions: Iterable[Discussion], name: str, links: Links) -> bytes:
+    """Return the calendar of `discussions`, in their order.
+
+    One that cannot be written is left out and logged, so that it never takes the others down.
+    """
+    calendar = _calendar()
+    calendar["NAME"] = Text(name)
+    calendar["X-WR-CALNAME"] = Text(name)
+    calendar["SOURCE"] = uri(links.feed())
+    calendar["URL"] = uri(links.agenda())
+    calendar["COLOR"] = Text("darkslateblue")
+    calendar.add("REFRESH-INTERVAL", REFRESH, parameters={"VALUE": "DURATION"})
+    calendar["X-PUBLISHED-TTL"] = vDuration(REFRESH)
+    for discussion in discussions:
+        try:
+            event = vevent(discussion, links)
+            event.to_ical()
+        except ValueError:
+            log.exception("The feed leaves out %s, which cannot be written.", discussion.slug)
+        else:
+            calendar.add_component(event)
+    if not calendar.subcomponents:
+        calendar.add_component(_utc())
+    return bytes(calendar.to_ical())
+
+
+def file(discussion: Discussion, links: Links) -> bytes:
+    """Return the calendar of one discussion; with a name, Outlook would make a calendar of it."""
+    calendar = _calendar()
+    calendar.add_component(vevent(discussion, links))
+    return bytes(calendar.to_ical())
+
+
+def vevent(discussion: Discussion, links: Links) -> Event:
+    """Return the entry that everybody may see."""
+    content = discussion.content
+    event = Event()
+    event["UID"] = Text(discussion.uid)
+    event.add("DTSTAMP", discussion.changed_at)
+    event.add("LAST-MODIFIED", discussion.changed_at)
+    event.add("CREATED", discussion.published_at)
+    event.add("SEQUENCE", discussion.sequence)
+    add_time(event, discussion.when)
+    with speaking(content.language):
+        event["SUMMARY"] = Text(content.title)
+        event["DESCRIPTION"] = Text(description(discussion, links))
+        event.add("CATEGORIES", [_("Online discussion")])
+    event["STATUS"] = Text(_STATUS[discussion.status])
+    event["URL"] = uri(links.discussion(discussion.slug))
+    event["LINK"] = [
+        uri(address, LINKREL=relation, LABEL=label)
+        for address, relation, label in _links(discussion, links)
+    ]
+    return event
+
+
+def _links(discussion: Discussion, links: Links) -> list[tuple[str, str, str]]:
+    content = discussion.content
+    found = [(links.discussion(discussion.slug), "describedby", content.title)]
+    if content.recording_url:
+        found.append((content.recording_url, "enclosure", content.title))
+    found += [(item.url, "related", item.name) for item in content.partners if item.url]
+    # A double quote cannot stand in a parameter (RFC 5545 3.1); RFC 6868 is not read everywhere.
+    return [(url, relation, label.replace('"', "'")) for url, relation, label in found]
+
+
+def _calendar() -> Calendar:
+    calendar = Calendar()
+    calendar["PRODID"] = Text(PRODID)
+    calendar["VERSION"] = Text("2.0")
+    return calendar
+
+
+def _utc() -> Timezone:
+    """Return UTC as a VTIMEZONE: a calendar of nothing is not legal (RFC 5545 3.6)."""
+    zone = Timezone()
+    zone["TZID"] = Text("UTC")
+    standard = TimezoneStandard()
+    standard.add("DTSTART", datetime(1970, 1, 1, tzinfo=UTC).replace(tzinfo=None))
+    standard.add("TZOFFSETFROM", timedelta())
+    standard.add("TZOFFSETTO", timedelta())
+    zone.add_component(standard)
+    return zone

@@ -1,0 +1,17 @@
+"""The commands: five lines over a service each, and the worker."""
+
+from flask import Flask
+
+from . import database, discussion, outbox, registrations, serve
+
+
+def init_app(app: Flask) -> None:
+    """Give `flask` the commands."""
+    for command in (
+        database.group,
+        discussion.group,
+        outbox.group,
+        registrations.group,
+        serve.serve,
+    ):
+        app.cli.add_command(command)

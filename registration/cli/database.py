@@ -1,0 +1,27 @@
+"""flask database: the tables, brought up to date and checked."""
+
+import click
+
+from .. import database, house
+from ..services import installing, migrating
+from .groups import Group
+
+group = Group("database", help="Make, upgrade and check the database.")
+
+
+@group.command("upgrade")
+def upgrade() -> None:
+    """Bring the tables up to date; make database and keys where there are none."""
+    house.settings().instance.mkdir(mode=0o700, parents=True, exist_ok=True)
+    migrating.upgrade(database.engine())
+    with database.writing() as session:
+        installing.install(session, house.settings().keys)
+    house.ring()
+    click.echo("The database is up to date.")
+
+
+@group.command("check")
+def check() -> None:
+    """Check that the tables are this version's and the keys are the ones that sealed them."""
+    house.ring()
+    click.echo("The database and its keys are in order.")

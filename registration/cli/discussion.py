@@ -1,0 +1,148 @@
+"""flask discussion: publish, list, show, check and take off."""
+
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from .. import house
+from ..calendars.words import time_in_words
+from ..database import reading, writing
+from ..discussion_file import DiscussionFileRefused, read
+from ..models import Announcement, Discussion
+from ..services import listing, publishing
+from ..services.publishing import Outcome, Publication
+from .groups import Group, as_json, echo_json, echo_table
+
+group = Group("discussion", help="Publish discussions.")
+FILES = click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+
+
+@group.command("publish")
+@FILES
+@click.option("--dry-run", is_flag=True, help="Tell what would change; change nothing.")
+@click.option(
+    "--keep-edits",
+    is_flag=True,
+    help="Leave alone what was edited elsewhere since its file was last published.",
+)
+def publish(files: tuple[Path, ...], *, dry_run: bool, keep_edits: bool) -> None:
+    """Publish discussion files: new ones, or amendments under the same slug.
+
+    If one file has a mistake, none is published.
+    """
+    announcements = [_read(path) for path in files]
+    _refuse_repeated(announcements)
+    with writing() as session:
+        done = [
+            publishing.publish(
+                session,
+                announcement,
+                settings=house.settings(),
+                now=house.now(),
+                keep_edits=keep_edits,
+            )
+            for announcement in announcements
+        ]
+        if dry_run:
+            session.rollback()
+    for publication in done:
+        click.echo(_said_of(publication, dry_run=dry_run))
+
+
+@group.command("check")
+@FILES
+def check(files: tuple[Path, ...]) -> None:
+    """Read discussion files and tell every mistake; publish nothing."""
+    announcements = [_read(path) for path in files]
+    _refuse_repeated(announcements)
+    for path, announcement in zip(files, announcements, strict=True):
+        when = time_in_words(announcement.when)
+        click.echo(f"{path.name}: in order: {announcement.content.title}, {when}")
+
+
+@group.command("list")
+@as_json
+def list_(*, as_json: bool) -> None:
+    """List the discussions."""
+    with reading() as session:
+        found = listing.every(session)
+    if as_json:
+        echo_json([_summary(item) for item in found])
+        return
+    rows = [
+        [item.slug, item.status.value, time_in_words(item.when), item.content.title]
+        for item in found
+    ]
+    echo_table(["slug", "status", "time", "title"], rows)
+
+
+@group.command("show")
+@click.argument("slug")
+@as_json
+def show(slug: str, *, as_json: bool) -> None:
+    """Show all that is published of a discussion."""
+    with reading() as session:
+        found = publishing.find(session, slug)
+    values = _summary(found) | asdict(found.content)
+    if as_json:
+        echo_json(values)
+        return
+    for name, value in values.items():
+        click.echo(f"{name}: {value}")
+
+
+@group.command("unpublish")
+@click.argument("slug")
+def unpublish(slug: str) -> None:
+    """Take a discussion off: its page and calendar file answer that it is gone."""
+    with writing() as session:
+        publishing.unpublish(session, slug, now=house.now())
+    click.echo(f"{slug}: unpublished")
+
+
+def _read(path: Path) -> Announcement:
+    try:
+        return read(path.read_bytes())
+    except OSError as error:
+        raise click.ClickException(f"{path}: {error.strerror}.") from None
+    except DiscussionFileRefused as refusal:
+        mistakes = "\n".join(f"  {mistake}" for mistake in refusal.mistakes)
+        raise click.ClickException(f"{path}\n{mistakes}\nNothing was published.") from None
+
+
+def _refuse_repeated(announcements: list[Announcement]) -> None:
+    slugs = [announcement.slug for announcement in announcements]
+    for slug in slugs:
+        if slugs.count(slug) > 1:
+            raise click.ClickException(
+                f"Two of these files have the slug {slug}; each discussion needs its own. "
+                "Nothing was published."
+            )
+
+
+def _said_of(publication: Publication, *, dry_run: bool) -> str:
+    words = f"{publication.slug}: {'would be ' if dry_run else ''}{publication.outcome.value}"
+    if publication.outcome is Outcome.LEFT_ALONE:
+        return (
+            f"{publication.slug}: not published, because it was edited elsewhere since its file "
+            "was last published; publish it without --keep-edits to replace those edits"
+        )
+    return words + (f" ({', '.join(publication.changed)})" if publication.changed else "")
+
+
+def _summary(discussion: Discussion) -> dict[str, object]:
+    return {
+        "slug": discussion.slug,
+        "uid": discussion.uid,
+        "sequence": discussion.sequence,
+        "version": discussion.version,
+        "status": discussion.status.value,
+        "time": time_in_words(discussion.when),
+        "starts_at": discussion.starts_at.isoformat(),
+        "ends_at": discussion.ends_at.isoformat(),
+        "published_at": discussion.published_at.isoformat(),
+        "changed_at": discussion.changed_at.isoformat(),
+        "seats": discussion.seats,
+        "page": house.links().discussion(discussion.slug),
+    }

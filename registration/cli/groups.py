@@ -1,0 +1,41 @@
+"""A command group that says refusals in one sentence, and prints JSON where it is asked."""
+
+import json
+from typing import Any
+
+import click
+from flask.cli import AppGroup
+
+from ..refusals import Refusal
+
+as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+class RefusingCommand(click.Command):
+    """A command whose refusals go to stderr, with exit status 1."""
+
+    def invoke(self, context: click.Context) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(context)
+        except Refusal as refusal:
+            raise click.ClickException(str(refusal)) from refusal
+
+
+class Group(AppGroup):
+    """A group of such commands, run within the app."""
+
+    command_class = RefusingCommand
+
+
+def echo_json(value: Any) -> None:
+    """Print a value as JSON, Cyrillic as Cyrillic."""
+    click.echo(json.dumps(value, ensure_ascii=False, indent=2))
+
+
+def echo_table(header: list[str], rows: list[list[str]]) -> None:
+    """Print rows under a header, in columns."""
+    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
+    for row in [header, *rows]:
+        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
+        click.echo("  ".join(cells).rstrip())

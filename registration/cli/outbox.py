@@ -1,0 +1,65 @@
+"""flask outbox: deliver, look at and retry letters."""
+
+import signal
+import threading
+
+import click
+from flask import current_app
+
+from .. import house
+from ..database import reading, writing
+from ..mail import outbox as letters
+from . import worker
+from .groups import Group, as_json, echo_json, echo_table
+
+group = Group("outbox", help="Deliver, list and retry letters.")
+
+
+@group.command("deliver")
+@click.option("--forever", is_flag=True, help="Go on until SIGTERM, with the daily round.")
+def deliver(*, forever: bool) -> None:
+    """Deliver the letters that are due."""
+    if not forever:
+        count = worker.deliver_due()
+        click.echo(f"{count} letters delivered.")
+        return
+    house.ring()
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    worker.run(current_app._get_current_object(), stop)  # type: ignore[attr-defined]  # noqa: SLF001
+
+
+@group.command("list")
+@as_json
+def list_(*, as_json: bool) -> None:
+    """List the letters and where each stands, without anybody's name."""
+    with reading() as session:
+        rows = [
+            {
+                "id": letter.id,
+                "kind": letter.kind.value,
+                "state": letter.state.value,
+                "attempts": letter.attempts,
+                "due_at": letter.due_at.isoformat(),
+                "sent_at": letter.sent_at.isoformat() if letter.sent_at else None,
+                "server_answer": letter.server_answer,
+            }
+            for letter in letters.every(session)
+        ]
+    if as_json:
+        echo_json(rows)
+        return
+    header = ["id", "kind", "state", "attempts", "due_at", "sent_at", "server_answer"]
+    echo_table(header, [[str(row[name] or "") for name in header] for row in rows])
+
+
+@group.command("retry")
+@click.argument("ids", nargs=-1, required=True, type=int)
+def retry(ids: tuple[int, ...]) -> None:
+    """Owe letters again, now: those that failed, wait for another try, or are held."""
+    with writing() as session:
+        count = letters.retry(session, ids, house.now())
+    click.echo(f"{count} of {len(ids)} letters will be tried again.")
+    if count < len(ids):
+        raise click.ClickException("The others are sent already, or do not exist.")

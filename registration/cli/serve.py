@@ -1,0 +1,104 @@
+"""flask serve: the production server with its mail worker in one process."""
+
+import logging
+import signal
+import threading
+import time
+from typing import Any
+
+import click
+from flask import Flask, current_app
+from flask.cli import with_appcontext
+from waitress.server import create_server
+
+from .. import house
+from ..settings import is_loopback
+from . import worker
+from .groups import RefusingCommand
+
+# Bodies are kept in memory up to here, and refused beyond: waitress would spill larger ones into
+# temporary files, in the clear. The pages themselves take far less (web.LARGEST_BODY).
+LARGEST_BODY = 2 * 1024 * 1024
+LARGEST_ANSWER = 64 * 1024 * 1024
+THREADS = 8
+# Seconds that requests and the letter in hand are given to finish after SIGTERM.
+GRACE = 20.0
+
+log = logging.getLogger(__name__)
+
+
+@click.command("serve", cls=RefusingCommand)
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to bind.")
+@click.option("--port", default=8000, show_default=True, envvar="PORT", help="The port to bind.")
+@click.option("--without-mail", is_flag=True, help="Deliver nothing: a worker elsewhere does.")
+@with_appcontext
+def serve(host: str, port: int, *, without_mail: bool) -> None:
+    """Serve pages, calendars and mail until SIGTERM."""
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
+    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001
+    app.extensions["settings"] = house.settings().on_port(port)
+    app.config["BOUND_TO_LOOPBACK"] = is_loopback(host)
+    house.ring()
+    server = _server(app, host, port)
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: _stop(stop, server))
+    mail = threading.Thread(target=worker.run, args=(app, stop), name="mail")
+    if not without_mail:
+        mail.start()
+    click.echo(f"Serving {house.settings().public_url} (Ctrl+C stops it)")
+    _serve_until(stop, server)
+    if not without_mail:
+        mail.join(GRACE)
+
+
+def _server(app: Flask, host: str, port: int) -> Any:
+    try:
+        return create_server(
+            app,
+            host=host,
+            port=port,
+            threads=THREADS,
+            ident=None,
+            connection_limit=4000,
+            asyncore_use_poll=True,
+            max_request_body_size=LARGEST_BODY,
+            inbuf_overflow=LARGEST_BODY + 1,
+            outbuf_overflow=LARGEST_ANSWER,
+            # The app itself decides which proxy's word it takes, and sees whether there was one.
+            clear_untrusted_proxy_headers=False,
+        )
+    except OSError as error:
+        raise click.ClickException(
+            f"{host}:{port} cannot be bound ({error.strerror}): choose another --port."
+        ) from None
+
+
+def _stop(stop: threading.Event, server: Any) -> None:
+    stop.set()
+    server.pull_trigger()  # wakes the loop
+
+
+def _serve_until(stop: threading.Event, server: Any) -> None:
+    """Serve until `stop` is set; then take nothing new, and finish what is in hand.
+
+    waitress itself would drop requests in hand at SIGTERM.
+    """
+    while not stop.is_set():
+        _turn(server)
+    server.accepting = False
+    server.socket.close()
+    server.del_channel()
+    deadline = time.monotonic() + GRACE
+    while _is_busy(server) and time.monotonic() < deadline:
+        _turn(server)
+    server.task_dispatcher.shutdown()
+
+
+def _turn(server: Any) -> None:
+    server.asyncore.loop(timeout=0.5, map=server._map, use_poll=True, count=1)  # noqa: SLF001
+
+
+def _is_busy(server: Any) -> bool:
+    channels = list(server.active_channels.values())
+    return any(channel.requests or channel.total_outbufs_len for channel in channels)

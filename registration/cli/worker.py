@@ -1,0 +1,154 @@
+"""The worker: delivers what is owed, batch by batch, and makes the daily round.
+
+A crash loses nothing: a letter is owed until it is marked, and a lease ends by itself.
+"""
+
+import logging
+import threading
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from flask import Flask
+
+from .. import house
+from ..database import DatabaseBusy, DatabaseUnavailable, reading, scrub, writing
+from ..mail import outbox
+from ..mail.delivery import Delivery, LetterRefused, MailStopped, ServerUnavailable, TryLater
+from ..models import Letter
+from ..refusals import Refusal
+from ..services import delivering, erasing, installing
+
+BATCH = 50
+# Seconds between looks into an empty outbox.
+PAUSE = 1.0
+# Seconds to wait while the server cannot be reached: doubled each time, up to the second.
+FIRST_WAIT, LONGEST_WAIT = 5.0, 300.0
+ROUND = timedelta(hours=1)
+
+log = logging.getLogger(__name__)
+
+
+def run(app: Flask, stop: threading.Event) -> None:
+    """Deliver and make rounds until `stop` is set; the letter in hand is finished first."""
+    wait = PAUSE
+    while not stop.wait(wait):
+        try:
+            with app.app_context():
+                make_round()
+                deliver_due(stop)
+            wait = PAUSE
+        except (ServerUnavailable, MailStopped) as refusal:
+            wait = min(max(wait * 2, FIRST_WAIT), LONGEST_WAIT)
+            log.warning("No letter was sent; next try in %d seconds. %s", wait, refusal)
+        except Refusal as refusal:
+            wait = FIRST_WAIT
+            log.error("The worker: %s", refusal)  # noqa: TRY400  # a refusal needs no traceback
+        except Exception as error:  # noqa: BLE001  # the worker outlives every fault
+            wait = FIRST_WAIT
+            log.error("The worker failed with %s.", type(error).__name__)  # noqa: TRY400
+
+
+def deliver_due(stop: threading.Event | None = None) -> int:
+    """Deliver all that is due now and return how many letters were accepted.
+
+    Raises `ServerUnavailable` or `MailStopped` when nothing can be sent at present.
+    """
+    accepted = 0
+    while not (stop and stop.is_set()):
+        letters = _claim()
+        if not letters:
+            break
+        accepted += _deliver(letters, stop)
+    return accepted
+
+
+def make_round() -> None:
+    """Once an hour, erase the registrations whose time has come."""
+    now = house.now()
+    with reading() as session:
+        last = installing.last_round_at(session)
+    if last is not None and timedelta() <= now - last < ROUND:
+        return
+    total = 0
+    while erased := _erase_some(now):
+        total += erased
+    with writing() as session:
+        installing.has_made_round(session, now)
+    scrub()
+    if total:
+        log.info("Erased %d registrations whose time had come.", total)
+
+
+def _erase_some(now: datetime) -> int:
+    with writing() as session:
+        return erasing.erase_due(session, letters=house.letters_folder(), now=now)
+
+
+def _claim() -> Sequence[Letter]:
+    now = house.now()
+    with reading() as session:
+        if not outbox.has_due(session, now):
+            return []
+    with writing() as session:
+        return outbox.claim(session, BATCH, now)
+
+
+def _deliver(letters: Sequence[Letter], stop: threading.Event | None) -> int:
+    """Hand a batch over one connection, and give back what was not tried.
+
+    Where the database fails in between, the leases end by themselves.
+    """
+    delivery = house.new_delivery()
+    accepted = tried = 0
+    try:
+        delivery.open()
+        for letter in letters:
+            if stop and stop.is_set():
+                break
+            accepted += _deliver_one(delivery, letter)
+            tried += 1
+    except (ServerUnavailable, MailStopped) as refusal:
+        _give_back(letters[tried:], str(refusal))
+        raise
+    finally:
+        delivery.close()
+    _give_back(letters[tried:], "not tried")
+    return accepted
+
+
+def _give_back(letters: Sequence[Letter], reason: str) -> None:
+    if letters:
+        with writing() as session:
+            for letter in letters:
+                outbox.release(session, letter, reason)
+
+
+def _deliver_one(delivery: Delivery, letter: Letter) -> bool:
+    """Write and hand over one letter, and mark what came of it; return whether it was accepted."""
+    try:
+        with reading() as session:
+            message = delivering.written(session, letter, **house.means())
+    except (DatabaseBusy, DatabaseUnavailable):
+        raise
+    except Exception as error:  # noqa: BLE001  # one letter that cannot be written blocks no other
+        log.error("Letter %d cannot be written: %s.", letter.id, type(error).__name__)  # noqa: TRY400
+        with writing() as session:
+            outbox.mark_failed(session, letter, f"cannot be written: {type(error).__name__}")
+        return False
+    if message is None:
+        with writing() as session:
+            outbox.mark_dropped(session, letter)
+        return False
+    try:
+        answer, key = delivery.send(message)
+    except LetterRefused as refusal:
+        with writing() as session:
+            outbox.mark_failed(session, letter, str(refusal))
+        return False
+    except TryLater as refusal:
+        with writing() as session:
+            outbox.mark_retry(session, letter, str(refusal), house.now())
+        return False
+    with writing() as session:
+        outbox.mark_sent(session, letter, answer, house.now(), key)
+    return True

@@ -1,0 +1,221 @@
+"""The database: its base model, its time type, and `reading()` and `writing()`, the only ways in.
+
+SQLite is opened as it was measured to lose nothing: WAL with FULL synchronisation where the
+loaded library is free of the WAL-reset bug (3.51.3 and later), a truncated rollback journal with
+FULL elsewhere. Writers begin with BEGIN IMMEDIATE, so that none of them fails half-way.
+"""
+
+import importlib
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from flask import Flask, current_app
+from sqlalchemy import Connection, DateTime, Engine, Enum, MetaData, create_engine, event
+from sqlalchemy.engine import Dialect, make_url
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.orm import DeclarativeBase, Session
+from sqlalchemy.types import TypeDecorator
+
+from .refusals import Refusal
+
+# How long one writer waits for another before the visitor is asked to come back, in seconds.
+PATIENCE = 5
+_FIRST_SOUND_WAL = (3, 51, 3)
+
+
+class DatabaseBusy(Refusal):
+    """Another writer holds the database for longer than a visitor can be kept waiting."""
+
+
+class DatabaseUnavailable(Refusal):
+    """The database cannot be opened, read or written."""
+
+
+class Model(DeclarativeBase):
+    """The base of every table, with one naming convention for constraints."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(column_0_N_label)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An instant: only aware times are stored, only UTC is given back."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a naive time is no instant")
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def by_value(members: type[StrEnum]) -> Enum:
+    """Return a column type that stores an enum by its values, as text."""
+    return Enum(
+        members,
+        native_enum=False,
+        length=40,
+        values_callable=lambda members: [member.value for member in members],
+    )
+
+
+def connect(url: str) -> Engine:
+    """Return an engine for `url`. Connects to nothing yet."""
+    if make_url(url).get_backend_name() == "sqlite":
+        return _sqlite_engine(url)
+    timeout = f"-c lock_timeout={PATIENCE}s -c timezone=UTC"
+    return create_engine(
+        url, hide_parameters=True, pool_pre_ping=True, connect_args={"options": timeout}
+    )
+
+
+def _sqlite_module() -> ModuleType:
+    try:
+        return importlib.import_module("pysqlite3.dbapi2")
+    except ImportError:  # no wheel for this platform
+        return importlib.import_module("sqlite3")
+
+
+def _sqlite_engine(url: str) -> Engine:
+    module = _sqlite_module()
+    path = Path(make_url(url).database or "")
+    engine = create_engine(
+        url,
+        module=module,
+        hide_parameters=True,
+        pool_size=20,
+        connect_args={"timeout": PATIENCE, "check_same_thread": False},
+    )
+    journal = "wal" if module.sqlite_version_info >= _FIRST_SOUND_WAL else "truncate"
+
+    @event.listens_for(engine, "do_connect")
+    def make_private(*_: Any) -> None:
+        # Who may read the file is decided when it is made; an existing one is never opened here,
+        # because closing it again would drop the locks of SQLite's own connections.
+        if path.parent.is_dir() and not path.exists():
+            path.touch(mode=0o600)
+
+    @event.listens_for(engine, "connect")
+    def set_pragmas(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None
+        _set_pragmas(connection, journal)
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        writes = connection.get_execution_options().get("writes")
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine
+
+
+def _set_pragmas(connection: Any, journal: str) -> None:
+    """Set what durability and erasure need, and refuse the connection if SQLite does not obey."""
+    wanted = {"journal_mode": journal, "synchronous": 2, "foreign_keys": 1, "secure_delete": 1}
+    for name, value in wanted.items():
+        connection.execute(f"PRAGMA {name} = {value}").fetchall()
+        got = connection.execute(f"PRAGMA {name}").fetchone()[0]
+        if got != value:
+            raise DatabaseUnavailable(f"SQLite keeps {name} at {got} where {value} is needed.")
+
+
+def init_app(app: Flask, url: str) -> None:
+    """Give `app` its engine, and the lock on which its own writers queue."""
+    app.extensions["engine"] = connect(url)
+    app.extensions["writers"] = threading.Lock()
+
+
+def engine() -> Engine:
+    """Return the running app's engine."""
+    found: Engine = current_app.extensions["engine"]
+    return found
+
+
+@contextmanager
+def reading() -> Iterator[Session]:
+    """Open a session that sees one state of the database and changes nothing."""
+    with phrased(), Session(engine(), expire_on_commit=False) as session:
+        yield session
+
+
+@contextmanager
+def writing() -> Iterator[Session]:
+    """Open a session whose changes are durable when the block ends, or undone if it raises.
+
+    Raises `DatabaseBusy` when another writer does not finish within `PATIENCE` seconds.
+    """
+    queue: threading.Lock = current_app.extensions["writers"]
+    # SQLite's busy handler lets waiting writers overtake each other; a lock is fairer.
+    single = engine().dialect.name == "sqlite"
+    if single and not queue.acquire(timeout=PATIENCE):
+        raise DatabaseBusy("The database is busy; try again in a minute.")
+    try:
+        options = engine().execution_options(writes=True)
+        with phrased(), Session(options, expire_on_commit=False) as session, session.begin():
+            yield session
+    finally:
+        if single:
+            queue.release()
+
+
+def scrub() -> bool:
+    """Empty SQLite's journal, in which erased pages can still be read; False if it is in use.
+
+    It waits for nobody: a checkpoint beside a long read would hold registrations up.
+    """
+    if engine().dialect.name != "sqlite":
+        return True
+    connection = engine().raw_connection()
+    try:
+        driver: Any = connection.driver_connection
+        driver.execute("PRAGMA busy_timeout = 0")
+        busy = driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        driver.execute(f"PRAGMA busy_timeout = {PATIENCE * 1000}")
+    finally:
+        connection.close()
+    return not busy
+
+
+@contextmanager
+def phrased() -> Iterator[None]:
+    """Turn what the driver says of a busy or unusable database into a refusal."""
+    try:
+        yield
+    except OperationalError as error:
+        raise _refusal(error) from error
+
+
+def _refusal(error: DBAPIError) -> Refusal:
+    said = str(error.orig)
+    if "locked" in said or getattr(error.orig, "sqlstate", None) == "55P03":
+        return DatabaseBusy("The database is busy; try again in a minute.")
+    reasons = {
+        "readonly": "The database is read-only: give this user the right to write it.",
+        "unable to open": "The database cannot be opened: does its folder exist?",
+        "disk is full": "The disk is full.",
+        "no such table": "The database has no tables yet: run `flask database upgrade`.",
+    }
+    for sign, sentence in reasons.items():
+        if sign in said:
+            return DatabaseUnavailable(sentence)
+    return DatabaseUnavailable(f"The database does not answer: {said.splitlines()[0]}.")

@@ -1,0 +1,189 @@
+"""Reads a discussion file (TOML) into an `Announcement`, or tells every mistake in it at once."""
+
+import re
+import tomllib
+from datetime import UTC, datetime
+
+from babel import Locale, UnknownLocaleError
+
+from ..models import Announcement, Content, Contributor, Partner, Question, Sharing, When
+from ..models.when import instants
+from ..refusals import Refusal
+from .table import Table
+from .time import is_time, read_when
+
+MOST_CONTRIBUTORS = 500
+MOST_QUESTIONS = 20
+_KINDS = ("line", "long", "choice", "choices", "yes")
+_SHARED = ("name", "email", "affiliation")
+# The columns that every export has; an answer must not pass for one of them.
+RESERVED_KEYS = {
+    "registered_at", "status", "name", "email", "affiliation", "language", "confirmed_at",
+    "withdrawn_at", "attended", "letter_state",
+}  # fmt: skip
+
+
+class DiscussionFileRefused(Refusal):
+    """The file is not one discussion; `mistakes` has a sentence for each thing wrong."""
+
+    def __init__(self, mistakes: list[str]) -> None:
+        self.mistakes = mistakes
+        super().__init__("\n".join(mistakes))
+
+
+def read(content: bytes) -> Announcement:
+    """Return what a file of these bytes announces, or raise `DiscussionFileRefused`."""
+    try:
+        values = tomllib.loads(content.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        row = content[: error.start].count(b"\n") + 1
+        raise DiscussionFileRefused([f"line {row} is not UTF-8: save the file as UTF-8."]) from None
+    except tomllib.TOMLDecodeError as error:
+        raise DiscussionFileRefused([f"This is not TOML: {error}."]) from None
+    table = Table(values, "", [])
+    announcement = _announcement(table)
+    table.close()
+    if table.mistakes or announcement is None:
+        raise DiscussionFileRefused(table.mistakes)
+    return announcement
+
+
+def _announcement(table: Table) -> Announcement | None:
+    slug = table.line("slug", most=80)
+    if slug and not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", slug):
+        table.wrong("slug", "may hold small letters a-z, digits and single hyphens between them.")
+    uid = table.line("uid", "", most=200)
+    if uid and not re.fullmatch(r"[A-Za-z0-9._@+-]{8,}", uid):
+        table.wrong("uid", "may hold letters a-z, digits and . _ @ + - only, at least eight.")
+    title = table.line("title")
+    when = read_when(table)
+    seats = table.take("seats", int, 0, "a whole number of seats")
+    if "seats" in table.values and not 0 < seats <= 1_000_000:
+        table.wrong("seats", "must be a whole number from 1 to 1000000.")
+    content = _content(table, title, when)
+    return Announcement(slug, uid or None, when, seats or None, content) if when else None
+
+
+def _content(table: Table, title: str, when: When | None) -> Content:
+    contributors = table.tables("contributors", MOST_CONTRIBUTORS)
+    partners = table.tables("partners", 50)
+    questions = table.tables("questions", MOST_QUESTIONS)
+    sharing = table.tables("sharing", 20)
+    content = Content(
+        title=title,
+        subtitle=table.line("subtitle", ""),
+        summary=table.line("summary", "", most=500),
+        description=table.markdown("description"),
+        language=_language(table),
+        registration=_registration(table, when),
+        address_confirmation=table.flag("address_confirmation", default=True),
+        join_url=table.url("join_url"),
+        recording_url=table.url("recording_url"),
+        afterword=table.markdown("afterword"),
+        reminders=_reminders(table),
+        discreet=table.flag("discreet", default=False),
+        contributors=[_contributor(item) for item in contributors],
+        partners=[_partner(item) for item in partners],
+        questions=[_question(item) for item in questions],
+        sharing=[_sharing(item) for item in sharing],
+    )
+    for item in [*contributors, *partners, *questions, *sharing]:
+        item.close()
+    _refuse_repeated(questions, "key", [question.key for question in content.questions])
+    _refuse_repeated(sharing, "partner", [share.partner for share in content.sharing])
+    return content
+
+
+def _language(table: Table) -> str:
+    value = table.line("language", "en")
+    try:
+        Locale.parse(value, sep="-")
+    except (ValueError, UnknownLocaleError):
+        table.wrong("language", "must be a language tag such as en, ru or kk.")
+    return value
+
+
+def _registration(table: Table, when: When | None) -> str:
+    table.asked.append("registration")
+    value = table.values.get("registration", "end")
+    if isinstance(value, str) and value in {"open", "closed", "end"}:
+        return value
+    what = 'must be "open", "closed" or a time such as 2024-03-05T15:00:00.'
+    if not isinstance(value, datetime) or not 1970 <= value.year <= 2999:
+        table.wrong("registration", what)
+        return "closed"
+    if value.tzinfo:
+        return value.astimezone(UTC).isoformat()
+    if not when or not when.zone:
+        table.wrong("registration", "is a time that needs an offset here, such as ...T15:00:00Z.")
+        return "closed"
+    if not is_time(table, "registration", value, when.zone):
+        return "closed"
+    return instants(value, when.zone)[0].isoformat()
+
+
+def _reminders(table: Table) -> list[str]:
+    what = 'a list of times before the start, such as ["1d", "1h"]'
+    found = table.lines("reminders", ["1d", "1h"], what)
+    if not all(re.fullmatch(r"[1-9][0-9]{0,2}[dhm]", item) for item in found):
+        table.wrong("reminders", f"must be {what}: a number and d, h or m.")
+    return found
+
+
+def _contributor(table: Table) -> Contributor:
+    return Contributor(
+        role=table.choice("role", ("speaker", "moderator")),
+        name=table.line("name"),
+        position=table.line("position", ""),
+        organization=table.line("organization", ""),
+        url=table.url("url"),
+        biography=table.markdown("biography"),
+    )
+
+
+def _partner(table: Table) -> Partner:
+    return Partner(
+        role=table.line("role"),
+        name=table.line("name"),
+        place=table.line("place", ""),
+        url=table.url("url"),
+    )
+
+
+def _question(table: Table) -> Question:
+    key = table.line("key", most=40)
+    if key and not re.fullmatch(r"[a-z][a-z0-9_]*", key):
+        table.wrong("key", "may hold small letters a-z, digits and _, and begins with a letter.")
+    if key in RESERVED_KEYS:
+        table.wrong("key", "is the name of a column of the export; choose another.")
+    kind = table.choice("kind", _KINDS)
+    options = table.lines("options", [], 'a list of choices, such as ["yes", "no"]')
+    if kind in {"choice", "choices"} and len(options) < 2:
+        table.wrong("options", f'must list at least two choices where kind is "{kind}".')
+    if kind not in {"choice", "choices"} and options:
+        table.wrong("options", 'belongs to the kinds "choice" and "choices" only.')
+    if any(";" in option for option in options):
+        table.wrong("options", "may hold no semicolon: the export puts one between choices.")
+    if len(options) > 100 or len(set(options)) < len(options):
+        table.wrong("options", "must be at most 100 choices, no two the same.")
+    return Question(
+        key=key,
+        label=table.line("label"),
+        kind=kind,
+        options=options,
+        required=table.flag("required", default=False),
+        why=table.line("why", ""),
+    )
+
+
+def _sharing(table: Table) -> Sharing:
+    what = table.lines("what", [], 'a list such as ["name", "email"]')
+    if not what or not set(what) <= set(_SHARED):
+        table.wrong("what", f"must list some of {', '.join(_SHARED)}.")
+    return Sharing(partner=table.line("partner"), what=what, why=table.line("why"))
+
+
+def _refuse_repeated(tables: list[Table], key: str, values: list[str]) -> None:
+    for number, value in enumerate(values):
+        if value and value in values[:number]:
+            tables[number].wrong(key, f'"{value}" stands above already.')

@@ -1,0 +1,122 @@
+"""Hands out the values of one TOML table, checked, and collects every mistake with its key."""
+
+import re
+from collections.abc import Callable, Iterable
+from typing import Any
+from urllib.parse import urlsplit
+
+from .. import text
+
+
+class Table:
+    """One table of the file: hands out its values, and collects what is wrong with them."""
+
+    def __init__(self, values: dict[str, Any], path: str, mistakes: list[str]) -> None:
+        self.values, self.path, self.mistakes = values, path, mistakes
+        self.asked: list[str] = []
+
+    def wrong(self, key: str, sentence: str) -> None:
+        self.mistakes.append(f"{self.path}{key} {sentence}")
+
+    def take(self, key: str, kind: type, default: Any, what: str) -> Any:
+        """Return the value of `key` if it is of `kind`, else note that it must be `what`."""
+        self.asked.append(key)
+        if key not in self.values:
+            if default is None:
+                self.wrong(key, f"is missing; it must be {what}.")
+            return default
+        value = self.values[key]
+        if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+            self.wrong(key, f"must be {what}.")
+            return default
+        return value
+
+    def line(self, key: str, default: str | None = None, most: int = 300) -> str:
+        """Return one line of text; empty only where there is a default."""
+        return self._cleaned(key, default, most, text.line, "one line of text, in quotes")
+
+    def markdown(self, key: str, default: str | None = "", most: int = 20_000) -> str:
+        """Return text of any number of lines."""
+        return self._cleaned(key, default, most, text.paragraphs, "text (Markdown), in quotes")
+
+    def _cleaned(
+        self, key: str, default: str | None, most: int, clean: Callable[[str], str], what: str
+    ) -> str:
+        value = self.take(key, str, default, what)
+        try:
+            cleaned = clean(value or "")
+        except text.ForbiddenCharacter as error:
+            self.wrong(key, f"{error}.")
+            return ""
+        if value is not None and not cleaned and default is None:
+            self.wrong(key, f"is empty; it must be {what}.")
+        if len(cleaned) > most:
+            self.wrong(key, f"has {len(cleaned)} characters; at most {most} are taken.")
+        return cleaned
+
+    def choice(self, key: str, options: Iterable[str], default: str | None = None) -> str:
+        """Return one of `options`."""
+        value = self.line(key, default)
+        if value and value not in options:
+            self.wrong(key, f"must be one of {', '.join(options)}.")
+        return value
+
+    def url(self, key: str) -> str:
+        """Return an http or https address, or nothing where none is given."""
+        value = self.line(key, "", most=2000)
+        if value and not is_url(value):
+            self.wrong(key, "must be a whole web address such as https://example.org/page.")
+        return value
+
+    def flag(self, key: str, *, default: bool) -> bool:
+        return bool(self.take(key, bool, default, "true or false"))
+
+    def lines(self, key: str, default: list[str], what: str) -> list[str]:
+        """Return a list of lines of text."""
+        found = self.take(key, list, default, what)
+        if all(isinstance(item, str) and item.strip() for item in found):
+            return [text.line(item) for item in found if self._is_clean(key, item)]
+        self.wrong(key, f"must be {what}.")
+        return default
+
+    def _is_clean(self, key: str, item: str) -> bool:
+        try:
+            text.line(item)
+        except text.ForbiddenCharacter as error:
+            self.wrong(key, f"{error}.")
+            return False
+        return True
+
+    def tables(self, key: str, most: int) -> list["Table"]:
+        """Return the tables of an array such as [[contributors]], in order."""
+        found = self.take(key, list, [], f"written as [[{key}]]")
+        if not all(isinstance(item, dict) for item in found):
+            self.wrong(key, f"must be written as [[{key}]].")
+            return []
+        if len(found) > most:
+            self.wrong(key, f"has {len(found)} entries; at most {most} are taken.")
+        return [
+            Table(item, f"{self.path}{key}[{number}].", self.mistakes)
+            for number, item in enumerate(found, start=1)
+        ]
+
+    def close(self) -> None:
+        """Note every key that nobody asked for."""
+        for key in self.values.keys() - set(self.asked):
+            self.wrong(key, f"is not known here; known are {', '.join(self.asked)}.")
+
+
+def is_url(value: str) -> bool:
+    try:
+        parts = urlsplit(value)
+        port = parts.port
+    except ValueError:
+        return False
+    host = parts.hostname or ""
+    return (
+        parts.scheme in {"http", "https"}
+        and bool(re.fullmatch(r"[^\s<>\"\\^`{|}]+", value))
+        and bool(re.fullmatch(r"[\w-]+(\.[\w-]+)+|localhost", host))
+        and not parts.username
+        and port != 0
+    )

@@ -1,0 +1,68 @@
+"""The time of a discussion as its file states it: a whole day, or wall times in a zone."""
+
+from datetime import date, datetime, timedelta
+
+from ..models import When
+from ..models.when import instants, is_zone
+from .table import Table
+
+
+def read_when(table: Table) -> When | None:
+    zone = table.line("zone", "")
+    if zone and not is_zone(zone):
+        table.wrong("zone", "must be a time zone such as Asia/Almaty or UTC.")
+        zone = ""
+    if "date" in table.values:
+        for key in ("starts", "ends"):
+            if key in table.values:
+                table.asked.append(key)
+                table.wrong(key, "cannot stand beside date; give date, or starts and ends.")
+        day = table.take("date", date, None, "a date such as 2023-12-07")
+        if isinstance(day, datetime):
+            table.wrong("date", "must be a date without a time, such as 2023-12-07.")
+            return None
+        return _day(table, day, zone) if day else None
+    table.asked.append("date")
+    return _span(table, zone)
+
+
+def _day(table: Table, day: date, zone: str) -> When | None:
+    if not 1970 <= day.year <= 2999:
+        table.wrong("date", "must lie between 1970 and 2999.")
+        return None
+    return When.day(day, zone or None)
+
+
+def _span(table: Table, zone: str) -> When | None:
+    what = "a time without an offset, such as 2024-03-05T15:00:00; or give date for a whole day"
+    starts = table.take("starts", datetime, None, what)
+    ends = table.take("ends", datetime, None, what)
+    if "zone" not in table.values:
+        table.wrong("zone", "is missing; starts and ends need one, such as Asia/Almaty.")
+    if not (starts and ends and zone):
+        return None
+    if not all([is_time(table, "starts", starts, zone), is_time(table, "ends", ends, zone)]):
+        return None
+    when = When(starts, ends, zone, all_day=False)
+    if when.ends_at <= when.starts_at:
+        table.wrong("ends", "must be later than starts.")
+        return None
+    if when.ends_at - when.starts_at > timedelta(days=31):
+        table.wrong("ends", "must be within 31 days of starts.")
+    return when
+
+
+def is_time(table: Table, key: str, local: datetime, zone: str) -> bool:
+    """Whether clocks in `zone` show `local` exactly once; notes what is wrong if not."""
+    if local.tzinfo:
+        table.wrong(key, f"must have no offset: it is read in {zone}.")
+        return False
+    if not 1970 <= local.year <= 2999:
+        table.wrong(key, "must lie between 1970 and 2999.")
+        return False
+    found = len(instants(local, zone))
+    if found == 0:
+        table.wrong(key, f"does not exist in {zone}: clocks are put forward over it that day.")
+    if found > 1:
+        table.wrong(key, f"happens twice in {zone}: clocks are put back over it that day.")
+    return found == 1

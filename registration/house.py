@@ -1,0 +1,83 @@
+"""What the running app has at hand: settings, clock, key ring, links, and a way for letters."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TypedDict
+
+from flask import Flask, current_app
+
+from . import database
+from .links import Links
+from .mail import delivery
+from .sealing import Ring
+from .services import installing, migrating
+from .settings import Settings
+
+Clock = Callable[[], datetime]
+
+
+def init_app(app: Flask, settings: Settings, clock: Clock | None = None) -> None:
+    """Give `app` its settings and clock; tests have clocks of their own."""
+    app.extensions["settings"] = settings
+    app.extensions["clock"] = clock or utc_now
+
+
+def utc_now() -> datetime:
+    """Return the time of the machine, in UTC."""
+    return datetime.now(UTC)
+
+
+def settings() -> Settings:
+    """Return the running app's settings."""
+    found: Settings = current_app.extensions["settings"]
+    return found
+
+
+def now() -> datetime:
+    """Return the moment, by the running app's clock."""
+    moment: datetime = current_app.extensions["clock"]()
+    return moment
+
+
+def links() -> Links:
+    """Return the absolute links of this installation."""
+    return Links(settings().public_url)
+
+
+def ring() -> Ring:
+    """Return the key ring, opened at first need, when the database is checked too.
+
+    Raises `KeysRefused`, `SchemaOutdated`, `SchemaNewer`.
+    """
+    if "ring" not in current_app.extensions:
+        migrating.check(database.engine())
+        with database.reading() as session:
+            current_app.extensions["ring"] = installing.open_ring(session, settings().keys)
+        current_app.secret_key = current_app.extensions["ring"].secret("web")
+    found: Ring = current_app.extensions["ring"]
+    return found
+
+
+def letters_folder() -> Path | None:
+    """Return the folder in which letters are kept, where they are not sent."""
+    return settings().mail.folder
+
+
+def new_delivery() -> delivery.Delivery:
+    """Return a way to deliver one batch of letters."""
+    found = settings()
+    return delivery.for_route(found.mail, found.mail_from.addr_spec, found.host)
+
+
+class Means(TypedDict):
+    """What most services need beside a session and their subject."""
+
+    ring: Ring
+    settings: Settings
+    now: datetime
+
+
+def means() -> Means:
+    """Return what services need, as keyword arguments."""
+    return Means(ring=ring(), settings=settings(), now=now())

@@ -1,0 +1,61 @@
+"""Absolute and signed links, from PUBLIC_URL only: never from what a request claims."""
+
+from dataclasses import dataclass
+
+from itsdangerous import BadSignature, URLSafeSerializer
+
+
+@dataclass(frozen=True, slots=True)
+class Links:
+    """Every address that is written down somewhere: in a letter, a calendar, a page's head."""
+
+    root: str
+
+    def agenda(self) -> str:
+        return f"{self.root}/"
+
+    def feed(self) -> str:
+        return f"{self.root}/discussions.ics"
+
+    def discussion(self, slug: str) -> str:
+        return f"{self.root}/discussions/{slug}"
+
+    def file(self, slug: str) -> str:
+        return f"{self.root}/discussions/{slug}.ics"
+
+    def form(self, slug: str) -> str:
+        return f"{self.root}/discussions/{slug}/register"
+
+    def find(self) -> str:
+        return f"{self.root}/registrations/find"
+
+    def privacy(self) -> str:
+        return f"{self.root}/privacy"
+
+    def registration(self, token: str) -> str:
+        return f"{self.root}/registrations/{token}"
+
+    def personal_calendar(self, calendar_token: str) -> str:
+        return f"{self.root}/registrations/calendar/{calendar_token}.ics"
+
+    def new_address(self, signed: str) -> str:
+        return f"{self.root}/registrations/address/{signed}"
+
+
+def webcal(address: str) -> str:
+    """Return `address` with the scheme that calendar programs subscribe to."""
+    return "webcal:" + address.partition(":")[2]
+
+
+def sign_new_address(secret: str, public_id: str, index: bytes) -> str:
+    """Return a value that proves: whoever has it reads the mail of the address in `index`."""
+    return URLSafeSerializer(secret, salt="new address").dumps([public_id, index.hex()])
+
+
+def read_new_address(secret: str, signed: str) -> tuple[str, bytes] | None:
+    """Return public id and address index of a signed value; None if it was not signed here."""
+    try:
+        public_id, index = URLSafeSerializer(secret, salt="new address").loads(signed)
+    except BadSignature:
+        return None
+    return public_id, bytes.fromhex(index)

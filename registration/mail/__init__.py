@@ -1,0 +1,1 @@
+"""Letters: written (letters), owed (outbox) and handed over (delivery)."""

@@ -1,0 +1,253 @@
+"""Hands written letters over: to a mail server by SMTP, or to a folder (Maildir).
+
+A delivery serves one batch and is then closed. What comes of a letter is one of four: it was
+accepted; it was refused for good (`LetterRefused`); it may be accepted later (`TryLater`); or
+nothing can be sent at all until an operator acts (`MailStopped`), which burns no letter.
+"""
+
+import mailbox
+import os
+import re
+import smtplib
+import socket
+import ssl
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from email.message import EmailMessage
+from pathlib import Path
+from typing import Protocol
+
+from ..refusals import Refusal
+from ..settings import MailRoute
+
+# Seconds for one batch, from connecting to the last answer; shorter than outbox.LEASE.
+DEADLINE = 120
+# Seconds for one answer of the server.
+TIMEOUT = 30
+
+
+class LetterRefused(Refusal):
+    """The server will never take this letter for this address."""
+
+
+class TryLater(Refusal):
+    """The letter was not accepted now, and may be later."""
+
+
+class ServerUnavailable(Refusal):
+    """The server cannot be reached or takes nothing at the moment; no letter was tried."""
+
+
+class MailStopped(Refusal):
+    """The server refuses us, not the letter: wrong password, or a sender it does not allow."""
+
+
+class Delivery(Protocol):
+    """Takes written letters, one after the other."""
+
+    def open(self) -> None:
+        """Connect; raise `ServerUnavailable` or `MailStopped`."""
+
+    def send(self, message: EmailMessage) -> tuple[str, str | None]:
+        """Return the redacted answer of who accepted the letter, and its key in a Maildir."""
+
+    def close(self) -> None:
+        """Say goodbye; never raises."""
+
+
+def for_route(route: MailRoute, sender: str, host: str) -> Delivery:
+    """Return a delivery by `route`, from `sender`, which greets as `host`."""
+    if route.folder is not None:
+        return MaildirDelivery(route.folder)
+    return SmtpDelivery(route, sender, host)
+
+
+class MaildirDelivery:
+    """Keeps letters in a folder that mail programs read (and the local mailbox shows)."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def open(self) -> None:
+        """Make the folder, for its owner only."""
+        try:
+            self.box = maildir(self.folder)
+        except OSError as error:
+            raise ServerUnavailable(f"The letters' folder: {error.strerror}.") from error
+
+    def send(self, message: EmailMessage) -> tuple[str, str | None]:
+        try:
+            key = self.box.add(bytes(message))
+            directory = os.open(self.folder / "new", os.O_RDONLY)
+            os.fsync(directory)
+            os.close(directory)
+        except OSError as error:
+            raise TryLater(f"The letters' folder: {error.strerror}.") from error
+        return "kept in the letters' folder", key
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+
+def maildir(folder: Path) -> mailbox.Maildir:
+    """Return the Maildir in `folder`, made for its owner only if it is not there."""
+    for part in (folder, folder / "tmp", folder / "new", folder / "cur"):
+        part.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return mailbox.Maildir(folder)
+
+
+def discard(folder: Path, key: str) -> None:
+    """Remove a kept letter, if it is still there."""
+    maildir(folder).discard(key)
+
+
+class _Connection(smtplib.SMTP):
+    """An SMTP client that tells of its TCP socket before any TLS handshake or greeting."""
+
+    def __init__(self, connected: Callable[[socket.socket], None], route: MailRoute, host: str):
+        self.connected = connected
+        super().__init__(route.host, route.port, local_hostname=host, timeout=TIMEOUT)
+
+    def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
+        sock: socket.socket = super()._get_socket(host, port, timeout)  # type: ignore[misc]
+        self.connected(sock)
+        return sock
+
+
+class _TlsConnection(smtplib.SMTP_SSL, _Connection):
+    """The same with TLS from the first byte; SMTP_SSL asks `_Connection` for its socket."""
+
+    def __init__(self, connected: Callable[[socket.socket], None], route: MailRoute, host: str):
+        self.connected = connected
+        smtplib.SMTP_SSL.__init__(
+            self,
+            route.host,
+            route.port,
+            local_hostname=host,
+            timeout=TIMEOUT,
+            context=ssl.create_default_context(),
+        )
+
+
+class SmtpDelivery:
+    """One SMTP connection for one batch, with a deadline over all of it.
+
+    smtplib's timeout is for each read: a server that sends a byte a second would hold it for
+    hours. Here a timer cuts the connection, whatever it is doing.
+    """
+
+    def __init__(self, route: MailRoute, sender: str, host: str) -> None:
+        self.route, self.sender, self.host = route, sender, host
+        self.server: smtplib.SMTP | None = None
+        self.socket: socket.socket | None = None
+        self.ended = False
+        self.timer = threading.Timer(DEADLINE, self._cut)
+        self.timer.daemon = True
+
+    def open(self) -> None:
+        """Connect, encrypt as the route says, and sign in."""
+        self.timer.start()
+        try:
+            self._connect()
+        except smtplib.SMTPAuthenticationError as error:
+            raise MailStopped(f"The mail server refuses to sign us in: {_said(error)}.") from None
+        except (smtplib.SMTPException, OSError) as error:
+            raise ServerUnavailable(f"The mail server: {_said(error)}.") from None
+
+    def _connect(self) -> None:
+        kind = _TlsConnection if self.route.encryption == "tls" else _Connection
+        self.server = kind(self._keep, self.route, self.host)
+        if self.route.encryption == "starttls":
+            self.server.starttls(context=ssl.create_default_context())
+        if self.route.user:
+            self.server.login(self.route.user, self.route.password)
+
+    def _keep(self, sock: socket.socket) -> None:
+        # A duplicate reaches the connection even while TLS has taken the socket over.
+        self.socket = sock.dup()
+
+    def send(self, message: EmailMessage) -> tuple[str, str | None]:
+        if self.server is None or self.ended:
+            raise ServerUnavailable("The mail server's connection has ended.")
+        recipient = message["To"].addresses[0].addr_spec
+        try:
+            answer = self._hand_over(self.server, recipient, message.as_bytes())
+        except (smtplib.SMTPServerDisconnected, OSError) as error:
+            self.ended = True
+            raise TryLater(redacted(_said(error), recipient)) from None
+        except smtplib.SMTPResponseException as error:
+            self._reset()
+            words = redacted(_said(error), recipient)
+            raise _refusal(error, words) from None
+        return redacted(answer, recipient), None
+
+    def _hand_over(self, server: smtplib.SMTP, recipient: str, content: bytes) -> str:
+        server.ehlo_or_helo_if_needed()
+        code, said = server.mail(
+            self.sender, ["BODY=8BITMIME"] if server.has_extn("8bitmime") else []
+        )
+        if code != 250:
+            raise smtplib.SMTPSenderRefused(code, said, self.sender)
+        code, said = server.rcpt(recipient)
+        if code not in {250, 251}:
+            raise smtplib.SMTPResponseException(code, said)
+        code, said = server.data(content)
+        if code != 250:
+            raise smtplib.SMTPDataError(code, said)
+        return _words(code, said)
+
+    def _reset(self) -> None:
+        try:
+            if self.server:
+                self.server.rset()
+        except (smtplib.SMTPException, OSError):
+            self.ended = True
+
+    def _cut(self) -> None:
+        self.ended = True
+        if self.socket is not None:
+            with suppress(OSError):
+                self.socket.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        self.timer.cancel()
+        if self.server is not None:
+            with suppress(smtplib.SMTPException, OSError):
+                self.server.quit()
+            self.server.close()
+        if self.socket is not None:
+            self.socket.close()
+
+
+def _refusal(error: smtplib.SMTPResponseException, words: str) -> Refusal:
+    if error.smtp_code in {530, 535, 538} or (
+        isinstance(error, smtplib.SMTPSenderRefused) and error.smtp_code >= 500
+    ):
+        return MailStopped(f"The mail server refuses the sender: {words}.")
+    # 552 is a full mailbox more often than a letter that is too long.
+    if error.smtp_code >= 500 and error.smtp_code != 552:
+        return LetterRefused(words)
+    return TryLater(words)
+
+
+def _said(error: Exception) -> str:
+    if isinstance(error, smtplib.SMTPResponseException):
+        return _words(error.smtp_code, error.smtp_error)
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
+    return str(error.strerror or error) if isinstance(error, OSError) else str(error)
+
+
+def _words(code: int, said: bytes | str) -> str:
+    text = said.decode("utf-8", "replace") if isinstance(said, bytes) else str(said)
+    return f"{code} {text}"
+
+
+def redacted(answer: str, recipient: str) -> str:
+    """Return one short line of a server's answer, without the address that servers quote."""
+    text = re.sub(r"\S*@\S*", "<address>", " ".join(answer.split()))
+    local, _at, domain = recipient.partition("@")
+    for part in (local, domain):
+        text = re.sub(rf"(?<!\w){re.escape(part)}(?!\w)", "<address>", text, flags=re.IGNORECASE)
+    return "".join(character for character in text if character.isprintable())[:200]

@@ -1,0 +1,169 @@
+"""The letters, one function each: what each says is decided when it is sent.
+
+A function returns None when what its letter would tell is no longer true; the letter is then
+dropped.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from email.message import EmailMessage
+
+from .. import addresses
+from ..calendars import personal
+from ..languages import speaking
+from ..links import Links, sign_new_address
+from ..models import (
+    Attendee,
+    Discussion,
+    Letter,
+    LetterKind,
+    Registration,
+    RegistrationStatus,
+    address_index,
+)
+from ..sealing import Ring
+from ..settings import Settings
+from .writing import Envelope, Invitation, write
+
+
+@dataclass(frozen=True)
+class Case:
+    """What a letter is written from: one registration as it is now."""
+
+    letter: Letter
+    registration: Registration
+    discussion: Discussion
+    attendee: Attendee
+    settings: Settings
+    ring: Ring
+    now: datetime
+    place: int  # on the waiting list, if the registration waits
+
+    @property
+    def links(self) -> Links:
+        return Links(self.settings.public_url)
+
+    def write(
+        self, folder: str, invitation: Invitation | None = None, **context: object
+    ) -> EmailMessage:
+        """Return the letter of the templates in `mail/<folder>`, to the attendee's address."""
+        recipient = str(context.pop("recipient", self.attendee.address))
+        discreet = self.discussion.content.discreet
+        envelope = Envelope(
+            recipient, self.letter.message_id, self.settings, is_discreet=discreet, at=self.now
+        )
+        return write(
+            "discreet" if discreet else folder,
+            envelope,
+            invitation,
+            kind=self.letter.kind.value,
+            discussion=self.discussion,
+            registration=self.registration,
+            attendee=self.attendee,
+            tense=self.discussion.when.tense(self.now),
+            links=self.links,
+            settings=self.settings,
+            personal_link=self.links.registration(self.attendee.token),
+            **context,
+        )
+
+    def guest(self, extra: int = 0) -> personal.Guest:
+        """Return the attendee as calendars know them (RFC 5546 2.1.4 counts each CANCEL)."""
+        sequence = self.discussion.sequence + self.registration.calendar_sequence + extra
+        return personal.Guest(self.attendee.address, sequence)
+
+
+def address_confirmation(case: Case) -> EmailMessage | None:
+    """Ask whoever reads the address to confirm: never with the name that somebody typed."""
+    if case.registration.status is not RegistrationStatus.UNCONFIRMED:
+        return None
+    return case.write("address_confirmation")
+
+
+def confirmation(case: Case) -> EmailMessage | None:
+    """Tell an attendee everything, with the invitation for their calendar."""
+    if case.registration.status is not RegistrationStatus.CONFIRMED:
+        return None
+    invitation = None
+    if personal.can_invite(case.discussion, case.attendee.address):
+        content = personal.request(case.discussion, case.guest(), case.now, case.links)
+        invitation = Invitation("REQUEST", content)
+    return case.write("confirmation", invitation)
+
+
+def waiting(case: Case) -> EmailMessage | None:
+    """Tell somebody their place on the waiting list. No seat, no invitation."""
+    if case.registration.status is not RegistrationStatus.WAITING:
+        return None
+    return case.write("waiting", place=case.place)
+
+
+def already_registered(case: Case) -> EmailMessage | None:
+    """Tell an attendee that their address was typed again, and that nothing has changed."""
+    if case.registration.status is RegistrationStatus.UNCONFIRMED:
+        return None
+    return case.write("already_registered")
+
+
+def link(case: Case) -> EmailMessage:
+    """Send the personal link to somebody who asked for it."""
+    return case.write("link")
+
+
+def address_change(case: Case) -> EmailMessage | None:
+    """Ask whoever reads the new address to confirm the change."""
+    new = case.attendee.new_address
+    if not new or case.registration.withdrawn_at:
+        return None
+    index = address_index(case.ring, case.discussion.uid, addresses.parse(new))
+    signed = sign_new_address(case.ring.secret("links"), case.registration.public_id, index)
+    return case.write("address_change", recipient=new, change_link=case.links.new_address(signed))
+
+
+def withdrawal(case: Case) -> EmailMessage | None:
+    """Confirm a withdrawal, and take the entry out of the calendar that has it."""
+    if case.registration.status is not RegistrationStatus.WITHDRAWN:
+        return None
+    invitation = None
+    invited = case.registration.calendar_sequence > 0
+    if invited and personal.can_invite(case.discussion, case.attendee.address):
+        content = personal.cancellation(case.discussion, case.guest(), case.now, case.links)
+        invitation = Invitation("CANCEL", content)
+    return case.write("withdrawal", invitation)
+
+
+_LETTERS: dict[LetterKind, Callable[[Case], EmailMessage | None]] = {
+    LetterKind.ADDRESS_CONFIRMATION: address_confirmation,
+    LetterKind.CONFIRMATION: confirmation,
+    LetterKind.WAITING: waiting,
+    LetterKind.ALREADY_REGISTERED: already_registered,
+    LetterKind.LINK: link,
+    LetterKind.ADDRESS_CHANGE: address_change,
+    LetterKind.WITHDRAWAL: withdrawal,
+}
+
+
+def compose(
+    letter: Letter,
+    registration: Registration,
+    discussion: Discussion,
+    *,
+    ring: Ring,
+    settings: Settings,
+    now: datetime,
+    place: int,
+) -> EmailMessage | None:
+    """Return the letter as it is to be sent at `now`, in its registration's language."""
+    case = Case(
+        letter,
+        registration,
+        discussion,
+        registration.attendee(ring),
+        settings,
+        ring,
+        now,
+        place,
+    )
+    with speaking(registration.language):
+        return _LETTERS[letter.kind](case)

@@ -1,0 +1,168 @@
+"""The outbox: letters owed, in the same database and transaction as what they tell.
+
+A letter is a row that says what is owed to which registration; it holds nothing personal and is
+written when it is sent, from what is then true. `claim` hands due rows to one worker until a
+lease ends; whoever sent one marks it. A crash between sending and marking sends it again, with
+the same Message-ID: at least once.
+"""
+
+import secrets
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from sqlalchemy import func, insert, or_, select, update
+from sqlalchemy.orm import Session
+
+from ..models import Letter, LetterKind, LetterState
+
+# Longer than a worker may take for a batch (delivery.DEADLINE), so that no letter has two hands.
+LEASE = timedelta(minutes=5)
+# How long to wait after each attempt that may succeed later; then the letter has failed.
+DELAYS = [
+    timedelta(minutes=1),
+    timedelta(minutes=5),
+    timedelta(minutes=20),
+    timedelta(hours=1),
+    timedelta(hours=3),
+    timedelta(hours=8),
+    timedelta(hours=12),
+    timedelta(hours=24),
+]
+
+
+def post(
+    session: Session,
+    registration_id: int,
+    kind: LetterKind,
+    *,
+    revision: int,
+    host: str,
+    now: datetime,
+) -> None:
+    """Owe one letter to a registration. `host` is the Message-ID's domain.
+
+    Its key counts the letters of a kind: confirmation/17/2 is the second one to registration 17.
+    """
+    count = session.scalar(
+        select(func.count()).where(Letter.registration_id == registration_id, Letter.kind == kind)
+    )
+    session.execute(
+        insert(Letter).values(
+            registration_id=registration_id,
+            kind=kind,
+            key=f"{kind.value}/{registration_id}/{(count or 0) + 1}",
+            revision=revision,
+            message_id=f"<{secrets.token_hex(16)}@{host}>",
+            state=LetterState.OWED,
+            posted_at=now,
+            due_at=now,
+            attempts=0,
+        )
+    )
+
+
+def claim(session: Session, limit: int, now: datetime) -> Sequence[Letter]:
+    """Take up to `limit` due letters for `LEASE`, oldest first, and return them."""
+    due = (
+        select(Letter)
+        .where(
+            Letter.state == LetterState.OWED,
+            Letter.due_at <= now,
+            or_(Letter.lease_until.is_(None), Letter.lease_until <= now),
+        )
+        .order_by(Letter.due_at, Letter.id)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    letters = session.scalars(due).all()
+    for letter in letters:
+        letter.lease_until = now + LEASE
+    return letters
+
+
+def has_due(session: Session, now: datetime) -> bool:
+    """Whether `claim` would find a letter: asked first, so that an idle worker never writes."""
+    found = session.scalar(
+        select(Letter.id)
+        .where(
+            Letter.state == LetterState.OWED,
+            Letter.due_at <= now,
+            or_(Letter.lease_until.is_(None), Letter.lease_until <= now),
+        )
+        .limit(1)
+    )
+    return found is not None
+
+
+def every(session: Session) -> Sequence[Letter]:
+    """Return all letters, in the order they were posted."""
+    return session.scalars(select(Letter).order_by(Letter.id)).all()
+
+
+def mark_sent(
+    session: Session, letter: Letter, answer: str, now: datetime, maildir_key: str | None = None
+) -> None:
+    """Record that the letter was accepted, with the (redacted) words of who took it."""
+    _mark(
+        session,
+        letter,
+        state=LetterState.SENT,
+        sent_at=now,
+        attempts=letter.attempts + 1,
+        server_answer=answer,
+        maildir_key=maildir_key,
+    )
+
+
+def mark_retry(session: Session, letter: Letter, answer: str, now: datetime) -> None:
+    """Record an attempt that may succeed later; after the last one the letter has failed."""
+    attempts = letter.attempts + 1
+    if attempts > len(DELAYS):
+        mark_failed(session, letter, answer)
+        return
+    due = now + DELAYS[attempts - 1]
+    _mark(session, letter, attempts=attempts, due_at=due, server_answer=answer)
+
+
+def mark_failed(session: Session, letter: Letter, answer: str) -> None:
+    """Record that the letter was refused for good, or could not be written."""
+    _mark(
+        session,
+        letter,
+        state=LetterState.FAILED,
+        attempts=letter.attempts + 1,
+        server_answer=answer,
+    )
+
+
+def mark_dropped(session: Session, letter: Letter) -> None:
+    """Record that what the letter would tell is no longer true."""
+    _mark(session, letter, state=LetterState.DROPPED)
+
+
+def release(session: Session, letter: Letter, answer: str) -> None:
+    """Give a claimed letter back untried, with the reason; that is no attempt."""
+    _mark(session, letter, server_answer=answer)
+
+
+def _mark(session: Session, letter: Letter, **values: object) -> None:
+    # Only while it is still ours: after an erasure there is no row, after a lease another hand.
+    session.execute(
+        update(Letter)
+        .where(Letter.id == letter.id, Letter.lease_until == letter.lease_until)
+        .values(lease_until=None, **values)
+    )
+
+
+def retry(session: Session, ids: Sequence[int], now: datetime) -> int:
+    """Owe failed and held letters again, now; return how many."""
+    owed = session.scalars(
+        update(Letter)
+        .where(
+            Letter.id.in_(ids),
+            Letter.state.in_([LetterState.FAILED, LetterState.HELD, LetterState.OWED]),
+        )
+        .values(state=LetterState.OWED, due_at=now, attempts=0)
+        .returning(Letter.id)
+    )
+    return len(owed.all())

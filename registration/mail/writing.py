@@ -1,0 +1,79 @@
+"""Writes one e-mail from its templates: headers, text and HTML, and an invitation if there is one.
+
+multipart/mixed
+  multipart/alternative: text/plain, text/html, text/calendar; method=...
+  application/ics (the same bytes)
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import SMTP
+
+from flask import render_template
+
+from ..languages import gettext as _
+from ..settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Invitation:
+    """A calendar object in a letter: its METHOD and its bytes."""
+
+    method: str
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """To whom, from whom, and under which Message-ID."""
+
+    recipient: str
+    message_id: str
+    settings: Settings
+    is_discreet: bool
+    at: datetime
+
+    @property
+    def sender(self) -> Address:
+        sender = self.settings.mail_from
+        return Address(addr_spec=sender.addr_spec) if self.is_discreet else sender
+
+
+def write(
+    folder: str, envelope: Envelope, invitation: Invitation | None, **context: object
+) -> EmailMessage:
+    """Return the letter of the templates `mail/<folder>/`: subject.txt, text.txt and html.html."""
+    # policy.SMTP from the start: the default one strips the CRs of the calendar part.
+    message = EmailMessage(policy=SMTP)
+    subject = render_template(f"mail/{folder}/subject.txt", **context)
+    message["From"] = envelope.sender
+    message["To"] = Address(addr_spec=envelope.recipient)
+    message["Subject"] = " ".join(subject.split())
+    message["Date"] = envelope.at
+    message["Message-ID"] = envelope.message_id
+    message["Auto-Submitted"] = "auto-generated"
+    if envelope.settings.contact:
+        message["Reply-To"] = Address(addr_spec=envelope.settings.contact)
+    text = render_template(f"mail/{folder}/text.txt", **context).strip() + "\n"
+    html = render_template(f"mail/{folder}/html.html", **context)
+    message.set_content(text, cte="quoted-printable")
+    message.add_alternative(html, subtype="html", cte="quoted-printable")
+    if invitation:
+        _invite(message, invitation)
+    return message
+
+
+def _invite(message: EmailMessage, invitation: Invitation) -> None:
+    message.add_alternative(
+        invitation.content,
+        maintype="text",
+        subtype="calendar",
+        cte="base64",
+        params={"method": invitation.method, "charset": "utf-8"},
+    )
+    filename = _("cancellation") if invitation.method == "CANCEL" else _("invitation")
+    message.add_attachment(
+        invitation.content, maintype="application", subtype="ics", filename=f"{filename}.ics"
+    )

@@ -1,0 +1,125 @@
+"""What is said of a discussion: title, abstract, contributors, partners, questions.
+
+Values without a database of their own: they are stored whole, as JSON, with each revision.
+"""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, fields
+from typing import Any, get_args, get_type_hints
+
+from sqlalchemy import JSON
+from sqlalchemy.engine import Dialect
+from sqlalchemy.types import TypeDecorator
+
+
+@dataclass(frozen=True, slots=True)
+class Contributor:
+    """A speaker or the moderator. `biography` is Markdown."""
+
+    role: str  # speaker | moderator
+    name: str
+    position: str = ""
+    organization: str = ""
+    url: str = ""
+    biography: str = ""
+
+    @property
+    def affiliation(self) -> str:
+        """Position and organization in one line."""
+        return ", ".join(part for part in (self.position, self.organization) if part)
+
+
+@dataclass(frozen=True, slots=True)
+class Partner:
+    """An organization that holds the discussion with the host."""
+
+    role: str
+    name: str
+    place: str = ""
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A question of the form; `key` is its answer's name and the CSV's column."""
+
+    key: str
+    label: str
+    kind: str  # line | long | choice | choices | yes
+    options: list[str]
+    required: bool = False
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Sharing:
+    """A partner who would like some attendees' data, and gets it from those who agree."""
+
+    partner: str
+    what: list[str]
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """Everything said of a discussion but its name, identity, time and seats.
+
+    `registration` is "open" (never closes by itself), "closed", "end" (until the discussion
+    ends) or an instant in ISO 8601.
+    """
+
+    title: str
+    subtitle: str
+    summary: str
+    description: str
+    language: str
+    registration: str
+    address_confirmation: bool
+    join_url: str
+    recording_url: str
+    afterword: str
+    reminders: list[str]
+    discreet: bool
+    contributors: list[Contributor]
+    partners: list[Partner]
+    questions: list[Question]
+    sharing: list[Sharing]
+
+    @property
+    def speakers(self) -> list[Contributor]:
+        return [person for person in self.contributors if person.role == "speaker"]
+
+    @property
+    def moderators(self) -> list[Contributor]:
+        return [person for person in self.contributors if person.role == "moderator"]
+
+
+def content_from_json(stored: dict[str, Any]) -> Content:
+    """Return the content that `asdict` made `stored` of."""
+    hints = get_type_hints(Content)
+    values = dict(stored)
+    for field in fields(Content):
+        inner = get_args(hints[field.name])
+        if inner and inner[0] is not str:
+            values[field.name] = [inner[0](**item) for item in stored[field.name]]
+    return Content(**values)
+
+
+def digest(value: dict[str, Any]) -> str:
+    """Return the SHA-256 of `value`, in hexadecimal: equal for equal content."""
+    text = json.dumps(value, ensure_ascii=False, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+class ContentType(TypeDecorator[Content]):
+    """A column that holds a `Content` as JSON."""
+
+    impl = JSON
+    cache_ok = True
+
+    def process_bind_param(self, value: Content | None, dialect: Dialect) -> Any:  # noqa: ARG002
+        return None if value is None else asdict(value)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> Content | None:  # noqa: ARG002
+        return None if value is None else content_from_json(value)

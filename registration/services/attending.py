@@ -1,0 +1,216 @@
+"""What an attendee does on their own page: see, change, withdraw, erase, find it again."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from .. import addresses
+from ..addresses import EmailAddress
+from ..links import read_new_address
+from ..models import (
+    Attendee,
+    Discussion,
+    LetterKind,
+    Registration,
+    RegistrationStatus,
+    address_index,
+)
+from ..refusals import Refusal
+from ..sealing import Ring, token_hash
+from ..settings import Settings
+from . import registering, seating, throttling
+from .registering import Entry
+
+
+class NoSuchRegistration(Refusal):
+    """The link is wrong, or the registration has been erased: nobody is told which."""
+
+
+class LinkIsOver(Refusal):
+    """The link to confirm a new address does not apply any more."""
+
+
+def by_token(session: Session, token: str) -> tuple[Registration, Discussion]:
+    """Return the registration whose personal link has `token`, or raise `NoSuchRegistration`."""
+    return _by(session, Registration.token_hash == token_hash(token))
+
+
+def by_calendar_token(session: Session, token: str) -> tuple[Registration, Discussion]:
+    """Return the registration whose calendar has `token`, or raise `NoSuchRegistration`."""
+    return _by(session, Registration.calendar_token_hash == token_hash(token))
+
+
+def _by(session: Session, condition: Any) -> tuple[Registration, Discussion]:
+    found = session.execute(
+        select(Registration, Discussion)
+        .join(Discussion, Discussion.id == Registration.discussion_id)
+        .where(condition)
+    ).one_or_none()
+    if found is None:
+        raise NoSuchRegistration("There is no registration under this link.")
+    return found.t
+
+
+def change(
+    session: Session, token: str, entry: Entry, *, ring: Ring, settings: Settings, now: datetime
+) -> None:
+    """Keep what the attendee changed. A new address takes effect when it confirms.
+
+    Raises `NoSuchRegistration`.
+    """
+    registration, discussion = by_token(session, token)
+    session.refresh(registration, with_for_update=True)
+    attendee = registration.attendee(ring)
+    same = addresses.parse(attendee.address).canonical == entry.address.canonical
+    changed = replace(
+        attendee,
+        name=entry.name,
+        affiliation=entry.affiliation,
+        answers=entry.answers,
+        shared_with=entry.shared_with,
+        new_address="" if same else entry.address.sent,
+    )
+    registration.seal(changed, ring)
+    session.flush()
+    if not same and attendee.new_address != changed.new_address:
+        _ask_new_address(session, registration, discussion, entry, ring, settings, now)
+
+
+def _ask_new_address(
+    session: Session,
+    registration: Registration,
+    discussion: Discussion,
+    entry: Entry,
+    ring: Ring,
+    settings: Settings,
+    now: datetime,
+) -> None:
+    """Owe a letter to the new address; if it is registered itself, one that tells only it so."""
+    if not registering.may_write_to(session, discussion, entry.address, ring=ring, now=now):
+        return
+    index = address_index(ring, discussion.uid, entry.address)
+    taken = session.scalar(
+        select(Registration.id).where(
+            Registration.discussion_id == discussion.id, Registration.address_index == index
+        )
+    )
+    kind = LetterKind.ALREADY_REGISTERED if taken else LetterKind.ADDRESS_CHANGE
+    number = taken or registration.id
+    registering.owe(session, number, kind, discussion, settings=settings, now=now)
+
+
+def confirm_new_address(
+    session: Session, signed: str, *, ring: Ring, settings: Settings, now: datetime
+) -> str:
+    """Make the address that the signed link was sent to the attendee's, and return their token.
+
+    Everything comes again to the new address, with the invitation. Raises `LinkIsOver`.
+    """
+    registration, attendee = by_new_address(session, signed, ring=ring)
+    new = addresses.parse(attendee.new_address)
+    with seating.changing(session, registration.discussion_id, now) as discussion:
+        registration.seal(replace(attendee, address=new.sent, new_address=""), ring)
+        registration.address_index = address_index(ring, discussion.uid, new)
+        try:
+            session.flush()
+        except IntegrityError:
+            raise LinkIsOver("This link does not apply any more.") from None
+        seated = registration.status is RegistrationStatus.CONFIRMED
+        kind = LetterKind.CONFIRMATION if seated else LetterKind.WAITING
+        registering.owe(session, registration.id, kind, discussion, settings=settings, now=now)
+    return attendee.token
+
+
+def by_new_address(session: Session, signed: str, *, ring: Ring) -> tuple[Registration, Attendee]:
+    """Return the registration that a link to confirm a new address is for; else `LinkIsOver`."""
+    over = LinkIsOver("This link does not apply any more.")
+    proven = read_new_address(ring.secret("links"), signed)
+    if proven is None:
+        raise over
+    public_id, index = proven
+    try:
+        registration, discussion = _by(session, Registration.public_id == public_id)
+    except NoSuchRegistration:
+        raise over from None
+    attendee = registration.attendee(ring)
+    wanted = attendee.new_address and address_index(
+        ring, discussion.uid, addresses.parse(attendee.new_address)
+    )
+    if wanted != index or registration.withdrawn_at:
+        raise over
+    return registration, attendee
+
+
+def withdraw(
+    session: Session, registration: Registration, *, settings: Settings, now: datetime
+) -> None:
+    """Withdraw: the seat is free, the calendar entry is cancelled by letter, nothing else is sent.
+
+    A second time changes nothing.
+    """
+    with seating.changing(session, registration.discussion_id, now) as discussion:
+        session.refresh(registration)
+        status = registration.status
+        if status not in {RegistrationStatus.CONFIRMED, RegistrationStatus.WAITING}:
+            return
+        registration.withdrawn_at = now
+        registration.seated_at = registration.queue_position = None
+        registration.calendar_sequence += status is RegistrationStatus.CONFIRMED
+        kind = LetterKind.WITHDRAWAL
+        registering.owe(session, registration.id, kind, discussion, settings=settings, now=now)
+
+
+def send_links(
+    session: Session, address: EmailAddress, *, ring: Ring, settings: Settings, now: datetime
+) -> None:
+    """Owe the personal link of every registration of `address`, if there is any.
+
+    The answer on the web does not tell whether there is.
+    """
+    allowed = throttling.take(
+        session, "find", address.canonical, capacity=3, per=timedelta(days=1), ring=ring, now=now
+    )
+    discussions = session.scalars(select(Discussion)).all()
+    owners = {address_index(ring, item.uid, address): item for item in discussions}
+    for registration in _indexed(session, list(owners)):
+        discussion = owners[registration.address_index]
+        if allowed and registering.may_write_to(session, discussion, address, ring=ring, now=now):
+            unconfirmed = registration.status is RegistrationStatus.UNCONFIRMED
+            kind = LetterKind.ADDRESS_CONFIRMATION if unconfirmed else LetterKind.LINK
+            registering.owe(session, registration.id, kind, discussion, settings=settings, now=now)
+
+
+def _indexed(session: Session, indexes: list[bytes]) -> Iterable[Registration]:
+    # SQLite takes a limited number of values in one statement.
+    for start in range(0, len(indexes), 500):
+        some = indexes[start : start + 500]
+        yield from session.scalars(select(Registration).where(Registration.address_index.in_(some)))
+
+
+def held(registration: Registration, discussion: Discussion, attendee: Attendee) -> dict[str, Any]:
+    """Return everything that is held about one attendee, by plain names (GDPR Art. 15 and 20)."""
+    return {
+        "discussion": discussion.content.title,
+        "status": registration.status.value,
+        "name": attendee.name,
+        "email": attendee.address,
+        "new_email": attendee.new_address or None,
+        "affiliation": attendee.affiliation,
+        "answers": attendee.answers,
+        "shared_with": attendee.shared_with,
+        "language": registration.language,
+        "registered_at": registration.registered_at.isoformat(),
+        "confirmed_at": _iso(registration.confirmed_at),
+        "withdrawn_at": _iso(registration.withdrawn_at),
+        "attended_at": _iso(registration.attended_at),
+        "erased_at_the_latest": registration.erase_at.isoformat(),
+    }
+
+
+def _iso(moment: datetime | None) -> str | None:
+    return moment.isoformat() if moment else None

@@ -1,0 +1,56 @@
+"""Makes an installation's database row and first key, and opens its key ring afterwards."""
+
+from datetime import datetime
+from pathlib import Path
+
+from sqlalchemy import func, insert, select, update
+from sqlalchemy.orm import Session
+
+from ..models import Installation
+from ..sealing import KeysRefused, Ring, make_key, read_keys
+
+
+def install(session: Session, keys: Path) -> None:
+    """Make the installation's row, with a key of its own, where there is none yet.
+
+    A key is made only for a database that has never sealed anything; never over another.
+    """
+    if session.get(Installation, 1):
+        return
+    found = read_keys(keys)
+    fingerprint = next(iter(found)) if found else make_key(keys)
+    session.execute(insert(Installation).values(id=1, key_fingerprint=fingerprint))
+
+
+def open_ring(session: Session, keys: Path) -> Ring:
+    """Return the ring that seals this database, or raise `KeysRefused`."""
+    fingerprint = session.scalar(select(Installation.key_fingerprint))
+    if fingerprint is None:
+        raise KeysRefused("The database is not set up: run `flask database upgrade`.")
+    found = read_keys(keys)
+    if fingerprint not in found:
+        raise KeysRefused(
+            f"The database is sealed with the key {fingerprint}, which is not in {keys}: "
+            "put that key back. None was made and nothing was changed."
+        )
+    return Ring(found, fingerprint)
+
+
+def content_version(session: Session) -> int:
+    """Return the number that rises whenever anything public changes."""
+    return session.scalar(select(func.max(Installation.content_version))) or 0
+
+
+def content_has_changed(session: Session) -> None:
+    """Note that something public has changed: what is kept of the old is stale."""
+    session.execute(update(Installation).values(content_version=Installation.content_version + 1))
+
+
+def last_round_at(session: Session) -> datetime | None:
+    """Return when the worker last erased what was due."""
+    return session.scalar(select(Installation.last_round_at))
+
+
+def has_made_round(session: Session, now: datetime) -> None:
+    """Note that the worker has erased what was due."""
+    session.execute(update(Installation).values(last_round_at=now))

@@ -1,0 +1,163 @@
+"""Publishes discussions: a new one, an amendment, or none where nothing has changed."""
+
+import uuid
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from sqlalchemy import insert, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from ..models import Announcement, Discussion, DiscussionStatus, Revision
+from ..refusals import Refusal
+from ..settings import Settings
+from .installing import content_has_changed
+
+
+class IdentityTaken(Refusal):
+    """The UID belongs to another discussion, or the discussion has another: it is for life."""
+
+
+class NoSuchDiscussion(Refusal):
+    """There is no discussion of that name."""
+
+
+class Outcome(StrEnum):
+    """What publishing a file has done."""
+
+    PUBLISHED = "published"
+    AMENDED = "amended"
+    UNCHANGED = "unchanged"
+    LEFT_ALONE = "left alone"
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """What publishing one file did, and which of its fields changed something."""
+
+    slug: str
+    outcome: Outcome
+    changed: list[str]
+
+
+def publish(
+    session: Session,
+    announcement: Announcement,
+    *,
+    settings: Settings,
+    now: datetime,
+    keep_edits: bool = False,
+) -> Publication:
+    """Make what is announced public; the same announcement again changes nothing.
+
+    With `keep_edits`, a discussion that was edited elsewhere since its file was last published
+    is left alone. Raises `IdentityTaken`.
+    """
+    slug = announcement.slug
+    discussion = session.scalar(select(Discussion).where(Discussion.slug == slug).with_for_update())
+    if discussion is None:
+        _add(session, announcement, settings, now)
+        return Publication(slug, Outcome.PUBLISHED, [])
+    if announcement.uid not in {None, discussion.uid}:
+        raise IdentityTaken(
+            f"{slug} has the uid {discussion.uid}, which never changes: "
+            "write it so, or leave uid out."
+        )
+    if discussion.file_digest == announcement.digest and _is_public(discussion):
+        return Publication(slug, Outcome.UNCHANGED, [])
+    was_edited = discussion.announcement.digest != discussion.file_digest
+    if was_edited and keep_edits:
+        return Publication(slug, Outcome.LEFT_ALONE, [])
+    changed = differences(discussion.announcement, announcement)
+    discussion.file_digest = announcement.digest
+    if changed or not _is_public(discussion):
+        _amend(session, discussion, announcement, now)
+    return Publication(slug, Outcome.AMENDED if changed else Outcome.UNCHANGED, changed)
+
+
+def _is_public(discussion: Discussion) -> bool:
+    return discussion.status is not DiscussionStatus.UNPUBLISHED
+
+
+def differences(before: Announcement, after: Announcement) -> list[str]:
+    """Return the names of what differs, as the file names them."""
+    old, new = before.as_json(), after.as_json()
+    old |= old.pop("content") | {"time": old.pop("when")}
+    new |= new.pop("content") | {"time": new.pop("when")}
+    return [name for name in new if old[name] != new[name]]
+
+
+def _add(session: Session, announcement: Announcement, settings: Settings, now: datetime) -> None:
+    discussion = Discussion(
+        slug=announcement.slug,
+        uid=announcement.uid or f"{uuid.uuid4()}@{settings.host}",
+        status=DiscussionStatus.PUBLISHED,
+        published_at=now,
+        changed_at=now,
+        file_digest=announcement.digest,
+        organizer_address=str(settings.mail_from),
+        sequence=0,
+        version=1,
+    )
+    discussion.announcement = announcement
+    session.add(discussion)
+    try:
+        session.flush()
+    except IntegrityError:
+        raise IdentityTaken(
+            f"{announcement.slug}: the uid {announcement.uid} belongs to another discussion."
+        ) from None
+    _keep_revision(session, discussion, now)
+
+
+def _amend(
+    session: Session, discussion: Discussion, announcement: Announcement, now: datetime
+) -> None:
+    moved = discussion.when != announcement.when
+    returned = discussion.status is DiscussionStatus.UNPUBLISHED
+    discussion.announcement = announcement
+    discussion.status = DiscussionStatus.PUBLISHED if returned else discussion.status
+    discussion.sequence += moved or returned
+    _has_changed(session, discussion, now)
+
+
+def unpublish(session: Session, slug: str, *, now: datetime) -> None:
+    """Take a discussion off: its page and file are gone for good reason (410), its UID is kept."""
+    discussion = find(session, slug)
+    if discussion.status is not DiscussionStatus.UNPUBLISHED:
+        discussion.status = DiscussionStatus.UNPUBLISHED
+        discussion.sequence += 1
+        _has_changed(session, discussion, now)
+
+
+def find(session: Session, slug: str) -> Discussion:
+    """Return the discussion of that name, or raise `NoSuchDiscussion`."""
+    discussion = session.scalar(select(Discussion).where(Discussion.slug == slug))
+    if discussion is None:
+        raise NoSuchDiscussion(f"There is no discussion {slug}.")
+    return discussion
+
+
+def _has_changed(session: Session, discussion: Discussion, now: datetime) -> None:
+    discussion.version += 1
+    # Clients compare whole seconds (DTSTAMP, Last-Modified): two changes must differ in them.
+    discussion.changed_at = max(now, discussion.changed_at + timedelta(seconds=1))
+    session.flush()
+    _keep_revision(session, discussion, now)
+
+
+def _keep_revision(session: Session, discussion: Discussion, now: datetime) -> None:
+    session.execute(
+        insert(Revision).values(
+            discussion_id=discussion.id,
+            number=discussion.version,
+            snapshot={
+                "status": discussion.status.value,
+                "sequence": discussion.sequence,
+                **discussion.announcement.as_json(),
+            },
+            created_at=now,
+        )
+    )
+    content_has_changed(session)

@@ -1,0 +1,197 @@
+"""Takes registrations, and confirms them.
+
+The answer is the same for every address. What is known already is told to whoever reads the
+address, by letter, at most three times a day.
+"""
+
+import secrets
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import insert, select, update
+from sqlalchemy.orm import Session
+
+from ..addresses import EmailAddress
+from ..mail import outbox
+from ..models import (
+    Answer,
+    Attendee,
+    Discussion,
+    LetterKind,
+    Registration,
+    RegistrationStatus,
+    address_index,
+)
+from ..refusals import Refusal
+from ..sealing import Ring, new_token, token_hash
+from ..settings import Settings
+from . import seating, throttling
+from .publishing import find
+
+# Unconfirmed registrations are erased after this.
+UNCONFIRMED_LIFE = timedelta(hours=72)
+LETTERS_A_DAY = 3
+
+
+class RegistrationClosed(Refusal):
+    """The discussion takes no registrations, now or any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What somebody typed into the form, in its right shape."""
+
+    name: str
+    address: EmailAddress
+    affiliation: str = ""
+    answers: dict[str, Answer] = field(default_factory=dict)
+    shared_with: list[str] = field(default_factory=list)
+    language: str = "en"
+
+
+def register(
+    session: Session, slug: str, entry: Entry, *, ring: Ring, settings: Settings, now: datetime
+) -> None:
+    """Register `entry`, or, for a known address, tell that address so.
+
+    Until an address is confirmed, the last form wins; after that, only the attendee's own page
+    changes anything. Raises `NoSuchDiscussion`, `RegistrationClosed`.
+    """
+    with seating.changing(session, find(session, slug).id, now) as discussion:
+        if not discussion.takes_registrations(now):
+            raise RegistrationClosed("Registration for this discussion is closed.")
+        index = address_index(ring, discussion.uid, entry.address)
+        known = session.scalar(
+            select(Registration).where(
+                Registration.discussion_id == discussion.id, Registration.address_index == index
+            )
+        )
+        may_write = may_write_to(session, discussion, entry.address, ring=ring, now=now)
+        if known and known.status in {RegistrationStatus.CONFIRMED, RegistrationStatus.WAITING}:
+            number, kind = known.id, LetterKind.ALREADY_REGISTERED
+        else:
+            values = _entered(session, discussion, entry, known, ring, settings, now)
+            number = _keep(session, discussion, known, index, values)
+            kind = _first_letter(values)
+        if may_write:
+            owe(session, number, kind, discussion, settings=settings, now=now)
+
+
+def confirm(
+    session: Session, registration: Registration, *, settings: Settings, now: datetime
+) -> None:
+    """Confirm that the attendee reads the address; a second time changes nothing."""
+    with seating.changing(session, registration.discussion_id, now) as discussion:
+        session.refresh(registration)
+        if registration.status is not RegistrationStatus.UNCONFIRMED:
+            return
+        place = seating.settle(session, discussion, registration, now)
+        registration.seated_at, registration.queue_position = place.seated_at, place.queue_position
+        registration.seat_held_until = None
+        registration.confirmed_at = now
+        registration.erase_at = erase_at(discussion, registration.registered_at, settings)
+        # Who comes back after a withdrawal must outrank its CANCEL (RFC 5546 2.1.4).
+        registration.calendar_sequence += registration.calendar_sequence > 0
+        kind = LetterKind.CONFIRMATION if place.seated_at else LetterKind.WAITING
+        owe(session, registration.id, kind, discussion, settings=settings, now=now)
+
+
+def erase_at(discussion: Discussion, registered_at: datetime, settings: Settings) -> datetime:
+    """Return when a registration's personal data is erased."""
+    return max(discussion.ends_at, registered_at) + timedelta(days=settings.retention_days)
+
+
+def may_write_to(
+    session: Session, discussion: Discussion, address: EmailAddress, *, ring: Ring, now: datetime
+) -> bool:
+    """Whether this address may get another letter about this discussion that others can cause."""
+    return throttling.take(
+        session,
+        "letters",
+        discussion.uid,
+        address.canonical,
+        capacity=LETTERS_A_DAY,
+        per=timedelta(days=1),
+        ring=ring,
+        now=now,
+    )
+
+
+def owe(
+    session: Session,
+    registration_id: int,
+    kind: LetterKind,
+    discussion: Discussion,
+    *,
+    settings: Settings,
+    now: datetime,
+) -> None:
+    """Owe a letter to a registration, in this transaction."""
+    outbox.post(
+        session, registration_id, kind, revision=discussion.version, host=settings.host, now=now
+    )
+
+
+def _entered(
+    session: Session,
+    discussion: Discussion,
+    entry: Entry,
+    known: Registration | None,
+    ring: Ring,
+    settings: Settings,
+    now: datetime,
+) -> dict[str, Any]:
+    """Return the columns of a registration as the form makes it."""
+    if known:
+        attendee = known.attendee(ring)
+    else:
+        attendee = Attendee(secrets.token_hex(16), new_token(), new_token(), "", "")
+    attendee = replace(
+        attendee,
+        name=entry.name,
+        address=entry.address.sent,
+        affiliation=entry.affiliation,
+        answers=entry.answers,
+        shared_with=entry.shared_with,
+        new_address="",
+    )
+    place = seating.assign(session, discussion, known, now)
+    asks = discussion.content.address_confirmation
+    return {
+        "public_id": attendee.public_id,
+        "token_hash": token_hash(attendee.token),
+        "calendar_token_hash": token_hash(attendee.calendar_token),
+        "sealed": attendee.sealed(ring),
+        "key_id": ring.current,
+        "registered_at": now,
+        "confirmed_at": None if asks else now,
+        "withdrawn_at": None,
+        "seated_at": place.seated_at,
+        "queue_position": place.queue_position,
+        "seat_held_until": place.seat_held_until if asks else None,
+        "erase_at": now + UNCONFIRMED_LIFE if asks else erase_at(discussion, now, settings),
+        "language": entry.language,
+    }
+
+
+def _keep(
+    session: Session,
+    discussion: Discussion,
+    known: Registration | None,
+    index: bytes,
+    values: dict[str, Any],
+) -> int:
+    """Write the row, by Core: this is the one path that hundreds take at once."""
+    if known:
+        session.execute(update(Registration).where(Registration.id == known.id).values(**values))
+        return known.id
+    values |= {"discussion_id": discussion.id, "address_index": index}
+    values |= {"calendar_sequence": 0, "told_revision": discussion.version}
+    return session.scalars(insert(Registration).values(**values).returning(Registration.id)).one()
+
+
+def _first_letter(values: dict[str, Any]) -> LetterKind:
+    if not values["confirmed_at"]:
+        return LetterKind.ADDRESS_CONFIRMATION
+    return LetterKind.CONFIRMATION if values["seated_at"] else LetterKind.WAITING

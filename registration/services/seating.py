@@ -1,0 +1,134 @@
+"""Seats and the waiting list. Everything that takes or frees a seat happens inside `changing`."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy.orm import Session
+
+from ..models import Discussion, Registration
+from .installing import content_has_changed
+
+# How long an unconfirmed registration keeps its seat.
+HOLD = timedelta(hours=24)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A seat, or a place on the waiting list."""
+
+    seated_at: datetime | None
+    queue_position: int | None
+    seat_held_until: datetime | None = None
+
+
+@contextmanager
+def changing(session: Session, discussion_id: int, now: datetime) -> Iterator[Discussion]:
+    """Lock the discussion until the transaction ends: counting seats and taking one are one step.
+
+    SQLite has one writer at a time anyway. When the block has filled the last seat or freed one,
+    what the public pages say of it has changed.
+    """
+    discussion = session.get_one(
+        Discussion, discussion_id, with_for_update=True, populate_existing=True
+    )
+    was_full = is_full(session, discussion, now)
+    yield discussion
+    session.flush()
+    if is_full(session, discussion, now) != was_full:
+        content_has_changed(session)
+
+
+def is_full(session: Session, discussion: Discussion, now: datetime) -> bool:
+    """Whether the next one to register would wait: no seat is free, or others wait for it."""
+    if discussion.seats is None:
+        return False
+    if _count(session, discussion, _seated(now)) >= discussion.seats:
+        return True
+    return _count(session, discussion, _waiting()) > 0
+
+
+def full_until(session: Session, discussion: Discussion, now: datetime) -> datetime | None:
+    """Return when the next held seat is freed by time alone; None if no seat is only held."""
+    held = and_(_seated(now), Registration.confirmed_at.is_(None))
+    return session.scalar(
+        select(func.min(Registration.seat_held_until)).where(
+            Registration.discussion_id == discussion.id, held
+        )
+    )
+
+
+def assign(
+    session: Session, discussion: Discussion, known: Registration | None, now: datetime
+) -> Place:
+    """Return the place of somebody who registers: the one they have, a seat, or the queue's end."""
+    if known and (known.queue_position or _holds_seat(known, now)):
+        return Place(known.seated_at, known.queue_position, known.seat_held_until)
+    if not is_full(session, discussion, now):
+        return Place(now, None, now + HOLD)
+    last = session.scalar(
+        select(func.max(Registration.queue_position)).where(
+            Registration.discussion_id == discussion.id
+        )
+    )
+    return Place(None, (last or 0) + 1)
+
+
+def settle(
+    session: Session, discussion: Discussion, registration: Registration, now: datetime
+) -> Place:
+    """Return the place of somebody who confirms: a seat that is held, else as if just come; who
+    waits moves up only if a seat is free and nobody waits before."""
+    if _holds_seat(registration, now):
+        return Place(registration.seated_at, None)
+    if registration.queue_position and (
+        _count(session, discussion, _seated(now)) < (discussion.seats or 0)
+        and not waiting_before(session, registration)
+    ):
+        return Place(now, None)
+    place = assign(session, discussion, registration, now)
+    return Place(place.seated_at, place.queue_position)
+
+
+def waiting_before(session: Session, registration: Registration) -> int:
+    """Return how many wait before `registration`: its place is one more."""
+    count = session.scalar(
+        select(func.count()).where(
+            Registration.discussion_id == registration.discussion_id,
+            Registration.queue_position < registration.queue_position,
+            _waiting(),
+        )
+    )
+    return count or 0
+
+
+def _holds_seat(registration: Registration, now: datetime) -> bool:
+    if registration.seated_at is None or registration.withdrawn_at:
+        return False
+    held_until = registration.seat_held_until
+    return registration.confirmed_at is not None or (held_until is not None and held_until > now)
+
+
+def _seated(now: datetime) -> ColumnElement[bool]:
+    return and_(
+        Registration.seated_at.is_not(None),
+        Registration.withdrawn_at.is_(None),
+        or_(Registration.confirmed_at.is_not(None), Registration.seat_held_until > now),
+    )
+
+
+def _waiting() -> ColumnElement[bool]:
+    return and_(
+        Registration.queue_position.is_not(None),
+        Registration.withdrawn_at.is_(None),
+        Registration.confirmed_at.is_not(None),
+    )
+
+
+def _count(session: Session, discussion: Discussion, which: ColumnElement[bool]) -> int:
+    count = session.scalar(
+        select(func.count()).where(Registration.discussion_id == discussion.id, which)
+    )
+    return count or 0

@@ -1,0 +1,37 @@
+"""What every template can use: words, dates and Markdown. For pages and letters alike."""
+
+from flask import Flask
+from jinja2 import StrictUndefined
+from markupsafe import Markup
+
+from . import languages, markdown
+from .calendars.words import time_in_words
+from .models import DiscussionStatus, RegistrationStatus, Tense
+
+
+def init_app(app: Flask) -> None:
+    """Teach the app's templates to speak, and to refuse what they were not given."""
+    env = app.jinja_env
+    env.undefined = StrictUndefined
+    env.trim_blocks = env.lstrip_blocks = True
+    env.add_extension("jinja2.ext.i18n")
+    env.install_gettext_callables(  # type: ignore[attr-defined]
+        languages.gettext, languages.ngettext, newstyle=True
+    )
+    env.filters.update(
+        markdown=lambda text: Markup(markdown.html(text)),  # noqa: S704  # nh3 cleaned it
+        plain=markdown.plain,
+        spoken_date=languages.spoken_date,
+        spoken_day=languages.spoken_day,
+        spoken_time=languages.spoken_time,
+        spoken_moment=languages.spoken_moment,
+        spoken_list=languages.spoken_list,
+        offset=languages.offset,
+        time_in_words=time_in_words,
+    )
+    env.globals.update(
+        language=languages.language,
+        Tense=Tense,
+        DiscussionStatus=DiscussionStatus,
+        RegistrationStatus=RegistrationStatus,
+    )

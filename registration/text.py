@@ -1,0 +1,54 @@
+"""Text as people type it: brought to one form, or refused with the character that cannot stay.
+
+Everything that reaches a page, a letter, a calendar or the CSV went through here, so that no
+control character, line separator or direction override can hide in it.
+"""
+
+import re
+import unicodedata
+
+from .refusals import Refusal
+
+# Tabs and breaks that people paste without seeing them; VT, FF, NEL and U+2028/2029 end lines.
+_BREAKS = re.compile("\r\n|[\r\v\f\x85\u2028\u2029]")
+_SPACES = re.compile(r"[ \t\u00a0]+")
+# U+202A-202E and U+2066-2069 let a text read differently from what is stored.
+_OVERRIDES = {*map(chr, range(0x202A, 0x202F)), *map(chr, range(0x2066, 0x206A))}
+
+
+class ForbiddenCharacter(Refusal):
+    """The text holds a character that may not stand in it; `code` is its code point."""
+
+    def __init__(self, character: str) -> None:
+        self.code = f"U+{ord(character):04X}"
+        super().__init__(f"holds the character {self.code}, which cannot be shown; remove it")
+
+
+def line(text: str) -> str:
+    """Return `text` as one line in NFC with single spaces, or raise `ForbiddenCharacter`."""
+    text = _SPACES.sub(" ", unicodedata.normalize("NFC", text)).strip()
+    return _checked(text, allowed="")
+
+
+def paragraphs(text: str) -> str:
+    r"""Return `text` in NFC with `\n` for every line end, or raise `ForbiddenCharacter`."""
+    text = unicodedata.normalize("NFC", _BREAKS.sub("\n", text).replace("\t", " ")).strip()
+    return _checked(text, allowed="\n")
+
+
+def _checked(text: str, allowed: str) -> str:
+    for character in text:
+        if character not in allowed and _is_forbidden(character):
+            raise ForbiddenCharacter(character)
+    return text
+
+
+def _is_forbidden(character: str) -> bool:
+    # Cc control, Cs surrogate, Zl and Zp separators; Cn holds noncharacters such as U+FFFF.
+    return character in _OVERRIDES or unicodedata.category(character) in {
+        "Cc",
+        "Cs",
+        "Zl",
+        "Zp",
+        "Cn",
+    }

@@ -1,0 +1,93 @@
+"""Refusals and faults as pages: what happened, in one sentence, and what to do."""
+
+import logging
+import sys
+import traceback
+
+from flask import Flask, Response, make_response, render_template, request
+from werkzeug.exceptions import BadRequest, HTTPException, RequestEntityTooLarge
+
+from .. import house
+from ..database import DatabaseBusy, DatabaseUnavailable
+from ..refusals import Refusal
+from ..sealing import KeysRefused
+from ..services.attending import LinkIsOver, NoSuchRegistration
+from ..services.migrating import SchemaNewer, SchemaOutdated
+from ..services.publishing import NoSuchDiscussion
+from .public import DiscussionUnpublished
+from .registrations import RegistrationEnded
+
+log = logging.getLogger(__name__)
+
+_STATUS: dict[type[Refusal], int] = {
+    NoSuchDiscussion: 404,
+    NoSuchRegistration: 404,
+    LinkIsOver: 404,
+    DiscussionUnpublished: 410,
+    RegistrationEnded: 410,
+    DatabaseBusy: 503,
+    DatabaseUnavailable: 503,
+    KeysRefused: 503,
+    SchemaNewer: 503,
+    SchemaOutdated: 503,
+}
+_PAGES = {400, 404, 405, 410, 413, 415, 503}
+
+
+def init_app(app: Flask) -> None:
+    """Phrase every refusal, HTTP error and fault; and open the keys before anything is asked."""
+    app.before_request(_open_keys)
+    app.before_request(_refuse_broken_text)
+    app.register_error_handler(Refusal, _refused)
+    app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(Exception, _fault)
+
+
+def _open_keys() -> None:
+    house.ring()
+
+
+def _refuse_broken_text() -> None:
+    """Refuse a form whose bytes are not UTF-8: parsed, all of its fields would seem empty."""
+    if request.mimetype == "application/x-www-form-urlencoded":
+        try:
+            request.get_data(cache=True).decode()
+        except UnicodeDecodeError:
+            raise BadRequest from None
+
+
+def page(status: int) -> Response:
+    """Return the page of an HTTP status."""
+    shown = status if status in _PAGES else (400 if status < 500 else 500)
+    response = make_response(render_template("public/error.html", status=shown), status)
+    if status == 503:
+        response.headers["Retry-After"] = "60"
+    return response
+
+
+def _refused(error: Refusal) -> Response:
+    status = next((code for kind, code in _STATUS.items() if isinstance(error, kind)), 500)
+    if status >= 500:
+        log.error("%s: %s", request.endpoint, error)
+    return page(status)
+
+
+def _http_error(error: HTTPException) -> Response | HTTPException:
+    if error.code is None or error.code < 400:
+        return error
+    response = page(error.code)
+    if isinstance(error, RequestEntityTooLarge):
+        # The rest of the body is not read: the connection cannot be used again.
+        response.headers["Connection"] = "close"
+    for name, value in error.get_headers():
+        if name in {"Allow"}:
+            response.headers[name] = value
+    return response
+
+
+def _fault(error: Exception) -> Response:
+    """Log a fault by its place and kind: its message and the address asked may hold a person."""
+    frames = traceback.extract_tb(sys.exc_info()[2])
+    where = "".join(f"\n  {frame.filename}:{frame.lineno} {frame.name}" for frame in frames)
+    log.error("%s failed with %s at%s", request.endpoint, type(error).__name__, where)
+    return page(500)

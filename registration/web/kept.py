@@ -1,0 +1,65 @@
+"""Public answers as kept bytes: written once for each change, then served as they are.
+
+An answer is right until something public changes (the content version) or until time alone makes
+it say something else (`until`: a discussion begins, ends, or closes). Nobody's cookie matters.
+"""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from flask import Response, current_app, request
+from sqlalchemy.orm import Session
+
+from .. import house
+from ..database import reading
+from ..languages import language
+from ..services.installing import content_version
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """An answer as it was written: its bytes, when what it says last changed, until when it is
+    right."""
+
+    body: bytes
+    content_type: str
+    changed_at: datetime | None
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    made: Made
+    version: int
+    etag: str
+
+
+def kept(make: Callable[[Session, datetime], Made]) -> Response:
+    """Answer the request from what is kept for its path, or with what `make` writes now."""
+    shelf: dict[tuple[str, str], _Kept] = current_app.extensions.setdefault("kept", {})
+    place = (request.path, language())
+    now = house.now()
+    with reading() as session:
+        version = content_version(session)
+        found = shelf.get(place)
+        if found is None or found.version != version or _is_over(found.made, now):
+            made = make(session, now)
+            found = _Kept(made, version, hashlib.sha256(made.body).hexdigest()[:32])
+            shelf[place] = found
+    return _respond(found)
+
+
+def _is_over(made: Made, now: datetime) -> bool:
+    return made.until is not None and now >= made.until
+
+
+def _respond(found: _Kept) -> Response:
+    response = Response(found.made.body, content_type=found.made.content_type)
+    response.set_etag(found.etag)
+    response.last_modified = found.made.changed_at
+    # Any cache may keep it, and asks each time whether it is still right.
+    response.headers["Cache-Control"] = "public, no-cache"
+    response.make_conditional(request)
+    return response

@@ -1,0 +1,118 @@
+"""The local mailbox: the letters that were kept, shown as a mail program would.
+
+It is there only for whoever tries the service on their own machine: where letters go to a
+folder, the server is bound to loopback, and the request came from there without a proxy.
+"""
+
+import mailbox
+import re
+from email import message_from_bytes
+from email.message import EmailMessage
+from email.policy import default
+
+from flask import Blueprint, Response, abort, current_app, render_template, request
+
+from .. import house
+from ..mail import delivery
+from ..settings import is_loopback
+from .headers import content_security_policy
+
+MOST = 200
+
+place = Blueprint("mailbox", __name__, url_prefix="/letters")
+
+
+def is_open() -> bool:
+    """Whether the mailbox may be seen by whoever sent this request."""
+    forwarded = [name for name, _value in request.headers if name.startswith("X-Forwarded")]
+    return bool(
+        house.letters_folder() is not None
+        and current_app.config.get("BOUND_TO_LOOPBACK")
+        and is_loopback(request.remote_addr or "")
+        and not forwarded
+        and "Forwarded" not in request.headers
+    )
+
+
+@place.before_request
+def _refuse_others() -> None:
+    if not is_open():
+        abort(404)
+
+
+@place.get("/")
+def letters() -> str:
+    """The letters kept, the newest first."""
+    box = _box()
+    newest = sorted(box.iterkeys(), key=_age, reverse=True)
+    shown = [(key, _message(box, key)) for key in newest[:MOST]]
+    return render_template("mailbox/letters.html", letters=shown, total=len(newest), most=MOST)
+
+
+@place.get("/<key>")
+def letter(key: str) -> str:
+    """One letter: its headers, its HTML in a frame, its text, its attachments."""
+    message = _message(_box(), key)
+    text = message.get_body(("plain",))
+    return render_template(
+        "mailbox/letter.html",
+        key=key,
+        message=message,
+        text=text.get_content() if text else "",
+        attachments=[part.get_filename() for part in message.iter_attachments()],
+    )
+
+
+@place.get("/<key>/html")
+def html(key: str) -> Response:
+    """The letter's HTML, for a sandboxed frame: it can do nothing but be read, and open links."""
+    body = _message(_box(), key).get_body(("html",))
+    response = Response(body.get_content() if body else "", content_type="text/html; charset=utf-8")
+    response.headers["Content-Security-Policy"] = content_security_policy(
+        style_src="'unsafe-inline'",
+        script_src="'none'",
+        frame_ancestors="'self'",
+        sandbox="allow-popups allow-popups-to-escape-sandbox",
+    )
+    return response
+
+
+@place.get("/<key>/source")
+def source(key: str) -> Response:
+    """The letter as it would go over the wire."""
+    return Response(bytes(_message(_box(), key)), content_type="text/plain; charset=utf-8")
+
+
+@place.get("/<key>/attachments/<int:number>")
+def attachment(key: str, number: int) -> Response:
+    """One attachment, to be saved or opened."""
+    parts = list(_message(_box(), key).iter_attachments())
+    if number >= len(parts):
+        abort(404)
+    name = parts[number].get_filename() or "attachment"
+    response = Response(parts[number].get_content(), content_type=parts[number].get_content_type())
+    response.headers.set("Content-Disposition", "attachment", filename=name)
+    return response
+
+
+def _box() -> mailbox.Maildir:
+    folder = house.letters_folder()
+    if folder is None:
+        abort(404)
+    return delivery.maildir(folder)
+
+
+def _message(box: mailbox.Maildir, key: str) -> EmailMessage:
+    try:
+        content = box.get_bytes(key)
+    except KeyError:
+        abort(404)
+    message = message_from_bytes(content, policy=default)
+    assert isinstance(message, EmailMessage)  # noqa: S101  # what the policy makes
+    return message
+
+
+def _age(key: str) -> tuple[int, int]:
+    """Return seconds and microseconds of delivery, with which a Maildir's names begin."""
+    found = re.match(r"(\d+)\.M(\d+)", key)
+    return (int(found[1]), int(found[2])) if found else (0, 0)

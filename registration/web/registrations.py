@@ -1,0 +1,249 @@
+"""Registering, and the attendee's own page behind the personal link."""
+
+import json
+
+from flask import Blueprint, Response, redirect, render_template, url_for
+from werkzeug.wrappers import Response as BaseResponse
+
+from .. import house
+from ..calendars import personal
+from ..database import DatabaseBusy, DatabaseUnavailable, reading, scrub, writing
+from ..models import Attendee, Discussion, RegistrationStatus
+from ..refusals import Refusal
+from ..services import attending, erasing, registering, seating
+from ..services.registering import RegistrationClosed
+from . import forms
+from .forms import EntryForm
+from .mailbox import is_open as shows_letters
+from .public import CALENDAR, published
+
+place = Blueprint("registrations", __name__)
+
+
+class RegistrationEnded(Refusal):
+    """The registration's calendar has nothing more to tell: the attendee has withdrawn."""
+
+
+@place.get("/discussions/<slug>/register")
+def form(slug: str) -> str:
+    """The registration form."""
+    with reading() as session:
+        discussion = published(session, slug)
+        is_full = seating.is_full(session, discussion, house.now())
+    typed = forms.registration(discussion.content, house.now())
+    return _form_page(discussion, typed, is_full=is_full)
+
+
+@place.post("/discussions/<slug>/register")
+def submit(slug: str) -> BaseResponse | tuple[str, int, dict[str, str]]:
+    """Take a registration. The answer is the same for every address."""
+    with reading() as session:
+        discussion = published(session, slug)
+    typed = forms.registration(discussion.content, house.now())
+    if not typed.validate():
+        return _form_page(discussion, typed), 422, {}
+    try:
+        with writing() as session:
+            registering.register(session, slug, typed.entry(), **house.means())
+    except RegistrationClosed:
+        return _form_page(discussion, typed), 409, {}
+    except (DatabaseBusy, DatabaseUnavailable):
+        return _form_page(discussion, typed, is_busy=True), 503, {"Retry-After": "60"}
+    return redirect(url_for("registrations.registered", slug=slug), 303)
+
+
+@place.get("/discussions/<slug>/registered")
+def registered(slug: str) -> str:
+    """What to do next: the same for everybody who sent the form."""
+    with reading() as session:
+        discussion = published(session, slug)
+    return render_template(
+        "registrations/registered.html", discussion=discussion, shows_letters=shows_letters()
+    )
+
+
+@place.get("/registrations/find")
+def find() -> str:
+    """Ask for one's personal link."""
+    typed = forms.address(house.now())
+    return render_template("registrations/find.html", form=typed, is_busy=False)
+
+
+@place.post("/registrations/find")
+def send_links() -> BaseResponse | tuple[str, int]:
+    """Send the personal link to an address, if it is known; the answer does not tell."""
+    typed = forms.address(house.now())
+    if not typed.validate():
+        return render_template("registrations/find.html", form=typed, is_busy=False), 422
+    try:
+        with writing() as session:
+            attending.send_links(session, typed["email"].address, **house.means())
+    except (DatabaseBusy, DatabaseUnavailable):
+        return render_template("registrations/find.html", form=typed, is_busy=True), 503
+    return redirect(url_for("registrations.sent"), 303)
+
+
+@place.get("/registrations/sent")
+def sent() -> str:
+    """What to do next: the same for everybody who asked."""
+    return render_template("registrations/sent.html", shows_letters=shows_letters())
+
+
+@place.get("/registrations/erased")
+def erased() -> str:
+    """The receipt of an erasure: there is nobody left to name."""
+    return render_template("registrations/erased.html")
+
+
+@place.get("/registrations/<token>")
+def page(token: str) -> str:
+    """The attendee's own page: what is held, and what they can do."""
+    return _own_page(token)
+
+
+@place.get("/registrations/<token>.json")
+def download(token: str) -> Response:
+    """Everything that is held about the attendee."""
+    with reading() as session:
+        registration, discussion = attending.by_token(session, token)
+        held = attending.held(registration, discussion, registration.attendee(house.ring()))
+    body = json.dumps(held, ensure_ascii=False, indent=2) + "\n"
+    headers = {"Content-Disposition": 'attachment; filename="registration.json"'}
+    return Response(body, content_type="application/json; charset=utf-8", headers=headers)
+
+
+@place.get("/registrations/<token>/cancellation.ics")
+def cancellation(token: str) -> Response:
+    """What takes the entry out of a calendar, for whoever erases everything and gets no letter."""
+    with reading() as session:
+        registration, discussion = attending.by_token(session, token)
+    sequence = discussion.sequence + registration.calendar_sequence + 1
+    guest = personal.Guest(registration.attendee(house.ring()).address, sequence)
+    body = personal.cancellation(discussion, guest, house.now(), house.links())
+    headers = {"Content-Disposition": 'attachment; filename="cancellation.ics"'}
+    return Response(body, content_type=f"{CALENDAR}; method=CANCEL", headers=headers)
+
+
+@place.post("/registrations/<token>/confirm")
+def confirm(token: str) -> BaseResponse | tuple[str, int]:
+    """Confirm the address."""
+    if not forms.button().validate():
+        return _own_page(token, is_stale=True), 422
+    with writing() as session:
+        registration, _discussion = attending.by_token(session, token)
+        registering.confirm(session, registration, settings=house.settings(), now=house.now())
+    return _to_page(token)
+
+
+@place.post("/registrations/<token>/withdraw")
+def withdraw(token: str) -> BaseResponse | tuple[str, int]:
+    """Withdraw from the discussion."""
+    if not forms.button().validate():
+        return _own_page(token, is_stale=True), 422
+    with writing() as session:
+        registration, _discussion = attending.by_token(session, token)
+        attending.withdraw(session, registration, settings=house.settings(), now=house.now())
+    return _to_page(token)
+
+
+@place.post("/registrations/<token>/erase")
+def erase(token: str) -> BaseResponse | tuple[str, int]:
+    """Erase everything that is held, at once."""
+    if not forms.button().validate():
+        return _own_page(token, is_stale=True), 422
+    with writing() as session:
+        registration, _discussion = attending.by_token(session, token)
+        erasing.erase(session, registration, letters=house.letters_folder(), now=house.now())
+    scrub()
+    return redirect(url_for("registrations.erased"), 303)
+
+
+@place.post("/registrations/<token>/change")
+def change(token: str) -> BaseResponse | tuple[str, int]:
+    """Change what is held; a new address takes effect when it confirms."""
+    with reading() as session:
+        registration, discussion = attending.by_token(session, token)
+    typed = forms.change(discussion.content, registration.attendee(house.ring()))
+    if not typed.validate():
+        return _own_page(token, typed, is_stale=forms.is_stale(typed)), 422
+    with writing() as session:
+        attending.change(session, token, typed.entry(), **house.means())
+    return _to_page(token)
+
+
+@place.get("/registrations/address/<signed>")
+def new_address(signed: str) -> str:
+    """Ask whoever reads the new address to confirm it."""
+    with reading() as session:
+        _registration, attendee = attending.by_new_address(session, signed, ring=house.ring())
+    return _new_address_page(signed, attendee)
+
+
+@place.post("/registrations/address/<signed>")
+def confirm_new_address(signed: str) -> BaseResponse | tuple[str, int]:
+    """Make the new address the attendee's."""
+    if not forms.button().validate():
+        return new_address(signed), 422
+    with writing() as session:
+        token = attending.confirm_new_address(session, signed, **house.means())
+    return _to_page(token)
+
+
+@place.get("/registrations/calendar/<token>.ics")
+def calendar(token: str) -> Response:
+    """The attendee's calendar, with the join link. Its token reads this and nothing else."""
+    with reading() as session:
+        registration, discussion = attending.by_calendar_token(session, token)
+    if registration.status is not RegistrationStatus.CONFIRMED:
+        raise RegistrationEnded("This calendar has ended.")
+    sequence = discussion.sequence + registration.calendar_sequence
+    body = personal.calendar(discussion, sequence, house.links())
+    return Response(body, content_type=CALENDAR, headers={"Cache-Control": "private, no-cache"})
+
+
+def _form_page(
+    discussion: Discussion, typed: EntryForm, *, is_full: bool = False, is_busy: bool = False
+) -> str:
+    now = house.now()
+    return render_template(
+        "registrations/form.html",
+        discussion=discussion,
+        form=typed,
+        tense=discussion.when.tense(now),
+        is_open=discussion.takes_registrations(now),
+        is_full=is_full,
+        is_busy=is_busy,
+        is_stale=forms.is_stale(typed),
+        erase_at=registering.erase_at(discussion, now, house.settings()),
+        settings=house.settings(),
+    )
+
+
+def _own_page(token: str, typed: EntryForm | None = None, *, is_stale: bool = False) -> str:
+    with reading() as session:
+        registration, discussion = attending.by_token(session, token)
+        before = seating.waiting_before(session, registration)
+    attendee = registration.attendee(house.ring())
+    return render_template(
+        "registrations/page.html",
+        registration=registration,
+        discussion=discussion,
+        attendee=attendee,
+        place=before + 1,
+        button=forms.button(),
+        form=typed or forms.change(discussion.content, attendee),
+        is_changing=typed is not None,
+        is_stale=is_stale,
+        tense=discussion.when.tense(house.now()),
+        links=house.links(),
+    )
+
+
+def _new_address_page(signed: str, attendee: Attendee) -> str:
+    return render_template(
+        "registrations/new_address.html", signed=signed, attendee=attendee, button=forms.button()
+    )
+
+
+def _to_page(token: str) -> BaseResponse:
+    return redirect(url_for("registrations.page", token=token), 303)
