@@ -43,7 +43,7 @@ def feed(discussions: Iterable[Discussion], name: str, links: Links) -> bytes:
             event = vevent(discussion, links)
             event.to_ical()
         except ValueError:
-            log.exception("The feed leaves out %s, which cannot be written.", discussion.slug)
+            log.error("The feed leaves out %s, which cannot be written.", discussion.slug)  # noqa: TRY400
         else:
             calendar.add_component(event)
     if not calendar.subcomponents:

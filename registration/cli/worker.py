@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from flask import Flask
 
-from .. import house
+from .. import faults, house
 from ..database import DatabaseBusy, DatabaseUnavailable, reading, scrub, writing
 from ..mail import outbox
 from ..mail.delivery import Delivery, LetterRefused, MailStopped, ServerUnavailable, TryLater
@@ -45,7 +45,7 @@ def run(app: Flask, stop: threading.Event) -> None:
             log.error("The worker: %s", refusal)  # noqa: TRY400  # a refusal needs no traceback
         except Exception as error:  # noqa: BLE001  # the worker outlives every fault
             wait = FIRST_WAIT
-            log.error("The worker failed with %s.", type(error).__name__)  # noqa: TRY400
+            log.error("The worker failed: %s", faults.place_of(error))  # noqa: TRY400
 
 
 def deliver_due(stop: threading.Event | None = None) -> int:
@@ -131,7 +131,7 @@ def _deliver_one(delivery: Delivery, letter: Letter) -> bool:
     except (DatabaseBusy, DatabaseUnavailable):
         raise
     except Exception as error:  # noqa: BLE001  # one letter that cannot be written blocks no other
-        log.error("Letter %d cannot be written: %s.", letter.id, type(error).__name__)  # noqa: TRY400
+        log.error("Letter %d cannot be written: %s", letter.id, faults.place_of(error))  # noqa: TRY400
         with writing() as session:
             outbox.mark_failed(session, letter, f"cannot be written: {type(error).__name__}")
         return False

@@ -5,6 +5,7 @@ multipart/mixed
   application/ics (the same bytes)
 """
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from email.headerregistry import Address
@@ -57,6 +58,7 @@ def write(
     if envelope.settings.contact:
         message["Reply-To"] = Address(addr_spec=envelope.settings.contact)
     text = render_template(f"mail/{folder}/text.txt", **context).strip() + "\n"
+    text = re.sub(r"\n{3,}", "\n\n", text)
     html = render_template(f"mail/{folder}/html.html", **context)
     message.set_content(text, cte="quoted-printable")
     message.add_alternative(html, subtype="html", cte="quoted-printable")

@@ -53,7 +53,8 @@ def _by(session: Session, condition: Any) -> tuple[Registration, Discussion]:
     ).one_or_none()
     if found is None:
         raise NoSuchRegistration("There is no registration under this link.")
-    return found.t
+    registration, discussion = found
+    return registration, discussion
 
 
 def change(

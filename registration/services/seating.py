@@ -94,6 +94,8 @@ def settle(
 
 def waiting_before(session: Session, registration: Registration) -> int:
     """Return how many wait before `registration`: its place is one more."""
+    if registration.queue_position is None:
+        return 0
     count = session.scalar(
         select(func.count()).where(
             Registration.discussion_id == registration.discussion_id,

@@ -1,11 +1,19 @@
 """The pages: places (public, registrations, mailbox), forms, headers and errors."""
 
+from collections.abc import Iterable
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from .. import house
+from ..refusals import Refusal
 from ..settings import Settings
 from . import assets, errors, headers, mailbox, public, registrations
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 # Twenty long answers in the widest script, percent-encoded, fit.
 LARGEST_BODY = 512 * 1024
@@ -34,11 +42,28 @@ def init_app(app: Flask, settings: Settings) -> None:
     assets.init_app(app)
     errors.init_app(app)
     headers.init_app(app)
+    _open_keys_first(app)
     if settings.trusted_proxies:
         count = settings.trusted_proxies
         app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
             app.wsgi_app, x_for=count, x_proto=count, x_host=0
         )
+
+
+def _open_keys_first(app: Flask) -> None:
+    """Open the key ring before Flask opens a session, whose secret comes from it.
+
+    If that is refused, the request's own check tells why.
+    """
+    inner = app.wsgi_app
+
+    def opening(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        if not app.secret_key:
+            with app.app_context(), suppress(Refusal):
+                house.ring()
+        return inner(environ, start_response)
+
+    app.wsgi_app = opening  # type: ignore[method-assign]
 
 
 def _hosts(settings: Settings) -> list[str]:

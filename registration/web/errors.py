@@ -1,13 +1,11 @@
 """Refusals and faults as pages: what happened, in one sentence, and what to do."""
 
 import logging
-import sys
-import traceback
 
 from flask import Flask, Response, make_response, render_template, request
 from werkzeug.exceptions import BadRequest, HTTPException, RequestEntityTooLarge
 
-from .. import house
+from .. import faults, house
 from ..database import DatabaseBusy, DatabaseUnavailable
 from ..refusals import Refusal
 from ..sealing import KeysRefused
@@ -86,8 +84,6 @@ def _http_error(error: HTTPException) -> Response | HTTPException:
 
 
 def _fault(error: Exception) -> Response:
-    """Log a fault by its place and kind: its message and the address asked may hold a person."""
-    frames = traceback.extract_tb(sys.exc_info()[2])
-    where = "".join(f"\n  {frame.filename}:{frame.lineno} {frame.name}" for frame in frames)
-    log.error("%s failed with %s at%s", request.endpoint, type(error).__name__, where)
+    """Log a fault by the endpoint, too: the address asked for may hold a token."""
+    log.error("%s failed: %s", request.endpoint, faults.place_of(error))
     return page(500)

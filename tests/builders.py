@@ -1,0 +1,118 @@
+"""Builders: a discussion published, somebody registered, in one line each."""
+
+import tomllib
+from pathlib import Path
+
+from flask import Flask
+
+from registration import addresses, house
+from registration.cli import worker
+from registration.database import reading, writing
+from registration.discussion_file import read
+from registration.models import Attendee, Discussion, Registration
+from registration.services import attending, publishing, registering
+from registration.services.registering import Entry
+
+FIRST = Path(__file__).parent.parent / "instance" / "discussions" / "bloody-january.toml"
+
+MINIMAL = """
+slug = "water"
+title = "Who owns the water?"
+starts = 2026-04-02T17:00:00
+ends = 2026-04-02T18:30:00
+zone = "Asia/Almaty"
+description = "About the Aral Sea."
+
+[[contributors]]
+role = "speaker"
+name = "Saule Suleimenova"
+position = "Hydrologist"
+organization = "Institute of Geography"
+biography = "Studies rivers."
+"""
+
+
+def file(changes: str = "", *, without: str = "") -> bytes:
+    """Return a small discussion file: `changes` first, minus the lines that start `without`."""
+    kept = [line for line in MINIMAL.splitlines() if not without or not line.startswith(without)]
+    named = set(tomllib.loads(changes))
+    kept = [line for line in kept if line.split(" = ")[0] not in named]
+    return (changes + "\n" + "\n".join(kept)).encode()
+
+
+def publish(content: bytes | None = None) -> Discussion:
+    """Publish a discussion, by default the small one, in the running app."""
+    announcement = read(content if content is not None else file())
+    with writing() as session:
+        publishing.publish(session, announcement, settings=house.settings(), now=house.now())
+    with reading() as session:
+        return publishing.find(session, announcement.slug)
+
+
+def publish_first() -> Discussion:
+    """Publish the first discussion, the one of 7 December 2023."""
+    return publish(FIRST.read_bytes())
+
+
+def entry(address: str = "aigerim@example.org", name: str = "Айгерим", **values: object) -> Entry:
+    """Return what Aigerim types into the form."""
+    return Entry(name=name, address=addresses.parse(address), **values)
+
+
+def register(slug: str = "water", address: str = "aigerim@example.org", **values: object) -> None:
+    """Register somebody, by default Aigerim, unconfirmed."""
+    with writing() as session:
+        registering.register(session, slug, entry(address, **values), **house.means())
+
+
+def attendee(address: str = "aigerim@example.org", slug: str = "water") -> Attendee:
+    """Return what is sealed of a registration."""
+    return found(address, slug).attendee(house.ring())
+
+
+def found(address: str = "aigerim@example.org", slug: str = "water") -> Registration:
+    """Return a registration by its address, or fail."""
+    with reading() as session:
+        for registration in session.query(Registration):
+            discussion = session.get_one(Discussion, registration.discussion_id)
+            if discussion.slug != slug:
+                continue
+            if registration.attendee(house.ring()).address == address:
+                return registration
+    raise AssertionError(f"{address} is not registered")
+
+
+def confirm(address: str = "aigerim@example.org", slug: str = "water") -> Attendee:
+    """Confirm a registration, as the button does, and return what is sealed of it."""
+    person = attendee(address, slug)
+    with writing() as session:
+        registration, _discussion = attending.by_token(session, person.token)
+        registering.confirm(session, registration, settings=house.settings(), now=house.now())
+    return person
+
+
+def register_and_confirm(
+    address: str = "aigerim@example.org", slug: str = "water", **values: object
+) -> Attendee:
+    """Register somebody who confirms at once."""
+    register(slug, address, **values)
+    return confirm(address, slug)
+
+
+def deliver() -> int:
+    """Deliver every letter that is due."""
+    return worker.deliver_due()
+
+
+def kept_letters(app: Flask) -> list:
+    """Return the letters in the local Maildir, parsed, in the order they were sent."""
+    from email import message_from_bytes
+    from email.policy import SMTP
+    from mailbox import Maildir
+
+    folder = app.extensions["settings"].mail.folder
+    if not folder.is_dir():
+        return []
+    box = Maildir(folder)
+    messages = [message_from_bytes(box.get_bytes(key), policy=SMTP) for key in sorted(box.keys())]
+    return sorted(messages, key=lambda message: message["Date"].datetime)

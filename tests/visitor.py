@@ -1,0 +1,61 @@
+"""A visitor with a browser: cookies, forms read from the page, and time between the two."""
+
+import html5lib
+from flask import Flask
+from werkzeug.test import TestResponse
+
+
+class Visitor:
+    """Somebody who opens pages and sends the forms that stand there."""
+
+    def __init__(self, app: Flask, clock: object) -> None:
+        self.client = app.test_client()
+        self.clock = clock
+
+    def get(self, path: str, **headers: str) -> TestResponse:
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return self.client.get(path, headers=named)
+
+    def fill(self, path: str, action: str | None = None, **fields: object) -> TestResponse:
+        """Open the page at `path`, wait, and send its form with `fields`.
+
+        `action` names which form is meant, where a page has several.
+        """
+        page = self.client.get(path)
+        target, hidden = form_of(page.text, action)
+        self.clock.advance(seconds=10)
+        return self.client.post(target or path, data=hidden | fields)
+
+    def press(self, path: str, act: str) -> TestResponse:
+        """Open an attendee's page and press the button that posts to `act` below it."""
+        return self.fill(path, action=f"/{act}")
+
+
+def form_of(page: str, action: str | None = None) -> tuple[str, dict[str, str]]:
+    """Return action and fields of a page's (POST) form, as a browser would send them."""
+    tree = html5lib.parse(page, namespaceHTMLElements=False)
+    for form in tree.iter("form"):
+        target = form.get("action") or ""
+        if action is None or target.endswith(action):
+            return target, _values(form)
+    raise AssertionError(f"the page has no form {action or ''}")
+
+
+def _values(form: object) -> dict[str, str]:
+    values = {}
+    for field in form.iter("input"):
+        kind = field.get("type")
+        if kind in {"checkbox", "radio"} and field.get("checked") is None:
+            continue
+        if kind != "submit" and field.get("name"):
+            values[field.get("name")] = field.get("value") or ""
+    for field in form.iter("textarea"):
+        values[field.get("name")] = (field.text or "").removeprefix("\n")
+    return values
+
+
+def text_of(page: str) -> str:
+    """Return what a reader sees of a page, in one line."""
+    tree = html5lib.parse(page, namespaceHTMLElements=False)
+    body = tree.find("body")
+    return " ".join("".join(body.itertext()).split())
