@@ -21,3 +21,7 @@ def program(*names: str) -> str:
     needs(found, f"{names[0]} is not installed")
     assert found is not None
     return found
+
+
+# For what has nothing to do with the kind of database.
+on_sqlite = pytest.mark.parametrize("instance", ["sqlite"], indirect=True)

@@ -5,8 +5,8 @@ Values without a database of their own: they are stored whole, as JSON, with eac
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, fields
-from typing import Any, get_args, get_type_hints
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from sqlalchemy import JSON
 from sqlalchemy.engine import Dialect
@@ -95,15 +95,19 @@ class Content:
         return [person for person in self.contributors if person.role == "moderator"]
 
 
+# The fields that are lists of values of their own, by name.
+_NESTED = {
+    "contributors": Contributor,
+    "partners": Partner,
+    "questions": Question,
+    "sharing": Sharing,
+}
+
+
 def content_from_json(stored: dict[str, Any]) -> Content:
     """Return the content that `asdict` made `stored` of."""
-    hints = get_type_hints(Content)
-    values = dict(stored)
-    for field in fields(Content):
-        inner = get_args(hints[field.name])
-        if inner and inner[0] is not str:
-            values[field.name] = [inner[0](**item) for item in stored[field.name]]
-    return Content(**values)
+    nested = {name: [kind(**item) for item in stored[name]] for name, kind in _NESTED.items()}
+    return Content(**stored | nested)
 
 
 def digest(value: dict[str, Any]) -> str:

@@ -1,0 +1,141 @@
+"""The shape of the code: how long its functions and files are, and what its documents say of it."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+from registration.models import LetterKind
+from registration.settings import READERS
+
+from ..machine import on_sqlite
+from ..visitor import form_of
+
+TOP = Path(__file__).parent.parent.parent
+CODE = [path for path in (TOP / "registration").rglob("*.py") if "versions" not in path.parts]
+TEMPLATES = sorted((TOP / "templates").rglob("*.*"))
+
+
+def functions():
+    for path in CODE:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                yield f"{path.relative_to(TOP)}:{node.name}", node.end_lineno - node.lineno + 1
+
+
+def test_functions_are_short():
+    lengths = dict(functions())
+    assert {name: length for name, length in lengths.items() if length > 40} == {}
+    ordered = sorted(lengths.values())
+    assert ordered[int(len(ordered) * 0.95)] <= 25
+
+
+def test_files_are_short():
+    lengths = {str(path.relative_to(TOP)): len(path.read_text().splitlines()) for path in CODE}
+    assert {name: length for name, length in lengths.items() if length > 300} == {}
+
+
+def test_no_file_is_a_drawer():
+    assert not [path for path in CODE if path.stem in {"utils", "helpers", "common", "base"}]
+
+
+def test_every_module_and_public_function_has_its_docstring():
+    bare = []
+    for path in CODE:
+        tree = ast.parse(path.read_text())
+        if not ast.get_docstring(tree) and path.read_text().strip():
+            bare.append(str(path.relative_to(TOP)))
+        for node in tree.body:
+            named = isinstance(node, ast.FunctionDef | ast.ClassDef)
+            if named and not node.name.startswith("_") and not ast.get_docstring(node):
+                bare.append(f"{path.relative_to(TOP)}:{node.name}")
+    assert bare == []
+
+
+def test_the_architecture_names_every_module():
+    text = (TOP / "ARCHITECTURE.md").read_text()
+    parts = [
+        path.stem if path.is_file() else f"{path.name}/"
+        for path in (TOP / "registration").iterdir()
+        if path.name not in {"__pycache__"}
+    ]
+    assert [part for part in parts if part not in text] == []
+
+
+def test_the_readme_documents_every_setting():
+    text = (TOP / "README.md").read_text()
+    assert [name for name in [*READERS, "INSTANCE"] if f"| `{name}` |" not in text] == []
+
+
+@on_sqlite
+def test_the_readme_documents_every_command_and_option(app):
+    text = (TOP / "README.md").read_text()
+    ours = {"database", "discussion", "outbox", "registrations"}
+    missing = []
+    for group, command in app.cli.commands.items():
+        if group not in ours:
+            continue
+        line = next(line for line in text.splitlines() if line.startswith(f"| `flask {group} "))
+        for name, found in command.commands.items():
+            options = [option.opts[0] for option in found.params if option.opts[0][:2] == "--"]
+            words = [name, *(option for option in options if option != "--json")]
+            missing += [f"{group} {word}" for word in words if word not in line]
+    assert missing == []
+
+
+@pytest.mark.parametrize("kind", LetterKind)
+def test_every_letter_has_subject_text_and_html(kind):
+    folder = TOP / "templates" / "mail" / kind.value
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "html.html",
+        "subject.txt",
+        "text.txt",
+    ]
+
+
+@pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: str(path.relative_to(TOP)))
+def test_no_template_has_inline_style_or_script(path):
+    text = path.read_text()
+    assert not re.search(r"\sstyle=|\son[a-z]+=|javascript:", text)
+    scripts = re.findall(r"<script[^>]*>", text)
+    assert [tag for tag in scripts if "src=" not in tag and "application/ld+json" not in tag] == []
+    assert "<style" not in text or path.name == "letter.html"
+
+
+@pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: str(path.relative_to(TOP)))
+def test_every_form_that_posts_carries_csrf(path):
+    for form in re.findall(r"<form[^>]*method=.post.*?</form>", path.read_text(), re.DOTALL):
+        assert "hidden_tag()" in form
+
+
+@on_sqlite
+def test_every_route_that_takes_posts_refuses_one_without_csrf(app, visitor):
+    from .. import builders
+
+    builders.publish()
+    person = builders.register_and_confirm()
+    values = {"slug": "water", "token": person.token, "signed": "x", "key": "x", "number": 0}
+    refused = []
+    for rule in app.url_map.iter_rules():
+        if "POST" not in rule.methods:
+            continue
+        path = rule.rule
+        for name, value in values.items():
+            path = re.sub(rf"<(\w+:)?{name}>", str(value), path)
+        answer = visitor.client.post(path, data={"name": "Eve", "email": "eve@example.org"})
+        refused.append((rule.rule, answer.status_code in {404, 422}))
+    assert len(refused) >= 7
+    assert [rule for rule, is_refused in refused if not is_refused] == []
+    assert builders.found().confirmed_at is not None
+    assert form_of(visitor.get("/registrations/find").text)[1]["csrf_token"]
+
+
+def test_requirements_are_pinned_with_hashes_and_name_no_index():
+    for path in (TOP / "requirements").glob("*.txt"):
+        text = path.read_text()
+        pins = re.findall(r"^[\w.\[\]-]+==", text, re.MULTILINE)
+        assert len(pins) > 10
+        assert len(re.findall(r"\\\n    --hash=sha256:[0-9a-f]{64}", text)) >= len(pins)
+        assert "://" not in text
+        assert "--index" not in text
