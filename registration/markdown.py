@@ -17,9 +17,15 @@ _ENDS = {
 
 def html(text: str) -> str:
     """Return `text` as HTML that can only format: no image, script, style or foreign request."""
-    rendered = _PARSER.render(text)
+    tokens = _PARSER.parse(text)
+    for token in tokens:
+        # The page has its own first and second headings.
+        token.tag = "h3" if token.tag in {"h1", "h2"} else token.tag
+        for child in token.children or []:
+            # Of an image its description stays: nothing is fetched from elsewhere.
+            child.type = "text" if child.type == "image" else child.type
     return nh3.clean(
-        rendered,
+        _PARSER.renderer.render(tokens, _PARSER.options, {}),
         tags=_TAGS,
         attributes={"a": {"href"}, "ol": {"start"}},
         url_schemes={"http", "https", "mailto"},
@@ -34,11 +40,12 @@ def plain(text: str) -> str:
     for token in _PARSER.parse(text):
         if token.type == "list_item_open":
             prefix = "- " if token.markup in "-*+" else f"{token.info}. "
-        elif token.type == "inline":
-            lines.append(prefix + _inline(token.children or []))
+        elif token.type in {"inline", "fence", "code_block"}:
+            code = token.content.rstrip()
+            lines.append(prefix + (_inline(token.children) if token.children else code))
             prefix = ""
-        elif token.type in {"fence", "code_block"}:
-            lines.append(token.content.rstrip())
+        elif token.type == "list_item_close":
+            prefix = ""  # the item was empty
         if token.type in _ENDS and not token.hidden:
             lines.append("")
     return "\n".join(lines).replace("\n\n\n", "\n\n").strip()
@@ -52,7 +59,7 @@ def _inline(children: list[Token]) -> str:
             target, start = str(token.attrGet("href") or ""), len(parts)
         elif token.type == "link_close":
             shown = "".join(parts[start:])
-            parts.append("" if target in {shown, f"mailto:{shown}"} else f" ({target})")
+            parts.append("" if target in {"", shown, f"mailto:{shown}"} else f" ({target})")
         elif token.type in {"softbreak", "hardbreak"}:
             parts.append(" " if token.type == "softbreak" else "\n")
         elif token.content:

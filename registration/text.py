@@ -40,15 +40,20 @@ def _checked(text: str, allowed: str) -> str:
     for character in text:
         if character not in allowed and _is_forbidden(character):
             raise ForbiddenCharacter(character)
-    return text
+    return text if any(map(_is_seen, text)) else ""
+
+
+def _is_seen(character: str) -> bool:
+    # Zero-width characters, alone, would pass for a name.
+    return unicodedata.category(character)[0] in "LNPSC" and unicodedata.category(character) != "Cf"
 
 
 def _is_forbidden(character: str) -> bool:
-    # Cc control, Cs surrogate, Zl and Zp separators; Cn holds noncharacters such as U+FFFF.
-    return character in _OVERRIDES or unicodedata.category(character) in {
-        "Cc",
-        "Cs",
-        "Zl",
-        "Zp",
-        "Cn",
-    }
+    # Cc control, Cs surrogate, Zl and Zp separators. What this Python's Unicode does not know yet
+    # (Cn) may be a letter or an emoji of a newer one; only noncharacters never will be.
+    return (
+        character in _OVERRIDES
+        or unicodedata.category(character) in {"Cc", "Cs", "Zl", "Zp"}
+        or ord(character) & 0xFFFE == 0xFFFE
+        or "\ufdd0" <= character <= "\ufdef"
+    )

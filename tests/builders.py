@@ -1,15 +1,19 @@
 """Builders: a discussion published, somebody registered, in one line each."""
 
+import threading
 import tomllib
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 
 from flask import Flask
 
 from registration import addresses, house
 from registration.cli import worker
-from registration.database import reading, writing
+from registration.database import Model, reading, writing
 from registration.discussion_file import read
-from registration.models import Attendee, Discussion, Registration
+from registration.models import Attendee, Discussion, DiscussionStatus, Letter, Registration
 from registration.services import attending, publishing, registering
 from registration.services.registering import Entry
 
@@ -38,6 +42,72 @@ def file(changes: str = "", *, without: str = "") -> bytes:
     named = set(tomllib.loads(changes))
     kept = [line for line in kept if line.split(" = ")[0] not in named]
     return (changes + "\n" + "\n".join(kept)).encode()
+
+
+def announced(source: bytes | None = None, **columns: object) -> Discussion:
+    """Return a discussion that stands in no database, by default the small one."""
+    stated = read(source if source is not None else file())
+    found = Discussion(slug=stated.slug, uid=stated.uid or "a1b2c3d4@events.example.org")
+    found.status, found.sequence, found.version = DiscussionStatus.PUBLISHED, 0, 1
+    found.published_at = found.changed_at = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
+    found.organizer_address = "Our group <events@example.org>"
+    found.announcement = stated
+    for name, value in columns.items():
+        setattr(found, name, value)
+    return found
+
+
+QUESTIONS = """
+[[questions]]
+key = "city"
+label = "Which city?"
+kind = "line"
+required = true
+
+[[questions]]
+key = "ask"
+label = "What would you ask?"
+kind = "long"
+why = "The moderator reads it out."
+
+[[questions]]
+key = "seat"
+label = "Where do you sit?"
+kind = "choice"
+options = ["Front", "Back"]
+required = true
+
+[[questions]]
+key = "topics"
+label = "Which topics?"
+kind = "choices"
+options = ["Rivers", "Lakes & seas", "Law"]
+
+[[questions]]
+key = "rules"
+label = "I keep to the rules."
+kind = "yes"
+required = true
+
+[[sharing]]
+partner = "PaperLab"
+what = ["name", "email"]
+why = "To invite you to its own talks."
+
+[[sharing]]
+partner = "Aral Fund"
+what = ["name"]
+why = "To count."
+"""
+ANSWERS = {"question_city": "Almaty", "question_seat": "Back", "question_rules": "y"}
+
+
+def with_questions(changes: str = "") -> bytes:
+    """Return a file with a question of each kind, and two partners who ask for data.
+
+    `ANSWERS` are fields that answer what is required.
+    """
+    return file(changes) + QUESTIONS.encode()
 
 
 def publish(content: bytes | None = None) -> Discussion:
@@ -116,3 +186,29 @@ def kept_letters(app: Flask) -> list:
     box = Maildir(folder)
     messages = [message_from_bytes(box.get_bytes(key), policy=SMTP) for key in sorted(box.keys())]
     return sorted(messages, key=lambda message: message["Date"].datetime)
+
+
+def letter_kinds() -> list[str]:
+    """Return what is in the outbox, in the order it was posted."""
+    with reading() as session:
+        return [letter.kind.value for letter in session.query(Letter).order_by(Letter.id)]
+
+
+def every_row() -> dict[str, list[str]]:
+    """Return all rows of all tables, to compare before and after."""
+    with reading() as session:
+        tables = Model.metadata.sorted_tables
+        return {table.name: sorted(map(repr, session.execute(table.select()))) for table in tables}
+
+
+def at_once(app: Flask, acts: list[Callable[[], object]]) -> list:
+    """Do every act in a thread of its own, all let go at one moment; return what came of each."""
+    start = threading.Barrier(len(acts))
+
+    def do(act: Callable[[], object]) -> object:
+        with app.app_context():
+            start.wait()
+            return act()
+
+    with ThreadPoolExecutor(len(acts)) as pool:
+        return list(pool.map(do, acts))

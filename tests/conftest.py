@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from uuid import uuid4
 
 import pytest
@@ -59,13 +60,19 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory, template: Path) -> Iterator[str]:
+def postgres(template: Path) -> Iterator[str]:
     """A PostgreSQL server of this test run, with a migrated database to be copied; its URL."""
     binaries = sorted(POSTGRES.glob("*/bin/initdb"))
     needs(binaries, "PostgreSQL is not installed (apt install postgresql)")
-    folder = tmp_path_factory.mktemp("postgres")
-    folder.chmod(0o777)
-    with _cluster(binaries[-1].parent, folder) as url:
+    # Not below pytest's own folder, which other runs of pytest clear away.
+    with TemporaryDirectory(prefix="postgres-", ignore_cleanup_errors=True) as place:
+        folder = Path(place)
+        folder.chmod(0o777)
+        yield from _migrated(binaries[-1].parent, folder, template)
+
+
+def _migrated(binaries: Path, folder: Path, template: Path) -> Iterator[str]:
+    with _cluster(binaries, folder) as url:
         migrated = _create_database(url, "registration_template")
         # The same keys for all: a copy of the template's instance fits a copy of this database.
         install(create_app({"INSTANCE": str(template), "DATABASE_URL": migrated}))
@@ -75,9 +82,6 @@ def postgres(tmp_path_factory: pytest.TempPathFactory, template: Path) -> Iterat
 @contextmanager
 def _cluster(binaries: Path, folder: Path) -> Iterator[str]:
     user = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
-    for parent in folder.parents:
-        if user and parent.owner() == "root" and parent.is_relative_to("/tmp/"):
-            parent.chmod(parent.stat().st_mode | 0o011)
     data = folder / "data"
     options = f"-c listen_addresses= -c unix_socket_directories={folder} -c max_connections=200"
     quiet = {"check": True, "stdout": subprocess.DEVNULL, "cwd": folder}

@@ -1,15 +1,29 @@
 """A visitor with a browser: cookies, forms read from the page, and time between the two."""
 
+from contextvars import Context
+from xml.etree.ElementTree import Element
+
 import html5lib
 from flask import Flask
+from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
+
+
+class Browser(FlaskClient):
+    """A test client whose requests have an app context each, as on a server.
+
+    Inside the context that a test has open, they would share `g`, and with it a CSRF token.
+    """
+
+    def open(self, *args: object, **kwargs: object) -> TestResponse:
+        return Context().run(super().open, *args, **kwargs)
 
 
 class Visitor:
     """Somebody who opens pages and sends the forms that stand there."""
 
     def __init__(self, app: Flask, clock: object) -> None:
-        self.client = app.test_client()
+        self.client = Browser(app, app.response_class)
         self.clock = clock
 
     def get(self, path: str, **headers: str) -> TestResponse:
@@ -33,8 +47,7 @@ class Visitor:
 
 def form_of(page: str, action: str | None = None) -> tuple[str, dict[str, str]]:
     """Return action and fields of a page's (POST) form, as a browser would send them."""
-    tree = html5lib.parse(page, namespaceHTMLElements=False)
-    for form in tree.iter("form"):
+    for form in tree_of(page).iter("form"):
         target = form.get("action") or ""
         if action is None or target.endswith(action):
             return target, _values(form)
@@ -54,8 +67,12 @@ def _values(form: object) -> dict[str, str]:
     return values
 
 
+def tree_of(page: str) -> Element:
+    """Return a page as an HTML parser reads it."""
+    return html5lib.parse(page, namespaceHTMLElements=False)
+
+
 def text_of(page: str) -> str:
     """Return what a reader sees of a page, in one line."""
-    tree = html5lib.parse(page, namespaceHTMLElements=False)
-    body = tree.find("body")
+    body = tree_of(page).find("body")
     return " ".join("".join(body.itertext()).split())

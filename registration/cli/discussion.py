@@ -31,8 +31,7 @@ def publish(files: tuple[Path, ...], *, dry_run: bool, keep_edits: bool) -> None
 
     If one file has a mistake, none is published.
     """
-    announcements = [_read(path) for path in files]
-    _refuse_repeated(announcements)
+    announcements = _read_all(files)
     with writing() as session:
         done = [
             publishing.publish(
@@ -54,8 +53,7 @@ def publish(files: tuple[Path, ...], *, dry_run: bool, keep_edits: bool) -> None
 @FILES
 def check(files: tuple[Path, ...]) -> None:
     """Read discussion files and tell every mistake; publish nothing."""
-    announcements = [_read(path) for path in files]
-    _refuse_repeated(announcements)
+    announcements = _read_all(files)
     for path, announcement in zip(files, announcements, strict=True):
         when = time_in_words(announcement.when)
         click.echo(f"{path.name}: in order: {announcement.content.title}, {when}")
@@ -101,14 +99,21 @@ def unpublish(slug: str) -> None:
     click.echo(f"{slug}: unpublished")
 
 
-def _read(path: Path) -> Announcement:
-    try:
-        return read(path.read_bytes())
-    except OSError as error:
-        raise click.ClickException(f"{path}: {error.strerror}.") from None
-    except DiscussionFileRefused as refusal:
-        mistakes = "\n".join(f"  {mistake}" for mistake in refusal.mistakes)
-        raise click.ClickException(f"{path}\n{mistakes}\nNothing was published.") from None
+def _read_all(files: tuple[Path, ...]) -> list[Announcement]:
+    """Return what the files announce, or tell every mistake in every one of them."""
+    announcements: list[Announcement] = []
+    mistakes: list[str] = []
+    for path in files:
+        try:
+            announcements.append(read(path.read_bytes()))
+        except OSError as error:
+            mistakes.append(f"{path}: {error.strerror}.")
+        except DiscussionFileRefused as refusal:
+            mistakes += [f"{path}:", *(f"  {mistake}" for mistake in refusal.mistakes)]
+    if mistakes:
+        raise click.ClickException("\n".join([*mistakes, "Nothing was published."]))
+    _refuse_repeated(announcements)
+    return announcements
 
 
 def _refuse_repeated(announcements: list[Announcement]) -> None:
@@ -125,8 +130,8 @@ def _said_of(publication: Publication, *, dry_run: bool) -> str:
     words = f"{publication.slug}: {'would be ' if dry_run else ''}{publication.outcome.value}"
     if publication.outcome is Outcome.LEFT_ALONE:
         return (
-            f"{publication.slug}: not published, because it was edited elsewhere since its file "
-            "was last published; publish it without --keep-edits to replace those edits"
+            f"{publication.slug}: not published, because it was edited or taken off since its file "
+            "was last published; publish it without --keep-edits to undo that"
         )
     return words + (f" ({', '.join(publication.changed)})" if publication.changed else "")
 
@@ -138,6 +143,7 @@ def _summary(discussion: Discussion) -> dict[str, object]:
         "sequence": discussion.sequence,
         "version": discussion.version,
         "status": discussion.status.value,
+        "title": discussion.content.title,
         "time": time_in_words(discussion.when),
         "starts_at": discussion.starts_at.isoformat(),
         "ends_at": discussion.ends_at.isoformat(),

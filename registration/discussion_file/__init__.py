@@ -36,10 +36,13 @@ def read(content: bytes) -> Announcement:
     try:
         values = tomllib.loads(content.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
-        row = content[: error.start].count(b"\n") + 1
+        row = error.object[: error.start].count(b"\n") + 1
         raise DiscussionFileRefused([f"line {row} is not UTF-8: save the file as UTF-8."]) from None
     except tomllib.TOMLDecodeError as error:
         raise DiscussionFileRefused([f"This is not TOML: {error}."]) from None
+    except (ValueError, RecursionError):  # Python's own limits on digits and depth
+        sentence = "This is no discussion: a number in it is endless, or a list too deep."
+        raise DiscussionFileRefused([sentence]) from None
     table = Table(values, "", [])
     announcement = _announcement(table)
     table.close()
@@ -57,9 +60,10 @@ def _announcement(table: Table) -> Announcement | None:
         table.wrong("uid", "may hold letters a-z, digits and . _ @ + - only, at least eight.")
     title = table.line("title")
     when = read_when(table)
-    seats = table.take("seats", int, 0, "a whole number of seats")
+    number = "a whole number from 1 to 1000000"
+    seats = table.take("seats", int, 0, number)
     if "seats" in table.values and not 0 < seats <= 1_000_000:
-        table.wrong("seats", "must be a whole number from 1 to 1000000.")
+        table.wrong("seats", f"must be {number}.")
     content = _content(table, title, when)
     return Announcement(slug, uid or None, when, seats or None, content) if when else None
 
@@ -97,7 +101,8 @@ def _content(table: Table, title: str, when: When | None) -> Content:
 def _language(table: Table) -> str:
     value = table.line("language", "en")
     try:
-        Locale.parse(value, sep="-")
+        # Babel would take the names of POSIX locales too, such as en.utf8.
+        Locale.parse(value if re.fullmatch(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*", value) else "", "-")
     except (ValueError, UnknownLocaleError):
         table.wrong("language", "must be a language tag such as en, ru or kk.")
     return value
@@ -114,7 +119,9 @@ def _registration(table: Table, when: When | None) -> str:
         return "closed"
     if value.tzinfo:
         return value.astimezone(UTC).isoformat()
-    if not when or not when.zone:
+    if not when:  # the time of the discussion is the mistake to mend
+        return "closed"
+    if not when.zone:
         table.wrong("registration", "is a time that needs an offset here, such as ...T15:00:00Z.")
         return "closed"
     if not is_time(table, "registration", value, when.zone):
@@ -127,6 +134,8 @@ def _reminders(table: Table) -> list[str]:
     found = table.lines("reminders", ["1d", "1h"], what)
     if not all(re.fullmatch(r"[1-9][0-9]{0,2}[dhm]", item) for item in found):
         table.wrong("reminders", f"must be {what}: a number and d, h or m.")
+    if len(found) > 10 or len(set(found)) < len(found):
+        table.wrong("reminders", "must be at most 10 times, no two the same.")
     return found
 
 
@@ -160,7 +169,7 @@ def _question(table: Table) -> Question:
     options = table.lines("options", [], 'a list of choices, such as ["yes", "no"]')
     if kind in {"choice", "choices"} and len(options) < 2:
         table.wrong("options", f'must list at least two choices where kind is "{kind}".')
-    if kind not in {"choice", "choices"} and options:
+    if kind in {"line", "long", "yes"} and options:
         table.wrong("options", 'belongs to the kinds "choice" and "choices" only.')
     if any(";" in option for option in options):
         table.wrong("options", "may hold no semicolon: the export puts one between choices.")

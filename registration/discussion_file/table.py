@@ -14,9 +14,16 @@ class Table:
     def __init__(self, values: dict[str, Any], path: str, mistakes: list[str]) -> None:
         self.values, self.path, self.mistakes = values, path, mistakes
         self.asked: list[str] = []
+        self.told: set[str] = set()
 
     def wrong(self, key: str, sentence: str) -> None:
-        self.mistakes.append(f"{self.path}{key} {sentence}")
+        """Note a mistake; the first of a key is the one to mend, so that only it is told."""
+        if key in self.told:
+            return
+        self.told.add(key)
+        # A quoted TOML key may hold anything, line ends too; a mistake is one line.
+        shown = key if key.isprintable() else repr(key)
+        self.mistakes.append(f"{self.path}{shown} {sentence}")
 
     def take(self, key: str, kind: type, default: Any, what: str) -> Any:
         """Return the value of `key` if it is of `kind`, else note that it must be `what`."""
@@ -65,7 +72,7 @@ class Table:
         """Return an http or https address, or nothing where none is given."""
         value = self.line(key, "", most=2000)
         if value and not is_url(value):
-            self.wrong(key, "must be a whole web address such as https://example.org/page.")
+            self.wrong(key, "must be a whole web address in ASCII, such as https://example.org/page.")
         return value
 
     def flag(self, key: str, *, default: bool) -> bool:
@@ -75,17 +82,19 @@ class Table:
         """Return a list of lines of text."""
         found = self.take(key, list, default, what)
         if all(isinstance(item, str) and item.strip() for item in found):
-            return [text.line(item) for item in found if self._is_clean(key, item)]
+            return [self._item(key, item) for item in found]
         self.wrong(key, f"must be {what}.")
         return default
 
-    def _is_clean(self, key: str, item: str) -> bool:
+    def _item(self, key: str, item: str, most: int = 300) -> str:
         try:
-            text.line(item)
+            cleaned = text.line(item)
         except text.ForbiddenCharacter as error:
             self.wrong(key, f"{error}.")
-            return False
-        return True
+            return ""
+        if len(cleaned) > most:
+            self.wrong(key, f"has an entry of {len(cleaned)} characters; at most {most} are taken.")
+        return cleaned
 
     def tables(self, key: str, most: int) -> list["Table"]:
         """Return the tables of an array such as [[contributors]], in order."""
@@ -95,6 +104,7 @@ class Table:
             return []
         if len(found) > most:
             self.wrong(key, f"has {len(found)} entries; at most {most} are taken.")
+            return []
         return [
             Table(item, f"{self.path}{key}[{number}].", self.mistakes)
             for number, item in enumerate(found, start=1)
@@ -102,11 +112,15 @@ class Table:
 
     def close(self) -> None:
         """Note every key that nobody asked for."""
-        for key in self.values.keys() - set(self.asked):
+        for key in [key for key in self.values if key not in self.asked]:
             self.wrong(key, f"is not known here; known are {', '.join(self.asked)}.")
 
 
 def is_url(value: str) -> bool:
+    """Whether `value` is a whole http or https address, with a host and without a user.
+
+    It is ASCII, as URIs are (RFC 3986): browsers copy international ones in that form.
+    """
     try:
         parts = urlsplit(value)
         port = parts.port
@@ -115,8 +129,9 @@ def is_url(value: str) -> bool:
     host = parts.hostname or ""
     return (
         parts.scheme in {"http", "https"}
+        and value.isascii()
         and bool(re.fullmatch(r"[^\s<>\"\\^`{|}]+", value))
         and bool(re.fullmatch(r"[\w-]+(\.[\w-]+)+|localhost", host))
-        and not parts.username
+        and "@" not in parts.netloc
         and port != 0
     )

@@ -8,8 +8,9 @@ from .table import Table
 
 
 def read_when(table: Table) -> When | None:
+    """Return the time that a file states; None if it is mistaken, which is noted."""
     zone = table.line("zone", "")
-    if zone and not is_zone(zone):
+    if "zone" in table.values and not is_zone(zone):
         table.wrong("zone", "must be a time zone such as Asia/Almaty or UTC.")
         zone = ""
     if "date" in table.values:

@@ -1,6 +1,7 @@
 """What is said of a discussion: title, abstract, contributors, partners, questions.
 
-Values without a database of their own: they are stored whole, as JSON, with each revision.
+Values without a database of their own: they are stored whole, as JSON, with each revision. Who
+adds a field adds a migration that rewrites what is stored (`content`, `file_digest`).
 """
 
 import hashlib

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from ..models import Announcement, Discussion, DiscussionStatus, Revision
+from ..models import Announcement, Discussion, DiscussionStatus, Registration, Revision
 from ..refusals import Refusal
 from ..settings import Settings
 from .installing import content_has_changed
@@ -51,8 +51,8 @@ def publish(
 ) -> Publication:
     """Make what is announced public; the same announcement again changes nothing.
 
-    With `keep_edits`, a discussion that was edited elsewhere since its file was last published
-    is left alone. Raises `IdentityTaken`.
+    With `keep_edits`, a discussion that was edited elsewhere since its file was last published,
+    or taken off, is left alone. Raises `IdentityTaken`.
     """
     slug = announcement.slug
     discussion = session.scalar(select(Discussion).where(Discussion.slug == slug).with_for_update())
@@ -64,20 +64,19 @@ def publish(
             f"{slug} has the uid {discussion.uid}, which never changes: "
             "write it so, or leave uid out."
         )
-    if discussion.file_digest == announcement.digest and _is_public(discussion):
+    is_off = discussion.status is DiscussionStatus.UNPUBLISHED
+    if discussion.file_digest == announcement.digest and not is_off:
         return Publication(slug, Outcome.UNCHANGED, [])
     was_edited = discussion.announcement.digest != discussion.file_digest
-    if was_edited and keep_edits:
+    if keep_edits and (was_edited or is_off):
         return Publication(slug, Outcome.LEFT_ALONE, [])
     changed = differences(discussion.announcement, announcement)
     discussion.file_digest = announcement.digest
-    if changed or not _is_public(discussion):
+    if changed or is_off:
         _amend(session, discussion, announcement, now)
-    return Publication(slug, Outcome.AMENDED if changed else Outcome.UNCHANGED, changed)
-
-
-def _is_public(discussion: Discussion) -> bool:
-    return discussion.status is not DiscussionStatus.UNPUBLISHED
+        _keep_until_after(session, discussion, settings)
+    outcome = Outcome.AMENDED if changed else Outcome.UNCHANGED
+    return Publication(slug, Outcome.PUBLISHED if is_off else outcome, changed)
 
 
 def differences(before: Announcement, after: Announcement) -> list[str]:
@@ -89,6 +88,11 @@ def differences(before: Announcement, after: Announcement) -> list[str]:
 
 
 def _add(session: Session, announcement: Announcement, settings: Settings, now: datetime) -> None:
+    taken = select(Discussion.slug).where(Discussion.uid == announcement.uid)
+    if announcement.uid and (other := session.scalar(taken)):
+        raise IdentityTaken(
+            f"{announcement.slug}: the uid {announcement.uid} belongs to the discussion {other}."
+        )
     discussion = Discussion(
         slug=announcement.slug,
         uid=announcement.uid or f"{uuid.uuid4()}@{settings.host}",
@@ -106,7 +110,7 @@ def _add(session: Session, announcement: Announcement, settings: Settings, now: 
         session.flush()
     except IntegrityError:
         raise IdentityTaken(
-            f"{announcement.slug}: the uid {announcement.uid} belongs to another discussion."
+            f"{announcement.slug} was published by somebody else just now: try again."
         ) from None
     _keep_revision(session, discussion, now)
 
@@ -120,6 +124,21 @@ def _amend(
     discussion.status = DiscussionStatus.PUBLISHED if returned else discussion.status
     discussion.sequence += moved or returned
     _has_changed(session, discussion, now)
+
+
+def _keep_until_after(session: Session, discussion: Discussion, settings: Settings) -> None:
+    """See to it that nobody who comes is erased before a discussion that was moved."""
+    erase_at = discussion.ends_at + timedelta(days=settings.retention_days)
+    session.execute(
+        update(Registration)
+        .where(
+            Registration.discussion_id == discussion.id,
+            Registration.confirmed_at.is_not(None),
+            Registration.withdrawn_at.is_(None),
+            Registration.erase_at < erase_at,
+        )
+        .values(erase_at=erase_at)
+    )
 
 
 def unpublish(session: Session, slug: str, *, now: datetime) -> None:

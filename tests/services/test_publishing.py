@@ -1,0 +1,286 @@
+"""Publishing: what a file changes, what it never changes, and what is left alone."""
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import func, select
+
+from registration import house
+from registration.database import reading, writing
+from registration.discussion_file import read
+from registration.models import Discussion, DiscussionStatus, Installation, Revision
+from registration.refusals import Refusal
+from registration.services import publishing
+from registration.services.publishing import IdentityTaken, NoSuchDiscussion, Outcome
+
+from .. import builders
+from ..builders import at_once, every_row, file
+
+
+def publish(content: bytes, *, keep_edits: bool = False) -> publishing.Publication:
+    """Publish a file in the running app, and return what that did."""
+    with writing() as session:
+        return publishing.publish(
+            session,
+            read(content),
+            settings=house.settings(),
+            now=house.now(),
+            keep_edits=keep_edits,
+        )
+
+
+def water() -> Discussion:
+    with reading() as session:
+        return publishing.find(session, "water")
+
+
+def counters() -> tuple[int, int]:
+    """Return SEQUENCE and version of the small discussion."""
+    found = water()
+    return found.sequence, found.version
+
+
+def content_version() -> int:
+    with reading() as session:
+        return session.scalar(select(Installation.content_version))
+
+
+def retitle(title: str) -> None:
+    """Change the discussion elsewhere than in its file."""
+    edited = read(file(f'title = "{title}"'))
+    with writing() as session:
+        found = publishing.find(session, "water")
+        found.announcement = edited
+
+
+def unpublish() -> None:
+    with writing() as session:
+        publishing.unpublish(session, "water", now=house.now())
+
+
+def test_a_new_discussion_is_published_with_an_identity_of_its_own(app, clock):
+    assert publish(file()) == publishing.Publication("water", Outcome.PUBLISHED, [])
+    found = water()
+    assert found.uid.endswith("@127.0.0.1")
+    assert len(found.uid) == 36 + len("@127.0.0.1")
+    assert (found.sequence, found.version) == (0, 1)
+    assert found.status is DiscussionStatus.PUBLISHED
+    assert found.published_at == found.changed_at == clock.now
+    assert found.organizer_address == "Registration <registration@localhost>"
+    assert found.announcement.digest == read(file()).digest
+    assert content_version() == 1
+
+
+@pytest.mark.parametrize("changes", ["", "# a comment"])
+def test_the_same_file_again_changes_nothing(app, clock, changes):
+    publish(file())
+    before = every_row()
+    clock.advance(days=1)
+    again = file() + changes.encode()
+    assert publish(again) == publishing.Publication("water", Outcome.UNCHANGED, [])
+    assert publish(b"# first\r\n" + again.replace(b"\n", b"\r\n")).outcome is Outcome.UNCHANGED
+    assert every_row() == before
+
+
+@pytest.mark.parametrize(
+    ("changes", "names"),
+    [
+        ('title = "Whose water?"', ["title"]),
+        ('description = "Other."\nlanguage = "ru"', ["description", "language"]),
+        ("seats = 5", ["seats"]),
+        ('registration = "closed"', ["registration"]),
+    ],
+)
+def test_other_words_raise_the_version_and_not_the_sequence(app, clock, changes, names):
+    publish(file())
+    clock.advance(hours=1)
+    assert publish(file(changes)) == publishing.Publication("water", Outcome.AMENDED, names)
+    assert counters() == (0, 2)
+    assert water().changed_at == clock.now
+    assert water().announcement.digest == read(file(changes)).digest
+    assert content_version() == 2
+
+
+@pytest.mark.parametrize(
+    "changes",
+    ["ends = 2026-04-02T19:00:00", "starts = 2026-04-02T16:00:00", 'zone = "Asia/Tashkent"'],
+)
+def test_another_time_raises_the_sequence(app, changes):
+    publish(file())
+    assert publish(file(changes)).changed == ["time"]
+    assert counters() == (1, 2)
+
+
+def test_a_day_that_gets_its_time_raises_the_sequence(app):
+    day = b'slug = "water"\ntitle = "Who owns the water?"\ndate = 2026-04-02\n'
+    publish(day)
+    assert water().all_day
+    timed = day.replace(
+        b"date = 2026-04-02",
+        b'starts = 2026-04-02T17:00:00\nends = 2026-04-02T18:00:00\nzone = "Asia/Almaty"',
+    )
+    uid = water().uid
+    assert publish(timed).changed == ["time"]
+    assert counters() == (1, 2)
+    assert not water().all_day
+    assert water().uid == uid
+
+
+def test_two_changes_in_one_second_differ_in_it(app):
+    publish(file())
+    first = water().changed_at
+    publish(file('title = "B"'))
+    second = water().changed_at
+    publish(file('title = "C"'))
+    assert first < second < water().changed_at
+    assert len({moment.replace(microsecond=0) for moment in (first, second)}) == 2
+
+
+def test_what_was_said_stays_in_the_revisions(app):
+    publish(file())
+    publish(file('title = "Whose water?"'))
+    with reading() as session:
+        found = session.scalars(select(Revision).order_by(Revision.number)).all()
+    said = [(item.number, item.snapshot["content"]["title"]) for item in found]
+    assert said == [(1, "Who owns the water?"), (2, "Whose water?")]
+
+
+def test_the_identity_is_for_life(app):
+    publish(file('uid = "a1b2c3d4@events.example.org"'))
+    publish(file('title = "Whose water?"'))
+    publish(file("ends = 2026-04-02T20:00:00"))
+    assert publish(file('uid = "a1b2c3d4@events.example.org"')).outcome is Outcome.AMENDED
+    assert water().uid == "a1b2c3d4@events.example.org"
+
+
+def test_another_identity_is_refused_and_changes_nothing(app):
+    publish(file('uid = "a1b2c3d4@events.example.org"'))
+    before = every_row()
+    with pytest.raises(IdentityTaken) as refusal:
+        publish(file('uid = "other-identity"\ntitle = "Whose water?"'))
+    assert str(refusal.value) == (
+        "water has the uid a1b2c3d4@events.example.org, which never changes: "
+        "write it so, or leave uid out."
+    )
+    assert every_row() == before
+
+
+def test_the_identity_of_another_discussion_is_refused(app):
+    publish(file('uid = "a1b2c3d4@events.example.org"'))
+    before = every_row()
+    with pytest.raises(IdentityTaken) as refusal:
+        publish(file('slug = "air"\nuid = "a1b2c3d4@events.example.org"'))
+    assert str(refusal.value) == (
+        "air: the uid a1b2c3d4@events.example.org belongs to the discussion water."
+    )
+    assert every_row() == before
+
+
+def test_an_edited_discussion_is_left_alone_where_edits_are_kept(app):
+    publish(file())
+    retitle("Edited")
+    before = every_row()
+    again = publish(file('title = "From the file"'), keep_edits=True)
+    assert again == publishing.Publication("water", Outcome.LEFT_ALONE, [])
+    assert every_row() == before
+
+
+def test_a_file_that_stays_the_same_never_undoes_an_edit(app):
+    publish(file())
+    retitle("Edited")
+    assert publish(file()).outcome is Outcome.UNCHANGED
+    assert publish(file(), keep_edits=True).outcome is Outcome.UNCHANGED
+    assert water().content.title == "Edited"
+
+
+def test_a_changed_file_replaces_edits_unless_they_are_kept(app):
+    publish(file())
+    retitle("Edited")
+    assert publish(file('title = "From the file"')).changed == ["title"]
+    assert water().content.title == "From the file"
+    changed = file('title = "Again from the file"')
+    assert publish(changed, keep_edits=True).outcome is Outcome.AMENDED
+
+
+def test_a_file_that_says_what_was_edited_is_the_file_from_then_on(app):
+    publish(file())
+    retitle("Edited")
+    before = counters()
+    assert publish(file('title = "Edited"')).outcome is Outcome.UNCHANGED
+    assert counters() == before
+    changed = publish(file('title = "Later"'), keep_edits=True)
+    assert changed.outcome is Outcome.AMENDED
+
+
+def test_what_is_taken_off_is_cancelled_for_calendars_and_told_once(app):
+    publish(file())
+    uid = water().uid
+    unpublish()
+    assert water().status is DiscussionStatus.UNPUBLISHED
+    assert counters() == (1, 2)
+    unpublish()
+    assert counters() == (1, 2)
+    assert water().uid == uid
+
+
+def test_what_was_taken_off_is_published_again_by_its_file(app):
+    publish(file())
+    unpublish()
+    assert publish(file()) == publishing.Publication("water", Outcome.PUBLISHED, [])
+    assert water().status is DiscussionStatus.PUBLISHED
+    assert counters() == (2, 3)
+
+
+@pytest.mark.parametrize("changes", ["", 'title = "Whose water?"'])
+def test_what_was_taken_off_stays_off_where_edits_are_kept(app, changes):
+    publish(file())
+    unpublish()
+    before = every_row()
+    assert publish(file(changes), keep_edits=True).outcome is Outcome.LEFT_ALONE
+    assert every_row() == before
+
+
+def test_a_cancelled_discussion_stays_cancelled_when_its_file_changes(app):
+    publish(file())
+    with writing() as session:
+        publishing.find(session, "water").status = DiscussionStatus.CANCELLED
+    publish(file('title = "Whose water?"'))
+    assert water().status is DiscussionStatus.CANCELLED
+
+
+def test_who_comes_is_not_erased_before_a_discussion_that_was_moved(app, clock):
+    builders.publish(file())
+    builders.register_and_confirm()
+    builders.register(address="bolat@example.org")
+    before = builders.found().erase_at
+    builders.publish(file("starts = 2026-09-02T17:00:00\nends = 2026-09-02T18:30:00"))
+    assert builders.found().erase_at - before == timedelta(days=153)
+    # Who has not confirmed is not among those who come.
+    assert builders.found("bolat@example.org").erase_at == clock.now + timedelta(hours=72)
+
+
+def test_a_discussion_that_is_not_there_is_not_found(app):
+    with reading() as session, pytest.raises(NoSuchDiscussion) as refusal:
+        publishing.find(session, "air")
+    assert str(refusal.value) == "There is no discussion air."
+
+
+def test_everything_a_file_says_comes_back_from_the_database(app):
+    first = read(builders.FIRST.read_bytes())
+    assert builders.publish_first().announcement == first
+
+
+def test_a_file_published_twice_at_once_is_one_discussion(app):
+    def act() -> object:
+        try:
+            return publish(file()).outcome
+        except Refusal as refusal:
+            return str(refusal)
+
+    found = at_once(app, [act] * 4)
+    with reading() as session:
+        assert session.scalar(select(func.count(Discussion.id))) == 1
+    others = {"water was published by somebody else just now: try again.", Outcome.UNCHANGED}
+    assert found.count(Outcome.PUBLISHED) == 1
+    assert set(found) - {Outcome.PUBLISHED} <= others
+    assert counters() == (0, 1)

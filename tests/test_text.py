@@ -1,0 +1,120 @@
+"""Text: what is brought to one form, what is refused, and that nothing else is lost."""
+
+import unicodedata
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from registration.text import ForbiddenCharacter, line, paragraphs
+
+# Every code point, surrogates too, and often those that end lines or turn text around.
+NASTY = "\r\n\t\v\f\x00\x1b\x1c\x85\xa0\u2028\u2029\u202e\u2066\u0301\ufeff\ufffe\ud800 "
+ANYTHING = st.text(st.one_of(st.characters(codec=None), st.sampled_from(NASTY)), max_size=30)
+OVERRIDES = {*range(0x202A, 0x202F), *range(0x2066, 0x206A)}
+
+
+def is_dangerous(character: str) -> bool:
+    """Whether a character is a control, surrogate, separator, override or noncharacter."""
+    code = ord(character)
+    return (
+        unicodedata.category(character) in {"Cc", "Cs", "Zl", "Zp"}
+        or code in OVERRIDES
+        or code % 0x10000 >= 0xFFFE
+        or 0xFDD0 <= code <= 0xFDEF
+    )
+
+
+def words(text: str) -> str:
+    """Return a text without any space, in one normal form."""
+    return "".join(unicodedata.normalize("NFC", text).split())
+
+
+def outcome(clean: Callable[[str], str], text: str) -> tuple[str, str]:
+    """Return what cleaning gives, and the character that it refuses."""
+    try:
+        return clean(text), ""
+    except ForbiddenCharacter as refusal:
+        return "", chr(int(refusal.code[2:], 16))
+
+
+@given(ANYTHING)
+def test_a_line_is_clean_or_refused(text):
+    cleaned, refused = outcome(line, text)
+    assert all(is_dangerous(character) and character in text for character in refused)
+    assert not any(map(is_dangerous, cleaned))
+    assert line(cleaned) == cleaned
+    assert unicodedata.is_normalized("NFC", cleaned)
+    assert refused or words(cleaned) == words(text)
+    assert "  " not in cleaned
+    assert cleaned == cleaned.strip()
+
+
+@given(ANYTHING)
+def test_paragraphs_are_clean_or_refused(text):
+    cleaned, refused = outcome(paragraphs, text)
+    assert all(is_dangerous(character) and character in text for character in refused)
+    assert not any(map(is_dangerous, cleaned.replace("\n", "")))
+    assert paragraphs(cleaned) == cleaned
+    assert unicodedata.is_normalized("NFC", cleaned)
+    assert refused or words(cleaned) == words(text)
+
+
+@given(st.text(st.characters(exclude_categories=["C", "Z"])))
+def test_what_has_neither_spaces_nor_controls_stays_as_it_is_in_nfc(text):
+    assert line(text) == paragraphs(text) == unicodedata.normalize("NFC", text)
+
+
+@pytest.mark.parametrize(
+    "character",
+    ["\x00", "\x07", "\x1b", "\x7f", "\x85", "\n", "\r", "\v", "\f", "\u2028", "\u2029", "\u202a",
+     "\u202e", "\u2066", "\u2069", "\ud800", "\ufffe", "\uffff", "\U0010ffff", "\ufdd0"],
+)  # fmt: skip
+def test_a_line_refuses_the_character_by_its_code(character):
+    with pytest.raises(ForbiddenCharacter) as refusal:
+        line(f"a{character}b")
+    assert refusal.value.code == f"U+{ord(character):04X}"
+    assert str(refusal.value) == (
+        f"holds the character U+{ord(character):04X}, which cannot be shown; remove it"
+    )
+
+
+@pytest.mark.parametrize("character", ["\x00", "\x1b", "\u202e", "\u2067", "\ud800", "\uffff"])
+def test_paragraphs_refuse_the_character_by_its_code(character):
+    with pytest.raises(ForbiddenCharacter) as refusal:
+        paragraphs(f"a\n{character}b")
+    assert refusal.value.code == f"U+{ord(character):04X}"
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r", "\v", "\f", "\x85", "\u2028", "\u2029"])
+def test_paragraphs_have_one_kind_of_line_end(end):
+    assert paragraphs(f"a{end}{end}b{end}") == "a\n\nb"
+
+
+def test_tabs_and_hard_spaces_are_spaces_in_a_line():
+    assert line("\u00a0 Ai\tgul\u00a0 \t A. ") == "Ai gul A."
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["نمی\u200cشود", "👩\u200d🔬", "क्\u200dष", "\u200fعربي", "🏴\U000e0067\U000e007f", "«Ұлт»"],
+)
+def test_marks_that_scripts_need_are_kept(text):
+    assert line(text) == text
+
+
+def test_an_emoji_newer_than_this_python_is_kept():
+    newest = "\U0001fae8 \U0001fadf"
+    assert line(newest) == paragraphs(newest) == newest
+
+
+def test_text_is_composed():
+    assert line("И\u0306") == "Й"
+    assert paragraphs("e\u0301") == "é"
+
+
+@pytest.mark.parametrize("invisible", ["\u200b", "\u200d\u200b", "\ufeff", "\u0301"])
+def test_text_that_nobody_can_see_is_empty(invisible):
+    assert line(invisible) == ""
+    assert paragraphs(invisible) == ""
