@@ -8,12 +8,12 @@ import gettext as stdlib_gettext
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from pathlib import Path
 
 from babel import Locale
-from babel.dates import format_date, format_datetime, format_time
+from babel.dates import format_date, format_time
 from babel.lists import format_list
 from babel.support import NullTranslations, Translations
 
@@ -57,14 +57,14 @@ def ngettext(singular: str, plural: str, number: int) -> str:
 
 
 def locale() -> Locale:
-    """Return the locale of the moment, for dates and lists."""
-    return Locale.parse(language(), sep="-")
+    """Return the locale of the moment, for dates and lists; English without the American order
+    and comma."""
+    return Locale.parse("en-GB" if language() == "en" else language(), sep="-")
 
 
 def spoken_date(value: date) -> str:
-    """Return a date in words: 7 December 2023. English without the American order."""
-    pattern = "d MMMM y" if language() == "en" else "long"
-    return format_date(value, pattern, locale=locale())
+    """Return a date in words: 7 December 2023."""
+    return format_date(value, "long", locale=locale())
 
 
 def spoken_day(value: date) -> str:
@@ -79,8 +79,9 @@ def spoken_time(value: datetime) -> str:
 
 
 def spoken_moment(value: datetime) -> str:
-    """Return an instant in UTC, to the minute, in words."""
-    return format_datetime(value, "d MMMM y, HH:mm", locale=locale()) + " UTC"
+    """Return an instant in UTC, to the minute, in words: 7 December 2023, 12:00 UTC."""
+    value = value.astimezone(UTC)
+    return f"{spoken_date(value.date())}, {spoken_time(value)} UTC"
 
 
 def offset(value: datetime) -> str:

@@ -4,6 +4,8 @@ import nh3
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
+from .text import cleaned
+
 _PARSER = MarkdownIt("commonmark", {"html": False, "breaks": False})
 _TAGS = {
     "p", "br", "em", "strong", "a", "ul", "ol", "li", "blockquote", "code", "pre", "hr",
@@ -25,7 +27,7 @@ def html(text: str) -> str:
             # Of an image its description stays: nothing is fetched from elsewhere.
             child.type = "text" if child.type == "image" else child.type
     return nh3.clean(
-        _PARSER.renderer.render(tokens, _PARSER.options, {}),
+        cleaned(_PARSER.renderer.render(tokens, _PARSER.options, {})),
         tags=_TAGS,
         attributes={"a": {"href"}, "ol": {"start"}},
         url_schemes={"http", "https", "mailto"},
@@ -48,7 +50,7 @@ def plain(text: str) -> str:
             prefix = ""  # the item was empty
         if token.type in _ENDS and not token.hidden:
             lines.append("")
-    return "\n".join(lines).replace("\n\n\n", "\n\n").strip()
+    return cleaned("\n".join(lines)).replace("\n\n\n", "\n\n").strip()
 
 
 def _inline(children: list[Token]) -> str:

@@ -36,6 +36,15 @@ def paragraphs(text: str) -> str:
     return _checked(text, allowed="\n")
 
 
+def cleaned(text: str) -> str:
+    r"""Return `text` of any number of lines without what may not stand in it, for what a format
+    such as Markdown can name without holding it (`&#x202e;`)."""
+    text = _BREAKS.sub("\n", text)
+    return "".join(
+        character for character in text if character == "\n" or not _is_forbidden(character)
+    )
+
+
 def _checked(text: str, allowed: str) -> str:
     for character in text:
         if character not in allowed and _is_forbidden(character):

@@ -9,6 +9,14 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, Session
 
 
+class _Controller(Controller):
+    """Finds out which free port it was given before it calls itself there."""
+
+    def _trigger_server(self) -> None:
+        self.port = self.server.sockets[0].getsockname()[1]
+        super()._trigger_server()
+
+
 class MailServer:
     """An SMTP server on a free port of loopback.
 
@@ -21,7 +29,7 @@ class MailServer:
         self.connections = 0
         self.refusals: dict[str, Callable[[str], str | None]] = {}
         self.password = password
-        self._controller = Controller(
+        self._controller = _Controller(
             self,
             hostname="127.0.0.1",
             port=0,

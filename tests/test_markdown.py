@@ -137,3 +137,9 @@ def test_plain_text_keeps_every_link_target(words, target):
 def test_any_text_can_be_written_both_ways(text):
     assert plain(text) == plain(text).strip()
     assert isinstance(html(text), str)
+
+
+def test_characters_that_markdown_names_are_removed_where_they_may_not_stand():
+    named = "a&#x202e;b&#x2028;c&#13;d&#12;e&#x85;f"
+    assert markdown.plain(named) == "ab\nc\nd\ne\nf"
+    assert markdown.html(named) == "<p>ab\nc\nd\ne\nf</p>\n"

@@ -1,8 +1,10 @@
 """The calendar entries of one attendee: the invitation and cancellation in letters (RFC 6047),
 and the personal calendar. They may hold the join link, and never the personal link."""
 
+import re
 from datetime import datetime
 from email.headerregistry import Address
+from email.utils import parseaddr
 
 from icalendar import Calendar, Event, vCalAddress, vDuration
 
@@ -16,7 +18,7 @@ from .public import PRODID, REFRESH, vevent
 
 def request(discussion: Discussion, guest: "Guest", at: datetime, links: Links) -> bytes:
     """Return a METHOD:REQUEST for one attendee (RFC 5546 3.2.2), written at `at`."""
-    event = _personal(discussion, links)
+    event = _joinable(discussion, links)
     _address(event, discussion, guest, at)
     return bytes(_calendar("REQUEST", event).to_ical())
 
@@ -24,7 +26,8 @@ def request(discussion: Discussion, guest: "Guest", at: datetime, links: Links) 
 def cancellation(discussion: Discussion, guest: "Guest", at: datetime, links: Links) -> bytes:
     """Return a METHOD:CANCEL for one attendee of a discussion that takes place all the same.
 
-    It has no STATUS: with STATUS:CANCELLED it would say that the discussion is off.
+    It has no STATUS: with STATUS:CANCELLED it would say that the discussion is off. Nor has it
+    the join link: whom it is for takes no part, or never had a seat.
     """
     event = _personal(discussion, links)
     del event["STATUS"]
@@ -34,10 +37,12 @@ def cancellation(discussion: Discussion, guest: "Guest", at: datetime, links: Li
 
 def calendar(discussion: Discussion, sequence: int, links: Links) -> bytes:
     """Return the personal calendar: the public entry with the join link. It names nobody."""
-    event = _personal(discussion, links)
+    event = _joinable(discussion, links)
     event["SEQUENCE"] = sequence
     found = _calendar(None, event)
-    found["X-WR-CALNAME"] = found["NAME"] = Text(str(event["SUMMARY"]).replace(",", " "))
+    # ical.js does not unescape these in a calendar's name.
+    name = re.sub(r"\s*[,;\\]\s*", " ", str(event["SUMMARY"])).strip()
+    found["X-WR-CALNAME"] = found["NAME"] = Text(name)
     found.add("REFRESH-INTERVAL", REFRESH, parameters={"VALUE": "DURATION"})
     found["X-PUBLISHED-TTL"] = vDuration(REFRESH)
     return bytes(found.to_ical())
@@ -57,15 +62,21 @@ def can_invite(discussion: Discussion, address: str) -> bool:
 
 def _personal(discussion: Discussion, links: Links) -> Event:
     event = vevent(discussion, links)
-    content = discussion.content
-    with speaking(content.language):
-        if content.discreet:
+    if discussion.content.discreet:
+        with speaking(discussion.content.language):
             _make_discreet(event)
-        if content.join_url:
-            event["LOCATION"] = Text(content.join_url)
-            event["CONFERENCE"] = uri(content.join_url, FEATURE="VIDEO", LABEL=_("Join"))
-            words = _("Join: %(url)s") % {"url": content.join_url}
-            event["DESCRIPTION"] = Text(f"{words}\n\n{event.get('DESCRIPTION', '')}".strip())
+    return event
+
+
+def _joinable(discussion: Discussion, links: Links) -> Event:
+    event, join_url = _personal(discussion, links), discussion.content.join_url
+    if not join_url:
+        return event
+    with speaking(discussion.content.language):
+        event["LOCATION"] = Text(join_url)
+        event["CONFERENCE"] = uri(join_url, FEATURE="VIDEO", LABEL=_("Join"))
+        words = _("Join: %(url)s") % {"url": join_url}
+    event["DESCRIPTION"] = Text(f"{words}\n\n{event.get('DESCRIPTION', '')}".strip())
     return event
 
 
@@ -96,8 +107,8 @@ def _person(address: str) -> vCalAddress:
 
 
 def _organizer(discussion: Discussion) -> Address:
-    name, _separator, address = discussion.organizer_address.rpartition("<")
-    return Address(display_name=name.strip(), addr_spec=address.rstrip(">"))
+    name, address = parseaddr(discussion.organizer_address)
+    return Address(display_name=name, addr_spec=address)
 
 
 def _calendar(method: str | None, event: Event) -> Calendar:

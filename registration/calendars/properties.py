@@ -1,18 +1,24 @@
 """The iCalendar values that icalendar writes otherwise than RFC 5545 and its readers need."""
 
+import re
 from datetime import UTC, date, datetime
 
 from icalendar import Event, vText, vUri
 
 from ..models import When
 
+# Markdown can name them (&#13;), and one of them spoils a whole feed for strict readers.
+_BREAKS = re.compile("\r\n|[\r\v\f\x85\u2028\u2029]")
+_CONTROLS = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x9f]")
+
 
 class Text(vText):
-    r"""TEXT escaped as RFC 5545 3.3.11 says; icalendar would turn the characters `\N` into a
-    line end."""
+    r"""TEXT escaped as RFC 5545 3.3.11 says, without the control characters that it excludes;
+    icalendar would let those through, and turn the characters `\N` into a line end."""
 
     def to_ical(self) -> bytes:
-        escaped = self.replace("\\", "\\\\").replace(";", r"\;").replace(",", r"\,")
+        clean = _CONTROLS.sub("", _BREAKS.sub("\n", self))
+        escaped = clean.replace("\\", "\\\\").replace(";", r"\;").replace(",", r"\,")
         return escaped.replace("\n", r"\n").encode()
 
 

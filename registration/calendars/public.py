@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 from icalendar import Calendar, Event, Timezone, TimezoneStandard, vDuration
 
+from .. import faults
 from ..languages import gettext as _
 from ..languages import speaking
 from ..links import Links
@@ -20,7 +21,12 @@ from .words import description
 PRODID = "-//Registration//Registration 1//EN"
 # How often a subscriber is asked to look: an hour, RFC 7986 5.7.
 REFRESH = timedelta(hours=1)
-_STATUS = {DiscussionStatus.PUBLISHED: "CONFIRMED", DiscussionStatus.CANCELLED: "CANCELLED"}
+_STATUS = {
+    DiscussionStatus.PUBLISHED: "CONFIRMED",
+    DiscussionStatus.CANCELLED: "CANCELLED",
+    # It is off the public pages, not off: whoever is registered keeps the entry.
+    DiscussionStatus.UNPUBLISHED: "CONFIRMED",
+}
 
 log = logging.getLogger(__name__)
 
@@ -42,8 +48,9 @@ def feed(discussions: Iterable[Discussion], name: str, links: Links) -> bytes:
         try:
             event = vevent(discussion, links)
             event.to_ical()
-        except ValueError:
-            log.error("The feed leaves out %s, which cannot be written.", discussion.slug)  # noqa: TRY400
+        except Exception as error:  # noqa: BLE001  # whatever is wrong with one, the others stay
+            place = faults.place_of(error)
+            log.error("The feed leaves out %s: %s", discussion.slug, place)  # noqa: TRY400
         else:
             calendar.add_component(event)
     if not calendar.subcomponents:

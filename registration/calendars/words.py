@@ -1,6 +1,6 @@
 """A discussion in plain words: what a calendar entry says, in the language of the moment."""
 
-from datetime import datetime, timedelta
+from datetime import date, datetime
 
 from .. import markdown
 from ..languages import gettext as _
@@ -14,17 +14,26 @@ def time_in_words(when: When) -> str:
     if when.all_day:
         return spoken_day(when.starts_local.date())
     starts, ends = when.starts_there, when.ends_there
-    text = f"{spoken_day(starts.date())}, {spoken_time(starts)}\N{EN DASH}{_end(starts, ends)}"
-    text += f" {offset(starts)} ({when.zone})"
-    if starts.utcoffset() == timedelta():
-        return text
-    return f"{text}; {spoken_time(when.starts_at)}\N{EN DASH}{spoken_time(when.ends_at)} UTC"
+    there = f"{_span(starts, ends, None)} ({when.zone})"
+    if not starts.utcoffset() and not ends.utcoffset():
+        return there
+    return f"{there}; {_span(when.starts_at, when.ends_at, starts.date())}"
 
 
-def _end(starts: datetime, ends: datetime) -> str:
-    if starts.date() == ends.date():
-        return spoken_time(ends)
-    return f"{spoken_day(ends.date())}, {spoken_time(ends)}"
+def _span(starts: datetime, ends: datetime, day: date | None) -> str:
+    """Return start and end with their offset. A day is named where it is not the one before:
+    21:00 UTC may be the evening of the day before."""
+    first, last = _time(starts, day), _time(ends, starts.date())
+    if starts.utcoffset() != ends.utcoffset():  # clocks are changed meanwhile
+        first += f" {offset(starts)}"
+    dash = "\N{EN DASH}" if first[-1].isdigit() and last[0].isdigit() else " \N{EN DASH} "
+    return f"{first}{dash}{last} {offset(ends)}"
+
+
+def _time(moment: datetime, day: date | None) -> str:
+    if moment.date() == day:
+        return spoken_time(moment)
+    return f"{spoken_day(moment.date())}, {spoken_time(moment)}"
 
 
 def description(discussion: Discussion, links: Links) -> str:

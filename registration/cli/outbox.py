@@ -1,5 +1,6 @@
 """flask outbox: deliver, look at and retry letters."""
 
+import logging
 import signal
 import threading
 
@@ -23,11 +24,16 @@ def deliver(*, forever: bool) -> None:
         count = worker.deliver_due()
         click.echo(f"{count} letters delivered.")
         return
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
     house.ring()
     stop = threading.Event()
+    # Not in this thread: a signal that comes while it waits for `stop` could never set it.
+    app = current_app._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001
+    thread = threading.Thread(target=worker.run, args=(app, stop), name="mail")
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    worker.run(current_app._get_current_object(), stop)  # type: ignore[attr-defined]  # noqa: SLF001
+    thread.start()
+    thread.join()
 
 
 @group.command("list")
@@ -55,11 +61,12 @@ def list_(*, as_json: bool) -> None:
 
 
 @group.command("retry")
-@click.argument("ids", nargs=-1, required=True, type=int)
+@click.argument("ids", nargs=-1, required=True, type=click.IntRange(1, 2**31 - 1))
 def retry(ids: tuple[int, ...]) -> None:
     """Owe letters again, now: those that failed, wait for another try, or are held."""
+    asked = set(ids)
     with writing() as session:
-        count = letters.retry(session, ids, house.now())
-    click.echo(f"{count} of {len(ids)} letters will be tried again.")
-    if count < len(ids):
+        count = letters.retry(session, list(asked), house.now())
+    click.echo(f"{count} of {len(asked)} letters will be tried again.")
+    if count < len(asked):
         raise click.ClickException("The others are sent already, or do not exist.")

@@ -9,11 +9,19 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from flask import Flask
+from sqlalchemy.exc import DBAPIError
 
 from .. import faults, house
 from ..database import DatabaseBusy, DatabaseUnavailable, reading, scrub, writing
 from ..mail import outbox
-from ..mail.delivery import Delivery, LetterRefused, MailStopped, ServerUnavailable, TryLater
+from ..mail.delivery import (
+    Delivery,
+    LetterRefused,
+    MailStopped,
+    ServerUnavailable,
+    TryLater,
+    discard,
+)
 from ..models import Letter
 from ..refusals import Refusal
 from ..services import delivering, erasing, installing
@@ -28,31 +36,37 @@ ROUND = timedelta(hours=1)
 log = logging.getLogger(__name__)
 
 
-def run(app: Flask, stop: threading.Event) -> None:
+def run(
+    app: Flask, stop: threading.Event, *, pause: float = PAUSE, first_wait: float = FIRST_WAIT
+) -> None:
     """Deliver and make rounds until `stop` is set; the letter in hand is finished first."""
-    wait = PAUSE
+    wait = pause
     while not stop.wait(wait):
         try:
             with app.app_context():
-                make_round()
-                deliver_due(stop)
-            wait = PAUSE
+                try:
+                    make_round()
+                finally:  # a round that fails keeps no letter back
+                    deliver_due(stop)
+            wait = pause
         except (ServerUnavailable, MailStopped) as refusal:
-            wait = min(max(wait * 2, FIRST_WAIT), LONGEST_WAIT)
+            wait = min(max(wait * 2, first_wait), LONGEST_WAIT)
             log.warning("No letter was sent; next try in %d seconds. %s", wait, refusal)
         except Refusal as refusal:
-            wait = FIRST_WAIT
+            wait = first_wait
             log.error("The worker: %s", refusal)  # noqa: TRY400  # a refusal needs no traceback
         except Exception as error:  # noqa: BLE001  # the worker outlives every fault
-            wait = FIRST_WAIT
+            wait = first_wait
             log.error("The worker failed: %s", faults.place_of(error))  # noqa: TRY400
 
 
 def deliver_due(stop: threading.Event | None = None) -> int:
     """Deliver all that is due now and return how many letters were accepted.
 
-    Raises `ServerUnavailable` or `MailStopped` when nothing can be sent at present.
+    Raises `ServerUnavailable` or `MailStopped` when nothing can be sent at present, and
+    `KeysRefused` when nothing can be written.
     """
+    house.ring()
     accepted = 0
     while not (stop and stop.is_set()):
         letters = _claim()
@@ -127,20 +141,20 @@ def _deliver_one(delivery: Delivery, letter: Letter) -> bool:
     """Write and hand over one letter, and mark what came of it; return whether it was accepted."""
     try:
         with reading() as session:
-            message = delivering.written(session, letter, **house.means())
-    except (DatabaseBusy, DatabaseUnavailable):
+            written = delivering.written(session, letter, **house.means())
+    except (DatabaseBusy, DatabaseUnavailable, DBAPIError):
         raise
     except Exception as error:  # noqa: BLE001  # one letter that cannot be written blocks no other
         log.error("Letter %d cannot be written: %s", letter.id, faults.place_of(error))  # noqa: TRY400
         with writing() as session:
             outbox.mark_failed(session, letter, f"cannot be written: {type(error).__name__}")
         return False
-    if message is None:
+    if written is None:
         with writing() as session:
             outbox.mark_dropped(session, letter)
         return False
     try:
-        answer, key = delivery.send(message)
+        answer, key = delivery.send(written.message, written.private)
     except LetterRefused as refusal:
         with writing() as session:
             outbox.mark_failed(session, letter, str(refusal))
@@ -149,6 +163,14 @@ def _deliver_one(delivery: Delivery, letter: Letter) -> bool:
         with writing() as session:
             outbox.mark_retry(session, letter, str(refusal), house.now())
         return False
-    with writing() as session:
-        outbox.mark_sent(session, letter, answer, house.now(), key)
+    _record(letter, answer, key)
     return True
+
+
+def _record(letter: Letter, answer: str, key: str | None) -> None:
+    """Mark a letter sent. One that was kept while its registration was erased is erased too."""
+    with writing() as session:
+        is_recorded = outbox.mark_sent(session, letter, answer, house.now(), key)
+    folder = house.letters_folder()
+    if not is_recorded and key and folder:
+        discard(folder, key)

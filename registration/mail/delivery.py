@@ -7,19 +7,20 @@ nothing can be sent at all until an operator acts (`MailStopped`), which burns n
 
 import mailbox
 import os
-import re
 import smtplib
 import socket
 import ssl
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from email.message import EmailMessage
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Protocol
 
 from ..refusals import Refusal
 from ..settings import MailRoute
+from .answers import redacted, said_by, words
 
 # Seconds for one batch, from connecting to the last answer; shorter than outbox.LEASE.
 DEADLINE = 120
@@ -49,8 +50,11 @@ class Delivery(Protocol):
     def open(self) -> None:
         """Connect; raise `ServerUnavailable` or `MailStopped`."""
 
-    def send(self, message: EmailMessage) -> tuple[str, str | None]:
-        """Return the redacted answer of who accepted the letter, and its key in a Maildir."""
+    def send(self, message: EmailMessage, private: Collection[str] = ()) -> tuple[str, str | None]:
+        """Return the answer of who accepted the letter, and its key in a Maildir.
+
+        Neither the answer nor a refusal holds the recipient's address or words of `private`.
+        """
 
     def close(self) -> None:
         """Say goodbye; never raises."""
@@ -60,7 +64,16 @@ def for_route(route: MailRoute, sender: str, host: str) -> Delivery:
     """Return a delivery by `route`, from `sender`, which greets as `host`."""
     if route.folder is not None:
         return MaildirDelivery(route.folder)
-    return SmtpDelivery(route, sender, host)
+    return SmtpDelivery(route, sender, _greeting(host))
+
+
+def _greeting(host: str) -> str:
+    """Return what a mail client at `host` calls itself (RFC 5321 4.1.3 for addresses)."""
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return host
+    return f"[{address}]" if address.version == 4 else f"[IPv6:{address}]"
 
 
 class MaildirDelivery:
@@ -74,16 +87,22 @@ class MaildirDelivery:
         try:
             self.box = maildir(self.folder)
         except OSError as error:
-            raise ServerUnavailable(f"The letters' folder: {error.strerror}.") from error
+            raise ServerUnavailable(
+                f"The letters' folder cannot be opened or made: {error.strerror}."
+            ) from error
 
-    def send(self, message: EmailMessage) -> tuple[str, str | None]:
+    def send(
+        self,
+        message: EmailMessage,
+        private: Collection[str] = (),  # noqa: ARG002  # a folder says nothing of anybody
+    ) -> tuple[str, str | None]:
         try:
             key = self.box.add(bytes(message))
             directory = os.open(self.folder / "new", os.O_RDONLY)
             os.fsync(directory)
             os.close(directory)
         except OSError as error:
-            raise TryLater(f"The letters' folder: {error.strerror}.") from error
+            raise TryLater(f"The letters' folder cannot be written: {error.strerror}.") from error
         return "kept in the letters' folder", key
 
     def close(self) -> None:
@@ -137,12 +156,14 @@ class SmtpDelivery:
     hours. Here a timer cuts the connection, whatever it is doing.
     """
 
-    def __init__(self, route: MailRoute, sender: str, host: str) -> None:
+    def __init__(
+        self, route: MailRoute, sender: str, host: str, deadline: float = DEADLINE
+    ) -> None:
         self.route, self.sender, self.host = route, sender, host
         self.server: smtplib.SMTP | None = None
         self.socket: socket.socket | None = None
         self.ended = False
-        self.timer = threading.Timer(DEADLINE, self._cut)
+        self.timer = threading.Timer(deadline, self._cut)
         self.timer.daemon = True
 
     def open(self) -> None:
@@ -151,57 +172,65 @@ class SmtpDelivery:
         try:
             self._connect()
         except smtplib.SMTPAuthenticationError as error:
-            raise MailStopped(f"The mail server refuses to sign us in: {_said(error)}.") from None
-        except (smtplib.SMTPException, OSError) as error:
-            raise ServerUnavailable(f"The mail server: {_said(error)}.") from None
+            raise MailStopped(f"The mail server refuses to sign us in: {said_by(error)}.") from None
+        except OSError as error:
+            raise ServerUnavailable(f"The mail server: {said_by(error)}.") from None
+        except UnicodeError:
+            # Of smtplib and the codec of host names; their own words may hold the password.
+            raise MailStopped(
+                "MAIL_URL: user and password must be ASCII, and the host a host name."
+            ) from None
 
     def _connect(self) -> None:
         kind = _TlsConnection if self.route.encryption == "tls" else _Connection
         self.server = kind(self._keep, self.route, self.host)
         if self.route.encryption == "starttls":
             self.server.starttls(context=ssl.create_default_context())
+        self.server.ehlo_or_helo_if_needed()
         if self.route.user:
             self.server.login(self.route.user, self.route.password)
 
     def _keep(self, sock: socket.socket) -> None:
         # A duplicate reaches the connection even while TLS has taken the socket over.
         self.socket = sock.dup()
+        if self.ended:  # the deadline passed while connecting
+            self._cut()
 
-    def send(self, message: EmailMessage) -> tuple[str, str | None]:
+    def send(self, message: EmailMessage, private: Collection[str] = ()) -> tuple[str, str | None]:
         if self.server is None or self.ended:
             raise ServerUnavailable("The mail server's connection has ended.")
         recipient = message["To"].addresses[0].addr_spec
         try:
             answer = self._hand_over(self.server, recipient, message.as_bytes())
-        except (smtplib.SMTPServerDisconnected, OSError) as error:
-            self.ended = True
-            raise TryLater(redacted(_said(error), recipient)) from None
-        except smtplib.SMTPResponseException as error:
+        except _Answered as refusal:
             self._reset()
-            words = redacted(_said(error), recipient)
-            raise _refusal(error, words) from None
-        return redacted(answer, recipient), None
+            raise _refusal(refusal, redacted(str(refusal), recipient, private)) from None
+        except OSError as error:  # smtplib's exceptions are OSErrors too
+            self.ended = True
+            raise TryLater(redacted(said_by(error), recipient, private)) from None
+        return redacted(answer, recipient, private), None
 
     def _hand_over(self, server: smtplib.SMTP, recipient: str, content: bytes) -> str:
-        server.ehlo_or_helo_if_needed()
-        code, said = server.mail(
-            self.sender, ["BODY=8BITMIME"] if server.has_extn("8bitmime") else []
-        )
+        options = ["BODY=8BITMIME"] if server.has_extn("8bitmime") else []
+        code, said = server.mail(self.sender, options)
         if code != 250:
-            raise smtplib.SMTPSenderRefused(code, said, self.sender)
+            raise _Answered("MAIL", code, said)
         code, said = server.rcpt(recipient)
         if code not in {250, 251}:
-            raise smtplib.SMTPResponseException(code, said)
-        code, said = server.data(content)
+            raise _Answered("RCPT", code, said)
+        try:
+            code, said = server.data(content)
+        except smtplib.SMTPDataError as error:
+            raise _Answered("DATA", error.smtp_code, error.smtp_error) from None
         if code != 250:
-            raise smtplib.SMTPDataError(code, said)
-        return _words(code, said)
+            raise _Answered("DATA", code, said)
+        return words(code, said)
 
     def _reset(self) -> None:
         try:
             if self.server:
                 self.server.rset()
-        except (smtplib.SMTPException, OSError):
+        except OSError:
             self.ended = True
 
     def _cut(self) -> None:
@@ -211,43 +240,28 @@ class SmtpDelivery:
                 self.socket.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
-        self.timer.cancel()
         if self.server is not None:
-            with suppress(smtplib.SMTPException, OSError):
+            with suppress(OSError):
                 self.server.quit()
             self.server.close()
+        # Only now: the goodbye has the same deadline.
+        self.timer.cancel()
         if self.socket is not None:
             self.socket.close()
 
 
-def _refusal(error: smtplib.SMTPResponseException, words: str) -> Refusal:
-    if error.smtp_code in {530, 535, 538} or (
-        isinstance(error, smtplib.SMTPSenderRefused) and error.smtp_code >= 500
-    ):
-        return MailStopped(f"The mail server refuses the sender: {words}.")
+class _Answered(Exception):
+    """The server answered a verb with something else than yes."""
+
+    def __init__(self, verb: str, code: int, said: bytes | str) -> None:
+        self.verb, self.code = verb, code
+        super().__init__(words(code, said))
+
+
+def _refusal(refused: _Answered, said: str) -> Refusal:
+    if refused.code in {530, 535, 538} or (refused.verb == "MAIL" and refused.code >= 500):
+        return MailStopped(f"The mail server refuses the sender: {said}.")
     # 552 is a full mailbox more often than a letter that is too long.
-    if error.smtp_code >= 500 and error.smtp_code != 552:
-        return LetterRefused(words)
-    return TryLater(words)
-
-
-def _said(error: Exception) -> str:
-    if isinstance(error, smtplib.SMTPResponseException):
-        return _words(error.smtp_code, error.smtp_error)
-    if isinstance(error, TimeoutError):
-        return "no answer in time"
-    return str(error.strerror or error) if isinstance(error, OSError) else str(error)
-
-
-def _words(code: int, said: bytes | str) -> str:
-    text = said.decode("utf-8", "replace") if isinstance(said, bytes) else str(said)
-    return f"{code} {text}"
-
-
-def redacted(answer: str, recipient: str) -> str:
-    """Return one short line of a server's answer, without the address that servers quote."""
-    text = re.sub(r"\S*@\S*", "<address>", " ".join(answer.split()))
-    local, _at, domain = recipient.partition("@")
-    for part in (local, domain):
-        text = re.sub(rf"(?<!\w){re.escape(part)}(?!\w)", "<address>", text, flags=re.IGNORECASE)
-    return "".join(character for character in text if character.isprintable())[:200]
+    if refused.code >= 500 and refused.code != 552:
+        return LetterRefused(said)
+    return TryLater(said)

@@ -101,9 +101,8 @@ def waiting(case: Case) -> EmailMessage | None:
 
 def already_registered(case: Case) -> EmailMessage | None:
     """Tell an attendee that their address was typed again, and that nothing has changed."""
-    if case.registration.status is RegistrationStatus.UNCONFIRMED:
-        return None
-    return case.write("already_registered")
+    registered = {RegistrationStatus.CONFIRMED, RegistrationStatus.WAITING}
+    return case.write("already_registered") if case.registration.status in registered else None
 
 
 def link(case: Case) -> EmailMessage:

@@ -43,6 +43,9 @@ def post(
 
     Its key counts the letters of a kind: confirmation/17/2 is the second one to registration 17.
     """
+    if kind is LetterKind.ADDRESS_CHANGE:
+        # The earlier one was allowed for another address than the one it would now go to.
+        drop(session, registration_id, kind)
     count = session.scalar(
         select(func.count()).where(Letter.registration_id == registration_id, Letter.kind == kind)
     )
@@ -59,6 +62,31 @@ def post(
             attempts=0,
         )
     )
+
+
+def drop(session: Session, registration_id: int, kind: LetterKind) -> None:
+    """Owe no more letters of a kind to a registration, also not one that is in hand."""
+    session.execute(
+        update(Letter)
+        .where(
+            Letter.registration_id == registration_id,
+            Letter.kind == kind,
+            Letter.state == LetterState.OWED,
+        )
+        .values(state=LetterState.DROPPED, lease_until=None)
+    )
+
+
+def is_owed(session: Session, letter: Letter) -> bool:
+    """Whether a claimed letter is still owed, and still in the same hand."""
+    found = session.scalar(
+        select(Letter.id).where(
+            Letter.id == letter.id,
+            Letter.state == LetterState.OWED,
+            Letter.lease_until == letter.lease_until,
+        )
+    )
+    return found is not None
 
 
 def claim(session: Session, limit: int, now: datetime) -> Sequence[Letter]:
@@ -101,9 +129,12 @@ def every(session: Session) -> Sequence[Letter]:
 
 def mark_sent(
     session: Session, letter: Letter, answer: str, now: datetime, maildir_key: str | None = None
-) -> None:
-    """Record that the letter was accepted, with the (redacted) words of who took it."""
-    _mark(
+) -> bool:
+    """Record that the letter was accepted, with the (redacted) words of who took it.
+
+    Returns False if nothing was recorded: the registration is erased, or another hand has it.
+    """
+    return _mark(
         session,
         letter,
         state=LetterState.SENT,
@@ -145,13 +176,15 @@ def release(session: Session, letter: Letter, answer: str) -> None:
     _mark(session, letter, server_answer=answer)
 
 
-def _mark(session: Session, letter: Letter, **values: object) -> None:
+def _mark(session: Session, letter: Letter, **values: object) -> bool:
     # Only while it is still ours: after an erasure there is no row, after a lease another hand.
-    session.execute(
+    marked = session.scalars(
         update(Letter)
         .where(Letter.id == letter.id, Letter.lease_until == letter.lease_until)
         .values(lease_until=None, **values)
+        .returning(Letter.id)
     )
+    return marked.one_or_none() is not None
 
 
 def retry(session: Session, ids: Sequence[int], now: datetime) -> int:

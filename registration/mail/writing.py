@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from email.headerregistry import Address
 from email.message import EmailMessage
-from email.policy import SMTP
 
 from flask import render_template
 
 from ..languages import gettext as _
 from ..settings import Settings
+from .headers import POLICY
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +46,7 @@ def write(
     folder: str, envelope: Envelope, invitation: Invitation | None, **context: object
 ) -> EmailMessage:
     """Return the letter of the templates `mail/<folder>/`: subject.txt, text.txt and html.html."""
-    # policy.SMTP from the start: the default one strips the CRs of the calendar part.
-    message = EmailMessage(policy=SMTP)
+    message = EmailMessage(policy=POLICY)
     subject = render_template(f"mail/{folder}/subject.txt", **context)
     message["From"] = envelope.sender
     message["To"] = Address(addr_spec=envelope.recipient)

@@ -48,17 +48,20 @@ def kept(make: Callable[[Session, datetime], Made]) -> Response:
             made = make(session, now)
             found = _Kept(made, version, hashlib.sha256(made.body).hexdigest()[:32])
             shelf[place] = found
-    return _respond(found)
+    return _respond(found, now)
 
 
 def _is_over(made: Made, now: datetime) -> bool:
     return made.until is not None and now >= made.until
 
 
-def _respond(found: _Kept) -> Response:
+def _respond(found: _Kept, now: datetime) -> Response:
+    changed_at = found.made.changed_at
     response = Response(found.made.body, content_type=found.made.content_type)
     response.set_etag(found.etag)
-    response.last_modified = found.made.changed_at
+    # It counts whole seconds: within the second of a change there may come another.
+    if changed_at and changed_at < now.replace(microsecond=0):
+        response.last_modified = changed_at
     # Any cache may keep it, and asks each time whether it is still right.
     response.headers["Cache-Control"] = "public, no-cache"
     response.make_conditional(request)

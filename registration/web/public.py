@@ -19,6 +19,7 @@ from .kept import Made, kept
 
 HTML = "text/html; charset=utf-8"
 CALENDAR = "text/calendar; charset=utf-8"
+ROBOTS = b"User-agent: *\nAllow: /registrations/calendar/\nDisallow: /registrations/\n"
 
 place = Blueprint("public", __name__)
 
@@ -65,8 +66,8 @@ def privacy() -> Response:
 
 @place.get("/robots.txt")
 def robots() -> Response:
-    """Everything public may be read by robots: Google's calendar obeys this file."""
-    return Response("User-agent: *\nDisallow: /registrations/\n", content_type="text/plain")
+    """Calendars may be read by robots, personal ones too: Google's calendar obeys this file."""
+    return kept(lambda _session, _now: Made(ROBOTS, "text/plain; charset=utf-8", None))
 
 
 def published(session: Session, slug: str) -> Discussion:

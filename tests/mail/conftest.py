@@ -1,0 +1,120 @@
+"""What the tests of letters share: an app that opens no database, and one letter written."""
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from email import message_from_bytes
+from email.message import EmailMessage
+from email.policy import default
+from pathlib import Path
+
+import pytest
+from flask import Flask
+
+from registration import create_app, house
+from registration.mail import letters
+from registration.models import (
+    Attendee,
+    Discussion,
+    Letter,
+    LetterKind,
+    Registration,
+    RegistrationStatus,
+)
+from registration.sealing import Ring
+
+from .. import builders
+
+RING = Ring({"test": bytes(32)}, "test")
+TOKEN = "personal-token-of-the-attendee"
+
+# Where a registration stands when a letter of this kind is true.
+TRUE_AT = {
+    LetterKind.ADDRESS_CONFIRMATION: RegistrationStatus.UNCONFIRMED,
+    LetterKind.CONFIRMATION: RegistrationStatus.CONFIRMED,
+    LetterKind.WAITING: RegistrationStatus.WAITING,
+    LetterKind.ALREADY_REGISTERED: RegistrationStatus.CONFIRMED,
+    LetterKind.LINK: RegistrationStatus.CONFIRMED,
+    LetterKind.ADDRESS_CHANGE: RegistrationStatus.CONFIRMED,
+    LetterKind.WITHDRAWAL: RegistrationStatus.WITHDRAWN,
+}
+
+Write = Callable[..., EmailMessage | None]
+
+
+@pytest.fixture
+def paper(tmp_path: Path, clock: object) -> Iterator[Flask]:
+    """An app that can write letters, and opens no database."""
+    settings = {
+        "INSTANCE": str(tmp_path / "instance"),
+        "PUBLIC_URL": "https://events.example.org",
+        "MAIL_FROM": "Our group <events@example.org>",
+        "CONTACT": "hosts@example.org",
+        "SITE_NAME": "Wednesday talks",
+    }
+    app = create_app(settings, clock=clock)
+    with app.app_context():
+        yield app
+
+
+@pytest.fixture
+def write(paper: Flask) -> Write:
+    """A function that writes one letter of a kind, when that is true, or at another `status`."""
+
+    def write(
+        kind: LetterKind,
+        discussion: Discussion | None = None,
+        *,
+        status: RegistrationStatus | None = None,
+        language: str = "en",
+        calendar_sequence: int = 0,
+        **personal: object,
+    ) -> EmailMessage | None:
+        status = status or TRUE_AT[kind]
+        person = _attendee(kind, **personal)
+        letter = Letter(id=1, kind=kind, message_id="<5f2a@events.example.org>")
+        if kind is LetterKind.WITHDRAWAL:
+            calendar_sequence = 1
+        return letters.compose(
+            letter,
+            _registration(status, person, language, calendar_sequence),
+            discussion or builders.announced(),
+            ring=RING,
+            settings=house.settings(),
+            now=house.now(),
+            place=3,
+        )
+
+    return write
+
+
+def _attendee(kind: LetterKind, **personal: object) -> Attendee:
+    values = {"name": "Айгерим", "address": "aigerim@example.org"}
+    if kind is LetterKind.ADDRESS_CHANGE:
+        values["new_address"] = "new@example.org"
+    return Attendee("public-id", TOKEN, "calendar-token", **(values | personal))
+
+
+def _registration(
+    status: RegistrationStatus, person: Attendee, language: str, calendar_sequence: int
+) -> Registration:
+    now = house.now()
+    found = Registration(public_id=person.public_id, language=language)
+    found.calendar_sequence, found.queue_position = calendar_sequence, None
+    found.erase_at = now + timedelta(days=62)
+    found.confirmed_at = None if status is RegistrationStatus.UNCONFIRMED else now
+    found.withdrawn_at = now if status is RegistrationStatus.WITHDRAWN else None
+    found.seated_at = now if status is RegistrationStatus.CONFIRMED else None
+    found.seal(person, RING)
+    return found
+
+
+def received(message: EmailMessage) -> EmailMessage:
+    """Return a letter as a mail program reads it from its bytes."""
+    return message_from_bytes(message.as_bytes(), policy=default)
+
+
+def bodies(message: EmailMessage) -> tuple[str, str]:
+    """Return text and HTML as they were received."""
+    found = received(message)
+    text, html = found.get_body(("plain",)), found.get_body(("html",))
+    return text.get_content(), html.get_content()
