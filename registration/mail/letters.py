@@ -121,8 +121,11 @@ def address_change(case: Case) -> EmailMessage | None:
 
 
 def withdrawal(case: Case) -> EmailMessage | None:
-    """Confirm a withdrawal, and take the entry out of the calendar that has it."""
-    if case.registration.status is not RegistrationStatus.WITHDRAWN:
+    """Confirm a withdrawal, and take the entry out of the calendar that has it.
+
+    Who has sent the form again, and not confirmed yet, has the old entry still.
+    """
+    if case.registration.status in {RegistrationStatus.CONFIRMED, RegistrationStatus.WAITING}:
         return None
     invitation = None
     invited = case.registration.calendar_sequence > 0

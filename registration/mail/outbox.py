@@ -43,9 +43,6 @@ def post(
 
     Its key counts the letters of a kind: confirmation/17/2 is the second one to registration 17.
     """
-    if kind is LetterKind.ADDRESS_CHANGE:
-        # The earlier one was allowed for another address than the one it would now go to.
-        drop(session, registration_id, kind)
     count = session.scalar(
         select(func.count()).where(Letter.registration_id == registration_id, Letter.kind == kind)
     )

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import select
@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from .. import addresses
 from ..addresses import EmailAddress
 from ..links import read_new_address
+from ..mail import outbox
 from ..models import (
     Attendee,
     Discussion,
@@ -45,12 +46,16 @@ def by_calendar_token(session: Session, token: str) -> tuple[Registration, Discu
     return _by(session, Registration.calendar_token_hash == token_hash(token))
 
 
-def _by(session: Session, condition: Any) -> tuple[Registration, Discussion]:
-    found = session.execute(
+def _by(session: Session, condition: Any, *, lock: bool = False) -> tuple[Registration, Discussion]:
+    wanted = (
         select(Registration, Discussion)
         .join(Discussion, Discussion.id == Registration.discussion_id)
         .where(condition)
-    ).one_or_none()
+        .execution_options(populate_existing=True)
+    )
+    if lock:
+        wanted = wanted.with_for_update(of=Registration)
+    found = session.execute(wanted).one_or_none()
     if found is None:
         raise NoSuchRegistration("There is no registration under this link.")
     registration, discussion = found
@@ -64,8 +69,7 @@ def change(
 
     Raises `NoSuchRegistration`.
     """
-    registration, discussion = by_token(session, token)
-    session.refresh(registration, with_for_update=True)
+    registration, discussion = _by(session, Registration.token_hash == token_hash(token), lock=True)
     attendee = registration.attendee(ring)
     same = addresses.parse(attendee.address).canonical == entry.address.canonical
     changed = replace(
@@ -78,7 +82,11 @@ def change(
     )
     registration.seal(changed, ring)
     session.flush()
-    if not same and attendee.new_address != changed.new_address:
+    if changed.new_address == attendee.new_address:
+        return
+    # The earlier letter was allowed for another address than the one it would now go to.
+    outbox.drop(session, registration.id, LetterKind.ADDRESS_CHANGE)
+    if not same:
         _ask_new_address(session, registration, discussion, entry, ring, settings, now)
 
 
@@ -112,9 +120,10 @@ def confirm_new_address(
 
     Everything comes again to the new address, with the invitation. Raises `LinkIsOver`.
     """
-    registration, attendee = by_new_address(session, signed, ring=ring)
-    new = addresses.parse(attendee.new_address)
+    registration, _attendee = by_new_address(session, signed, ring=ring)
     with seating.changing(session, registration.discussion_id, now) as discussion:
+        registration, attendee = by_new_address(session, signed, ring=ring, lock=True)
+        new = addresses.parse(attendee.new_address)
         registration.seal(replace(attendee, address=new.sent, new_address=""), ring)
         registration.address_index = address_index(ring, discussion.uid, new)
         try:
@@ -127,7 +136,9 @@ def confirm_new_address(
     return attendee.token
 
 
-def by_new_address(session: Session, signed: str, *, ring: Ring) -> tuple[Registration, Attendee]:
+def by_new_address(
+    session: Session, signed: str, *, ring: Ring, lock: bool = False
+) -> tuple[Registration, Attendee]:
     """Return the registration that a link to confirm a new address is for; else `LinkIsOver`."""
     over = LinkIsOver("This link does not apply any more.")
     proven = read_new_address(ring.secret("links"), signed)
@@ -135,7 +146,7 @@ def by_new_address(session: Session, signed: str, *, ring: Ring) -> tuple[Regist
         raise over
     public_id, index = proven
     try:
-        registration, discussion = _by(session, Registration.public_id == public_id)
+        registration, discussion = _by(session, Registration.public_id == public_id, lock=lock)
     except NoSuchRegistration:
         raise over from None
     attendee = registration.attendee(ring)
@@ -155,7 +166,8 @@ def withdraw(
     A second time changes nothing.
     """
     with seating.changing(session, registration.discussion_id, now) as discussion:
-        session.refresh(registration)
+        if not seating.is_still_there(session, registration):
+            return
         status = registration.status
         if status not in {RegistrationStatus.CONFIRMED, RegistrationStatus.WAITING}:
             return
@@ -174,7 +186,12 @@ def send_links(
     The answer on the web does not tell whether there is.
     """
     allowed = throttling.take(
-        session, "find", address.canonical, capacity=3, per=timedelta(days=1), ring=ring, now=now
+        session,
+        "find",
+        address.canonical,
+        capacity=registering.LETTERS_A_DAY,
+        ring=ring,
+        now=now,
     )
     discussions = session.scalars(select(Discussion)).all()
     owners = {address_index(ring, item.uid, address): item for item in discussions}

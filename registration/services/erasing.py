@@ -19,9 +19,12 @@ def erase(
 ) -> None:
     """Erase one registration for good. `letters` is the folder of kept letters, if there is one.
 
-    What remains is its random id, so that a restored backup can be erased again.
+    What remains is its random id, so that a restored backup can be erased again. Where somebody
+    else has just erased it, nothing is left to do.
     """
     with seating.changing(session, registration.discussion_id, now):
+        if not seating.is_still_there(session, registration):
+            return
         _discard_letters(session, registration, letters)
         session.execute(insert(Erasure).values(public_id=registration.public_id, at=now))
         session.execute(delete(Letter).where(Letter.registration_id == registration.id))

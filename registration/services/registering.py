@@ -83,7 +83,8 @@ def confirm(
 ) -> None:
     """Confirm that the attendee reads the address; a second time changes nothing."""
     with seating.changing(session, registration.discussion_id, now) as discussion:
-        session.refresh(registration)
+        if not seating.is_still_there(session, registration):
+            return
         if registration.status is not RegistrationStatus.UNCONFIRMED:
             return
         place = seating.settle(session, discussion, registration, now)
@@ -91,8 +92,7 @@ def confirm(
         registration.seat_held_until = None
         registration.confirmed_at = now
         registration.erase_at = erase_at(discussion, registration.registered_at, settings)
-        # Who comes back after a withdrawal must outrank its CANCEL (RFC 5546 2.1.4).
-        registration.calendar_sequence += registration.calendar_sequence > 0
+        registration.calendar_sequence = _returning(registration)
         kind = LetterKind.CONFIRMATION if place.seated_at else LetterKind.WAITING
         owe(session, registration.id, kind, discussion, settings=settings, now=now)
 
@@ -112,7 +112,6 @@ def may_write_to(
         discussion.uid,
         address.canonical,
         capacity=LETTERS_A_DAY,
-        per=timedelta(days=1),
         ring=ring,
         now=now,
     )
@@ -184,11 +183,19 @@ def _keep(
 ) -> int:
     """Write the row, by Core: this is the one path that hundreds take at once."""
     if known:
+        if values["confirmed_at"]:
+            values |= {"calendar_sequence": _returning(known)}
         session.execute(update(Registration).where(Registration.id == known.id).values(**values))
         return known.id
     values |= {"discussion_id": discussion.id, "address_index": index}
     values |= {"calendar_sequence": 0, "told_revision": discussion.version}
     return session.scalars(insert(Registration).values(**values).returning(Registration.id)).one()
+
+
+def _returning(known: Registration) -> int:
+    """Return the calendar's count of who confirms: back after a withdrawal, they must outrank
+    its CANCEL (RFC 5546 2.1.4)."""
+    return known.calendar_sequence + (known.calendar_sequence > 0)
 
 
 def _first_letter(values: dict[str, Any]) -> LetterKind:

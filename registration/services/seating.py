@@ -41,6 +41,12 @@ def changing(session: Session, discussion_id: int, now: datetime) -> Iterator[Di
         content_has_changed(session)
 
 
+def is_still_there(session: Session, registration: Registration) -> bool:
+    """Read a registration again, once its discussion is locked; False if it has been erased."""
+    again = select(Registration).where(Registration.id == registration.id)
+    return session.scalar(again.execution_options(populate_existing=True)) is not None
+
+
 def is_full(session: Session, discussion: Discussion, now: datetime) -> bool:
     """Whether the next one to register would wait: no seat is free, or others wait for it."""
     if discussion.seats is None:
@@ -83,13 +89,19 @@ def settle(
     waits moves up only if a seat is free and nobody waits before."""
     if _holds_seat(registration, now):
         return Place(registration.seated_at, None)
-    if registration.queue_position and (
-        _count(session, discussion, _seated(now)) < (discussion.seats or 0)
-        and not waiting_before(session, registration)
-    ):
+    if registration.queue_position and _may_move_up(session, discussion, registration, now):
         return Place(now, None)
     place = assign(session, discussion, registration, now)
     return Place(place.seated_at, place.queue_position)
+
+
+def _may_move_up(
+    session: Session, discussion: Discussion, registration: Registration, now: datetime
+) -> bool:
+    if discussion.seats is None:
+        return True
+    has_seat = _count(session, discussion, _seated(now)) < discussion.seats
+    return has_seat and not waiting_before(session, registration)
 
 
 def waiting_before(session: Session, registration: Registration) -> int:

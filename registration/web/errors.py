@@ -1,12 +1,20 @@
 """Refusals and faults as pages: what happened, in one sentence, and what to do."""
 
 import logging
+from urllib.parse import unquote_to_bytes
 
 from flask import Flask, Response, make_response, render_template, request
-from werkzeug.exceptions import BadRequest, HTTPException, RequestEntityTooLarge
+from werkzeug.exceptions import (
+    BadRequest,
+    HTTPException,
+    RequestEntityTooLarge,
+    SecurityError,
+    UnsupportedMediaType,
+)
 
 from .. import faults, house
 from ..database import DatabaseBusy, DatabaseUnavailable
+from ..languages import gettext as _
 from ..refusals import Refusal
 from ..sealing import KeysRefused
 from ..services.attending import LinkIsOver, NoSuchRegistration
@@ -35,23 +43,30 @@ _PAGES = {400, 404, 405, 410, 413, 415, 503}
 def init_app(app: Flask) -> None:
     """Phrase every refusal, HTTP error and fault; and open the keys before anything is asked."""
     app.before_request(_open_keys)
-    app.before_request(_refuse_broken_text)
+    app.before_request(_refuse_what_is_no_form)
     app.register_error_handler(Refusal, _refused)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(Exception, _fault)
+    # Flask itself would log the address that was asked for, and the fault's own words.
+    app.log_exception = lambda exc_info: _log(exc_info[1])  # type: ignore[method-assign]
 
 
 def _open_keys() -> None:
     house.ring()
 
 
-def _refuse_broken_text() -> None:
-    """Refuse a form whose bytes are not UTF-8: parsed, all of its fields would seem empty."""
+def _refuse_what_is_no_form() -> None:
+    """Refuse what is sent in another format, and a form whose bytes are not UTF-8, escaped or not.
+
+    Parsed, the fields of such a form would seem empty, or hold other characters than were typed.
+    """
     if request.mimetype == "application/x-www-form-urlencoded":
         try:
-            request.get_data(cache=True).decode()
+            unquote_to_bytes(request.get_data(cache=True)).decode()
         except UnicodeDecodeError:
             raise BadRequest from None
+    elif request.mimetype not in {"", "multipart/form-data"}:
+        raise UnsupportedMediaType
 
 
 def page(status: int) -> Response:
@@ -73,6 +88,9 @@ def _refused(error: Refusal) -> Response:
 def _http_error(error: HTTPException) -> Response | HTTPException:
     if error.code is None or error.code < 400:
         return error
+    if isinstance(error, SecurityError):
+        # Asked for under a name that is not ours: no page can be written, for want of links.
+        return Response(_("This site has another address."), 400, mimetype="text/plain")
     response = page(error.code)
     if isinstance(error, RequestEntityTooLarge):
         # The rest of the body is not read: the connection cannot be used again.
@@ -84,6 +102,10 @@ def _http_error(error: HTTPException) -> Response | HTTPException:
 
 
 def _fault(error: Exception) -> Response:
-    """Log a fault by the endpoint, too: the address asked for may hold a token."""
-    log.error("%s failed: %s", request.endpoint, faults.place_of(error))
+    _log(error)
     return page(500)
+
+
+def _log(fault: BaseException | None) -> None:
+    """Log a fault by its endpoint: the address asked for may hold a token."""
+    log.error("%s failed: %s", request.endpoint, faults.place_of(fault) if fault else "?")

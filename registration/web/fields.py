@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from wtforms import Field, Form, SelectMultipleField, StringField, TextAreaField
+from wtforms import Field, Form, RadioField, SelectMultipleField, StringField, TextAreaField
 from wtforms.validators import ValidationError
 from wtforms.widgets import CheckboxInput, EmailInput, ListWidget
 
@@ -61,11 +61,21 @@ class AddressField(StringField):
             raise ValidationError(_said_of(error.fault)) from None
 
 
+class ChoiceField(RadioField):
+    """One of the choices, or none: what is not sent is not chosen, whatever was held before."""
+
+    def process_formdata(self, valuelist: list[str]) -> None:
+        self.data = valuelist[0] if valuelist else ""
+
+
 class CheckboxesField(SelectMultipleField):
-    """Several of the choices, as checkboxes."""
+    """Several of the choices, as checkboxes; each counts once."""
 
     widget = ListWidget(prefix_label=False)
     option_widget = CheckboxInput()
+
+    def process_formdata(self, valuelist: list[str]) -> None:
+        self.data = list(dict.fromkeys(valuelist))
 
 
 class AtMost:

@@ -7,7 +7,7 @@ from typing import Any
 from flask import current_app, request
 from flask_wtf import FlaskForm
 from itsdangerous import BadSignature, Signer
-from wtforms import BooleanField, Field, HiddenField, RadioField, StringField
+from wtforms import BooleanField, Field, HiddenField, SelectChoice, StringField
 from wtforms.validators import ValidationError
 
 from ..languages import gettext as _
@@ -15,7 +15,15 @@ from ..languages import language
 from ..models import Answer, Attendee, Content, Question
 from ..services.registering import Entry
 from . import fields
-from .fields import AddressField, AtMost, CheckboxesField, LineField, LongField, Needed
+from .fields import (
+    AddressField,
+    AtMost,
+    CheckboxesField,
+    ChoiceField,
+    LineField,
+    LongField,
+    Needed,
+)
 
 # Nobody reads and fills the form faster; programs do.
 FASTEST = timedelta(seconds=2)
@@ -145,21 +153,27 @@ def _question(item: Question) -> Field:
         "line": lambda checks: LineField(item.label, [*checks, AtMost(fields.MOST_LINE)]),
         "long": lambda checks: LongField(item.label, [*checks, AtMost(fields.MOST_LONG)]),
         "yes": lambda checks: BooleanField(item.label, checks),
-        "choice": lambda checks: RadioField(
+        "choice": lambda checks: ChoiceField(
             item.label,
             [*checks, _offered(item)],
-            choices=[(option, option) for option in item.options],
+            choices=_choices(item),
             validate_choice=False,
         ),
         "choices": lambda checks: CheckboxesField(
             item.label,
             [*checks, _offered(item)],
-            choices=[(option, option) for option in item.options],
+            choices=list(item.options),
             validate_choice=False,
         ),
     }
     needed = [Needed(_("This question needs an answer."))] if item.required else []
     return kinds[item.kind](needed)
+
+
+def _choices(item: Question) -> list[SelectChoice]:
+    # A radio button once pressed cannot be released: without this, no answer could be taken back.
+    none = [] if item.required else [SelectChoice("", _("No answer"))]
+    return [*none, *map(SelectChoice, item.options)]
 
 
 def _offered(item: Question) -> Callable[[Any, Field], None]:

@@ -17,6 +17,8 @@ from .forms import EntryForm
 from .mailbox import is_open as shows_letters
 from .public import CALENDAR, published
 
+RETRY = {"Retry-After": "60"}
+
 place = Blueprint("registrations", __name__)
 
 
@@ -27,9 +29,7 @@ class RegistrationEnded(Refusal):
 @place.get("/discussions/<slug>/register")
 def form(slug: str) -> str:
     """The registration form."""
-    with reading() as session:
-        discussion = published(session, slug)
-        is_full = seating.is_full(session, discussion, house.now())
+    discussion, is_full = _asked_for(slug)
     typed = forms.registration(discussion.content, house.now())
     return _form_page(discussion, typed, is_full=is_full)
 
@@ -37,18 +37,17 @@ def form(slug: str) -> str:
 @place.post("/discussions/<slug>/register")
 def submit(slug: str) -> BaseResponse | tuple[str, int, dict[str, str]]:
     """Take a registration. The answer is the same for every address."""
-    with reading() as session:
-        discussion = published(session, slug)
+    discussion, is_full = _asked_for(slug)
     typed = forms.registration(discussion.content, house.now())
     if not typed.validate():
-        return _form_page(discussion, typed), 422, {}
+        return _form_page(discussion, typed, is_full=is_full), 422, {}
     try:
         with writing() as session:
             registering.register(session, slug, typed.entry(), **house.means())
     except RegistrationClosed:
-        return _form_page(discussion, typed), 409, {}
+        return _form_page(discussion, typed, is_full=is_full), 409, {}
     except (DatabaseBusy, DatabaseUnavailable):
-        return _form_page(discussion, typed, is_busy=True), 503, {"Retry-After": "60"}
+        return _form_page(discussion, typed, is_full=is_full, is_busy=True), 503, RETRY
     return redirect(url_for("registrations.registered", slug=slug), 303)
 
 
@@ -70,16 +69,16 @@ def find() -> str:
 
 
 @place.post("/registrations/find")
-def send_links() -> BaseResponse | tuple[str, int]:
+def send_links() -> BaseResponse | tuple[str, int, dict[str, str]]:
     """Send the personal link to an address, if it is known; the answer does not tell."""
     typed = forms.address(house.now())
     if not typed.validate():
-        return render_template("registrations/find.html", form=typed, is_busy=False), 422
+        return render_template("registrations/find.html", form=typed, is_busy=False), 422, {}
     try:
         with writing() as session:
             attending.send_links(session, typed["email"].address, **house.means())
     except (DatabaseBusy, DatabaseUnavailable):
-        return render_template("registrations/find.html", form=typed, is_busy=True), 503
+        return render_template("registrations/find.html", form=typed, is_busy=True), 503, RETRY
     return redirect(url_for("registrations.sent"), 303)
 
 
@@ -159,15 +158,18 @@ def erase(token: str) -> BaseResponse | tuple[str, int]:
 
 
 @place.post("/registrations/<token>/change")
-def change(token: str) -> BaseResponse | tuple[str, int]:
+def change(token: str) -> BaseResponse | tuple[str, int, dict[str, str]]:
     """Change what is held; a new address takes effect when it confirms."""
     with reading() as session:
         registration, discussion = attending.by_token(session, token)
     typed = forms.change(discussion.content, registration.attendee(house.ring()))
     if not typed.validate():
-        return _own_page(token, typed, is_stale=forms.is_stale(typed)), 422
-    with writing() as session:
-        attending.change(session, token, typed.entry(), **house.means())
+        return _own_page(token, typed, is_stale=forms.is_stale(typed)), 422, {}
+    try:
+        with writing() as session:
+            attending.change(session, token, typed.entry(), **house.means())
+    except (DatabaseBusy, DatabaseUnavailable):
+        return _own_page(token, typed, is_busy=True), 503, RETRY
     return _to_page(token)
 
 
@@ -201,8 +203,15 @@ def calendar(token: str) -> Response:
     return Response(body, content_type=CALENDAR, headers={"Cache-Control": "private, no-cache"})
 
 
+def _asked_for(slug: str) -> tuple[Discussion, bool]:
+    """Return the discussion of a form, and whether who registers now would wait."""
+    with reading() as session:
+        discussion = published(session, slug)
+        return discussion, seating.is_full(session, discussion, house.now())
+
+
 def _form_page(
-    discussion: Discussion, typed: EntryForm, *, is_full: bool = False, is_busy: bool = False
+    discussion: Discussion, typed: EntryForm, *, is_full: bool, is_busy: bool = False
 ) -> str:
     now = house.now()
     return render_template(
@@ -219,7 +228,13 @@ def _form_page(
     )
 
 
-def _own_page(token: str, typed: EntryForm | None = None, *, is_stale: bool = False) -> str:
+def _own_page(
+    token: str,
+    typed: EntryForm | None = None,
+    *,
+    is_stale: bool = False,
+    is_busy: bool = False,
+) -> str:
     with reading() as session:
         registration, discussion = attending.by_token(session, token)
         before = seating.waiting_before(session, registration)
@@ -234,6 +249,8 @@ def _own_page(token: str, typed: EntryForm | None = None, *, is_stale: bool = Fa
         form=typed or forms.change(discussion.content, attendee),
         is_changing=typed is not None,
         is_stale=is_stale,
+        is_busy=is_busy,
+        is_open=discussion.takes_registrations(house.now()),
         tense=discussion.when.tense(house.now()),
         links=house.links(),
     )

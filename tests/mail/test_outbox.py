@@ -256,3 +256,35 @@ def test_a_letter_about_a_change_that_is_in_hand_is_not_sent_to_another_address(
     assert is_written(letter) is False
     mark(outbox.mark_dropped, letter)
     assert states() == ["dropped", "owed"]
+
+
+def test_changing_the_address_again_and_again_writes_to_nobody_more_than_three_times(app):
+    builders.publish()
+    person = builders.register_and_confirm()
+    builders.deliver()
+    for number in range(8):
+        for address in (f"mine{number}@example.org", "victim@example.net"):
+            with writing() as session:
+                attending.change(session, person.token, builders.entry(address), **house.means())
+        builders.deliver()
+    letters = [letter for letter in builders.kept_letters(app) if "victim" in letter["To"]]
+    assert len(letters) == 3
+
+
+def test_a_withdrawal_is_told_to_who_has_sent_the_form_again_meanwhile(app, clock):
+    builders.publish()
+    person = builders.register_and_confirm()
+    builders.deliver()
+    with writing() as session:
+        registration, _discussion = attending.by_token(session, person.token)
+        attending.withdraw(session, registration, settings=house.settings(), now=clock.now)
+    builders.register()
+    clock.advance(seconds=2)
+    builders.deliver()
+    methods = [
+        part.get_param("method")
+        for letter in builders.kept_letters(app)
+        for part in letter.walk()
+        if part.get_content_type() == "text/calendar"
+    ]
+    assert methods == ["REQUEST", "CANCEL"]
