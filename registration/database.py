@@ -8,7 +8,7 @@ FULL elsewhere. Writers begin with BEGIN IMMEDIATE, so that none of them fails h
 import importlib
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -27,6 +27,8 @@ from .refusals import Refusal
 # How long one writer waits for another before the visitor is asked to come back, in seconds.
 PATIENCE = 5
 _FIRST_SOUND_WAL = (3, 51, 3)
+_BUSY = "The database is busy; try again in a minute."
+_NO_TABLES = "The database has no tables yet: run `flask database upgrade`."
 
 
 class DatabaseBusy(Refusal):
@@ -113,8 +115,10 @@ def _sqlite_engine(url: str) -> Engine:
     def make_private(*_: Any) -> None:
         # Who may read the file is decided when it is made; an existing one is never opened here,
         # because closing it again would drop the locks of SQLite's own connections.
-        if path.parent.is_dir() and not path.exists():
-            path.touch(mode=0o600)
+        # Where it cannot be made, SQLite is about to say so.
+        with suppress(OSError):
+            if path.parent.is_dir() and not path.exists():
+                path.touch(mode=0o600)
 
     @event.listens_for(engine, "connect")
     def set_pragmas(connection: Any, _record: Any) -> None:
@@ -154,7 +158,11 @@ def engine() -> Engine:
 @contextmanager
 def reading() -> Iterator[Session]:
     """Open a session that sees one state of the database and changes nothing."""
-    with phrased(), Session(engine(), expire_on_commit=False) as session:
+    source = engine()
+    if source.dialect.name == "postgresql":
+        # By default each of its statements sees a state of its own.
+        source = source.execution_options(isolation_level="REPEATABLE READ")
+    with phrased(), Session(source, expire_on_commit=False) as session:
         yield session
 
 
@@ -168,7 +176,7 @@ def writing() -> Iterator[Session]:
     # SQLite's busy handler lets waiting writers overtake each other; a lock is fairer.
     single = engine().dialect.name == "sqlite"
     if single and not queue.acquire(timeout=PATIENCE):
-        raise DatabaseBusy("The database is busy; try again in a minute.")
+        raise DatabaseBusy(_BUSY)
     try:
         options = engine().execution_options(writes=True)
         with phrased(), Session(options, expire_on_commit=False) as session, session.begin():
@@ -196,26 +204,40 @@ def scrub() -> bool:
     return not busy
 
 
+# What drivers say (or PostgreSQL's SQLSTATE), and what it means to whoever runs the service.
+_REASONS = {
+    "readonly": "The database is read-only: give this user the right to write it.",
+    "unable to open": "The database cannot be opened: does its folder exist, and may this user "
+    "write there?",
+    "disk is full": "The disk is full.",
+    "no such table": _NO_TABLES,
+    "42P01": _NO_TABLES,
+    "file is not a database": "The database's file is something else: check DATABASE_URL.",
+    "malformed": "The database is damaged: put back a backup.",
+}
+
+
 @contextmanager
 def phrased() -> Iterator[None]:
     """Turn what the driver says of a busy or unusable database into a refusal."""
     try:
         yield
-    except OperationalError as error:
-        raise _refusal(error) from error
+    except DBAPIError as error:
+        refusal = _refusal(error)
+        if refusal is None:
+            raise
+        raise refusal from error
 
 
-def _refusal(error: DBAPIError) -> Refusal:
-    said = str(error.orig)
-    if "locked" in said or getattr(error.orig, "sqlstate", None) == "55P03":
-        return DatabaseBusy("The database is busy; try again in a minute.")
-    reasons = {
-        "readonly": "The database is read-only: give this user the right to write it.",
-        "unable to open": "The database cannot be opened: does its folder exist?",
-        "disk is full": "The disk is full.",
-        "no such table": "The database has no tables yet: run `flask database upgrade`.",
-    }
-    for sign, sentence in reasons.items():
-        if sign in said:
+def _refusal(error: DBAPIError) -> Refusal | None:
+    """Return what is to be said of `error`; None if it is the service's own fault."""
+    state, said = getattr(error.orig, "sqlstate", None), str(error.orig)
+    if "locked" in said or state == "55P03":
+        return DatabaseBusy(_BUSY)
+    for sign, sentence in _REASONS.items():
+        if sign in said or sign == state:
             return DatabaseUnavailable(sentence)
-    return DatabaseUnavailable(f"The database does not answer: {said.splitlines()[0]}.")
+    if isinstance(error, OperationalError):
+        first = said.partition("\n")[0]
+        return DatabaseUnavailable(f"The database does not answer: {first}.")
+    return None

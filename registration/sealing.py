@@ -116,7 +116,9 @@ def make_key(folder: Path) -> str:
     # The whole key appears under its name at once, or, after a crash, not at all.
     os.link(unfinished, folder / f"{name}.key")
     unfinished.unlink()
-    directory = os.open(folder, os.O_RDONLY)
-    os.fsync(directory)
-    os.close(directory)
+    # What is sealed with a key that a power cut takes away is lost: the folder's name counts too.
+    for directory in (folder, folder.parent):
+        handle = os.open(directory, os.O_RDONLY)
+        os.fsync(handle)
+        os.close(handle)
     return name

@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -60,6 +61,8 @@ def export(slug: str, output: Path | None, columns: str | None, separator: str) 
 
 def _write(output: Path, lines: Iterable[str]) -> None:
     """Write a file that only its owner can read, whole or not at all."""
+    if not output.name:
+        raise NotWritten(f"{output} is a folder: name a file.")
     unfinished = output.with_name(f".{output.name}.unfinished")
     try:
         unfinished.unlink(missing_ok=True)
@@ -72,4 +75,5 @@ def _write(output: Path, lines: Iterable[str]) -> None:
     except OSError as error:
         raise NotWritten(f"{output} cannot be written: {error.strerror}.") from None
     finally:
-        unfinished.unlink(missing_ok=True)
+        with suppress(OSError):
+            unfinished.unlink(missing_ok=True)

@@ -11,7 +11,7 @@ from flask import Flask, current_app
 from flask.cli import with_appcontext
 from waitress.server import create_server
 
-from .. import house
+from .. import faults, house
 from ..settings import is_loopback
 from . import worker
 from .groups import RefusingCommand
@@ -21,6 +21,7 @@ from .groups import RefusingCommand
 LARGEST_BODY = 2 * 1024 * 1024
 LARGEST_ANSWER = 64 * 1024 * 1024
 THREADS = 8
+PORTS = click.IntRange(1, 65535)
 # Seconds that requests and the letter in hand are given to finish after SIGTERM.
 GRACE = 20.0
 
@@ -29,12 +30,13 @@ log = logging.getLogger(__name__)
 
 @click.command("serve", cls=RefusingCommand)
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to bind.")
-@click.option("--port", default=8000, show_default=True, envvar="PORT", help="The port to bind.")
+@click.option("--port", type=PORTS, default=8000, show_default=True, envvar="PORT")
 @click.option("--without-mail", is_flag=True, help="Deliver nothing: a worker elsewhere does.")
 @with_appcontext
 def serve(host: str, port: int, *, without_mail: bool) -> None:
     """Serve pages, calendars and mail until SIGTERM."""
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
+    logging.getLogger("waitress").addFilter(without_visitors)
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001
     app.extensions["settings"] = house.settings().on_port(port)
     app.config["BOUND_TO_LOOPBACK"] = is_loopback(host)
@@ -50,6 +52,14 @@ def serve(host: str, port: int, *, without_mail: bool) -> None:
     _serve_until(stop, server)
     if not without_mail:
         mail.join(GRACE)
+
+
+def without_visitors(record: logging.LogRecord) -> bool:
+    """Keep what waitress logs of faults, by their place alone: it names visitors and tokens."""
+    fault = record.exc_info[1] if record.exc_info else None
+    record.msg, record.args = "A request failed: %s", (faults.place_of(fault) if fault else "?",)
+    record.exc_info = None
+    return record.levelno >= logging.ERROR
 
 
 def _server(app: Flask, host: str, port: int) -> Any:
@@ -72,6 +82,8 @@ def _server(app: Flask, host: str, port: int) -> Any:
         raise click.ClickException(
             f"{host}:{port} cannot be bound ({error.strerror}): choose another --port."
         ) from None
+    except ValueError:
+        raise click.ClickException(f"{host}:{port} is no address to bind.") from None
 
 
 def _stop(stop: threading.Event, server: Any) -> None:

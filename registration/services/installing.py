@@ -3,7 +3,7 @@
 from datetime import datetime
 from pathlib import Path
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import func, insert, select, text, update
 from sqlalchemy.orm import Session
 
 from ..models import Installation
@@ -17,6 +17,11 @@ def install(session: Session, keys: Path) -> None:
     """
     if session.get(Installation, 1):
         return
+    if session.get_bind().dialect.name == "postgresql":
+        # Two first upgrades at once would make a key each; SQLite has one writer at a time anyway.
+        session.execute(text("LOCK TABLE installation IN EXCLUSIVE MODE"))
+        if session.get(Installation, 1):
+            return
     found = read_keys(keys)
     fingerprint = next(iter(found)) if found else make_key(keys)
     session.execute(insert(Installation).values(id=1, key_fingerprint=fingerprint))

@@ -11,6 +11,7 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import DBAPIError
 
 from ..database import phrased
 from ..refusals import Refusal
@@ -29,24 +30,43 @@ class SchemaNewer(Refusal):
     """The database's tables were made by a newer version of the service."""
 
 
-def upgrade(engine: Engine) -> None:
-    """Bring the tables up to date, all or nothing; raises `SchemaNewer`."""
+class UpgradeFailed(Refusal):
+    """Bringing the tables up to date went wrong, and was undone."""
+
+
+def upgrade(engine: Engine, folder: Path = FOLDER) -> None:
+    """Bring the tables up to date by the migrations in `folder`, all or nothing.
+
+    Raises `SchemaNewer`, `UpgradeFailed`.
+    """
     with phrased(), _locked(engine) as connection:
-        _refuse_newer(connection)
-        config = _config()
+        config = _config(folder)
+        _refuse_newer(connection, ScriptDirectory.from_config(config))
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
-        if engine.dialect.name == "sqlite":
-            broken = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
-            if broken:
-                raise SchemaOutdated(f"The upgrade would break {len(broken)} references.")
+        try:
+            command.upgrade(config, "head")
+        except DBAPIError as error:
+            said = str(error.orig).partition("\n")[0]
+            raise UpgradeFailed(f"The upgrade failed, and changed nothing: {said}.") from error
+        _refuse_broken_references(connection)
+
+
+def _refuse_broken_references(connection: Connection) -> None:
+    # PostgreSQL has checked them all along.
+    if connection.dialect.name == "sqlite":
+        broken = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
+        if broken:
+            raise UpgradeFailed(
+                f"The upgrade failed, and changed nothing: it would break {len(broken)} references."
+            )
 
 
 def check(engine: Engine) -> None:
     """Raise `SchemaOutdated` or `SchemaNewer` unless the tables are this version's."""
+    scripts = ScriptDirectory.from_config(_config(FOLDER))
     with phrased(), engine.connect() as connection:
-        _refuse_newer(connection)
-        if _revision(connection) != _script().get_current_head():
+        _refuse_newer(connection, scripts)
+        if _revision(connection) != scripts.get_current_head():
             raise SchemaOutdated(
                 "The database is older than this version: run `flask database upgrade`."
             )
@@ -56,9 +76,9 @@ def _revision(connection: Connection) -> str | None:
     return MigrationContext.configure(connection).get_current_revision()
 
 
-def _refuse_newer(connection: Connection) -> None:
+def _refuse_newer(connection: Connection, scripts: ScriptDirectory) -> None:
     revision = _revision(connection)
-    known = {script.revision for script in _script().walk_revisions()}
+    known = {script.revision for script in scripts.walk_revisions()}
     if revision is not None and revision not in known:
         raise SchemaNewer(
             f"The database was made by a newer version ({revision}): install that version. "
@@ -85,11 +105,7 @@ def _locked(engine: Engine) -> Iterator[Connection]:
                 driver.execute("PRAGMA foreign_keys = ON")
 
 
-def _config() -> Config:
+def _config(folder: Path) -> Config:
     config = Config()
-    config.set_main_option("script_location", str(FOLDER).replace("%", "%%"))
+    config.set_main_option("script_location", str(folder).replace("%", "%%"))
     return config
-
-
-def _script() -> ScriptDirectory:
-    return ScriptDirectory.from_config(_config())

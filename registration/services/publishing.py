@@ -150,6 +150,14 @@ def unpublish(session: Session, slug: str, *, now: datetime) -> None:
         _has_changed(session, discussion, now)
 
 
+def identify(session: Session, slug: str) -> int:
+    """Return the id of the discussion of that name, or raise `NoSuchDiscussion`."""
+    found = session.scalar(select(Discussion.id).where(Discussion.slug == slug))
+    if found is None:
+        raise NoSuchDiscussion(f"There is no discussion {slug}.")
+    return found
+
+
 def find(session: Session, slug: str) -> Discussion:
     """Return the discussion of that name, or raise `NoSuchDiscussion`."""
     discussion = session.scalar(select(Discussion).where(Discussion.slug == slug))

@@ -27,7 +27,7 @@ from ..refusals import Refusal
 from ..sealing import Ring, new_token, token_hash
 from ..settings import Settings
 from . import seating, throttling
-from .publishing import find
+from .publishing import identify
 
 # Unconfirmed registrations are erased after this.
 UNCONFIRMED_LIFE = timedelta(hours=72)
@@ -58,7 +58,7 @@ def register(
     Until an address is confirmed, the last form wins; after that, only the attendee's own page
     changes anything. Raises `NoSuchDiscussion`, `RegistrationClosed`.
     """
-    with seating.changing(session, find(session, slug).id, now) as discussion:
+    with seating.changing(session, identify(session, slug), now) as discussion:
         if not discussion.takes_registrations(now):
             raise RegistrationClosed("Registration for this discussion is closed.")
         index = address_index(ring, discussion.uid, entry.address)

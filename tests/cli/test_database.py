@@ -1,0 +1,200 @@
+"""flask database: every fault is one sentence and exit status 1, and nothing is changed by it."""
+
+import os
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from registration import create_app, database
+from registration.services import migrating
+
+from ..conftest import install
+from ..machine import program
+from ..server import flask
+
+COMMANDS = pytest.mark.parametrize("command", ["check", "upgrade"])
+sqlite = pytest.mark.parametrize("instance", ["sqlite"], indirect=True)
+
+
+def run(settings: dict[str, str], command: str) -> tuple[int, str]:
+    """Run `flask database <command>` and return its status and what it said."""
+    app = create_app(settings)
+    done = app.test_cli_runner().invoke(args=["database", command])
+    with app.app_context():
+        database.engine().dispose()
+    assert isinstance(done.exception, SystemExit | None), done.exception
+    return done.exit_code, done.output
+
+
+def assert_one_sentence(said: str) -> None:
+    assert said.startswith("Error: ")
+    assert said.count("\n") == 1
+    assert said.endswith((".\n", "?\n"))
+
+
+@pytest.fixture
+def file(instance: dict[str, str]) -> Path:
+    return Path(instance["INSTANCE"]) / "registration.sqlite3"
+
+
+def test_upgrade_makes_database_and_key_for_their_owner_only(tmp_path):
+    folder = tmp_path / "new" / "instance"
+    assert run({"INSTANCE": str(folder)}, "upgrade") == (0, "The database is up to date.\n")
+    assert run({"INSTANCE": str(folder)}, "check")[0] == 0
+    modes = {
+        path.relative_to(folder).parts[0]: path.stat().st_mode & 0o777
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+    assert modes == {"registration.sqlite3": 0o600, "keys": 0o600}
+    assert folder.stat().st_mode & 0o777 == 0o700
+
+
+def test_upgrade_again_changes_nothing(instance):
+    keys = sorted(Path(instance["INSTANCE"], "keys").iterdir())
+    assert run(instance, "upgrade") == (0, "The database is up to date.\n")
+    assert sorted(Path(instance["INSTANCE"], "keys").iterdir()) == keys
+
+
+def test_check_finds_all_in_order(instance):
+    assert run(instance, "check") == (0, "The database and its keys are in order.\n")
+
+
+@COMMANDS
+def test_a_missing_folder_is_told(tmp_path, command):
+    url = f"sqlite:///{tmp_path}/missing/database.sqlite3"
+    status, said = run({"INSTANCE": str(tmp_path), "DATABASE_URL": url}, command)
+    assert status == 1
+    assert_one_sentence(said)
+    assert "does its folder exist" in said
+    assert not (tmp_path / "missing").exists()
+    assert not (tmp_path / "keys").exists()
+
+
+@COMMANDS
+@sqlite
+def test_a_file_that_is_no_database_is_told_and_kept(instance, file, command):
+    file.write_bytes(b"no database\n" * 100)
+    status, said = run(instance, command)
+    assert status == 1
+    assert_one_sentence(said)
+    assert "is something else" in said
+    assert file.read_bytes() == b"no database\n" * 100
+
+
+@COMMANDS
+def test_a_folder_that_is_no_database_is_told(tmp_path, command):
+    url = f"sqlite:///{tmp_path}"
+    status, said = run({"INSTANCE": str(tmp_path), "DATABASE_URL": url}, command)
+    assert status == 1
+    assert_one_sentence(said)
+
+
+@COMMANDS
+def test_a_database_from_a_newer_version_is_told(instance, command):
+    app = create_app(instance)
+    with app.app_context():
+        with database.writing() as session:
+            session.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+        database.engine().dispose()
+    status, said = run(instance, command)
+    assert status == 1
+    assert_one_sentence(said)
+    assert "by a newer version (9999): install that version. Nothing was changed." in said
+
+
+@sqlite
+def test_an_older_database_is_told_to_be_upgraded(instance, file):
+    file.unlink()
+    status, said = run(instance, "check")
+    assert status == 1
+    assert_one_sentence(said)
+    assert "run `flask database upgrade`" in said
+
+
+def test_a_server_that_does_not_answer_is_told(tmp_path):
+    url = f"postgresql+psycopg://somebody:secret@/nothing?host={tmp_path}"
+    status, said = run({"INSTANCE": str(tmp_path), "DATABASE_URL": url}, "check")
+    assert status == 1
+    assert_one_sentence(said)
+    assert "secret" not in said
+
+
+@COMMANDS
+def test_a_missing_key_is_told_and_none_is_made(instance, command):
+    (key,) = Path(instance["INSTANCE"], "keys").iterdir()
+    key.unlink()
+    status, said = run(instance, command)
+    assert status == 1
+    assert said.count("\n") == 1
+    assert f"sealed with the key {key.stem}, which is not in" in said
+    assert list(key.parent.iterdir()) == []
+
+
+@COMMANDS
+def test_a_key_that_others_can_read_is_told(instance, command):
+    (key,) = Path(instance["INSTANCE"], "keys").iterdir()
+    key.chmod(0o644)
+    assert run(instance, command) == (
+        1,
+        f"Error: {key} can be read by others: run chmod 600 on it.\n",
+    )
+
+
+@pytest.fixture
+def without_privileges() -> tuple[str, ...]:
+    """What runs a program so that file modes bind it, even where tests run as root."""
+    if os.geteuid() != 0:
+        return ()
+    capabilities = "-dac_override,-dac_read_search"
+    bounds = (f"--bounding-set={capabilities}", f"--inh-caps={capabilities}")
+    return (program("setpriv"), *bounds)
+
+
+def test_a_read_only_database_is_told(tmp_path, without_privileges):
+    file = tmp_path / "registration.sqlite3"
+    file.touch()
+    with closing(sqlite3.connect(file)) as other:
+        other.execute("PRAGMA journal_mode = wal")
+    file.chmod(0o400)
+    before = file.read_bytes()
+    done = flask({"INSTANCE": str(tmp_path)}, "database", "upgrade", before=without_privileges)
+    assert done.returncode == 1
+    assert_one_sentence(done.stderr.decode())
+    assert "readonly" in done.stderr.decode()
+    assert file.read_bytes() == before
+    assert not (tmp_path / "keys").exists()
+
+
+def test_a_folder_that_cannot_be_written_is_told(tmp_path, without_privileges):
+    folder = tmp_path / "instance"
+    folder.mkdir(mode=0o500)
+    done = flask({"INSTANCE": str(folder)}, "database", "upgrade", before=without_privileges)
+    assert done.returncode == 1
+    assert_one_sentence(done.stderr.decode())
+    assert "may this user write there" in done.stderr.decode()
+    assert list(folder.iterdir()) == []
+
+
+def test_an_upgrade_that_fails_is_told(tmp_path):
+    file = tmp_path / "registration.sqlite3"
+    with closing(sqlite3.connect(file)) as other:
+        other.execute("CREATE TABLE letters (id INTEGER)")
+    status, said = run({"INSTANCE": str(tmp_path)}, "upgrade")
+    assert status == 1
+    assert_one_sentence(said)
+    assert "The upgrade failed, and changed nothing: table letters already exists." in said
+    assert not (tmp_path / "keys").exists()
+
+
+def test_the_commands_do_what_the_tests_do(tmp_path):
+    """The fixtures install without the command: both ways lead to the same."""
+    app = create_app({"INSTANCE": str(tmp_path)})
+    install(app)
+    with app.app_context():
+        migrating.check(database.engine())
+        database.engine().dispose()
+    assert run({"INSTANCE": str(tmp_path)}, "check")[0] == 0

@@ -1,0 +1,71 @@
+"""The CSV as a spreadsheet opens it: nothing runs, nothing is lost, every letter is right."""
+
+import csv
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from registration import house
+from registration.database import reading
+from registration.services import exporting
+
+from .. import builders
+from ..machine import program
+
+# Imported as UTF-8 with commas; kept as text only where the spreadsheet itself decides so.
+IMPORT = "--infilter=CSV:44,34,76,1,,0,false,true,false"
+SHOWN = "csv:Text - txt - csv (StarCalc):44,34,76,1,,0,false,true,false"
+NAMES = [
+    "Айгерим Нұрланқызы",
+    "Ғалия Әбішева-Өтеген, Төлеген",
+    "=1+1",
+    "+7 701 111 22 33",
+    "@SUM(A1)",
+    "-1",
+    '=HYPERLINK("https://example.org";"x")',
+    "'already",
+    'She said "yes", then; no',
+    "\uff1d1+1",
+]
+
+
+@pytest.mark.parametrize("instance", ["sqlite"], indirect=True)
+def test_a_spreadsheet_shows_what_was_typed_and_runs_nothing(app, tmp_path):
+    office = program("soffice", "libreoffice")
+    builders.publish()
+    for number, name in enumerate(NAMES):
+        builders.register(address=f"a{number}@example.org", name=name)
+    with reading() as session:
+        names = exporting.header(session, "water")
+    file = tmp_path / "attendees.csv"
+    lines = exporting.lines(exporting.attendees(reading, "water", house.ring()), names)
+    file.write_bytes("".join(lines).encode())
+    rows = opened(office, file, tmp_path)
+    assert rows[0] == names
+    shown = [dict(zip(names, row, strict=True)) for row in rows[1:]]
+    # What the guard adds is shown, and says by itself that the cell is text.
+    assert [row["name"] for row in shown] == [exporting.guarded(name) for name in NAMES]
+    assert [exporting.unguarded(row["name"]) for row in shown] == NAMES
+    assert [row["email"] for row in shown] == [f"a{n}@example.org" for n in range(len(NAMES))]
+
+
+def opened(office: str, file: Path, folder: Path) -> list[list[str]]:
+    """Open `file` in a spreadsheet, save it as one, and return its cells as they are shown."""
+    convert(office, folder, IMPORT, "--convert-to", "ods", file.name)
+    # What is read below is what the spreadsheet wrote, under the same name.
+    file.unlink()
+    convert(office, folder, "--convert-to", SHOWN, file.with_suffix(".ods").name)
+    with file.open(encoding="utf-8-sig", newline="") as found:
+        return list(csv.reader(found))
+
+
+def convert(office: str, folder: Path, *words: str) -> None:
+    profile = f"-env:UserInstallation=file://{folder}/profile"
+    subprocess.run(
+        [office, profile, "--headless", "--norestore", *words, "--outdir", folder],
+        cwd=folder,
+        check=True,
+        capture_output=True,
+        timeout=90,
+    )

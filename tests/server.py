@@ -1,0 +1,111 @@
+"""A real server: `flask serve` as a process of its own, on a free port, and what it wrote."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from contextlib import closing
+from http.client import HTTPConnection, HTTPResponse
+from pathlib import Path
+
+TOP = Path(__file__).parent.parent
+
+
+def environment(settings: dict[str, str]) -> dict[str, str]:
+    """Return this process's environment, with `settings` as the service reads them."""
+    named = {f"REGISTRATION_{name}": value for name, value in settings.items()}
+    return os.environ | named | {"PYTHONDONTWRITEBYTECODE": "1"}
+
+
+def flask(settings: dict[str, str], *words: str, before: tuple[str, ...] = (), **how: object):
+    """Run a `flask` command as a process of its own, to its end; `before` it, another program."""
+    return subprocess.run(
+        [*before, sys.executable, "-m", "flask", *words],
+        cwd=TOP,
+        env=environment(settings),
+        capture_output=True,
+        timeout=60,
+        **how,
+    )
+
+
+def free_port() -> int:
+    """Return a port of loopback that nobody uses at the moment."""
+    with closing(socket.socket()) as found:
+        found.bind(("127.0.0.1", 0))
+        return found.getsockname()[1]
+
+
+class Server:
+    """`flask serve` in a process; in a `with` block it answers, and is ended with it."""
+
+    def __init__(self, settings: dict[str, str], *options: str, log: Path) -> None:
+        self.settings, self.options, self.log = settings, options, log
+        self.port = free_port()
+
+    @property
+    def root(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def __enter__(self) -> "Server":
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
+
+    def start(self) -> None:
+        """Start it and wait until it answers."""
+        words = ["serve", "--port", str(self.port), *self.options]
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "flask", *words],
+                cwd=TOP,
+                env=environment(self.settings),
+                stdout=log,
+                stderr=log,
+            )
+        deadline = time.monotonic() + 30
+        while not self._answers():
+            assert self.process.poll() is None, f"the server ended:\n{self.output}"
+            assert time.monotonic() < deadline, f"the server does not answer:\n{self.output}"
+            time.sleep(0.05)
+
+    def _answers(self) -> bool:
+        try:
+            return self.get("/robots.txt").status == 200
+        except OSError:
+            return False
+
+    @property
+    def output(self) -> str:
+        """Everything it has written, standard output and error."""
+        return self.log.read_text()
+
+    def get(self, path: str, **headers: str) -> HTTPResponse:
+        """Ask for a page; `.text` is its body."""
+        return self.ask("GET", path, **headers)
+
+    def ask(self, method: str, path: str, body: bytes | None = None, **headers: str):
+        """Send one request over a connection of its own."""
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        with closing(HTTPConnection("127.0.0.1", self.port, timeout=30)) as connection:
+            connection.request(method, path, body, named)
+            answer = connection.getresponse()
+            answer.text = answer.read().decode()
+            return answer
+
+    def kill(self) -> None:
+        """End it as a power cut would end it."""
+        self.process.kill()
+        self.process.wait()
+
+    def terminate(self) -> None:
+        """Ask it to end."""
+        self.process.send_signal(signal.SIGTERM)
+
+    def wait(self, seconds: float) -> int:
+        """Wait until it has ended, and return its exit status."""
+        return self.process.wait(seconds)
