@@ -1,5 +1,11 @@
 """The WSGI entry point, for `flask` and for any WSGI server (`wsgi:app`)."""
 
-from registration import create_app
+import sys
 
-app = create_app()
+from registration import create_app
+from registration.settings import SettingsRefused
+
+try:
+    app = create_app()
+except SettingsRefused as refused:
+    sys.exit(str(refused))

@@ -27,6 +27,7 @@ from .refusals import Refusal
 # How long one writer waits for another before the visitor is asked to come back, in seconds.
 PATIENCE = 5
 _FIRST_SOUND_WAL = (3, 51, 3)
+_READ_ONLY = "The database is read-only: give this user the right to write it."
 _BUSY = "The database is busy; try again in a minute."
 _NO_TABLES = "The database has no tables yet: run `flask database upgrade`."
 
@@ -206,7 +207,8 @@ def scrub() -> bool:
 
 # What drivers say (or PostgreSQL's SQLSTATE), and what it means to whoever runs the service.
 _REASONS = {
-    "readonly": "The database is read-only: give this user the right to write it.",
+    "readonly": _READ_ONLY,
+    "25006": _READ_ONLY,
     "unable to open": "The database cannot be opened: does its folder exist, and may this user "
     "write there?",
     "disk is full": "The disk is full.",

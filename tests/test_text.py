@@ -15,6 +15,12 @@ ANYTHING = st.text(st.one_of(st.characters(codec=None), st.sampled_from(NASTY)),
 OVERRIDES = {*range(0x202A, 0x202F), *range(0x2066, 0x206A)}
 
 
+def is_seen(text: str) -> bool:
+    """Whether a text has a character that takes space: not only joiners, marks and the like."""
+    kinds = (unicodedata.category(character) for character in text)
+    return any(kind[0] in "LNPS" or kind in {"Co", "Cn"} for kind in kinds)
+
+
 def is_dangerous(character: str) -> bool:
     """Whether a character is a control, surrogate, separator, override or noncharacter."""
     code = ord(character)
@@ -46,7 +52,7 @@ def test_a_line_is_clean_or_refused(text):
     assert not any(map(is_dangerous, cleaned))
     assert line(cleaned) == cleaned
     assert unicodedata.is_normalized("NFC", cleaned)
-    assert refused or words(cleaned) == words(text)
+    assert refused or words(cleaned) == (words(text) if is_seen(text) else words(""))
     assert "  " not in cleaned
     assert cleaned == cleaned.strip()
 
@@ -58,12 +64,13 @@ def test_paragraphs_are_clean_or_refused(text):
     assert not any(map(is_dangerous, cleaned.replace("\n", "")))
     assert paragraphs(cleaned) == cleaned
     assert unicodedata.is_normalized("NFC", cleaned)
-    assert refused or words(cleaned) == words(text)
+    assert refused or words(cleaned) == (words(text) if is_seen(text) else words(""))
 
 
 @given(st.text(st.characters(exclude_categories=["C", "Z"])))
 def test_what_has_neither_spaces_nor_controls_stays_as_it_is_in_nfc(text):
-    assert line(text) == paragraphs(text) == unicodedata.normalize("NFC", text)
+    kept = unicodedata.normalize("NFC", text) if is_seen(text) else ""
+    assert line(text) == paragraphs(text) == kept
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from typing import Any
 import click
 from flask import Flask, current_app
 from flask.cli import with_appcontext
-from waitress.server import create_server
+from waitress.server import BaseWSGIServer, create_server
 
 from .. import faults, house
 from ..settings import is_loopback
@@ -45,7 +45,8 @@ def serve(host: str, port: int, *, without_mail: bool) -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: _stop(stop, server))
-    mail = threading.Thread(target=worker.run, args=(app, stop), name="mail")
+    # A daemon: a mail server that hangs must not hold the end up; its letter is owed still.
+    mail = threading.Thread(target=worker.run, args=(app, stop), name="mail", daemon=True)
     if not without_mail:
         mail.start()
     click.echo(f"Serving {house.settings().public_url} (Ctrl+C stops it)")
@@ -63,11 +64,14 @@ def without_visitors(record: logging.LogRecord) -> bool:
 
 
 def _server(app: Flask, host: str, port: int) -> Any:
+    is_sixth = ":" in host
     try:
-        return create_server(
+        server = create_server(
             app,
             host=host,
             port=port,
+            ipv4=not is_sixth,
+            ipv6=is_sixth,
             threads=THREADS,
             ident=None,
             connection_limit=4000,
@@ -84,6 +88,9 @@ def _server(app: Flask, host: str, port: int) -> Any:
         ) from None
     except ValueError:
         raise click.ClickException(f"{host}:{port} is no address to bind.") from None
+    if not isinstance(server, BaseWSGIServer):
+        raise click.ClickException(f"{host} names several addresses: give one of them as --host.")
+    return server
 
 
 def _stop(stop: threading.Event, server: Any) -> None:

@@ -72,7 +72,9 @@ class Table:
         """Return an http or https address, or nothing where none is given."""
         value = self.line(key, "", most=2000)
         if value and not is_url(value):
-            self.wrong(key, "must be a whole web address in ASCII, such as https://example.org/page.")
+            self.wrong(
+                key, "must be a whole web address in ASCII, such as https://example.org/page."
+            )
         return value
 
     def flag(self, key: str, *, default: bool) -> bool:

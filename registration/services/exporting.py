@@ -16,7 +16,15 @@ from typing import Any
 from sqlalchemy import Row, select
 from sqlalchemy.orm import Session
 
-from ..models import Answer, Letter, Registration, RegistrationStatus, unsealed
+from ..models import (
+    Answer,
+    Discussion,
+    Letter,
+    Registration,
+    RegistrationStatus,
+    Revision,
+    unsealed,
+)
 from ..refusals import Refusal
 from ..sealing import Ring
 from .publishing import find
@@ -63,12 +71,22 @@ def header(session: Session, slug: str, chosen: Sequence[str] | None = None) -> 
 
     Raises `NoSuchDiscussion`, `NoSuchColumn`.
     """
-    questions = [question.key for question in find(session, slug).content.questions]
-    names = [*COLUMNS, *questions]
+    names = [*COLUMNS, *_questions(session, find(session, slug))]
     for name in chosen or []:
         if name not in names:
             raise NoSuchColumn(f"There is no column {name}; there are {', '.join(names)}.")
     return list(chosen or names)
+
+
+def _questions(session: Session, discussion: Discussion) -> list[str]:
+    """Return the keys of all questions, then of those asked once: their answers are held too."""
+    snapshots = session.scalars(
+        select(Revision.snapshot)
+        .where(Revision.discussion_id == discussion.id)
+        .order_by(Revision.number.desc())
+    )
+    asked = (question["key"] for one in snapshots for question in one["content"]["questions"])
+    return list(dict.fromkeys(asked))
 
 
 def attendees(reading: Reading, slug: str, ring: Ring) -> Iterator[dict[str, str]]:

@@ -63,6 +63,11 @@ def _refuse_broken_references(connection: Connection) -> None:
 
 def check(engine: Engine) -> None:
     """Raise `SchemaOutdated` or `SchemaNewer` unless the tables are this version's."""
+    if engine.dialect.name == "sqlite" and not Path(engine.url.database or "").exists():
+        # Connecting would make an empty one, perhaps beside the one that was meant.
+        raise SchemaOutdated(
+            f"There is no database at {engine.url.database} yet: run `flask database upgrade`."
+        )
     scripts = ScriptDirectory.from_config(_config(FOLDER))
     with phrased(), engine.connect() as connection:
         _refuse_newer(connection, scripts)

@@ -7,7 +7,6 @@ from flask import Flask, Response, make_response, render_template, request
 from werkzeug.exceptions import (
     BadRequest,
     HTTPException,
-    RequestEntityTooLarge,
     SecurityError,
     UnsupportedMediaType,
 )
@@ -92,9 +91,6 @@ def _http_error(error: HTTPException) -> Response | HTTPException:
         # Asked for under a name that is not ours: no page can be written, for want of links.
         return Response(_("This site has another address."), 400, mimetype="text/plain")
     response = page(error.code)
-    if isinstance(error, RequestEntityTooLarge):
-        # The rest of the body is not read: the connection cannot be used again.
-        response.headers["Connection"] = "close"
     for name, value in error.get_headers():
         if name in {"Allow"}:
             response.headers[name] = value

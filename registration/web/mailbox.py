@@ -27,6 +27,7 @@ def is_open() -> bool:
     forwarded = [name for name, _value in request.headers if name.startswith("X-Forwarded")]
     return bool(
         house.letters_folder() is not None
+        and not house.settings().is_public
         and current_app.config.get("BOUND_TO_LOOPBACK")
         and is_loopback(request.remote_addr or "")
         and not forwarded

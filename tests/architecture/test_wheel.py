@@ -40,7 +40,7 @@ def test_the_installed_wheel_makes_a_database_and_publishes(wheel, tmp_path):
     packages = next(path for path in sys.path if path.endswith("site-packages"))
     (site / "packages.pth").write_text(f"{packages}\n")
     environment = {
-        "FLASK_APP": "registration",
+        "FLASK_APP": "registration.wsgi",
         "REGISTRATION_INSTANCE": str(tmp_path / "instance"),
         "PATH": "/usr/bin:/bin",
     }

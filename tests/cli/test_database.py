@@ -69,7 +69,7 @@ def test_a_missing_folder_is_told(tmp_path, command):
     status, said = run({"INSTANCE": str(tmp_path), "DATABASE_URL": url}, command)
     assert status == 1
     assert_one_sentence(said)
-    assert "does its folder exist" in said
+    assert "does its folder exist" in said or "There is no database at" in said
     assert not (tmp_path / "missing").exists()
     assert not (tmp_path / "keys").exists()
 
@@ -198,3 +198,19 @@ def test_the_commands_do_what_the_tests_do(tmp_path):
         migrating.check(database.engine())
         database.engine().dispose()
     assert run({"INSTANCE": str(tmp_path)}, "check")[0] == 0
+
+
+def test_checking_a_database_that_is_not_there_makes_none(tmp_path):
+    ran = flask({"INSTANCE": str(tmp_path / "elsewhere")}, "database", "check", text=True)
+    assert ran.returncode == 1
+    assert ran.stderr.startswith("Error: There is no database at ")
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def test_refused_settings_are_told_without_a_traceback(tmp_path):
+    ran = flask({"INSTANCE": str(tmp_path), "RETENTION_DAYS": "x"}, "database", "check", text=True)
+    assert ran.returncode == 1
+    assert ran.stderr == (
+        "The settings are refused.\n"
+        "  REGISTRATION_RETENTION_DAYS must be a whole number from 1 to 3650.\n"
+    )

@@ -250,3 +250,11 @@ def test_localhost_is_a_host_like_any_other(settings, tmp_path):
         server.terminate()
         assert server.wait(10) == 0
         assert len(server.output.splitlines()) == 1
+
+
+def test_a_million_characters_are_answered_with_a_page(settings, tmp_path):
+    form = {"Content_Type": "application/x-www-form-urlencoded"}
+    with Server(settings, "--without-mail", log=tmp_path / "log") as server:
+        page = server.ask("POST", "/registrations/find", b"name=" + b"x" * 1_000_000, **form)
+    assert page.status == 413
+    assert "More was sent than a form here can hold." in page.text

@@ -60,7 +60,7 @@ FAULTS = """() => {
   for (const field of document.querySelectorAll("input:not([type=hidden]), textarea, select"))
     if (!field.labels.length && !field.ariaLabel) found.push(`no label: ${field.name}`);
   for (const image of document.images) if (!image.alt) found.push(`no alt: ${image.src}`);
-  const ids = [...document.querySelectorAll("[id]:not([type=hidden])")].map(one => one.id);
+  const ids = [...document.querySelectorAll("[id]")].map(one => one.id);
   if (new Set(ids).size < ids.length) found.push("an id stands twice");
   if (document.documentElement.scrollWidth > innerWidth)
     found.push(`scrolls sideways: ${document.documentElement.scrollWidth} > ${innerWidth}`);

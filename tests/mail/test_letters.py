@@ -205,7 +205,7 @@ def test_a_discreet_letter_tells_nothing(write, kind):
         (LetterKind.ALREADY_REGISTERED, {UNCONFIRMED, WITHDRAWN}),
         (LetterKind.LINK, set()),
         (LetterKind.ADDRESS_CHANGE, {WITHDRAWN}),
-        (LetterKind.WITHDRAWAL, {UNCONFIRMED, CONFIRMED, WAITING}),
+        (LetterKind.WITHDRAWAL, {CONFIRMED, WAITING}),
     ],
 )
 def test_a_letter_is_not_written_when_it_is_no_longer_true(write, kind, statuses):

@@ -271,3 +271,14 @@ def test_rows_erased_while_an_export_is_read_are_no_fault(app):
     with writing() as session:
         session.query(Registration).delete()
     assert len(list(rows)) == exporting.STEP - 1
+
+
+def test_answers_to_a_question_that_is_asked_no_more_are_exported_still(app):
+    asked = '\n[[questions]]\nkey = "diet"\nlabel = "What do you eat?"\nkind = "line"\n'
+    builders.publish(builders.file() + asked.encode())
+    builders.register_and_confirm(answers={"diet": "bread"})
+    builders.publish()
+    with reading() as session:
+        assert exporting.header(session, "water") == [*exporting.COLUMNS, "diet"]
+    (row,) = exporting.attendees(reading, "water", house.ring())
+    assert row["diet"] == "bread"
