@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
+from ..database import rows
 from ..models import Letter, LetterKind, LetterState
 
 # Longer than a worker may take for a batch (delivery.DEADLINE), so that no letter has two hands.
@@ -47,7 +48,7 @@ def post(
         select(func.count()).where(Letter.registration_id == registration_id, Letter.kind == kind)
     )
     session.execute(
-        insert(Letter).values(
+        insert(rows(Letter)).values(
             registration_id=registration_id,
             kind=kind,
             key=f"{kind.value}/{registration_id}/{(count or 0) + 1}",

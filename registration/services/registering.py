@@ -13,6 +13,7 @@ from sqlalchemy import insert, select, update
 from sqlalchemy.orm import Session
 
 from ..addresses import EmailAddress
+from ..database import rows
 from ..mail import outbox
 from ..models import (
     Answer,
@@ -189,7 +190,8 @@ def _keep(
         return known.id
     values |= {"discussion_id": discussion.id, "address_index": index}
     values |= {"calendar_sequence": 0, "told_revision": discussion.version}
-    return session.scalars(insert(Registration).values(**values).returning(Registration.id)).one()
+    added = insert(rows(Registration)).values(**values).returning(rows(Registration).c.id)
+    return int(session.execute(added).scalar_one())
 
 
 def _returning(known: Registration) -> int:
