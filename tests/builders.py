@@ -13,6 +13,7 @@ from registration import addresses, house
 from registration.cli import worker
 from registration.database import Model, reading, writing
 from registration.discussion_file import read
+from registration.mail import maildir
 from registration.models import Attendee, Discussion, DiscussionStatus, Letter, Registration
 from registration.services import attending, publishing, registering
 from registration.services.registering import Entry
@@ -178,14 +179,11 @@ def kept_letters(app: Flask) -> list:
     """Return the letters in the local Maildir, parsed, in the order they were sent."""
     from email import message_from_bytes
     from email.policy import SMTP
-    from mailbox import Maildir
 
     folder = app.extensions["settings"].mail.folder
-    if not folder.is_dir():
-        return []
-    box = Maildir(folder)
-    messages = [message_from_bytes(box.get_bytes(key), policy=SMTP) for key in sorted(box.keys())]
-    return sorted(messages, key=lambda message: message["Date"].datetime)
+    keys = reversed(maildir.newest_first(folder))
+    box = maildir.folder_at(folder)
+    return [message_from_bytes(box.get_bytes(key), policy=SMTP) for key in keys]
 
 
 def letter_kinds() -> list[str]:

@@ -13,14 +13,13 @@ from sqlalchemy.exc import DBAPIError
 
 from .. import faults, house
 from ..database import DatabaseBusy, DatabaseUnavailable, reading, scrub, writing
-from ..mail import outbox
+from ..mail import maildir, outbox
 from ..mail.delivery import (
     Delivery,
     LetterRefused,
     MailStopped,
     ServerUnavailable,
     TryLater,
-    discard,
 )
 from ..models import Letter
 from ..refusals import Refusal
@@ -154,7 +153,7 @@ def _deliver_one(delivery: Delivery, letter: Letter) -> bool:
             outbox.mark_dropped(session, letter)
         return False
     try:
-        answer, key = delivery.send(written.message, written.private)
+        answer = delivery.send(written.message, written.private)
     except LetterRefused as refusal:
         with writing() as session:
             outbox.mark_failed(session, letter, str(refusal))
@@ -163,14 +162,14 @@ def _deliver_one(delivery: Delivery, letter: Letter) -> bool:
         with writing() as session:
             outbox.mark_retry(session, letter, str(refusal), house.now())
         return False
-    _record(letter, answer, key)
+    _record(letter, answer)
     return True
 
 
-def _record(letter: Letter, answer: str, key: str | None) -> None:
+def _record(letter: Letter, answer: str) -> None:
     """Mark a letter sent. One that was kept while its registration was erased is erased too."""
     with writing() as session:
-        is_recorded = outbox.mark_sent(session, letter, answer, house.now(), key)
+        is_recorded = outbox.mark_sent(session, letter, answer, house.now())
     folder = house.letters_folder()
-    if not is_recorded and key and folder:
-        discard(folder, key)
+    if not is_recorded and folder:
+        maildir.discard(folder, maildir.key_of(letter.message_id))

@@ -5,8 +5,6 @@ accepted; it was refused for good (`LetterRefused`); it may be accepted later (`
 nothing can be sent at all until an operator acts (`MailStopped`), which burns no letter.
 """
 
-import mailbox
-import os
 import smtplib
 import socket
 import ssl
@@ -20,6 +18,7 @@ from typing import Protocol
 
 from ..refusals import Refusal
 from ..settings import MailRoute
+from . import maildir
 from .answers import redacted, said_by, words
 
 # Seconds for one batch, from connecting to the last answer; shorter than outbox.LEASE.
@@ -50,8 +49,8 @@ class Delivery(Protocol):
     def open(self) -> None:
         """Connect; raise `ServerUnavailable` or `MailStopped`."""
 
-    def send(self, message: EmailMessage, private: Collection[str] = ()) -> tuple[str, str | None]:
-        """Return the answer of who accepted the letter, and its key in a Maildir.
+    def send(self, message: EmailMessage, private: Collection[str] = ()) -> str:
+        """Return the answer of who accepted the letter.
 
         Neither the answer nor a refusal holds the recipient's address or words of `private`.
         """
@@ -85,7 +84,7 @@ class MaildirDelivery:
     def open(self) -> None:
         """Make the folder, for its owner only."""
         try:
-            self.box = maildir(self.folder)
+            maildir.folder_at(self.folder)
         except OSError as error:
             raise ServerUnavailable(
                 f"The letters' folder cannot be opened or made: {error.strerror}."
@@ -95,30 +94,15 @@ class MaildirDelivery:
         self,
         message: EmailMessage,
         private: Collection[str] = (),  # noqa: ARG002  # a folder says nothing of anybody
-    ) -> tuple[str, str | None]:
+    ) -> str:
         try:
-            key = self.box.add(bytes(message))
-            directory = os.open(self.folder / "new", os.O_RDONLY)
-            os.fsync(directory)
-            os.close(directory)
+            maildir.keep(self.folder, message)
         except OSError as error:
             raise TryLater(f"The letters' folder cannot be written: {error.strerror}.") from error
-        return "kept in the letters' folder", key
+        return "kept in the letters' folder"
 
     def close(self) -> None:
         """Nothing is held open."""
-
-
-def maildir(folder: Path) -> mailbox.Maildir:
-    """Return the Maildir in `folder`, made for its owner only if it is not there."""
-    for part in (folder, folder / "tmp", folder / "new", folder / "cur"):
-        part.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return mailbox.Maildir(folder)
-
-
-def discard(folder: Path, key: str) -> None:
-    """Remove a kept letter, if it is still there."""
-    maildir(folder).discard(key)
 
 
 class _Connection(smtplib.SMTP):
@@ -196,7 +180,7 @@ class SmtpDelivery:
         if self.ended:  # the deadline passed while connecting
             self._cut()
 
-    def send(self, message: EmailMessage, private: Collection[str] = ()) -> tuple[str, str | None]:
+    def send(self, message: EmailMessage, private: Collection[str] = ()) -> str:
         if self.server is None or self.ended:
             raise ServerUnavailable("The mail server's connection has ended.")
         recipient = message["To"].addresses[0].addr_spec
@@ -208,7 +192,7 @@ class SmtpDelivery:
         except OSError as error:  # smtplib's exceptions are OSErrors too
             self.ended = True
             raise TryLater(redacted(said_by(error), recipient, private)) from None
-        return redacted(answer, recipient, private), None
+        return redacted(answer, recipient, private)
 
     def _hand_over(self, server: smtplib.SMTP, recipient: str, content: bytes) -> str:
         options = ["BODY=8BITMIME"] if server.has_extn("8bitmime") else []

@@ -125,9 +125,7 @@ def every(session: Session) -> Sequence[Letter]:
     return session.scalars(select(Letter).order_by(Letter.id)).all()
 
 
-def mark_sent(
-    session: Session, letter: Letter, answer: str, now: datetime, maildir_key: str | None = None
-) -> bool:
+def mark_sent(session: Session, letter: Letter, answer: str, now: datetime) -> bool:
     """Record that the letter was accepted, with the (redacted) words of who took it.
 
     Returns False if nothing was recorded: the registration is erased, or another hand has it.
@@ -139,7 +137,6 @@ def mark_sent(
         sent_at=now,
         attempts=letter.attempts + 1,
         server_answer=answer,
-        maildir_key=maildir_key,
     )
 
 

@@ -59,4 +59,3 @@ class Letter(Model):
     attempts: Mapped[int] = mapped_column(default=0)
     sent_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     server_answer: Mapped[str | None]
-    maildir_key: Mapped[str | None]

@@ -6,7 +6,7 @@ from pathlib import Path
 from sqlalchemy import delete, insert, select
 from sqlalchemy.orm import Session
 
-from ..mail import delivery
+from ..mail import maildir
 from ..models import Erasure, Letter, Registration
 from . import seating, throttling
 
@@ -46,11 +46,8 @@ def erase_due(session: Session, *, letters: Path | None, now: datetime) -> int:
 
 
 def _discard_letters(session: Session, registration: Registration, letters: Path | None) -> None:
-    keys = session.scalars(
-        select(Letter.maildir_key).where(
-            Letter.registration_id == registration.id, Letter.maildir_key.is_not(None)
-        )
-    )
-    for key in keys:
-        if letters is not None and key is not None:
-            delivery.discard(letters, key)
+    if letters is None:
+        return
+    owed = select(Letter.message_id).where(Letter.registration_id == registration.id)
+    for message_id in session.scalars(owed):
+        maildir.discard(letters, maildir.key_of(message_id))

@@ -13,7 +13,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 
-from ..database import phrased
+from ..database import PATIENCE, phrased
 from ..refusals import Refusal
 
 # It reports each step as if it were news.
@@ -100,6 +100,8 @@ def _locked(engine: Engine) -> Iterator[Connection]:
             # It must be said before the transaction begins, so straight to the driver.
             driver: Any = connection.connection.dbapi_connection
             driver.execute("PRAGMA foreign_keys = OFF")
+            # Another upgrade may take longer than a visitor would wait.
+            driver.execute("PRAGMA busy_timeout = 60000")
         try:
             with connection.begin():
                 if engine.dialect.name == "postgresql":
@@ -108,6 +110,7 @@ def _locked(engine: Engine) -> Iterator[Connection]:
         finally:
             if engine.dialect.name == "sqlite":
                 driver.execute("PRAGMA foreign_keys = ON")
+                driver.execute(f"PRAGMA busy_timeout = {PATIENCE * 1000}")
 
 
 def _config(folder: Path) -> Config:

@@ -4,16 +4,15 @@ It is there only for whoever tries the service on their own machine: where lette
 folder, the server is bound to loopback, and the request came from there without a proxy.
 """
 
-import mailbox
-import re
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
+from pathlib import Path
 
 from flask import Blueprint, Response, abort, current_app, render_template, request
 
 from .. import house
-from ..mail import delivery
+from ..mail import maildir
 from ..settings import is_loopback
 from .headers import content_security_policy
 
@@ -44,16 +43,15 @@ def _refuse_others() -> None:
 @place.get("/")
 def letters() -> str:
     """The letters kept, the newest first."""
-    box = _box()
-    newest = sorted(box.iterkeys(), key=_age, reverse=True)
-    shown = [(key, _message(box, key)) for key in newest[:MOST]]
+    newest = maildir.newest_first(_folder())
+    shown = [(key, _message(key)) for key in newest[:MOST]]
     return render_template("mailbox/letters.html", letters=shown, total=len(newest), most=MOST)
 
 
 @place.get("/<key>")
 def letter(key: str) -> str:
     """One letter: its headers, its HTML in a frame, its text, its attachments."""
-    message = _message(_box(), key)
+    message = _message(key)
     text = message.get_body(("plain",))
     return render_template(
         "mailbox/letter.html",
@@ -67,7 +65,7 @@ def letter(key: str) -> str:
 @place.get("/<key>/html")
 def html(key: str) -> Response:
     """The letter's HTML, for a sandboxed frame: it can do nothing but be read, and open links."""
-    body = _message(_box(), key).get_body(("html",))
+    body = _message(key).get_body(("html",))
     response = Response(body.get_content() if body else "", content_type="text/html; charset=utf-8")
     response.headers["Content-Security-Policy"] = content_security_policy(
         style_src="'unsafe-inline'",
@@ -81,13 +79,13 @@ def html(key: str) -> Response:
 @place.get("/<key>/source")
 def source(key: str) -> Response:
     """The letter as it would go over the wire."""
-    return Response(bytes(_message(_box(), key)), content_type="text/plain; charset=utf-8")
+    return Response(bytes(_message(key)), content_type="text/plain; charset=utf-8")
 
 
 @place.get("/<key>/attachments/<int:number>")
 def attachment(key: str, number: int) -> Response:
     """One attachment, to be saved or opened."""
-    parts = list(_message(_box(), key).iter_attachments())
+    parts = list(_message(key).iter_attachments())
     if number >= len(parts):
         abort(404)
     name = parts[number].get_filename() or "attachment"
@@ -96,24 +94,18 @@ def attachment(key: str, number: int) -> Response:
     return response
 
 
-def _box() -> mailbox.Maildir:
+def _folder() -> Path:
     folder = house.letters_folder()
     if folder is None:
         abort(404)
-    return delivery.maildir(folder)
+    return folder
 
 
-def _message(box: mailbox.Maildir, key: str) -> EmailMessage:
+def _message(key: str) -> EmailMessage:
     try:
-        content = box.get_bytes(key)
+        content = maildir.folder_at(_folder()).get_bytes(key)
     except KeyError:
         abort(404)
     message = message_from_bytes(content, policy=default)
     assert isinstance(message, EmailMessage)  # noqa: S101  # what the policy makes
     return message
-
-
-def _age(key: str) -> tuple[int, int]:
-    """Return seconds and microseconds of delivery, with which a Maildir's names begin."""
-    found = re.match(r"(\d+)\.M(\d+)", key)
-    return (int(found[1]), int(found[2])) if found else (0, 0)

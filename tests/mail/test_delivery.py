@@ -49,11 +49,12 @@ def sent(batch, message=None):
 
 def test_a_letter_is_handed_over_under_our_own_name():
     with RawServer(BODY=b"250 queued as 4711\r\n") as server:
-        assert sent(to(server)) == ("250 queued as 4711", None)
-    assert server.heard == [
+        assert sent(to(server)) == "250 queued as 4711"
+    # The verbs' case differs between the versions of smtplib.
+    assert [line.casefold() for line in server.heard] == [
         f"ehlo {HOST}",
-        f"mail FROM:<{SENDER}> BODY=8BITMIME",
-        "rcpt TO:<aigerim.n@example.net>",
+        f"mail from:<{SENDER}> body=8bitmime",
+        "rcpt to:<aigerim.n@example.net>",
         "data",
         "quit",
     ]
@@ -65,7 +66,8 @@ def test_a_letter_is_handed_over_under_our_own_name():
 def test_an_old_server_is_greeted_as_it_knows_it():
     with RawServer(EHLO=b"502 what?\r\n") as server:
         sent(to(server))
-    assert server.heard[1:3] == [f"helo {HOST}", f"mail FROM:<{SENDER}>"]
+    heard = [line.casefold() for line in server.heard[1:3]]
+    assert heard == [f"helo {HOST}", f"mail from:<{SENDER}>"]
 
 
 @pytest.mark.parametrize(

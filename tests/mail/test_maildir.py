@@ -4,11 +4,14 @@ import mailbox
 import stat
 
 import pytest
+from sqlalchemy import update
 
-from registration.database import reading
-from registration.mail import delivery
+from registration import house
+from registration.database import writing
+from registration.mail import maildir
 from registration.mail.delivery import MaildirDelivery, ServerUnavailable, TryLater
-from registration.models import Letter, LetterKind
+from registration.models import Letter, LetterKind, LetterState
+from registration.services import attending, erasing
 
 from .. import builders
 
@@ -24,10 +27,11 @@ def test_a_letter_is_kept_byte_for_byte(tmp_path, write):
     message = write(LetterKind.CONFIRMATION)
     batch = MaildirDelivery(tmp_path / "letters")
     batch.open()
-    answer, key = batch.send(message)
+    answer = batch.send(message)
     batch.close()
     (path,) = (tmp_path / "letters" / "new").iterdir()
-    assert (answer, key) == ("kept in the letters' folder", path.name)
+    assert answer == "kept in the letters' folder"
+    assert path.name == maildir.key_of(message["Message-ID"])
     assert path.read_bytes() == message.as_bytes()
     assert list((tmp_path / "letters" / "tmp").iterdir()) == []
 
@@ -35,8 +39,8 @@ def test_a_letter_is_kept_byte_for_byte(tmp_path, write):
 def test_the_calendar_part_keeps_its_line_ends(tmp_path, write):
     batch = MaildirDelivery(tmp_path / "letters")
     batch.open()
-    _answer, key = batch.send(write(LetterKind.CONFIRMATION))
-    message = mailbox.Maildir(tmp_path / "letters")[key]
+    batch.send(write(LetterKind.CONFIRMATION))
+    (message,) = mailbox.Maildir(tmp_path / "letters")
     contents = [
         part.get_payload(decode=True)
         for part in message.walk()
@@ -65,17 +69,42 @@ def test_a_folder_that_cannot_be_written_is_tried_later(tmp_path, write):
 def test_a_discarded_letter_is_gone_and_a_second_time_changes_nothing(tmp_path, write):
     batch = MaildirDelivery(tmp_path / "letters")
     batch.open()
-    _answer, key = batch.send(write(LetterKind.LINK))
-    delivery.discard(tmp_path / "letters", key)
-    delivery.discard(tmp_path / "letters", key)
+    message = write(LetterKind.LINK)
+    batch.send(message)
+    for _time in range(2):
+        maildir.discard(tmp_path / "letters", maildir.key_of(message["Message-ID"]))
     assert list((tmp_path / "letters" / "new").iterdir()) == []
 
 
-def test_the_database_knows_which_kept_letter_is_whose(app):
+def test_a_letter_kept_again_takes_the_place_of_the_first(tmp_path, write):
+    batch = MaildirDelivery(tmp_path / "letters")
+    batch.open()
+    message = write(LetterKind.LINK)
+    batch.send(message)
+    batch.send(message)
+    assert len(list((tmp_path / "letters" / "new").iterdir())) == 1
+
+
+def test_a_letter_that_a_mail_program_has_read_is_discarded_too(tmp_path, write):
+    folder = tmp_path / "letters"
+    batch = MaildirDelivery(folder)
+    batch.open()
+    message = write(LetterKind.LINK)
+    batch.send(message)
+    key = maildir.key_of(message["Message-ID"])
+    (folder / "new" / key).rename(folder / "cur" / f"{key}:2,S")
+    assert maildir.newest_first(folder) == [key]
+    maildir.discard(folder, key)
+    assert maildir.newest_first(folder) == []
+
+
+def test_a_letter_kept_before_a_crash_is_erased_with_its_registration(app, clock):
     builders.publish()
     builders.register()
-    assert builders.deliver() == 1
-    (path,) = (app.extensions["settings"].mail.folder / "new").iterdir()
-    with reading() as session:
-        (letter,) = session.query(Letter)
-    assert letter.maildir_key == path.name
+    builders.deliver()
+    with writing() as session:  # as if the worker had ended between keeping and marking
+        session.execute(update(Letter).values(state=LetterState.OWED, sent_at=None))
+    with writing() as session:
+        registration, _discussion = attending.by_token(session, builders.attendee().token)
+        erasing.erase(session, registration, letters=house.letters_folder(), now=clock.now)
+    assert builders.kept_letters(app) == []

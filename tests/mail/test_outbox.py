@@ -142,10 +142,10 @@ def test_whoever_lost_the_lease_marks_nothing(registered, clock):
     assert mark(outbox.mark_sent, slow, "too late", clock.now) is False
     assert states() == ["owed"]
     assert claim() == []
-    assert mark(outbox.mark_sent, quick, "250 OK", clock.now, "key") is True
+    assert mark(outbox.mark_sent, quick, "250 OK", clock.now) is True
     (letter,) = letters()
     assert (letter.state, letter.server_answer) == (LetterState.SENT, "250 OK")
-    assert (letter.maildir_key, letter.attempts, letter.lease_until) == ("key", 1, None)
+    assert (letter.attempts, letter.lease_until) == (1, None)
 
 
 def test_claims_at_once_hand_each_letter_to_one(app, registered):
@@ -232,7 +232,7 @@ def test_a_letter_in_hand_whose_registration_is_erased_marks_nothing(registered,
         registration = session.get(Registration, registered)
         erasing.erase(session, registration, letters=None, now=clock.now)
     assert is_written(letter) is False
-    assert mark(outbox.mark_sent, letter, "250 OK", clock.now, "key") is False
+    assert mark(outbox.mark_sent, letter, "250 OK", clock.now) is False
     assert letters() == []
 
 

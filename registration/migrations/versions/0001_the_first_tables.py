@@ -140,7 +140,6 @@ def upgrade() -> None:
         sa.Column("attempts", sa.Integer(), nullable=False),
         sa.Column("sent_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("server_answer", sa.String(), nullable=True),
-        sa.Column("maildir_key", sa.String(), nullable=True),
         sa.ForeignKeyConstraint(
             ["registration_id"],
             ["registrations.id"],

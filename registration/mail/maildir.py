@@ -1,0 +1,53 @@
+"""Letters kept in a folder that mail programs read (a Maildir).
+
+A letter's file is named after its Message-ID. So a letter that is kept again, after a crash,
+takes the place of the first, and an erasure finds it without being told; and no name tells of
+this machine.
+"""
+
+import mailbox
+import os
+from email.message import EmailMessage
+from pathlib import Path
+
+
+def folder_at(folder: Path) -> mailbox.Maildir:
+    """Return the Maildir in `folder`, made for its owner only if it is not there."""
+    for part in (folder, folder / "tmp", folder / "new", folder / "cur"):
+        part.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return mailbox.Maildir(folder)
+
+
+def key_of(message_id: str) -> str:
+    """Return the name under which the letter of this Message-ID is kept."""
+    return message_id.strip("<>").partition("@")[0]
+
+
+def keep(folder: Path, message: EmailMessage) -> str:
+    """Keep a letter durably, and return its key; raises OSError."""
+    key = key_of(message["Message-ID"])
+    unfinished = folder / "tmp" / key
+    handle = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(handle, "wb") as file:
+        file.write(bytes(message))
+        file.flush()
+        os.fsync(file.fileno())
+    unfinished.replace(folder / "new" / key)
+    directory = os.open(folder / "new", os.O_RDONLY)
+    os.fsync(directory)
+    os.close(directory)
+    return key
+
+
+def discard(folder: Path, key: str) -> None:
+    """Remove a kept letter, if it is there, whatever a mail program has made of it."""
+    (folder / "tmp" / key).unlink(missing_ok=True)
+    folder_at(folder).discard(key)
+
+
+def newest_first(folder: Path) -> list[str]:
+    """Return the keys of the kept letters, the one kept last first."""
+    box = folder_at(folder)
+    files = [path for part in ("new", "cur") for path in (folder / part).iterdir()]
+    files.sort(key=lambda path: path.stat().st_mtime_ns, reverse=True)
+    return [key for path in files if (key := path.name.partition(box.colon)[0]) in box]
