@@ -8,6 +8,9 @@ from email_validator import EmailNotValidError, validate_email
 
 from .refusals import Refusal
 
+# An address has at most 254 characters (RFC 5321 4.5.3.1.3); decomposed letters take more.
+MOST = 1000
+
 
 class Fault(Enum):
     """What is wrong with an address; pages phrase each."""
@@ -44,6 +47,8 @@ class EmailAddress:
 
 def parse(text: str) -> EmailAddress:
     """Return the address typed as `text`, or raise `AddressRefused`. Asks no name server."""
+    if len(text) > MOST:  # before anything that takes longer the longer it is
+        raise AddressRefused(Fault.LONG)
     text = unicodedata.normalize("NFC", text.strip())
     fault = _plain_fault(text)
     if fault:
@@ -64,6 +69,8 @@ def _plain_fault(text: str) -> Fault | None:
         Fault.SPACE: any(character.isspace() for character in text),
         Fault.LOCAL_NOT_ASCII: not local.isascii(),
         Fault.LONG: len(text) > 254 or len(local) > 64,
+        # email would take such a local part for an encoded word (RFC 2047), and not write it.
+        Fault.LOCAL: "=?" in local,
         Fault.PERIOD: ".." in text or local.startswith(".") or local.endswith("."),
     }
     return next((fault for fault, applies in checks.items() if applies), None)

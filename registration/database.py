@@ -192,22 +192,29 @@ def writing() -> Iterator[Session]:
             queue.release()
 
 
-def scrub() -> bool:
-    """Empty SQLite's journal, in which erased pages can still be read; False if it is in use.
+def scrub() -> None:
+    """Empty SQLite's journal, in which erased pages can still be read.
 
-    It waits for nobody: a checkpoint beside a long read would hold registrations up.
+    It waits for nobody: a checkpoint beside a long read would hold registrations up. If the
+    journal is in use it stays due, and the worker tries again.
     """
     if engine().dialect.name != "sqlite":
-        return True
+        return
+    current_app.extensions["scrub is due"] = True
     connection = engine().raw_connection()
     try:
         driver: Any = connection.driver_connection
         driver.execute("PRAGMA busy_timeout = 0")
         busy = driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
-        driver.execute(f"PRAGMA busy_timeout = {PATIENCE * 1000}")
+        current_app.extensions["scrub is due"] = bool(busy)
     finally:
+        driver.execute(f"PRAGMA busy_timeout = {PATIENCE * 1000}")
         connection.close()
-    return not busy
+
+
+def is_scrub_due() -> bool:
+    """Whether the journal was in use when it was to be emptied."""
+    return bool(current_app.extensions.get("scrub is due"))
 
 
 # What drivers say (or PostgreSQL's SQLSTATE), and what it means to whoever runs the service.
@@ -239,12 +246,14 @@ def phrased() -> Iterator[None]:
 def _refusal(error: DBAPIError) -> Refusal | None:
     """Return what is to be said of `error`; None if it is the service's own fault."""
     state, said = getattr(error.orig, "sqlstate", None), str(error.orig)
-    if "locked" in said or state == "55P03":
+    # 55P03 is a lock waited for too long, 40P01 a deadlock that PostgreSQL ended.
+    if "locked" in said or state in {"55P03", "40P01"}:
         return DatabaseBusy(_BUSY)
     for sign, sentence in _REASONS.items():
         if sign in said or sign == state:
             return DatabaseUnavailable(sentence)
-    if isinstance(error, OperationalError):
+    is_sql_wrong = "no such column" in said or "syntax error" in said
+    if isinstance(error, OperationalError) and not is_sql_wrong:
         first = said.partition("\n")[0]
         return DatabaseUnavailable(f"The database does not answer: {first}.")
     return None

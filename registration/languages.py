@@ -1,7 +1,7 @@
 """The words people read: gettext and dates in the language of the moment.
 
 Templates and Python ask the same functions. `speaking(language)` sets the language for what is
-written inside the block; a request and each letter have one of their own.
+written inside the block: each letter, and each entry of a calendar.
 """
 
 import gettext as stdlib_gettext
@@ -81,7 +81,10 @@ def spoken_time(value: datetime) -> str:
 def spoken_moment(value: datetime) -> str:
     """Return an instant in UTC, to the minute, in words: 7 December 2023, 12:00 UTC."""
     value = value.astimezone(UTC)
-    return f"{spoken_date(value.date())}, {spoken_time(value)} UTC"
+    return gettext("%(date)s, %(time)s UTC") % {
+        "date": spoken_date(value.date()),
+        "time": spoken_time(value),
+    }
 
 
 def offset(value: datetime) -> str:

@@ -20,17 +20,8 @@ class Links:
     def discussion(self, slug: str) -> str:
         return f"{self.root}/discussions/{slug}"
 
-    def file(self, slug: str) -> str:
-        return f"{self.root}/discussions/{slug}.ics"
-
     def form(self, slug: str) -> str:
         return f"{self.root}/discussions/{slug}/register"
-
-    def find(self) -> str:
-        return f"{self.root}/registrations/find"
-
-    def privacy(self) -> str:
-        return f"{self.root}/privacy"
 
     def registration(self, token: str) -> str:
         return f"{self.root}/registrations/{token}"

@@ -21,12 +21,11 @@ def init_app(app: Flask) -> None:
     env.filters.update(
         markdown=lambda text: Markup(markdown.html(text)),  # noqa: S704  # nh3 cleaned it
         plain=markdown.plain,
+        # Jinja's own makes all other letters small: OSCE would be Osce.
+        capitalized=lambda text: text[:1].upper() + text[1:],
         spoken_date=languages.spoken_date,
-        spoken_day=languages.spoken_day,
-        spoken_time=languages.spoken_time,
         spoken_moment=languages.spoken_moment,
         spoken_list=languages.spoken_list,
-        offset=languages.offset,
         time_in_words=time_in_words,
     )
     env.globals.update(

@@ -11,6 +11,7 @@ from .refusals import Refusal
 
 # Tabs and breaks that people paste without seeing them; VT, FF, NEL and U+2028/2029 end lines.
 _BREAKS = re.compile("\r\n|[\r\v\f\x85\u2028\u2029]")
+_MOST_MARKS = 30
 _SPACES = re.compile(r"[ \t\u00a0]+")
 # U+202A-202E and U+2066-2069 let a text read differently from what is stored.
 _OVERRIDES = {*map(chr, range(0x202A, 0x202F)), *map(chr, range(0x2066, 0x206A))}
@@ -24,15 +25,28 @@ class ForbiddenCharacter(Refusal):
         super().__init__(f"holds the character {self.code}, which cannot be shown; remove it")
 
 
+def normalized(text: str) -> str:
+    """Return `text` in NFC, or raise `ForbiddenCharacter` where marks are heaped on a letter.
+
+    No script needs so many, and normalizing takes time by the square of their number.
+    """
+    marks = 0
+    for character in text:
+        marks = marks + 1 if unicodedata.combining(character) else 0
+        if marks > _MOST_MARKS:
+            raise ForbiddenCharacter(character)
+    return unicodedata.normalize("NFC", text)
+
+
 def line(text: str) -> str:
     """Return `text` as one line in NFC with single spaces, or raise `ForbiddenCharacter`."""
-    text = _SPACES.sub(" ", unicodedata.normalize("NFC", text)).strip()
+    text = _SPACES.sub(" ", normalized(text)).strip()
     return _checked(text, allowed="")
 
 
 def paragraphs(text: str) -> str:
     r"""Return `text` in NFC with `\n` for every line end, or raise `ForbiddenCharacter`."""
-    text = unicodedata.normalize("NFC", _BREAKS.sub("\n", text).replace("\t", " ")).strip()
+    text = normalized(_BREAKS.sub("\n", text).replace("\t", " ")).strip()
     return _checked(text, allowed="\n")
 
 

@@ -100,6 +100,11 @@ partner = "Aral Fund"
 what = ["name"]
 why = "To count."
 """
+AGREED = {
+    "partner": "PaperLab",
+    "what": ["name", "email"],
+    "why": "To invite you to its own talks.",
+}
 ANSWERS = {"question_city": "Almaty", "question_seat": "Back", "question_rules": "y"}
 
 
@@ -158,7 +163,7 @@ def confirm(address: str = "aigerim@example.org", slug: str = "water") -> Attend
     person = attendee(address, slug)
     with writing() as session:
         registration, _discussion = attending.by_token(session, person.token)
-        registering.confirm(session, registration, settings=house.settings(), now=house.now())
+        registering.confirm(session, registration, **house.means())
     return person
 
 

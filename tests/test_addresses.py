@@ -119,3 +119,17 @@ def test_an_international_domain_is_the_same_as_its_ascii_form(first, second):
     canonical = accepted(f"a@{first}{second}x.org")
     if canonical is not None:
         assert accepted(canonical.upper()) == canonical
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("=?utf-8?q?a?=@example.org", Fault.LOCAL),
+        ("a\u0301\u0316" * 200_000 + "@example.org", Fault.LONG),
+    ],
+    ids=["an encoded word", "long and costly"],
+)
+def test_what_no_letter_could_be_written_to_is_refused(text, fault):
+    with pytest.raises(AddressRefused) as refusal:
+        parse(text)
+    assert refusal.value.fault is fault

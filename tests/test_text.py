@@ -125,3 +125,12 @@ def test_text_is_composed():
 def test_text_that_nobody_can_see_is_empty(invisible):
     assert line(invisible) == ""
     assert paragraphs(invisible) == ""
+
+
+@pytest.mark.parametrize("clean", [line, paragraphs])
+def test_marks_heaped_on_a_letter_are_refused_at_once(clean):
+    # Normalizing so many would take minutes.
+    with pytest.raises(ForbiddenCharacter) as refusal:
+        clean("a" + "\u0301" * 100_000 + "\u0316" * 100_000)
+    assert refusal.value.code == "U+0301"
+    assert clean("a" + "\u0301" * 30)

@@ -2,6 +2,7 @@
 and the personal calendar. They may hold the join link, and never the personal link."""
 
 import re
+from dataclasses import dataclass
 from datetime import datetime
 from email.headerregistry import Address
 from email.utils import parseaddr
@@ -11,19 +12,40 @@ from icalendar import Calendar, Event, vCalAddress, vDuration
 from ..languages import gettext as _
 from ..languages import speaking
 from ..links import Links
-from ..models import Discussion
+from ..models import Discussion, Registration
 from .properties import Text, uri
 from .public import PRODID, REFRESH, vevent
 
 
-def request(discussion: Discussion, guest: "Guest", at: datetime, links: Links) -> bytes:
+def sequence(discussion: Discussion, registration: Registration, later: int = 0) -> int:
+    """Return an attendee's SEQUENCE: the discussion's plus their own count, because RFC 5546
+    2.1.4 counts each CANCEL of one attendee too. `later` ones are yet to be counted."""
+    return discussion.sequence + registration.calendar_sequence + later
+
+
+@dataclass(frozen=True, slots=True)
+class Guest:
+    """Whom an entry is for: the address, and the SEQUENCE they are to see."""
+
+    address: str
+    sequence: int
+
+    @classmethod
+    def of(
+        cls, discussion: Discussion, registration: Registration, address: str, later: int = 0
+    ) -> "Guest":
+        """Return the attendee at `address` as calendars know them."""
+        return cls(address, sequence(discussion, registration, later))
+
+
+def request(discussion: Discussion, guest: Guest, at: datetime, links: Links) -> bytes:
     """Return a METHOD:REQUEST for one attendee (RFC 5546 3.2.2), written at `at`."""
     event = _joinable(discussion, links)
     _address(event, discussion, guest, at)
     return bytes(_calendar("REQUEST", event).to_ical())
 
 
-def cancellation(discussion: Discussion, guest: "Guest", at: datetime, links: Links) -> bytes:
+def cancellation(discussion: Discussion, guest: Guest, at: datetime, links: Links) -> bytes:
     """Return a METHOD:CANCEL for one attendee of a discussion that takes place all the same.
 
     It has no STATUS: with STATUS:CANCELLED it would say that the discussion is off. Nor has it
@@ -46,13 +68,6 @@ def calendar(discussion: Discussion, sequence: int, links: Links) -> bytes:
     found.add("REFRESH-INTERVAL", REFRESH, parameters={"VALUE": "DURATION"})
     found["X-PUBLISHED-TTL"] = vDuration(REFRESH)
     return bytes(found.to_ical())
-
-
-class Guest:
-    """Whom an entry is for: the address, and SEQUENCE (the discussion's plus their own count)."""
-
-    def __init__(self, address: str, sequence: int) -> None:
-        self.address, self.sequence = address, sequence
 
 
 def can_invite(discussion: Discussion, address: str) -> bool:

@@ -4,7 +4,7 @@ from datetime import date, datetime
 
 from .. import markdown
 from ..languages import gettext as _
-from ..languages import offset, spoken_day, spoken_time
+from ..languages import ngettext, offset, spoken_day, spoken_time
 from ..links import Links
 from ..models import Content, Contributor, Discussion, When
 
@@ -39,18 +39,19 @@ def _time(moment: datetime, day: date | None) -> str:
 def description(discussion: Discussion, links: Links) -> str:
     """Return the abstract, the contributors with biographies, the partners and the page."""
     content = discussion.content
+    speakers, moderators = content.speakers, content.moderators
     blocks = [content.subtitle, time_in_words(discussion.when), markdown.plain(content.description)]
     if content.recording_url:
         blocks.append(_("Recording: %(url)s") % {"url": content.recording_url})
-    blocks += [_heading(_("Speakers"), content.speakers), *map(_contributor, content.speakers)]
-    blocks += [_heading(_("Moderator"), content.moderators), *map(_contributor, content.moderators)]
+    blocks += _people(ngettext("Speaker", "Speakers", len(speakers)), speakers)
+    blocks += _people(ngettext("Moderator", "Moderators", len(moderators)), moderators)
     blocks += _partners(content)
     blocks.append(links.discussion(discussion.slug))
     return "\n\n".join(block for block in blocks if block)
 
 
-def _heading(words: str, people: list[Contributor]) -> str:
-    return words.upper() if people else ""
+def _people(heading: str, people: list[Contributor]) -> list[str]:
+    return [heading.upper(), *map(_contributor, people)] if people else []
 
 
 def _contributor(person: Contributor) -> str:
@@ -66,4 +67,4 @@ def _partners(content: Content) -> list[str]:
         + (f"\n{partner.url}" if partner.url else "")
         for partner in content.partners
     ]
-    return [_("Partners").upper(), *lines]
+    return [ngettext("Partner", "Partners", len(content.partners)).upper(), *lines]

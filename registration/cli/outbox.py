@@ -17,10 +17,11 @@ group = Group("outbox", help="Deliver, list and retry letters.")
 
 
 @group.command("deliver")
-@click.option("--forever", is_flag=True, help="Go on until SIGTERM, with the daily round.")
+@click.option("--forever", is_flag=True, help="Go on until SIGTERM.")
 def deliver(*, forever: bool) -> None:
-    """Deliver the letters that are due."""
+    """Deliver the letters that are due, and erase what is due."""
     if not forever:
+        worker.make_round()
         count = worker.deliver_due()
         click.echo(f"{count} letters delivered.")
         return

@@ -30,6 +30,7 @@ def list_(slug: str, *, as_json: bool) -> None:
         names = exporting.header(session, slug)
     rows = list(exporting.attendees(reading, slug, house.ring()))
     if as_json:
+        names.append("shared_with")
         echo_json([{name: row.get(name, "") for name in names} for row in rows])
         return
     shown = ["registered_at", "status", "name", "email", "affiliation", "letter_state"]

@@ -20,7 +20,7 @@ from .groups import RefusingCommand
 # temporary files, in the clear. The pages themselves take far less (web.LARGEST_BODY).
 LARGEST_BODY = 2 * 1024 * 1024
 LARGEST_ANSWER = 64 * 1024 * 1024
-THREADS = 8
+THREADS = 16
 PORTS = click.IntRange(1, 65535)
 # Seconds that requests and the letter in hand are given to finish after SIGTERM.
 GRACE = 20.0
@@ -31,12 +31,17 @@ log = logging.getLogger(__name__)
 @click.command("serve", cls=RefusingCommand)
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to bind.")
 @click.option("--port", type=PORTS, default=8000, show_default=True, envvar="PORT")
-@click.option("--without-mail", is_flag=True, help="Deliver nothing: a worker elsewhere does.")
+@click.option(
+    "--without-mail", is_flag=True, help="Send and erase nothing: a worker elsewhere does."
+)
 @with_appcontext
 def serve(host: str, port: int, *, without_mail: bool) -> None:
     """Serve pages, calendars and mail until SIGTERM."""
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
     logging.getLogger("waitress").addFilter(without_visitors)
+    # Neither how many wait nor who came without a cookie is news.
+    for chatty in ("waitress.queue", "flask_wtf.csrf"):
+        logging.getLogger(chatty).setLevel(logging.ERROR)
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001
     app.extensions["settings"] = house.settings().on_port(port)
     app.config["BOUND_TO_LOOPBACK"] = is_loopback(host)

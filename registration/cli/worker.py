@@ -1,4 +1,4 @@
-"""The worker: delivers what is owed, batch by batch, and makes the daily round.
+"""The worker: delivers what is owed, batch by batch, and makes the round that erases.
 
 A crash loses nothing: a letter is owed until it is marked, and a lease ends by itself.
 """
@@ -12,7 +12,14 @@ from flask import Flask
 from sqlalchemy.exc import DBAPIError
 
 from .. import faults, house
-from ..database import DatabaseBusy, DatabaseUnavailable, reading, scrub, writing
+from ..database import (
+    DatabaseBusy,
+    DatabaseUnavailable,
+    is_scrub_due,
+    reading,
+    scrub,
+    writing,
+)
 from ..mail import maildir, outbox
 from ..mail.delivery import (
     Delivery,
@@ -23,7 +30,7 @@ from ..mail.delivery import (
 )
 from ..models import Letter
 from ..refusals import Refusal
-from ..services import delivering, erasing, installing
+from ..services import delivering, erasing, installing, throttling
 
 BATCH = 50
 # Seconds between looks into an empty outbox.
@@ -81,11 +88,14 @@ def make_round() -> None:
     with reading() as session:
         last = installing.last_round_at(session)
     if last is not None and timedelta() <= now - last < ROUND:
+        if is_scrub_due():
+            scrub()
         return
     total = 0
     while erased := _erase_some(now):
         total += erased
     with writing() as session:
+        throttling.forget(session, now=now)
         installing.has_made_round(session, now)
     scrub()
     if total:
@@ -144,9 +154,7 @@ def _deliver_one(delivery: Delivery, letter: Letter) -> bool:
     except (DatabaseBusy, DatabaseUnavailable, DBAPIError):
         raise
     except Exception as error:  # noqa: BLE001  # one letter that cannot be written blocks no other
-        log.error("Letter %d cannot be written: %s", letter.id, faults.place_of(error))  # noqa: TRY400
-        with writing() as session:
-            outbox.mark_failed(session, letter, f"cannot be written: {type(error).__name__}")
+        _give_up(letter, error)
         return False
     if written is None:
         with writing() as session:
@@ -155,6 +163,7 @@ def _deliver_one(delivery: Delivery, letter: Letter) -> bool:
     try:
         answer = delivery.send(written.message, written.private)
     except LetterRefused as refusal:
+        log.warning("Letter %d is refused for good: %s", letter.id, refusal)
         with writing() as session:
             outbox.mark_failed(session, letter, str(refusal))
         return False
@@ -162,8 +171,19 @@ def _deliver_one(delivery: Delivery, letter: Letter) -> bool:
         with writing() as session:
             outbox.mark_retry(session, letter, str(refusal), house.now())
         return False
+    except (ServerUnavailable, MailStopped):
+        raise
+    except Exception as error:  # noqa: BLE001  # nor does one that cannot be handed over
+        _give_up(letter, error)
+        return False
     _record(letter, answer)
     return True
+
+
+def _give_up(letter: Letter, error: Exception) -> None:
+    log.error("Letter %d cannot be written: %s", letter.id, faults.place_of(error))
+    with writing() as session:
+        outbox.mark_failed(session, letter, f"cannot be written: {type(error).__name__}")
 
 
 def _record(letter: Letter, answer: str) -> None:

@@ -19,7 +19,7 @@ _SHARED = ("name", "email", "affiliation")
 # The columns that every export has; an answer must not pass for one of them.
 RESERVED_KEYS = {
     "registered_at", "status", "name", "email", "affiliation", "language", "confirmed_at",
-    "withdrawn_at", "attended", "letter_state",
+    "withdrawn_at", "attended", "letter_state", "shared_with",
 }  # fmt: skip
 
 
@@ -110,8 +110,10 @@ def _language(table: Table) -> str:
 
 def _registration(table: Table, when: When | None) -> str:
     table.asked.append("registration")
-    value = table.values.get("registration", "end")
-    if isinstance(value, str) and value in {"open", "closed", "end"}:
+    if "registration" not in table.values:
+        return "end"
+    value = table.values["registration"]
+    if isinstance(value, str) and value in {"open", "closed"}:
         return value
     what = 'must be "open", "closed" or a time such as 2024-03-05T15:00:00.'
     if not isinstance(value, datetime) or not 1970 <= value.year <= 2999:
@@ -171,7 +173,7 @@ def _question(table: Table) -> Question:
         table.wrong("options", f'must list at least two choices where kind is "{kind}".')
     if kind in {"line", "long", "yes"} and options:
         table.wrong("options", 'belongs to the kinds "choice" and "choices" only.')
-    if any(";" in option for option in options):
+    if kind == "choices" and any(";" in option for option in options):
         table.wrong("options", "may hold no semicolon: the export puts one between choices.")
     if len(options) > 100 or len(set(options)) < len(options):
         table.wrong("options", "must be at most 100 choices, no two the same.")

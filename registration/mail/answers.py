@@ -34,7 +34,10 @@ def redacted(answer: str, recipient: str, private: Collection[str] = ()) -> str:
 
     Nor does it hold a word of `private`, such as the recipient's name.
     """
-    text = re.sub(r"\S*@\S*", "<address>", _line(answer))
+    text = re.sub(r"\S*://\S*", "<link>", _line(answer))
+    text = re.sub(r"\S*@\S*", "<address>", text)
+    # Whatever is long and without a space may be a token.
+    text = re.sub(r"[\w-]{24,}", "<token>", text)
     local, _at, domain = recipient.partition("@")
     for part in (local, domain, _unicode(domain), *re.split(r"[\W_]+", local)):
         text = _without(text, part, "<address>")
@@ -54,4 +57,4 @@ def _without(text: str, part: str, mark: str) -> str:
     # A letter or a short number tells nothing of anybody, and may be the answer's code.
     if len(part) < 2 or (part.isdigit() and len(part) < 4):
         return text
-    return re.sub(rf"(?<!\w){re.escape(part)}(?!\w)", mark, text, flags=re.IGNORECASE)
+    return re.sub(rf"(?<![^\W_]){re.escape(part)}(?![^\W_])", mark, text, flags=re.IGNORECASE)

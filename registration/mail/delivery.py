@@ -164,6 +164,8 @@ class SmtpDelivery:
             raise MailStopped(
                 "MAIL_URL: user and password must be ASCII, and the host a host name."
             ) from None
+        except ValueError:  # a challenge that is no base64, and the like
+            raise ServerUnavailable("The mail server: not an answer to signing in.") from None
 
     def _connect(self) -> None:
         kind = _TlsConnection if self.route.encryption == "tls" else _Connection

@@ -68,10 +68,9 @@ class Case:
             **context,
         )
 
-    def guest(self, extra: int = 0) -> personal.Guest:
-        """Return the attendee as calendars know them (RFC 5546 2.1.4 counts each CANCEL)."""
-        sequence = self.discussion.sequence + self.registration.calendar_sequence + extra
-        return personal.Guest(self.attendee.address, sequence)
+    @property
+    def guest(self) -> personal.Guest:
+        return personal.Guest.of(self.discussion, self.registration, self.attendee.address)
 
 
 def address_confirmation(case: Case) -> EmailMessage | None:
@@ -87,7 +86,7 @@ def confirmation(case: Case) -> EmailMessage | None:
         return None
     invitation = None
     if personal.can_invite(case.discussion, case.attendee.address):
-        content = personal.request(case.discussion, case.guest(), case.now, case.links)
+        content = personal.request(case.discussion, case.guest, case.now, case.links)
         invitation = Invitation("REQUEST", content)
     return case.write("confirmation", invitation)
 
@@ -130,7 +129,7 @@ def withdrawal(case: Case) -> EmailMessage | None:
     invitation = None
     invited = case.registration.calendar_sequence > 0
     if invited and personal.can_invite(case.discussion, case.attendee.address):
-        content = personal.cancellation(case.discussion, case.guest(), case.now, case.links)
+        content = personal.cancellation(case.discussion, case.guest, case.now, case.links)
         invitation = Invitation("CANCEL", content)
     return case.write("withdrawal", invitation)
 

@@ -13,7 +13,6 @@ from email.message import EmailMessage
 
 from flask import render_template
 
-from ..languages import gettext as _
 from ..settings import Settings
 from .headers import POLICY
 
@@ -74,7 +73,6 @@ def _invite(message: EmailMessage, invitation: Invitation) -> None:
         cte="base64",
         params={"method": invitation.method, "charset": "utf-8"},
     )
-    filename = _("cancellation") if invitation.method == "CANCEL" else _("invitation")
     message.add_attachment(
-        invitation.content, maintype="application", subtype="ics", filename=f"{filename}.ics"
+        invitation.content, maintype="application", subtype="ics", filename="invite.ics"
     )

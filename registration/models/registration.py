@@ -4,6 +4,7 @@ import json
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 from sqlalchemy import ForeignKey, Index, LargeBinary, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
@@ -43,6 +44,8 @@ class Attendee:
     """Everything personal of a registration: the one value that is sealed.
 
     `public_id` is the registration's, so that a sealed value cannot be moved to another row.
+    `shared_with` holds each `Sharing` agreed to as it stood on the form: who agreed to less has
+    not agreed to more.
     """
 
     public_id: str
@@ -52,7 +55,7 @@ class Attendee:
     address: str
     affiliation: str = ""
     answers: dict[str, Answer] = field(default_factory=dict)
-    shared_with: list[str] = field(default_factory=list)
+    shared_with: list[dict[str, Any]] = field(default_factory=list)
     new_address: str = ""
 
     def sealed(self, ring: Ring) -> bytes:

@@ -1,5 +1,6 @@
 """What an attendee does on their own page: see, change, withdraw, erase, find it again."""
 
+import hmac
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
@@ -16,16 +17,20 @@ from ..mail import outbox
 from ..models import (
     Attendee,
     Discussion,
+    Letter,
     LetterKind,
     Registration,
     RegistrationStatus,
     address_index,
 )
 from ..refusals import Refusal
-from ..sealing import Ring, token_hash
+from ..sealing import Ring, new_token, token_hash
 from ..settings import Settings
 from . import registering, seating, throttling
 from .registering import Entry
+
+# Who means to come, and can change or withdraw that.
+COMING = frozenset({RegistrationStatus.CONFIRMED, RegistrationStatus.WAITING})
 
 
 class NoSuchRegistration(Refusal):
@@ -54,7 +59,8 @@ def _by(session: Session, condition: Any, *, lock: bool = False) -> tuple[Regist
         .execution_options(populate_existing=True)
     )
     if lock:
-        wanted = wanted.with_for_update(of=Registration)
+        # Letters refer to the row meanwhile: only its key must stay.
+        wanted = wanted.with_for_update(of=Registration, key_share=True)
     found = session.execute(wanted).one_or_none()
     if found is None:
         raise NoSuchRegistration("There is no registration under this link.")
@@ -67,9 +73,12 @@ def change(
 ) -> None:
     """Keep what the attendee changed. A new address takes effect when it confirms.
 
-    Raises `NoSuchRegistration`.
+    Nothing changes unless the registration is confirmed: until then the form does that. Raises
+    `NoSuchRegistration`.
     """
     registration, discussion = _by(session, Registration.token_hash == token_hash(token), lock=True)
+    if registration.status not in COMING:
+        return
     attendee = registration.attendee(ring)
     same = addresses.parse(attendee.address).canonical == entry.address.canonical
     changed = replace(
@@ -99,9 +108,21 @@ def _ask_new_address(
     settings: Settings,
     now: datetime,
 ) -> None:
-    """Owe a letter to the new address; if it is registered itself, one that tells only it so."""
-    if not registering.may_write_to(session, discussion, entry.address, ring=ring, now=now):
-        return
+    """Owe a letter to the new address; if it is registered itself, one that tells only it so.
+
+    Its limit is one of its own: nobody can use up what an address gets when it registers.
+    """
+    for bucket in (entry.address.canonical, registration.public_id):
+        if not throttling.take(
+            session,
+            "new address",
+            discussion.uid,
+            bucket,
+            capacity=registering.LETTERS_A_DAY,
+            ring=ring,
+            now=now,
+        ):
+            return
     index = address_index(ring, discussion.uid, entry.address)
     taken = session.scalar(
         select(Registration.id).where(
@@ -116,7 +137,7 @@ def _ask_new_address(
 def confirm_new_address(
     session: Session, signed: str, *, ring: Ring, settings: Settings, now: datetime
 ) -> str:
-    """Make the address that the signed link was sent to the attendee's, and return their token.
+    """Make the address that the signed link was sent to the attendee's, and return a new token.
 
     Everything comes again to the new address, with the invitation. Raises `LinkIsOver`.
     """
@@ -124,7 +145,17 @@ def confirm_new_address(
     with seating.changing(session, registration.discussion_id, now) as discussion:
         registration, attendee = by_new_address(session, signed, ring=ring, lock=True)
         new = addresses.parse(attendee.new_address)
-        registration.seal(replace(attendee, address=new.sent, new_address=""), ring)
+        # New links too: whoever had the old ones may be somebody else.
+        attendee = replace(
+            attendee,
+            address=new.sent,
+            new_address="",
+            token=new_token(),
+            calendar_token=new_token(),
+        )
+        registration.seal(attendee, ring)
+        registration.token_hash = token_hash(attendee.token)
+        registration.calendar_token_hash = token_hash(attendee.calendar_token)
         registration.address_index = address_index(ring, discussion.uid, new)
         try:
             session.flush()
@@ -153,13 +184,13 @@ def by_new_address(
     wanted = attendee.new_address and address_index(
         ring, discussion.uid, addresses.parse(attendee.new_address)
     )
-    if wanted != index or registration.withdrawn_at:
+    if not wanted or not hmac.compare_digest(wanted, index) or registration.status not in COMING:
         raise over
     return registration, attendee
 
 
 def withdraw(
-    session: Session, registration: Registration, *, settings: Settings, now: datetime
+    session: Session, registration: Registration, *, ring: Ring, settings: Settings, now: datetime
 ) -> None:
     """Withdraw: the seat is free, the calendar entry is cancelled by letter, nothing else is sent.
 
@@ -169,13 +200,16 @@ def withdraw(
         if not seating.is_still_there(session, registration):
             return
         status = registration.status
-        if status not in {RegistrationStatus.CONFIRMED, RegistrationStatus.WAITING}:
+        if status not in COMING:
             return
         registration.withdrawn_at = now
+        registration.seal(replace(registration.attendee(ring), new_address=""), ring)
+        outbox.drop(session, registration.id, LetterKind.ADDRESS_CHANGE)
         registration.seated_at = registration.queue_position = None
         registration.calendar_sequence += status is RegistrationStatus.CONFIRMED
         kind = LetterKind.WITHDRAWAL
-        registering.owe(session, registration.id, kind, discussion, settings=settings, now=now)
+        if registering.may_answer(session, registration, ring=ring, now=now):
+            registering.owe(session, registration.id, kind, discussion, settings=settings, now=now)
 
 
 def send_links(
@@ -210,8 +244,14 @@ def _indexed(session: Session, indexes: list[bytes]) -> Iterable[Registration]:
         yield from session.scalars(select(Registration).where(Registration.address_index.in_(some)))
 
 
-def held(registration: Registration, discussion: Discussion, attendee: Attendee) -> dict[str, Any]:
+def held(
+    session: Session, registration: Registration, discussion: Discussion, ring: Ring
+) -> dict[str, Any]:
     """Return everything that is held about one attendee, by plain names (GDPR Art. 15 and 20)."""
+    attendee = registration.attendee(ring)
+    letters = session.scalars(
+        select(Letter).where(Letter.registration_id == registration.id).order_by(Letter.id)
+    )
     return {
         "discussion": discussion.content.title,
         "status": registration.status.value,
@@ -226,7 +266,24 @@ def held(registration: Registration, discussion: Discussion, attendee: Attendee)
         "confirmed_at": _iso(registration.confirmed_at),
         "withdrawn_at": _iso(registration.withdrawn_at),
         "attended_at": _iso(registration.attended_at),
+        "seated_at": _iso(registration.seated_at),
+        "seat_held_until": _iso(registration.seat_held_until),
+        "queue_position": registration.queue_position,
+        "calendar_sequence": registration.calendar_sequence,
+        "letters": [_letter(letter) for letter in letters],
         "erased_at_the_latest": registration.erase_at.isoformat(),
+    }
+
+
+def _letter(letter: Letter) -> dict[str, Any]:
+    return {
+        "kind": letter.kind.value,
+        "state": letter.state.value,
+        "message_id": letter.message_id,
+        "posted_at": letter.posted_at.isoformat(),
+        "sent_at": _iso(letter.sent_at),
+        "attempts": letter.attempts,
+        "server_answer": letter.server_answer,
     }
 
 

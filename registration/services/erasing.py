@@ -1,4 +1,4 @@
-"""Erases registrations: their rows, the letters owed or kept, everything but a count."""
+"""Erases registrations: their rows, the letters owed or kept, all that is personal."""
 
 from datetime import datetime
 from pathlib import Path
@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from ..mail import maildir
 from ..models import Erasure, Letter, Registration
-from . import seating, throttling
+from . import seating
 
 # How many registrations one transaction erases: nobody who registers waits long for it.
 BATCH = 200
@@ -19,8 +19,9 @@ def erase(
 ) -> None:
     """Erase one registration for good. `letters` is the folder of kept letters, if there is one.
 
-    What remains is its random id, so that a restored backup can be erased again. Where somebody
-    else has just erased it, nothing is left to do.
+    What remains is its random id, so that a restored backup can be erased again, and, until the
+    day ends, how many letters its address may still get (`throttling`). Where somebody else has
+    just erased it, nothing is left to do.
     """
     with seating.changing(session, registration.discussion_id, now):
         if not seating.is_still_there(session, registration):
@@ -41,7 +42,6 @@ def erase_due(session: Session, *, letters: Path | None, now: datetime) -> int:
     ).all()
     for registration in due:
         erase(session, registration, letters=letters, now=now)
-    throttling.forget(session, now=now)
     return len(due)
 
 

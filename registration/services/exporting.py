@@ -142,6 +142,7 @@ def _columns(row: Row[Any], ring: Ring) -> dict[str, str]:
     attendee = unsealed(row.sealed, row.public_id, ring)
     values = {key: _answer(answer) for key, answer in attendee.answers.items()}
     values |= {
+        "shared_with": "; ".join(item["partner"] for item in attendee.shared_with),
         "registered_at": _iso(row.registered_at),
         "status": RegistrationStatus.of(row.confirmed_at, row.withdrawn_at, row.seated_at).value,
         "name": attendee.name,
@@ -150,7 +151,7 @@ def _columns(row: Row[Any], ring: Ring) -> dict[str, str]:
         "language": row.language,
         "confirmed_at": _iso(row.confirmed_at),
         "withdrawn_at": _iso(row.withdrawn_at),
-        "attended": "yes" if row.attended_at else "no",
+        "attended": "yes" if row.attended_at else "",
         "letter_state": row.letter_state.value if row.letter_state else "",
     }
     return values

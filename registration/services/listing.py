@@ -1,4 +1,4 @@
-"""What the public pages list: the discussions, and what is still to come."""
+"""What pages and commands list: the discussions."""
 
 from collections.abc import Sequence
 

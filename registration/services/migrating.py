@@ -71,6 +71,8 @@ def check(engine: Engine) -> None:
     scripts = ScriptDirectory.from_config(_config(FOLDER))
     with phrased(), engine.connect() as connection:
         _refuse_newer(connection, scripts)
+        if _revision(connection) is None:
+            raise SchemaOutdated("The database has no tables yet: run `flask database upgrade`.")
         if _revision(connection) != scripts.get_current_head():
             raise SchemaOutdated(
                 "The database is older than this version: run `flask database upgrade`."

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import ColumnElement, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -150,9 +150,14 @@ def unpublish(session: Session, slug: str, *, now: datetime) -> None:
         _has_changed(session, discussion, now)
 
 
+def _is_named(slug: str) -> ColumnElement[bool]:
+    # PostgreSQL does not take the NUL that an address can name.
+    return Discussion.slug == slug.replace("\0", "?")
+
+
 def identify(session: Session, slug: str) -> int:
     """Return the id of the discussion of that name, or raise `NoSuchDiscussion`."""
-    found = session.scalar(select(Discussion.id).where(Discussion.slug == slug))
+    found = session.scalar(select(Discussion.id).where(_is_named(slug)))
     if found is None:
         raise NoSuchDiscussion(f"There is no discussion {slug}.")
     return found
@@ -160,7 +165,7 @@ def identify(session: Session, slug: str) -> int:
 
 def find(session: Session, slug: str) -> Discussion:
     """Return the discussion of that name, or raise `NoSuchDiscussion`."""
-    discussion = session.scalar(select(Discussion).where(Discussion.slug == slug))
+    discussion = session.scalar(select(Discussion).where(_is_named(slug)))
     if discussion is None:
         raise NoSuchDiscussion(f"There is no discussion {slug}.")
     return discussion

@@ -33,6 +33,8 @@ from .publishing import identify
 # Unconfirmed registrations are erased after this.
 UNCONFIRMED_LIFE = timedelta(hours=72)
 LETTERS_A_DAY = 3
+# Confirming and withdrawing, again and again, is answered by so many letters a day.
+ANSWERS_A_DAY = 6
 
 
 class RegistrationClosed(Refusal):
@@ -47,7 +49,7 @@ class Entry:
     address: EmailAddress
     affiliation: str = ""
     answers: dict[str, Answer] = field(default_factory=dict)
-    shared_with: list[str] = field(default_factory=list)
+    shared_with: list[dict[str, Any]] = field(default_factory=list)
     language: str = "en"
 
 
@@ -71,16 +73,21 @@ def register(
         may_write = may_write_to(session, discussion, entry.address, ring=ring, now=now)
         if known and known.status in {RegistrationStatus.CONFIRMED, RegistrationStatus.WAITING}:
             number, kind = known.id, LetterKind.ALREADY_REGISTERED
+            # What is held is sealed anew: as much work as for an address that is not known.
+            known.seal(known.attendee(ring), ring)
+            session.flush()
         else:
             values = _entered(session, discussion, entry, known, ring, settings, now)
             number = _keep(session, discussion, known, index, values)
             kind = _first_letter(values)
-        if may_write:
+        with session.begin_nested() as owing:
             owe(session, number, kind, discussion, settings=settings, now=now)
+            if not may_write:  # found out only now, so that the time it takes does not tell
+                owing.rollback()
 
 
 def confirm(
-    session: Session, registration: Registration, *, settings: Settings, now: datetime
+    session: Session, registration: Registration, *, ring: Ring, settings: Settings, now: datetime
 ) -> None:
     """Confirm that the attendee reads the address; a second time changes nothing."""
     with seating.changing(session, registration.discussion_id, now) as discussion:
@@ -95,7 +102,15 @@ def confirm(
         registration.erase_at = erase_at(discussion, registration.registered_at, settings)
         registration.calendar_sequence = _returning(registration)
         kind = LetterKind.CONFIRMATION if place.seated_at else LetterKind.WAITING
-        owe(session, registration.id, kind, discussion, settings=settings, now=now)
+        if may_answer(session, registration, ring=ring, now=now):
+            owe(session, registration.id, kind, discussion, settings=settings, now=now)
+
+
+def may_answer(session: Session, registration: Registration, *, ring: Ring, now: datetime) -> bool:
+    """Whether another letter may answer what is done on the attendee's own page today."""
+    return throttling.take(
+        session, "answers", registration.public_id, capacity=ANSWERS_A_DAY, ring=ring, now=now
+    )
 
 
 def erase_at(discussion: Discussion, registered_at: datetime, settings: Settings) -> datetime:

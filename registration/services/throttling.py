@@ -1,10 +1,11 @@
-"""Limits what one address, client or discussion may cause: buckets of tokens in the database.
+"""Limits what one address may cause: buckets of tokens in the database.
 
-A bucket's key is an HMAC with a salt that lives a day and comes from the key ring and the date,
-so that the table tells nothing of yesterday's visitors even to whoever has the keys tomorrow.
+A bucket's key is an HMAC of whom it is for and of the day, so that the table alone tells nothing
+of anybody. Who has the key ring too could try an address; the buckets of a day are removed when
+it is over.
 """
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import delete
@@ -38,4 +39,5 @@ def take(session: Session, *bucket: str, capacity: int, ring: Ring, now: datetim
 
 def forget(session: Session, *, now: datetime) -> None:
     """Remove the buckets of days gone by: their keys cannot come again."""
-    session.execute(delete(Throttle).where(Throttle.at < now - timedelta(days=2)))
+    today = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    session.execute(delete(Throttle).where(Throttle.at < today))

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from email.headerregistry import Address
+from importlib.util import find_spec
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
@@ -110,6 +111,8 @@ def _database_url(item: Given, _instance: Path) -> str:
         raise ValueError(hint) from None
     if url.drivername not in {"sqlite", "postgresql+psycopg"} or not url.database:
         raise ValueError(hint)
+    if url.drivername != "sqlite" and find_spec("psycopg") is None:
+        raise ValueError("needs psycopg: install `psycopg[binary]` in this environment.")
     # "file:" is SQLite's own kind of URL, which can mean a database in memory too.
     if url.drivername == "sqlite" and url.database.startswith((":memory:", "file:")):
         raise ValueError("must name a file: a database in memory would lose registrations.")

@@ -1,12 +1,12 @@
 // Adds the reader's own local time beside a time that is stated in the discussion's zone.
+const page = document.documentElement.lang;
+const format = new Intl.DateTimeFormat(page === "en" ? "en-GB" : page, {
+  weekday: "long", day: "numeric", month: "long", hour: "2-digit", minute: "2-digit",
+  hourCycle: "h23", timeZoneName: "longOffset",
+});
 for (const place of document.querySelectorAll("[data-reader-time]")) {
-  const language = document.documentElement.lang;
-  const starts = new Date(place.dataset.starts);
-  const ends = new Date(place.dataset.ends);
-  const format = new Intl.DateTimeFormat(language, {
-    weekday: "long", day: "numeric", month: "long", hour: "2-digit", minute: "2-digit",
-    hourCycle: "h23", timeZoneName: "shortOffset",
-  });
-  place.textContent = place.dataset.readerTime.replace("{time}", format.formatRange(starts, ends));
+  const starts = format.format(new Date(place.dataset.starts));
+  const ends = format.format(new Date(place.dataset.ends));
+  place.textContent = place.dataset.readerTime.replace("{time}", `${starts} \u2013 ${ends}`);
   place.hidden = false;
 }

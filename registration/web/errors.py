@@ -1,6 +1,5 @@
 """Refusals and faults as pages: what happened, in one sentence, and what to do."""
 
-import logging
 from urllib.parse import unquote_to_bytes
 
 from flask import Flask, Response, make_response, render_template, request
@@ -11,7 +10,7 @@ from werkzeug.exceptions import (
     UnsupportedMediaType,
 )
 
-from .. import faults, house
+from .. import house
 from ..database import DatabaseBusy, DatabaseUnavailable
 from ..languages import gettext as _
 from ..refusals import Refusal
@@ -19,10 +18,9 @@ from ..sealing import KeysRefused
 from ..services.attending import LinkIsOver, NoSuchRegistration
 from ..services.migrating import SchemaNewer, SchemaOutdated
 from ..services.publishing import NoSuchDiscussion
+from .faults import log_fault, log_refusal
 from .public import DiscussionUnpublished
 from .registrations import RegistrationEnded
-
-log = logging.getLogger(__name__)
 
 _STATUS: dict[type[Refusal], int] = {
     NoSuchDiscussion: 404,
@@ -47,7 +45,7 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(Exception, _fault)
     # Flask itself would log the address that was asked for, and the fault's own words.
-    app.log_exception = lambda exc_info: _log(exc_info[1])  # type: ignore[method-assign]
+    app.log_exception = lambda exc_info: log_fault(exc_info[1])  # type: ignore[method-assign]
 
 
 def _open_keys() -> None:
@@ -80,7 +78,7 @@ def page(status: int) -> Response:
 def _refused(error: Refusal) -> Response:
     status = next((code for kind, code in _STATUS.items() if isinstance(error, kind)), 500)
     if status >= 500:
-        log.error("%s: %s", request.endpoint, error)
+        log_refusal(error)
     return page(status)
 
 
@@ -98,10 +96,5 @@ def _http_error(error: HTTPException) -> Response | HTTPException:
 
 
 def _fault(error: Exception) -> Response:
-    _log(error)
+    log_fault(error)
     return page(500)
-
-
-def _log(fault: BaseException | None) -> None:
-    """Log a fault by its endpoint: the address asked for may hold a token."""
-    log.error("%s failed: %s", request.endpoint, faults.place_of(fault) if fault else "?")

@@ -1,6 +1,7 @@
 """The forms: shape only. What is typed becomes an `Entry`; nothing here asks the database."""
 
 from collections.abc import Callable
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,7 +13,7 @@ from wtforms.validators import ValidationError
 
 from ..languages import gettext as _
 from ..languages import language
-from ..models import Answer, Attendee, Content, Question
+from ..models import Answer, Attendee, Content, Question, Sharing
 from ..services.registering import Entry
 from . import fields
 from .fields import (
@@ -48,7 +49,7 @@ class EntryForm(FlaskForm):
         """Return each question with its field, in the file's order."""
         return [(item, self[QUESTION + item.key]) for item in self.content.questions]
 
-    def sharing_fields(self) -> list[tuple[Any, Field]]:
+    def sharing_fields(self) -> list[tuple[Sharing, Field]]:
         """Return each partner's wish with its checkbox."""
         return [(item, self[f"{SHARING}{n}"]) for n, item in enumerate(self.content.sharing)]
 
@@ -57,7 +58,7 @@ class EntryForm(FlaskForm):
         answers: dict[str, Answer] = {
             question.key: field.data for question, field in self.question_fields() if field.data
         }
-        shared_with = [item.partner for item, field in self.sharing_fields() if field.data]
+        shared_with = [asdict(item) for item, field in self.sharing_fields() if field.data]
         return Entry(
             name=self["name"].data,
             address=self["email"].address,
@@ -85,7 +86,7 @@ def change(content: Content, attendee: Attendee) -> EntryForm:
     }
     held |= {QUESTION + key: answer for key, answer in attendee.answers.items()}
     for number, item in enumerate(content.sharing):
-        held[f"{SHARING}{number}"] = item.partner in attendee.shared_with
+        held[f"{SHARING}{number}"] = asdict(item) in attendee.shared_with
     form: EntryForm = _bound(kind, None, **held)
     return form
 

@@ -1,18 +1,20 @@
 """Registering, and the attendee's own page behind the personal link."""
 
 import json
+import time
 
-from flask import Blueprint, Response, redirect, render_template, url_for
+from flask import Blueprint, Response, current_app, redirect, render_template, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
 from .. import house
 from ..calendars import personal
 from ..database import DatabaseBusy, DatabaseUnavailable, reading, scrub, writing
-from ..models import Attendee, Discussion, RegistrationStatus
+from ..models import Discussion, RegistrationStatus
 from ..refusals import Refusal
 from ..services import attending, erasing, registering, seating
 from ..services.registering import RegistrationClosed
 from . import forms
+from .faults import log_refusal
 from .forms import EntryForm
 from .mailbox import is_open as shows_letters
 from .public import CALENDAR, published
@@ -37,6 +39,7 @@ def form(slug: str) -> str:
 @place.post("/discussions/<slug>/register")
 def submit(slug: str) -> BaseResponse | tuple[str, int, dict[str, str]]:
     """Take a registration. The answer is the same for every address."""
+    started = time.monotonic()
     discussion, is_full = _asked_for(slug)
     typed = forms.registration(discussion.content, house.now())
     if not typed.validate():
@@ -46,8 +49,10 @@ def submit(slug: str) -> BaseResponse | tuple[str, int, dict[str, str]]:
             registering.register(session, slug, typed.entry(), **house.means())
     except RegistrationClosed:
         return _form_page(discussion, typed, is_full=is_full), 409, {}
-    except (DatabaseBusy, DatabaseUnavailable):
+    except (DatabaseBusy, DatabaseUnavailable) as refusal:
+        log_refusal(refusal)
         return _form_page(discussion, typed, is_full=is_full, is_busy=True), 503, RETRY
+    _wait_since(started)
     return redirect(url_for("registrations.registered", slug=slug), 303)
 
 
@@ -57,7 +62,10 @@ def registered(slug: str) -> str:
     with reading() as session:
         discussion = published(session, slug)
     return render_template(
-        "registrations/registered.html", discussion=discussion, shows_letters=shows_letters()
+        "registrations/registered.html",
+        discussion=discussion,
+        most=registering.LETTERS_A_DAY,
+        shows_letters=shows_letters(),
     )
 
 
@@ -71,21 +79,25 @@ def find() -> str:
 @place.post("/registrations/find")
 def send_links() -> BaseResponse | tuple[str, int, dict[str, str]]:
     """Send the personal link to an address, if it is known; the answer does not tell."""
+    started = time.monotonic()
     typed = forms.address(house.now())
     if not typed.validate():
         return render_template("registrations/find.html", form=typed, is_busy=False), 422, {}
     try:
         with writing() as session:
             attending.send_links(session, typed["email"].address, **house.means())
-    except (DatabaseBusy, DatabaseUnavailable):
+    except (DatabaseBusy, DatabaseUnavailable) as refusal:
+        log_refusal(refusal)
         return render_template("registrations/find.html", form=typed, is_busy=True), 503, RETRY
+    _wait_since(started)
     return redirect(url_for("registrations.sent"), 303)
 
 
 @place.get("/registrations/sent")
 def sent() -> str:
     """What to do next: the same for everybody who asked."""
-    return render_template("registrations/sent.html", shows_letters=shows_letters())
+    most = registering.LETTERS_A_DAY
+    return render_template("registrations/sent.html", most=most, shows_letters=shows_letters())
 
 
 @place.get("/registrations/erased")
@@ -105,7 +117,7 @@ def download(token: str) -> Response:
     """Everything that is held about the attendee."""
     with reading() as session:
         registration, discussion = attending.by_token(session, token)
-        held = attending.held(registration, discussion, registration.attendee(house.ring()))
+        held = attending.held(session, registration, discussion, house.ring())
     body = json.dumps(held, ensure_ascii=False, indent=2) + "\n"
     headers = {"Content-Disposition": 'attachment; filename="registration.json"'}
     return Response(body, content_type="application/json; charset=utf-8", headers=headers)
@@ -116,8 +128,8 @@ def cancellation(token: str) -> Response:
     """What takes the entry out of a calendar, for whoever erases everything and gets no letter."""
     with reading() as session:
         registration, discussion = attending.by_token(session, token)
-    sequence = discussion.sequence + registration.calendar_sequence + 1
-    guest = personal.Guest(registration.attendee(house.ring()).address, sequence)
+    address = registration.attendee(house.ring()).address
+    guest = personal.Guest.of(discussion, registration, address, later=1)
     body = personal.cancellation(discussion, guest, house.now(), house.links())
     headers = {"Content-Disposition": 'attachment; filename="cancellation.ics"'}
     return Response(body, content_type=f"{CALENDAR}; method=CANCEL", headers=headers)
@@ -130,7 +142,7 @@ def confirm(token: str) -> BaseResponse | tuple[str, int]:
         return _own_page(token, is_stale=True), 422
     with writing() as session:
         registration, _discussion = attending.by_token(session, token)
-        registering.confirm(session, registration, settings=house.settings(), now=house.now())
+        registering.confirm(session, registration, **house.means())
     return _to_page(token)
 
 
@@ -141,7 +153,7 @@ def withdraw(token: str) -> BaseResponse | tuple[str, int]:
         return _own_page(token, is_stale=True), 422
     with writing() as session:
         registration, _discussion = attending.by_token(session, token)
-        attending.withdraw(session, registration, settings=house.settings(), now=house.now())
+        attending.withdraw(session, registration, **house.means())
     return _to_page(token)
 
 
@@ -168,7 +180,8 @@ def change(token: str) -> BaseResponse | tuple[str, int, dict[str, str]]:
     try:
         with writing() as session:
             attending.change(session, token, typed.entry(), **house.means())
-    except (DatabaseBusy, DatabaseUnavailable):
+    except (DatabaseBusy, DatabaseUnavailable) as refusal:
+        log_refusal(refusal)
         return _own_page(token, typed, is_busy=True), 503, RETRY
     return _to_page(token)
 
@@ -177,8 +190,14 @@ def change(token: str) -> BaseResponse | tuple[str, int, dict[str, str]]:
 def new_address(signed: str) -> str:
     """Ask whoever reads the new address to confirm it."""
     with reading() as session:
-        _registration, attendee = attending.by_new_address(session, signed, ring=house.ring())
-    return _new_address_page(signed, attendee)
+        registration, attendee = attending.by_new_address(session, signed, ring=house.ring())
+        discussion = session.get_one(Discussion, registration.discussion_id)
+    return render_template(
+        "registrations/new_address.html",
+        discussion=discussion,
+        attendee=attendee,
+        button=forms.button(),
+    )
 
 
 @place.post("/registrations/address/<signed>")
@@ -198,16 +217,32 @@ def calendar(token: str) -> Response:
         registration, discussion = attending.by_calendar_token(session, token)
     if registration.status is not RegistrationStatus.CONFIRMED:
         raise RegistrationEnded("This calendar has ended.")
-    sequence = discussion.sequence + registration.calendar_sequence
+    sequence = personal.sequence(discussion, registration)
     body = personal.calendar(discussion, sequence, house.links())
     return Response(body, content_type=CALENDAR, headers={"Cache-Control": "private, no-cache"})
 
 
+def _wait_since(started: float) -> None:
+    """Answer no sooner than a known and an unknown address take, so that time does not tell."""
+    floor: float = current_app.config["ANSWER_FLOOR"]
+    time.sleep(max(0.0, started + floor - time.monotonic()))
+
+
 def _asked_for(slug: str) -> tuple[Discussion, bool]:
-    """Return the discussion of a form, and whether who registers now would wait."""
-    with reading() as session:
-        discussion = published(session, slug)
-        return discussion, seating.is_full(session, discussion, house.now())
+    """Return the discussion of a form, and whether who registers now would wait.
+
+    Where the database cannot be read just now, return what it said last: what somebody has typed
+    can then be shown again, with the word that it could not be stored.
+    """
+    last: dict[str, tuple[Discussion, bool]] = current_app.extensions.setdefault("asked for", {})
+    try:
+        with reading() as session:
+            discussion = published(session, slug)
+            last[slug] = discussion, seating.is_full(session, discussion, house.now())
+    except (DatabaseBusy, DatabaseUnavailable):
+        if slug not in last:
+            raise
+    return last[slug]
 
 
 def _form_page(
@@ -224,6 +259,7 @@ def _form_page(
         is_busy=is_busy,
         is_stale=forms.is_stale(typed),
         erase_at=registering.erase_at(discussion, now, house.settings()),
+        unconfirmed=registering.UNCONFIRMED_LIFE,
         settings=house.settings(),
     )
 
@@ -253,12 +289,6 @@ def _own_page(
         is_open=discussion.takes_registrations(house.now()),
         tense=discussion.when.tense(house.now()),
         links=house.links(),
-    )
-
-
-def _new_address_page(signed: str, attendee: Attendee) -> str:
-    return render_template(
-        "registrations/new_address.html", signed=signed, attendee=attendee, button=forms.button()
     )
 
 

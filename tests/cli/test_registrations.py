@@ -135,7 +135,7 @@ def test_list_gives_json_with_every_column_as_it_was_typed(two):
     ]
     assert list(rows[0]) == [
         "registered_at", "status", "name", "email", "affiliation", "language", "confirmed_at",
-        "withdrawn_at", "attended", "letter_state",
+        "withdrawn_at", "attended", "letter_state", "shared_with",
     ]  # fmt: skip
 
 

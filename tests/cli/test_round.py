@@ -2,11 +2,16 @@
 
 from datetime import timedelta
 
+from sqlalchemy import text
+
+from registration import database
 from registration.cli import worker
 from registration.database import reading, writing
-from registration.models import Registration
+from registration.models import Letter, Registration
+from registration.services import attending, erasing
 
 from .. import builders
+from ..machine import on_sqlite
 from .test_worker import owe, people
 
 
@@ -47,3 +52,35 @@ def test_a_round_is_made_when_the_clock_was_put_back(app, clock):
     worker.make_round()
     with reading() as session:
         assert session.query(Registration).count() == 0
+
+
+def test_delivering_once_erases_what_is_due_too(app, clock):
+    builders.publish()
+    builders.register()
+    clock.advance(days=10)
+    done = app.test_cli_runner().invoke(args=["outbox", "deliver"])
+    assert (done.exit_code, done.output) == (0, "0 letters delivered.\n")
+    assert letters_and_registrations() == (0, 0)
+
+
+@on_sqlite
+def test_a_journal_in_use_is_emptied_when_it_is_free(app, clock):
+    builders.publish()
+    person = builders.register_and_confirm()
+    worker.make_round()
+    journal = app.extensions["settings"].instance / "registration.sqlite3-wal"
+    with reading() as session:
+        session.execute(text("SELECT 1 FROM registrations")).all()  # holds a snapshot
+        with writing() as other:
+            registration, _discussion = attending.by_token(other, person.token)
+            erasing.erase(other, registration, letters=None, now=clock.now)
+        database.scrub()
+        assert database.is_scrub_due()
+    worker.make_round()
+    assert not database.is_scrub_due()
+    assert journal.stat().st_size == 0
+
+
+def letters_and_registrations() -> tuple[int, int]:
+    with reading() as session:
+        return session.query(Letter).count(), session.query(Registration).count()

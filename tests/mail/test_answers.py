@@ -38,8 +38,18 @@ def test_a_telephone_number_before_the_at_is_hidden_and_an_answers_code_is_not()
 
 
 def test_an_address_at_the_cut_is_hidden_too():
-    said = "550 " + "x" * 190 + f" {ADDRESS}"
+    said = "550 " + "too bad " * 24 + f"{ADDRESS}"
     kept = redacted(said, ADDRESS, [NAME])
     assert len(kept) == 200
     assert "aigerim" not in kept
     assert "aig" not in kept
+
+
+def test_a_link_or_a_token_that_a_server_quotes_is_not_kept():
+    token = "PiMln6EfuOZ7hDH_2xY0aKq-Lw3sVbNcRtEyUiOpAsD"
+    said = f"554 refused: bad URL http://127.0.0.1:8000/registrations/{token} ({token})"
+    assert redacted(said, "a@example.org") == "554 refused: bad URL <link> (<token>)"
+
+
+def test_a_name_between_underscores_is_not_kept():
+    assert redacted("550 user_mary_full x", "mary@ex.org") == "550 user_<address>_full x"

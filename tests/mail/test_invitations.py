@@ -23,7 +23,7 @@ def test_a_confirmation_is_built_as_calendars_and_mail_programs_need_it(write):
     assert calendar["Content-Transfer-Encoding"] == "base64"
     assert calendar["Content-Disposition"] is None
     assert attachment.get_content_type() == "application/ics"
-    assert attachment.get_filename() == "invitation.ics"
+    assert attachment.get_filename() == "invite.ics"
     assert attachment.get_payload(decode=True) == calendar.get_payload(decode=True)
 
 
@@ -55,7 +55,7 @@ def test_a_withdrawal_takes_the_entry_out_of_the_calendar(write):
     message = received(write(LetterKind.WITHDRAWAL))
     (part,) = message.iter_attachments()
     lines = part.get_payload(decode=True).decode().replace("\r\n ", "").split("\r\n")
-    assert part.get_filename() == "cancellation.ics"
+    assert part.get_filename() == "invite.ics"
     assert "METHOD:CANCEL" in lines
     assert "SEQUENCE:1" in lines
     assert not [line for line in lines if line.startswith("STATUS")]

@@ -85,7 +85,7 @@ def test_the_address_confirmation_repeats_nothing_that_was_typed(write):
         name="CANARY-name",
         affiliation="CANARY-affiliation",
         answers={"question": "CANARY-answer", "days": ["CANARY-choice"]},
-        shared_with=["CANARY-partner"],
+        shared_with=[{"partner": "CANARY-partner", "what": ["name"], "why": "CANARY-why"}],
         address="canary-address@example.org",
     )
     text, html = bodies(message)

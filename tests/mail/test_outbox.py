@@ -268,7 +268,7 @@ def test_changing_the_address_again_and_again_writes_to_nobody_more_than_three_t
                 attending.change(session, person.token, builders.entry(address), **house.means())
         builders.deliver()
     letters = [letter for letter in builders.kept_letters(app) if "victim" in letter["To"]]
-    assert len(letters) == 3
+    assert 1 <= len(letters) <= 3
 
 
 def test_a_withdrawal_is_told_to_who_has_sent_the_form_again_meanwhile(app, clock):
@@ -277,7 +277,7 @@ def test_a_withdrawal_is_told_to_who_has_sent_the_form_again_meanwhile(app, cloc
     builders.deliver()
     with writing() as session:
         registration, _discussion = attending.by_token(session, person.token)
-        attending.withdraw(session, registration, settings=house.settings(), now=clock.now)
+        attending.withdraw(session, registration, **house.means())
     builders.register()
     clock.advance(seconds=2)
     builders.deliver()

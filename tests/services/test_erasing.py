@@ -85,7 +85,7 @@ def test_acts_beside_an_erasure_find_nothing_and_change_nothing(app):
     builders.publish()
     builders.register()
     token = builders.attendee().token
-    means = {"settings": house.settings(), "now": house.now()}
+    means = house.means()
     acts = {
         "confirm": lambda session, mine: registering.confirm(session, mine, **means),
         "withdraw": lambda session, mine: attending.withdraw(session, mine, **means),

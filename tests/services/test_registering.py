@@ -21,7 +21,7 @@ AIGERIM = "aigerim@example.org"
 def withdraw() -> None:
     with writing() as session:
         registration, _discussion = attending.by_token(session, builders.attendee().token)
-        attending.withdraw(session, registration, settings=house.settings(), now=house.now())
+        attending.withdraw(session, registration, **house.means())
 
 
 def count() -> int:
@@ -115,9 +115,9 @@ def test_the_last_form_wins_until_the_address_is_confirmed(app):
 def test_a_confirmed_registration_is_never_changed_by_the_form(app):
     builders.publish()
     builders.register_and_confirm(answers={"q": "mine"})
-    before = builders.found().sealed
+    before = builders.attendee()
     builders.register(name="Mallory", answers={"q": "hers"})
-    assert builders.found().sealed == before
+    assert builders.attendee() == before
     assert builders.letter_kinds()[2:] == ["already_registered"]
 
 
@@ -126,9 +126,9 @@ def test_a_waiting_registration_is_never_changed_by_the_form(app):
     builders.publish(builders.file("seats = 1"))
     builders.register_and_confirm("other@example.org")
     builders.register_and_confirm()
-    before = builders.found().sealed
+    before = builders.attendee()
     builders.register(name="Mallory")
-    assert builders.found().sealed == before
+    assert builders.attendee() == before
     assert builders.found().status.value == "waiting"
 
 

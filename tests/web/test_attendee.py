@@ -7,9 +7,10 @@ import pytest
 from icalendar import Calendar
 
 from registration import house
-from registration.database import reading
+from registration.database import reading, writing
 from registration.links import sign_new_address
 from registration.models import Registration, address_index
+from registration.services import attending
 
 from .. import builders
 from ..machine import on_sqlite
@@ -23,7 +24,7 @@ def own(app) -> str:
     """The path of Aigerim's own page; she is confirmed."""
     builders.publish(builders.with_questions('join_url = "https://meet.example.org/x"'))
     answers = {"city": "Almaty", "seat": "Back", "rules": True, "topics": ["Law"]}
-    typed = {"affiliation": "Institute", "answers": answers, "shared_with": ["PaperLab"]}
+    typed = {"affiliation": "Institute", "answers": answers, "shared_with": [builders.AGREED]}
     return f"/registrations/{builders.register_and_confirm(**typed).token}"
 
 
@@ -59,7 +60,9 @@ def test_the_download_holds_everything(app, visitor, own):
     registration = builders.found()
     assert answer.headers["Content-Disposition"] == 'attachment; filename="registration.json"'
     assert answer.headers["Cache-Control"] == "no-store"
-    assert json.loads(answer.data) == {
+    held = json.loads(answer.data)
+    more = ("letters", "seated_at", "seat_held_until", "queue_position", "calendar_sequence")
+    assert {name: value for name, value in held.items() if name not in more} == {
         "discussion": "Who owns the water?",
         "status": "confirmed",
         "name": "Айгерим",
@@ -67,7 +70,7 @@ def test_the_download_holds_everything(app, visitor, own):
         "new_email": None,
         "affiliation": "Institute",
         "answers": {"city": "Almaty", "seat": "Back", "rules": True, "topics": ["Law"]},
-        "shared_with": ["PaperLab"],
+        "shared_with": [builders.AGREED],
         "language": "en",
         "registered_at": registration.registered_at.isoformat(),
         "confirmed_at": registration.confirmed_at.isoformat(),
@@ -161,8 +164,9 @@ def test_a_new_address_counts_from_its_own_confirmation(app, visitor, own):
     link = change_link(app)
     assert visitor.get(link).status_code == 200
     assert builders.attendee().address == "aigerim@example.org", "a GET changes nothing"
-    assert visitor.fill(link).location == own
+    answer = visitor.fill(link)
     held = builders.attendee(NEW)
+    assert answer.location == f"/registrations/{held.token}" != own
     assert (held.address, held.new_address, held.name) == (NEW, "", "Айгерим")
     visitor.clock.advance(minutes=1)
     builders.deliver()
@@ -342,3 +346,96 @@ def every_get(app, link: str, token: str, calendar_token: str) -> list[str]:
                 known["token"] = calendar_token
             paths.append(app.url_for(rule.endpoint, **{it: known[it] for it in rule.arguments}))
     return [path.removeprefix("http://127.0.0.1:8000") for path in paths]
+
+
+@on_sqlite
+def test_only_who_means_to_come_can_change_what_is_held(app, visitor):
+    builders.publish()
+    builders.register()
+    token = builders.attendee().token
+    before = builders.every_row()
+    with writing() as session:
+        attending.change(session, token, builders.entry("new@example.org", "Eve"), **house.means())
+    assert builders.every_row() == before
+
+
+@on_sqlite
+def test_the_download_names_every_column_that_says_something_of_the_attendee(app, visitor):
+    builders.publish()
+    person = builders.register_and_confirm()
+    builders.deliver()
+    held = visitor.get(f"/registrations/{person.token}.json").get_json()
+    assert [letter["kind"] for letter in held["letters"]] == [
+        "address_confirmation",
+        "confirmation",
+    ]
+    columns = set(Registration.__table__.columns.keys())
+    # Keys and numbers of the service's own, what is sealed (told by name), and what is not used.
+    inner = {
+        *("id", "public_id", "discussion_id", "sealed", "key_id", "address_index", "token_hash"),
+        *("calendar_token_hash", "zone", "told_revision", "announcements_stopped_at", "erase_at"),
+    }
+    assert columns - inner <= held.keys()
+    assert held["erased_at_the_latest"] == builders.found().erase_at.isoformat()
+
+
+@on_sqlite
+def test_nobody_can_use_up_the_letters_that_an_address_gets_when_it_registers(app, visitor):
+    builders.publish()
+    eve = builders.register_and_confirm("eve@example.org")
+    for _time in range(5):
+        for address in ("aigerim@example.org", "eve@example.org"):
+            with writing() as session:
+                attending.change(session, eve.token, builders.entry(address), **house.means())
+    builders.register()
+    builders.deliver()
+    letters = [letter["To"] for letter in builders.kept_letters(app)]
+    assert "aigerim@example.org" in letters
+
+
+@on_sqlite
+def test_a_new_address_gets_new_links_and_the_old_ones_end(app, visitor):
+    builders.publish()
+    old = builders.register_and_confirm("old@example.org")
+    with writing() as session:
+        attending.change(session, old.token, builders.entry("new@example.org"), **house.means())
+    builders.deliver()
+    letter = next(one for one in builders.kept_letters(app) if one["To"] == "new@example.org")
+    link = letter.get_body(("plain",)).get_content().split("button there:")[1].split()[0]
+    path = link.removeprefix("http://127.0.0.1:8000")
+    assert "Who owns the water?" in text_of(visitor.get(path).text)
+    assert visitor.fill(path).status_code == 303
+    new = builders.attendee("new@example.org")
+    assert {new.token, new.calendar_token} & {old.token, old.calendar_token} == set()
+    assert visitor.get(f"/registrations/{old.token}").status_code == 404
+    assert visitor.get(f"/registrations/calendar/{old.calendar_token}.ics").status_code == 404
+    assert visitor.get(f"/registrations/{new.token}").status_code == 200
+
+
+@on_sqlite
+def test_confirming_and_withdrawing_without_end_sends_no_letters_without_end(app, visitor):
+    builders.publish()
+    person = builders.register_and_confirm()
+    for _time in range(10):
+        with writing() as session:
+            registration, _discussion = attending.by_token(session, person.token)
+            attending.withdraw(session, registration, **house.means())
+        builders.register()
+        builders.confirm()
+        builders.deliver()
+    assert len(builders.kept_letters(app)) <= 3 + 6
+
+
+@on_sqlite
+def test_a_consent_covers_only_what_was_agreed_to(app, visitor):
+    asked = '\n[[sharing]]\npartner = "PaperLab"\nwhat = ["name"]\nwhy = "To write to you."\n'
+    builders.publish(builders.file() + asked.encode())
+    visitor.fill("/discussions/water/register", name="A", email="a@example.org", sharing_0="y")
+    person = builders.confirm("a@example.org")
+    page = visitor.get(f"/registrations/{person.token}").text
+    assert "name with PaperLab" in text_of(page)
+    assert form_of(page, "/change")[1]["sharing_0"] == "y"
+    builders.publish(builders.file() + asked.replace('["name"]', '["name", "email"]').encode())
+    page = visitor.get(f"/registrations/{person.token}").text
+    assert "name with PaperLab" in text_of(page)
+    assert "sharing_0" not in form_of(page, "/change")[1]

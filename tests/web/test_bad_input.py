@@ -135,7 +135,7 @@ def too_long(length: int, most: int) -> str:
         ("email", "a@xn--a.org", NOT_A_DOMAIN),
         ("email", "x" * 65 + "@example.org", TOO_LONG),
         ("email", "a@" + "x" * 300 + ".org", TOO_LONG),
-        ("email", "я" * 40_000, ONE_AT),
+        ("email", "я" * 40_000, TOO_LONG),
         (
             "email",
             "айгерим@example.org",

@@ -103,7 +103,7 @@ def test_a_strange_path_finds_nothing(faulty, path):
 def test_a_fault_is_logged_by_its_place_only(faulty, caplog):
     with caplog.at_level(logging.DEBUG):
         assert faulty.get(f"/faulty/{SECRET}?q={SECRET}").status_code == 500
-    (record,) = [it for it in caplog.records if it.name == "registration.web.errors"]
+    (record,) = [it for it in caplog.records if it.name == "registration.web.faults"]
     assert record.getMessage().startswith("faulty failed: ValueError\n")
     assert "test_errors.py" in record.getMessage()
     for secret in (SECRET, "aigerim", "/faulty/"):

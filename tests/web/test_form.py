@@ -1,9 +1,13 @@
 """The registration form: what it asks, what it keeps, and that its answer tells nobody anything."""
 
+import time
+from contextlib import contextmanager
+
 import html5lib
 import pytest
+from sqlalchemy import text
 
-from registration import house
+from registration import database, house
 from registration.database import reading, writing
 from registration.models import Discussion, DiscussionStatus, Registration
 from registration.services import attending, publishing
@@ -61,7 +65,8 @@ def test_every_answer_and_consent_is_kept_and_shown(app, visitor):
         "topics": ["Rivers", "Lakes & seas"],
         "rules": True,
     }
-    assert held.shared_with == ["Aral Fund"]
+    agreed = {"partner": "Aral Fund", "what": ["name"], "why": "To count."}
+    assert held.shared_with == [agreed]
 
     page = visitor.get(f"/registrations/{held.token}").text
     assert held_on(page)[2:9] == [
@@ -71,7 +76,7 @@ def test_every_answer_and_consent_is_kept_and_shown(app, visitor):
         ("Where do you sit?", "Back"),
         ("Which topics?", "Rivers; Lakes & seas"),
         ("I keep to the rules.", "Yes"),
-        ("Shared with", "Aral Fund"),
+        ("You agreed to share", "name with Aral Fund"),
     ]
     shown = shown_values(page[page.index('id="change"') :])
     assert shown["question_topics"] == ["Rivers", "Lakes & seas"]
@@ -164,7 +169,7 @@ def test_the_answer_is_the_same_for_every_address(app, clock):
     left = builders.register_and_confirm("withdrawn@example.org")
     with writing() as session:
         mine, _discussion = attending.by_token(session, left.token)
-        attending.withdraw(session, mine, settings=house.settings(), now=house.now())
+        attending.withdraw(session, mine, **house.means())
     for _ in range(4):
         builders.register(address="capped@example.org")
     answers = []
@@ -341,3 +346,46 @@ def test_a_database_locked_for_too_long_loses_nothing_typed(app, clock):
     assert registrations() == 1
     _action, values = form_of(pages[0].text)
     assert people[0][0].client.post(FORM, data=values | builders.ANSWERS).status_code == 303
+
+
+def test_what_was_typed_is_shown_again_where_the_database_cannot_even_be_read(app, visitor):
+    builders.publish()
+    _action, hidden = form_of(visitor.get(FORM).text)
+    visitor.clock.advance(seconds=10)
+    with held_by_somebody_else(app):
+        page = visitor.client.post(FORM, data=hidden | PERSON)
+    assert (page.status_code, page.headers["Retry-After"]) == (503, "60")
+    assert "What you typed is still here" in text_of(page.text)
+    assert shown_values(page.text)["email"] == [PERSON["email"]]
+
+
+@contextmanager
+def held_by_somebody_else(app):
+    """Keep every reader out, as an upgrade or a repair of the database would."""
+    with app.app_context():
+        database.engine().dispose()
+        url = app.extensions["settings"].database_url
+    other = database.connect(url).connect()
+    if other.dialect.name == "sqlite":
+        other.connection.driver_connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+        other.connection.driver_connection.execute("BEGIN IMMEDIATE")
+    else:
+        other.execute(text("LOCK TABLE installation, discussions IN ACCESS EXCLUSIVE MODE"))
+    try:
+        yield
+    finally:
+        other.connection.driver_connection.rollback()
+        other.close()
+        other.engine.dispose()
+
+
+@on_sqlite
+def test_an_accepted_form_is_answered_no_sooner_than_any_address_takes(app, visitor):
+    builders.publish()
+    app.config["ANSWER_FLOOR"] = 0.3
+    for path, fields in ((FORM, PERSON), ("/registrations/find", {"email": "a@example.org"})):
+        _action, hidden = form_of(visitor.get(path).text)
+        visitor.clock.advance(seconds=10)
+        started = time.monotonic()
+        assert visitor.client.post(path, data=hidden | fields).status_code == 303
+        assert time.monotonic() - started >= 0.3

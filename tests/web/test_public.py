@@ -221,3 +221,8 @@ def test_the_privacy_page_states_this_installations_figures(app, visitor):
 def test_a_shortened_address_leads_to_the_agenda(app, visitor):
     answer = visitor.get("/discussions")
     assert (answer.status_code, answer.location) == (302, "/")
+
+
+@pytest.mark.parametrize("path", ["/discussions/%00", "/discussions/a%00.ics"])
+def test_a_name_with_a_nul_is_nobodys(app, visitor, path):
+    assert visitor.get(path).status_code == 404
