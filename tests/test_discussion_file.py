@@ -610,7 +610,7 @@ def test_any_bytes_are_an_announcement_or_refused(content):
 
 @pytest.mark.parametrize("kind", ["choice", "choices"])
 def test_a_semicolon_is_refused_only_where_it_stands_between_choices(kind):
-    asked = f'[[questions]]\nkey = "q"\nlabel = "Q"\nkind = "{kind}"\noptions = ["a; b", "c"]\n'
+    asked = f'\n[[questions]]\nkey = "q"\nlabel = "Q"\nkind = "{kind}"\noptions = ["a; b", "c"]\n'
     content = file() + asked.encode()
     if kind == "choice":
         assert read(content).content.questions[0].options == ["a; b", "c"]

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from registration.discussion_file import RESERVED_KEYS
 from registration.models import LetterKind
+from registration.services.exporting import COLUMNS
 from registration.settings import READERS
 
 from ..machine import on_sqlite
@@ -139,3 +141,13 @@ def test_requirements_are_pinned_with_hashes_and_name_no_index():
         assert len(re.findall(r"\\\n    --hash=sha256:[0-9a-f]{64}", text)) >= len(pins)
         assert "://" not in text
         assert "--index" not in text
+
+
+def test_every_relative_link_of_the_documents_leads_somewhere():
+    for page in TOP.glob("*.md"):
+        for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
+            assert (TOP / target).exists(), f"{page.name}: {target}"
+
+
+def test_no_answer_can_pass_for_a_column_of_the_export():
+    assert {*COLUMNS, "shared_with"} == RESERVED_KEYS
