@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from ctypes.util import find_library
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from registration import create_app, database
 
 from .. import builders
-from ..machine import program
+from ..machine import needs, program
 from ..server import Server
 
 PHONE = {"width": 390, "height": 844}
@@ -111,6 +112,7 @@ def server(tmp_path_factory: pytest.TempPathFactory, template: Path) -> Iterator
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     chromium = program("chromium", "chromium-browser", "google-chrome")
+    needs(find_library("atomic"), "libatomic, which Playwright needs, is not installed")
     options = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
     with sync_playwright() as playwright:
         found = playwright.chromium.launch(executable_path=chromium, args=options)
