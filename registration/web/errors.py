@@ -19,8 +19,8 @@ from ..services.attending import LinkIsOver, NoSuchRegistration
 from ..services.migrating import SchemaNewer, SchemaOutdated
 from ..services.publishing import NoSuchDiscussion
 from .faults import log_fault, log_refusal
+from .own_page import RegistrationEnded
 from .public import DiscussionUnpublished
-from .registrations import RegistrationEnded
 
 _STATUS: dict[type[Refusal], int] = {
     NoSuchDiscussion: 404,

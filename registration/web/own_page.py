@@ -1,0 +1,176 @@
+"""The attendee's own page behind the personal link, and their calendar."""
+
+import json
+
+from flask import Response, redirect, render_template, url_for
+from werkzeug.wrappers import Response as BaseResponse
+
+from .. import house
+from ..calendars import personal
+from ..database import DatabaseBusy, DatabaseUnavailable, reading, scrub, writing
+from ..models import Discussion, RegistrationStatus
+from ..refusals import Refusal
+from ..services import attending, erasing, registering, seating
+from . import forms
+from .faults import log_refusal
+from .forms import EntryForm
+from .public import CALENDAR
+from .registrations import RETRY, place
+
+
+class RegistrationEnded(Refusal):
+    """The registration's calendar has nothing more to tell: the attendee has withdrawn."""
+
+
+@place.get("/registrations/erased")
+def erased() -> str:
+    """The receipt of an erasure: there is nobody left to name."""
+    return render_template("registrations/erased.html")
+
+
+@place.get("/registrations/<token>")
+def page(token: str) -> str:
+    """The attendee's own page: what is held, and what they can do."""
+    return _own_page(token)
+
+
+@place.get("/registrations/<token>.json")
+def download(token: str) -> Response:
+    """Everything that is held about the attendee."""
+    with reading() as session:
+        registration, discussion = attending.by_token(session, token)
+        held = attending.held(session, registration, discussion, house.ring())
+    body = json.dumps(held, ensure_ascii=False, indent=2) + "\n"
+    headers = {"Content-Disposition": 'attachment; filename="registration.json"'}
+    return Response(body, content_type="application/json; charset=utf-8", headers=headers)
+
+
+@place.get("/registrations/<token>/cancellation.ics")
+def cancellation(token: str) -> Response:
+    """What takes the entry out of a calendar, for whoever erases everything and gets no letter."""
+    with reading() as session:
+        registration, discussion = attending.by_token(session, token)
+    address = registration.attendee(house.ring()).address
+    guest = personal.Guest.of(discussion, registration, address, later=1)
+    body = personal.cancellation(discussion, guest, house.now(), house.links())
+    headers = {"Content-Disposition": 'attachment; filename="cancellation.ics"'}
+    return Response(body, content_type=f"{CALENDAR}; method=CANCEL", headers=headers)
+
+
+@place.post("/registrations/<token>/confirm")
+def confirm(token: str) -> BaseResponse | tuple[str, int]:
+    """Confirm the address."""
+    if not forms.button().validate():
+        return _own_page(token, is_stale=True), 422
+    with writing() as session:
+        registration, _discussion = attending.by_token(session, token)
+        registering.confirm(session, registration, **house.means())
+    return _to_page(token)
+
+
+@place.post("/registrations/<token>/withdraw")
+def withdraw(token: str) -> BaseResponse | tuple[str, int]:
+    """Withdraw from the discussion."""
+    if not forms.button().validate():
+        return _own_page(token, is_stale=True), 422
+    with writing() as session:
+        registration, _discussion = attending.by_token(session, token)
+        attending.withdraw(session, registration, **house.means())
+    return _to_page(token)
+
+
+@place.post("/registrations/<token>/erase")
+def erase(token: str) -> BaseResponse | tuple[str, int]:
+    """Erase everything that is held, at once."""
+    if not forms.button().validate():
+        return _own_page(token, is_stale=True), 422
+    with writing() as session:
+        registration, _discussion = attending.by_token(session, token)
+        erasing.erase(session, registration, letters=house.letters_folder(), now=house.now())
+    scrub()
+    return redirect(url_for("registrations.erased"), 303)
+
+
+@place.post("/registrations/<token>/change")
+def change(token: str) -> BaseResponse | tuple[str, int, dict[str, str]]:
+    """Change what is held; a new address takes effect when it confirms."""
+    with reading() as session:
+        registration, discussion = attending.by_token(session, token)
+    typed = forms.change(discussion.content, registration.attendee(house.ring()))
+    if not typed.validate():
+        return _own_page(token, typed, is_stale=forms.is_stale(typed)), 422, {}
+    try:
+        with writing() as session:
+            attending.change(session, token, typed.entry(), **house.means())
+    except (DatabaseBusy, DatabaseUnavailable) as refusal:
+        log_refusal(refusal)
+        return _own_page(token, typed, is_busy=True), 503, RETRY
+    return _to_page(token)
+
+
+@place.get("/registrations/address/<signed>")
+def new_address(signed: str) -> str:
+    """Ask whoever reads the new address to confirm it."""
+    with reading() as session:
+        registration, attendee = attending.by_new_address(session, signed, ring=house.ring())
+        discussion = session.get_one(Discussion, registration.discussion_id)
+    return render_template(
+        "registrations/new_address.html",
+        discussion=discussion,
+        attendee=attendee,
+        button=forms.button(),
+    )
+
+
+@place.post("/registrations/address/<signed>")
+def confirm_new_address(signed: str) -> BaseResponse | tuple[str, int]:
+    """Make the new address the attendee's."""
+    if not forms.button().validate():
+        return new_address(signed), 422
+    with writing() as session:
+        token = attending.confirm_new_address(session, signed, **house.means())
+    return _to_page(token)
+
+
+@place.get("/registrations/calendar/<token>.ics")
+def calendar(token: str) -> Response:
+    """The attendee's calendar, with the join link. Its token reads this and nothing else."""
+    with reading() as session:
+        registration, discussion = attending.by_calendar_token(session, token)
+    if registration.status is not RegistrationStatus.CONFIRMED:
+        raise RegistrationEnded("This calendar has ended.")
+    sequence = personal.sequence(discussion, registration)
+    body = personal.calendar(discussion, sequence, house.links())
+    return Response(body, content_type=CALENDAR, headers={"Cache-Control": "private, no-cache"})
+
+
+def _own_page(
+    token: str,
+    typed: EntryForm | None = None,
+    *,
+    is_stale: bool = False,
+    is_busy: bool = False,
+) -> str:
+    with reading() as session:
+        registration, discussion = attending.by_token(session, token)
+        before = seating.waiting_before(session, registration)
+    attendee = registration.attendee(house.ring())
+    return render_template(
+        "registrations/page.html",
+        registration=registration,
+        discussion=discussion,
+        attendee=attendee,
+        place=before + 1,
+        button=forms.button(),
+        form=typed or forms.change(discussion.content, attendee),
+        is_changing=typed is not None,
+        is_stale=is_stale,
+        is_busy=is_busy,
+        is_open=discussion.takes_registrations(house.now()),
+        tense=discussion.when.tense(house.now()),
+        links=house.links(),
+    )
+
+
+def _to_page(token: str) -> BaseResponse:
+    return redirect(url_for("registrations.page", token=token), 303)
