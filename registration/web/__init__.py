@@ -1,4 +1,4 @@
-"""The pages: places (public, registrations, mailbox), forms, headers and errors."""
+"""The pages: places (public, registrations, own_page, mailbox), forms, headers and errors."""
 
 from collections.abc import Iterable
 from contextlib import suppress
@@ -10,7 +10,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from .. import house
 from ..refusals import Refusal
 from ..settings import Settings
-from . import assets, errors, headers, mailbox, public, registrations
+from . import assets, errors, headers, mailbox, own_page, public
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -37,7 +37,8 @@ def init_app(app: Flask, settings: Settings) -> None:
         ANSWER_FLOOR=ANSWER_FLOOR,
     )
     app.url_map.strict_slashes = False
-    for place in (public, registrations, mailbox):
+    # own_page adds its addresses to the blueprint of registrations.
+    for place in (public, own_page, mailbox):
         app.register_blueprint(place.place)
     app.jinja_env.globals.update(
         site_name=lambda: house.settings().site_name, contact=lambda: house.settings().contact
