@@ -192,6 +192,11 @@ def writing() -> Iterator[Session]:
             queue.release()
 
 
+def is_writing(session: Session) -> bool:
+    """Whether `session` was opened by `writing`."""
+    return bool(session.get_bind().get_execution_options().get("writes"))
+
+
 def scrub() -> None:
     """Empty SQLite's journal, in which erased pages can still be read.
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TypedDict
 
 from flask import Flask, current_app
+from sqlalchemy.orm import Session
 
 from . import database
 from .links import Links
@@ -45,17 +46,24 @@ def links() -> Links:
     return Links(settings().public_url)
 
 
-def ring() -> Ring:
-    """Return the key ring, opened at first need, when the database is checked too.
+def open_keys() -> None:
+    """Open the key ring at first need, and check the database.
 
     Raises `KeysRefused`, `SchemaOutdated`, `SchemaNewer`.
     """
     if "ring" not in current_app.extensions:
         migrating.check(database.engine())
         with database.reading() as session:
-            current_app.extensions["ring"] = installing.open_ring(session, settings().keys)
-        current_app.secret_key = current_app.extensions["ring"].secret("web")
-    found: Ring = current_app.extensions["ring"]
+            ring(session)
+
+
+def ring(session: Session) -> Ring:
+    """Return the ring for what `session` sees: another process may have rotated the keys."""
+    found: Ring | None = current_app.extensions.get("ring")
+    if found is None or found.current != installing.key_in_use(session):
+        found = installing.open_ring(session, settings().keys, settings().credentials)
+        current_app.extensions["ring"] = found
+        current_app.secret_key = found.secret("web")
     return found
 
 
@@ -78,6 +86,6 @@ class Means(TypedDict):
     now: datetime
 
 
-def means() -> Means:
-    """Return what services need, as keyword arguments."""
-    return Means(ring=ring(), settings=settings(), now=now())
+def means(session: Session) -> Means:
+    """Return what services need with `session`, as keyword arguments."""
+    return Means(ring=ring(session), settings=settings(), now=now())

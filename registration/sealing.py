@@ -11,7 +11,7 @@ import hashlib
 import hmac
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
@@ -79,22 +79,31 @@ def token_hash(token: str) -> bytes:
     return hashlib.sha256(token.encode()).digest()
 
 
-def read_keys(folder: Path) -> dict[str, bytes]:
-    """Return the root keys in `folder` by fingerprint; `KeysRefused` if one cannot be trusted."""
-    if not folder.is_dir():
-        return {}
-    keys = {}
+def read_keys(folder: Path, credentials: Path | None = None) -> dict[str, bytes]:
+    """Return the root keys in `folder` and `credentials` by fingerprint.
+
+    `credentials` is what systemd's LoadCredential gives a service: it names a file there after
+    the credential too (keys_<fingerprint>.key), and guards it by an access list, which shows as
+    a right of the group. Raises `KeysRefused` if a key cannot be trusted.
+    """
+    keys = dict(_read(folder, 0o077))
+    if credentials:
+        keys |= _read(credentials, 0o007)
+    return keys
+
+
+def _read(folder: Path, forbidden: int) -> Iterator[tuple[str, bytes]]:
     for path in sorted(folder.glob("*.key")):
-        if path.stat().st_mode & 0o077:
+        if path.stat().st_mode & forbidden:
             raise KeysRefused(f"{path} can be read by others: run chmod 600 on it.")
         try:
             root = bytes.fromhex(path.read_text(encoding="ascii"))
         except (OSError, ValueError):
             raise KeysRefused(f"{path} is not a key: put back the file that was there.") from None
-        if fingerprint(root) != path.stem:
+        name = fingerprint(root)
+        if path.stem.rpartition("_")[2] != name:
             raise KeysRefused(f"{path} is damaged: put back the file that was there.")
-        keys[path.stem] = root
-    return keys
+        yield name, root
 
 
 def fingerprint(root: bytes) -> str:

@@ -15,6 +15,7 @@ from registration.database import Model, reading, writing
 from registration.discussion_file import read
 from registration.mail import maildir
 from registration.models import Attendee, Discussion, DiscussionStatus, Letter, Registration
+from registration.sealing import Ring
 from registration.services import attending, publishing, registering
 from registration.services.registering import Entry
 
@@ -135,15 +136,21 @@ def entry(address: str = "aigerim@example.org", name: str = "Айгерим", **
     return Entry(name=name, address=addresses.parse(address), **values)
 
 
+def ring() -> Ring:
+    """Return the key ring of the running app."""
+    with reading() as session:
+        return house.ring(session)
+
+
 def register(slug: str = "water", address: str = "aigerim@example.org", **values: object) -> None:
     """Register somebody, by default Aigerim, unconfirmed."""
     with writing() as session:
-        registering.register(session, slug, entry(address, **values), **house.means())
+        registering.register(session, slug, entry(address, **values), **house.means(session))
 
 
 def attendee(address: str = "aigerim@example.org", slug: str = "water") -> Attendee:
     """Return what is sealed of a registration."""
-    return found(address, slug).attendee(house.ring())
+    return found(address, slug).attendee(ring())
 
 
 def found(address: str = "aigerim@example.org", slug: str = "water") -> Registration:
@@ -153,7 +160,7 @@ def found(address: str = "aigerim@example.org", slug: str = "water") -> Registra
             discussion = session.get_one(Discussion, registration.discussion_id)
             if discussion.slug != slug:
                 continue
-            if registration.attendee(house.ring()).address == address:
+            if registration.attendee(ring()).address == address:
                 return registration
     raise AssertionError(f"{address} is not registered")
 
@@ -163,7 +170,7 @@ def confirm(address: str = "aigerim@example.org", slug: str = "water") -> Attend
     person = attendee(address, slug)
     with writing() as session:
         registration, _discussion = attending.by_token(session, person.token)
-        registering.confirm(session, registration, **house.means())
+        registering.confirm(session, registration, **house.means(session))
     return person
 
 

@@ -92,7 +92,7 @@ def test_a_sealed_value_does_not_open_in_another_row(app):
     with reading() as session:
         for row in session.query(Registration):
             with pytest.raises(SealBroken, match="not its own"):
-                row.attendee(house.ring())
+                row.attendee(builders.ring())
 
 
 def test_the_index_is_one_for_an_address_and_another_for_each_discussion():

@@ -18,8 +18,8 @@ def upgrade() -> None:
     _make_folder(house.settings().instance)
     migrating.upgrade(database.engine())
     with database.writing() as session:
-        installing.install(session, house.settings().keys)
-    house.ring()
+        installing.install(session, house.settings().keys, house.settings().credentials)
+    house.open_keys()
     click.echo("The database is up to date.")
 
 
@@ -33,5 +33,5 @@ def _make_folder(folder: Path) -> None:
 @group.command("check")
 def check() -> None:
     """Check that the tables are this version's and the keys are the ones that sealed them."""
-    house.ring()
+    house.open_keys()
     click.echo("The database and its keys are in order.")

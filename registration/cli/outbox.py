@@ -26,7 +26,7 @@ def deliver(*, forever: bool) -> None:
         click.echo(f"{count} letters delivered.")
         return
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
-    house.ring()
+    house.open_keys()
     stop = threading.Event()
     # Not in this thread: a signal that comes while it waits for `stop` could never set it.
     app = current_app._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001

@@ -28,7 +28,7 @@ def list_(slug: str, *, as_json: bool) -> None:
     """List a discussion's registrations."""
     with reading() as session:
         names = exporting.header(session, slug)
-    rows = list(exporting.attendees(reading, slug, house.ring()))
+    rows = list(exporting.attendees(reading, slug, house.ring))
     if as_json:
         names.append("shared_with")
         echo_json([{name: row.get(name, "") for name in names} for row in rows])
@@ -50,7 +50,7 @@ def export(slug: str, output: Path | None, columns: str | None, separator: str) 
     chosen = [name.strip() for name in columns.split(",")] if columns else None
     with reading() as session:
         names = exporting.header(session, slug, chosen)
-    rows = exporting.attendees(reading, slug, house.ring())
+    rows = exporting.attendees(reading, slug, house.ring)
     lines = exporting.lines(rows, names, separator)
     if output is None:
         for line in lines:

@@ -72,7 +72,7 @@ def deliver_due(stop: threading.Event | None = None) -> int:
     Raises `ServerUnavailable` or `MailStopped` when nothing can be sent at present, and
     `KeysRefused` when nothing can be written.
     """
-    house.ring()
+    house.open_keys()
     accepted = 0
     while not (stop and stop.is_set()):
         letters = _claim()
@@ -150,7 +150,7 @@ def _deliver_one(delivery: Delivery, letter: Letter) -> bool:
     """Write and hand over one letter, and mark what came of it; return whether it was accepted."""
     try:
         with reading() as session:
-            written = delivering.written(session, letter, **house.means())
+            written = delivering.written(session, letter, **house.means(session))
     except (DatabaseBusy, DatabaseUnavailable, DBAPIError):
         raise
     except Exception as error:  # noqa: BLE001  # one letter that cannot be written blocks no other

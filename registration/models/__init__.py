@@ -2,6 +2,7 @@
 
 from .content import Content, Contributor, Partner, Question, Sharing
 from .discussion import Announcement, Discussion, DiscussionStatus, Revision
+from .export import Export
 from .installation import Erasure, Installation, Throttle
 from .letter import Letter, LetterKind, LetterState
 from .registration import (
@@ -23,6 +24,7 @@ __all__ = [
     "Discussion",
     "DiscussionStatus",
     "Erasure",
+    "Export",
     "Installation",
     "Letter",
     "LetterKind",

@@ -9,7 +9,10 @@ from ..database import Model, UtcDateTime
 
 
 class Installation(Model):
-    """One row: which key seals, which public content is current, when the last round was."""
+    """One row: which key seals, which public content is current, when what was last done.
+
+    While `clock_jumped_at` stands, the clock has jumped, and erasure waits (`erasing`).
+    """
 
     __tablename__ = "installation"
     __table_args__ = (CheckConstraint("id = 1", name="single"),)
@@ -18,6 +21,8 @@ class Installation(Model):
     key_fingerprint: Mapped[str]
     content_version: Mapped[int] = mapped_column(default=0)
     last_round_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    last_backup_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    clock_jumped_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
 
 class Erasure(Model):

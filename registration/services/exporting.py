@@ -50,6 +50,7 @@ _SIGN = "'"
 _DANGEROUS = re.compile("[=+\\-@\t\r\n\0\uff1d\uff0b\uff0d\uff20']")
 
 Reading = Callable[[], AbstractContextManager[Session]]
+RingOf = Callable[[Session], Ring]
 
 
 class NoSuchColumn(Refusal):
@@ -89,18 +90,18 @@ def _questions(session: Session, discussion: Discussion) -> list[str]:
     return list(dict.fromkeys(asked))
 
 
-def attendees(reading: Reading, slug: str, ring: Ring) -> Iterator[dict[str, str]]:
+def attendees(reading: Reading, slug: str, ring: RingOf) -> Iterator[dict[str, str]]:
     """Return each registration of a discussion as its columns by name, in order of arrival."""
     with reading() as session:
         discussion_id = find(session, slug).id
     last = 0
     while True:
         with reading() as session:
-            rows = _step(session, discussion_id, last)
+            rows, keys = _step(session, discussion_id, last), ring(session)
         if not rows:
             return
         for row in rows:
-            yield _columns(row, ring)
+            yield _columns(row, keys)
         last = rows[-1].id
 
 

@@ -6,14 +6,16 @@ from pathlib import Path
 from sqlalchemy import func, insert, select, text, update
 from sqlalchemy.orm import Session
 
+from ..database import is_writing
 from ..models import Installation
 from ..sealing import KeysRefused, Ring, make_key, read_keys
 
 
-def install(session: Session, keys: Path) -> None:
+def install(session: Session, keys: Path, credentials: Path | None = None) -> None:
     """Make the installation's row, with a key of its own, where there is none yet.
 
-    A key is made only for a database that has never sealed anything; never over another.
+    A key is made only for a database that has never sealed anything; never over another, and
+    not where `credentials` bring one.
     """
     if session.get(Installation, 1):
         return
@@ -22,17 +24,29 @@ def install(session: Session, keys: Path) -> None:
         session.execute(text("LOCK TABLE installation IN EXCLUSIVE MODE"))
         if session.get(Installation, 1):
             return
-    found = read_keys(keys)
+    found = read_keys(keys, credentials)
     fingerprint = next(iter(found)) if found else make_key(keys)
     session.execute(insert(Installation).values(id=1, key_fingerprint=fingerprint))
 
 
-def open_ring(session: Session, keys: Path) -> Ring:
-    """Return the ring that seals this database, or raise `KeysRefused`."""
-    fingerprint = session.scalar(select(Installation.key_fingerprint))
+def key_in_use(session: Session) -> str:
+    """Return the fingerprint of the key that seals this database, or raise `KeysRefused`.
+
+    Who writes keeps it in use until their transaction ends: a rotation waits for them.
+    """
+    wanted = select(Installation.key_fingerprint)
+    if is_writing(session):
+        wanted = wanted.with_for_update(read=True, key_share=True)
+    fingerprint = session.scalar(wanted)
     if fingerprint is None:
         raise KeysRefused("The database is not set up: run `flask database upgrade`.")
-    found = read_keys(keys)
+    return fingerprint
+
+
+def open_ring(session: Session, keys: Path, credentials: Path | None = None) -> Ring:
+    """Return the ring that seals this database, or raise `KeysRefused`."""
+    fingerprint = key_in_use(session)
+    found = read_keys(keys, credentials)
     if fingerprint not in found:
         raise KeysRefused(
             f"The database is sealed with the key {fingerprint}, which is not in {keys}: "

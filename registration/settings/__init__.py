@@ -54,7 +54,12 @@ class Settings:
     site_name: str
     retention_days: int
     trusted_proxies: int
+    forms_an_hour: int
+    letters_an_hour: int
+    onion_url: str | None
+    open_metrics: bool
     has_public_url: bool
+    credentials: Path | None
 
     def on_port(self, port: int) -> "Settings":
         """Return the settings of a server on `port`, which a default PUBLIC_URL follows."""
@@ -67,7 +72,10 @@ class Settings:
 
     @property
     def keys(self) -> Path:
-        """The folder of the keys, apart from the database and its backups."""
+        """The folder of the keys, apart from the database and its backups.
+
+        Keys may come from `credentials` too, where systemd puts them; none is made there.
+        """
         return self.instance / "keys"
 
     @property
@@ -107,7 +115,13 @@ def load(environment: Mapping[str, str], overrides: Mapping[str, Any] | None = N
     mistakes += _unsafe(values, environment)
     if mistakes:
         raise SettingsRefused(mistakes)
-    return Settings(instance, has_public_url="PUBLIC_URL" in given, **values)
+    credentials = environment.get("CREDENTIALS_DIRECTORY")
+    return Settings(
+        instance,
+        has_public_url="PUBLIC_URL" in given,
+        credentials=Path(credentials) if credentials else None,
+        **values,
+    )
 
 
 def _port(value: object, mistakes: list[str]) -> int:
@@ -159,6 +173,10 @@ def _read_values(
         "SITE_NAME": "Discussions",
         "RETENTION_DAYS": 30,
         "TRUSTED_PROXIES": 0,
+        "FORMS_AN_HOUR": 4000,
+        "LETTERS_AN_HOUR": 2000,
+        "ONION_URL": None,
+        "OPEN_METRICS": False,
     }
     values: dict[str, Any] = {}
     for name, (field, read) in READERS.items():

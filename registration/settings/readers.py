@@ -102,6 +102,23 @@ def _public_url(item: Given, _instance: Path) -> str:
     return f"{parts.scheme}://{parts.netloc.lower().removesuffix(':')}"
 
 
+def _onion_url(item: Given, _instance: Path) -> str:
+    hint = "must be the root of an onion service, such as http://<56 characters>.onion."
+    url = _root(_text(item), hint)
+    if url.scheme != "http" or not re.fullmatch(r"[a-z2-7]{56}\.onion", url.netloc.lower()):
+        raise ValueError(hint)
+    return f"http://{url.netloc.lower()}"
+
+
+def _truth(item: Given, _instance: Path) -> bool:
+    value = item.value
+    if item.is_text:
+        value = {"true": True, "false": False}.get(value.strip().lower(), value)
+    if not isinstance(value, bool):
+        raise ValueError("must be true or false.")  # noqa: TRY004  # one kind of mistake
+    return value
+
+
 def _database_url(item: Given, _instance: Path) -> str:
     hint = "must be sqlite:////folder/file.sqlite3 or postgresql+psycopg://user@host/database."
     text = _text(item)
@@ -179,4 +196,8 @@ READERS: dict[str, tuple[str, Callable[[Given, Path], Any]]] = {
     "SITE_NAME": ("site_name", _site_name),
     "RETENTION_DAYS": ("retention_days", _whole_number(1, 3650)),
     "TRUSTED_PROXIES": ("trusted_proxies", _whole_number(0, 10)),
+    "FORMS_AN_HOUR": ("forms_an_hour", _whole_number(10, 1_000_000)),
+    "LETTERS_AN_HOUR": ("letters_an_hour", _whole_number(10, 1_000_000)),
+    "ONION_URL": ("onion_url", _onion_url),
+    "OPEN_METRICS": ("open_metrics", _truth),
 }

@@ -64,7 +64,7 @@ def _open_keys_first(app: Flask) -> None:
     def opening(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         if not app.secret_key:
             with app.app_context(), suppress(Refusal):
-                house.ring()
+                house.open_keys()
         return inner(environ, start_response)
 
     app.wsgi_app = opening  # type: ignore[method-assign]

@@ -49,7 +49,7 @@ def init_app(app: Flask) -> None:
 
 
 def _open_keys() -> None:
-    house.ring()
+    house.open_keys()
 
 
 def _refuse_what_is_no_form() -> None:

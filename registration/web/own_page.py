@@ -39,7 +39,7 @@ def download(token: str) -> Response:
     """Everything that is held about the attendee."""
     with reading() as session:
         registration, discussion = attending.by_token(session, token)
-        held = attending.held(session, registration, discussion, house.ring())
+        held = attending.held(session, registration, discussion, house.ring(session))
     body = json.dumps(held, ensure_ascii=False, indent=2) + "\n"
     headers = {"Content-Disposition": 'attachment; filename="registration.json"'}
     return Response(body, content_type="application/json; charset=utf-8", headers=headers)
@@ -50,7 +50,7 @@ def cancellation(token: str) -> Response:
     """What takes the entry out of a calendar, for whoever erases everything and gets no letter."""
     with reading() as session:
         registration, discussion = attending.by_token(session, token)
-    address = registration.attendee(house.ring()).address
+        address = registration.attendee(house.ring(session)).address
     guest = personal.Guest.of(discussion, registration, address, later=1)
     body = personal.cancellation(discussion, guest, house.now(), house.links())
     headers = {"Content-Disposition": 'attachment; filename="cancellation.ics"'}
@@ -64,7 +64,7 @@ def confirm(token: str) -> BaseResponse | tuple[str, int]:
         return _own_page(token, is_stale=True), 422
     with writing() as session:
         registration, _discussion = attending.by_token(session, token)
-        registering.confirm(session, registration, **house.means())
+        registering.confirm(session, registration, **house.means(session))
     return _to_page(token)
 
 
@@ -75,7 +75,7 @@ def withdraw(token: str) -> BaseResponse | tuple[str, int]:
         return _own_page(token, is_stale=True), 422
     with writing() as session:
         registration, _discussion = attending.by_token(session, token)
-        attending.withdraw(session, registration, **house.means())
+        attending.withdraw(session, registration, **house.means(session))
     return _to_page(token)
 
 
@@ -96,12 +96,13 @@ def change(token: str) -> BaseResponse | tuple[str, int, dict[str, str]]:
     """Change what is held; a new address takes effect when it confirms."""
     with reading() as session:
         registration, discussion = attending.by_token(session, token)
-    typed = forms.change(discussion.content, registration.attendee(house.ring()))
+        attendee = registration.attendee(house.ring(session))
+    typed = forms.change(discussion.content, attendee)
     if not typed.validate():
         return _own_page(token, typed, is_stale=forms.is_stale(typed)), 422, {}
     try:
         with writing() as session:
-            attending.change(session, token, typed.entry(), **house.means())
+            attending.change(session, token, typed.entry(), **house.means(session))
     except (DatabaseBusy, DatabaseUnavailable) as refusal:
         log_refusal(refusal)
         return _own_page(token, typed, is_busy=True), 503, RETRY
@@ -112,7 +113,7 @@ def change(token: str) -> BaseResponse | tuple[str, int, dict[str, str]]:
 def new_address(signed: str) -> str:
     """Ask whoever reads the new address to confirm it."""
     with reading() as session:
-        registration, attendee = attending.by_new_address(session, signed, ring=house.ring())
+        registration, attendee = attending.by_new_address(session, signed, ring=house.ring(session))
         discussion = session.get_one(Discussion, registration.discussion_id)
     return render_template(
         "registrations/new_address.html",
@@ -128,7 +129,7 @@ def confirm_new_address(signed: str) -> BaseResponse | tuple[str, int]:
     if not forms.button().validate():
         return new_address(signed), 422
     with writing() as session:
-        token = attending.confirm_new_address(session, signed, **house.means())
+        token = attending.confirm_new_address(session, signed, **house.means(session))
     return _to_page(token)
 
 
@@ -154,7 +155,7 @@ def _own_page(
     with reading() as session:
         registration, discussion = attending.by_token(session, token)
         before = seating.waiting_before(session, registration)
-    attendee = registration.attendee(house.ring())
+        attendee = registration.attendee(house.ring(session))
     return render_template(
         "registrations/page.html",
         registration=registration,

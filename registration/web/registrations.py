@@ -39,7 +39,7 @@ def submit(slug: str) -> BaseResponse | tuple[str, int, dict[str, str]]:
         return _form_page(discussion, typed, is_full=is_full), 422, {}
     try:
         with writing() as session:
-            registering.register(session, slug, typed.entry(), **house.means())
+            registering.register(session, slug, typed.entry(), **house.means(session))
     except RegistrationClosed:
         return _form_page(discussion, typed, is_full=is_full), 409, {}
     except (DatabaseBusy, DatabaseUnavailable) as refusal:
@@ -78,7 +78,7 @@ def send_links() -> BaseResponse | tuple[str, int, dict[str, str]]:
         return render_template("registrations/find.html", form=typed, is_busy=False), 422, {}
     try:
         with writing() as session:
-            attending.send_links(session, typed["email"].address, **house.means())
+            attending.send_links(session, typed["email"].address, **house.means(session))
     except (DatabaseBusy, DatabaseUnavailable) as refusal:
         log_refusal(refusal)
         return render_template("registrations/find.html", form=typed, is_busy=True), 503, RETRY

@@ -132,7 +132,7 @@ def test_who_leaves_before_the_answer_is_not_logged(settings, app, tmp_path):
             line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             line.close()
             time.sleep(0.2)
-        eventually(lambda: list(exporting.attendees(reading, "water", house.ring())))
+        eventually(lambda: list(exporting.attendees(reading, "water", house.ring)))
         time.sleep(0.2)
         server.terminate()
         assert server.wait(10) == 0

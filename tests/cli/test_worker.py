@@ -161,7 +161,7 @@ def test_the_truth_is_asked_when_a_letter_is_sent(mailing, mail_server, clock):
     person = builders.register_and_confirm()
     with writing() as session:
         registration, _discussion = attending.by_token(session, person.token)
-        attending.withdraw(session, registration, **house.means())
+        attending.withdraw(session, registration, **house.means(session))
     assert builders.letter_kinds() == ["address_confirmation", "confirmation", "withdrawal"]
     assert worker.deliver_due() == 1
     assert stands() == [("dropped", 0), ("dropped", 0), ("sent", 1)]

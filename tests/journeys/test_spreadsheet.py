@@ -39,7 +39,7 @@ def test_a_spreadsheet_shows_what_was_typed_and_runs_nothing(app, tmp_path):
     with reading() as session:
         names = exporting.header(session, "water")
     file = tmp_path / "attendees.csv"
-    lines = exporting.lines(exporting.attendees(reading, "water", house.ring()), names)
+    lines = exporting.lines(exporting.attendees(reading, "water", house.ring), names)
     file.write_bytes("".join(lines).encode())
     rows = opened(office, file, tmp_path)
     assert rows[0] == names

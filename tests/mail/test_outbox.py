@@ -54,12 +54,12 @@ def mark(how, letter, *values):
 def change(address):
     with writing() as session:
         token = builders.attendee().token
-        attending.change(session, token, builders.entry(address), **house.means())
+        attending.change(session, token, builders.entry(address), **house.means(session))
 
 
 def is_written(letter):
     with reading() as session:
-        return delivering.written(session, letter, **house.means()) is not None
+        return delivering.written(session, letter, **house.means(session)) is not None
 
 
 def test_a_letter_posted_is_owed_at_once_under_a_name_of_its_own(registered, clock):
@@ -265,7 +265,8 @@ def test_changing_the_address_again_and_again_writes_to_nobody_more_than_three_t
     for number in range(8):
         for address in (f"mine{number}@example.org", "victim@example.net"):
             with writing() as session:
-                attending.change(session, person.token, builders.entry(address), **house.means())
+                means = house.means(session)
+                attending.change(session, person.token, builders.entry(address), **means)
         builders.deliver()
     letters = [letter for letter in builders.kept_letters(app) if "victim" in letter["To"]]
     assert 1 <= len(letters) <= 3
@@ -277,7 +278,7 @@ def test_a_withdrawal_is_told_to_who_has_sent_the_form_again_meanwhile(app, cloc
     builders.deliver()
     with writing() as session:
         registration, _discussion = attending.by_token(session, person.token)
-        attending.withdraw(session, registration, **house.means())
+        attending.withdraw(session, registration, **house.means(session))
     builders.register()
     clock.advance(seconds=2)
     builders.deliver()

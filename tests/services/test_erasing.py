@@ -85,7 +85,8 @@ def test_acts_beside_an_erasure_find_nothing_and_change_nothing(app):
     builders.publish()
     builders.register()
     token = builders.attendee().token
-    means = house.means()
+    with reading() as session:
+        means = house.means(session)
     acts = {
         "confirm": lambda session, mine: registering.confirm(session, mine, **means),
         "withdraw": lambda session, mine: attending.withdraw(session, mine, **means),
@@ -128,7 +129,7 @@ def test_erase_due_takes_no_more_than_a_batch(app, clock):
     with writing() as session:
         for number in range(erasing.BATCH + 3):
             typed = builders.entry(f"a{number}@example.org")
-            registering.register(session, "water", typed, **house.means())
+            registering.register(session, "water", typed, **house.means(session))
     clock.advance(days=4)
     assert [erase_due(), erase_due(), erase_due()] == [erasing.BATCH, 3, 0]
 

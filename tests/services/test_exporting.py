@@ -60,7 +60,7 @@ def read(text: str, separator: str = ",") -> list[list[str]]:
 def export(slug: str = "water") -> list[dict[str, str]]:
     with reading() as session:
         names = exporting.header(session, slug)
-    text = "".join(lines(exporting.attendees(reading, slug, house.ring()), names))
+    text = "".join(lines(exporting.attendees(reading, slug, house.ring), names))
     header, *rows = read(text.removeprefix("\ufeff"))
     return [dict(zip(header, map(unguarded, row), strict=True)) for row in rows]
 
@@ -139,7 +139,7 @@ def test_a_discussion_that_is_not_there_is_told(app):
     with pytest.raises(NoSuchDiscussion), reading() as session:
         exporting.header(session, "nothing")
     with pytest.raises(NoSuchDiscussion):
-        list(exporting.attendees(reading, "nothing", house.ring()))
+        list(exporting.attendees(reading, "nothing", house.ring))
 
 
 def test_every_column_says_what_it_is_named_for(app, clock):
@@ -184,7 +184,7 @@ def test_status_tells_where_each_stands(app, clock):
     with writing() as session:
         person = builders.attendee("a@example.org")
         registration, _ = attending.by_token(session, person.token)
-        attending.withdraw(session, registration, **house.means())
+        attending.withdraw(session, registration, **house.means(session))
     rows = export()
     assert [row["status"] for row in rows] == ["withdrawn", "waiting", "unconfirmed"]
     assert [bool(row["withdrawn_at"]) for row in rows] == [True, False, False]
@@ -218,7 +218,7 @@ def test_only_the_discussions_own_attendees_are_exported(app):
 
 def fill(discussion_id: int, count: int) -> None:
     """Put `count` registrations straight into the table."""
-    ring, at = house.ring(), datetime(2026, 3, 1, tzinfo=UTC)
+    ring, at = builders.ring(), datetime(2026, 3, 1, tzinfo=UTC)
     with writing() as session:
         session.execute(insert(Registration), [_row(ring, discussion_id, at) for _ in range(count)])
 
@@ -244,7 +244,7 @@ def _row(ring: object, discussion_id: int, at: datetime) -> dict[str, object]:
 def test_memory_does_not_grow_with_the_rows(app):
     discussion = builders.publish()
     fill(discussion.id, 8 * exporting.STEP)
-    text = lines(exporting.attendees(reading, "water", house.ring()), COLUMNS)
+    text = lines(exporting.attendees(reading, "water", house.ring), COLUMNS)
     tracemalloc.start()
     assert len(list(islice(map(len, text), 2 * exporting.STEP))) == 2 * exporting.STEP
     _, early = tracemalloc.get_traced_memory()
@@ -257,7 +257,7 @@ def test_memory_does_not_grow_with_the_rows(app):
 def test_somebody_can_register_while_an_export_is_read_slowly(app):
     discussion = builders.publish()
     fill(discussion.id, exporting.STEP + 10)
-    rows = exporting.attendees(reading, "water", house.ring())
+    rows = exporting.attendees(reading, "water", house.ring)
     assert next(rows)["name"] == "Айгерим"
     builders.register()
     assert len(list(rows)) == exporting.STEP + 10
@@ -266,7 +266,7 @@ def test_somebody_can_register_while_an_export_is_read_slowly(app):
 def test_rows_erased_while_an_export_is_read_are_no_fault(app):
     discussion = builders.publish()
     fill(discussion.id, exporting.STEP + 10)
-    rows = exporting.attendees(reading, "water", house.ring())
+    rows = exporting.attendees(reading, "water", house.ring)
     next(rows)
     with writing() as session:
         session.query(Registration).delete()
@@ -280,5 +280,5 @@ def test_answers_to_a_question_that_is_asked_no_more_are_exported_still(app):
     builders.publish()
     with reading() as session:
         assert exporting.header(session, "water") == [*exporting.COLUMNS, "diet"]
-    (row,) = exporting.attendees(reading, "water", house.ring())
+    (row,) = exporting.attendees(reading, "water", house.ring)
     assert row["diet"] == "bread"

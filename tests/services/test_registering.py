@@ -21,7 +21,7 @@ AIGERIM = "aigerim@example.org"
 def withdraw() -> None:
     with writing() as session:
         registration, _discussion = attending.by_token(session, builders.attendee().token)
-        attending.withdraw(session, registration, **house.means())
+        attending.withdraw(session, registration, **house.means(session))
 
 
 def count() -> int:
@@ -192,7 +192,7 @@ def test_the_form_and_the_lost_link_share_one_cap(app):
     address = addresses.parse(AIGERIM)
     for _ in range(3):
         with writing() as session:
-            attending.send_links(session, address, **house.means())
+            attending.send_links(session, address, **house.means(session))
     kinds = ["address_confirmation", "confirmation", "already_registered", "link"]
     assert builders.letter_kinds() == kinds
 

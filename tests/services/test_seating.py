@@ -34,7 +34,7 @@ def withdraw(name: str) -> None:
     token = builders.attendee(f"{name}@example.org").token
     with writing() as session:
         registration, _discussion = attending.by_token(session, token)
-        attending.withdraw(session, registration, **house.means())
+        attending.withdraw(session, registration, **house.means(session))
 
 
 def status(name: str) -> str:

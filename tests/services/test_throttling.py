@@ -11,7 +11,7 @@ from ..machine import on_sqlite
 
 def take(*bucket: str) -> bool:
     with writing() as session:
-        return throttling.take(session, *bucket, capacity=3, ring=house.ring(), now=house.now())
+        return throttling.take(session, *bucket, capacity=3, ring=builders.ring(), now=house.now())
 
 
 def test_take_allows_three_a_day_and_the_next_day_again(app, clock):

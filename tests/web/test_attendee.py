@@ -223,7 +223,7 @@ def test_a_forged_link_to_a_new_address_is_useless(app, visitor, own):
     never = visitor.get("/registrations/never").data
     registration = builders.found()
     address = builders.entry("mallory@example.org").address
-    index = address_index(house.ring(), "uid", address)
+    index = address_index(builders.ring(), "uid", address)
     forged = [
         link[:-1] + ("A" if link[-1] != "A" else "B"),
         link + "x",
@@ -355,7 +355,9 @@ def test_only_who_means_to_come_can_change_what_is_held(app, visitor):
     token = builders.attendee().token
     before = builders.every_row()
     with writing() as session:
-        attending.change(session, token, builders.entry("new@example.org", "Eve"), **house.means())
+        attending.change(
+            session, token, builders.entry("new@example.org", "Eve"), **house.means(session)
+        )
     assert builders.every_row() == before
 
 
@@ -386,7 +388,9 @@ def test_nobody_can_use_up_the_letters_that_an_address_gets_when_it_registers(ap
     for _time in range(5):
         for address in ("aigerim@example.org", "eve@example.org"):
             with writing() as session:
-                attending.change(session, eve.token, builders.entry(address), **house.means())
+                attending.change(
+                    session, eve.token, builders.entry(address), **house.means(session)
+                )
     builders.register()
     builders.deliver()
     letters = [letter["To"] for letter in builders.kept_letters(app)]
@@ -398,7 +402,9 @@ def test_a_new_address_gets_new_links_and_the_old_ones_end(app, visitor):
     builders.publish()
     old = builders.register_and_confirm("old@example.org")
     with writing() as session:
-        attending.change(session, old.token, builders.entry("new@example.org"), **house.means())
+        attending.change(
+            session, old.token, builders.entry("new@example.org"), **house.means(session)
+        )
     builders.deliver()
     letter = next(one for one in builders.kept_letters(app) if one["To"] == "new@example.org")
     link = letter.get_body(("plain",)).get_content().split("button there:")[1].split()[0]
@@ -419,7 +425,7 @@ def test_confirming_and_withdrawing_without_end_sends_no_letters_without_end(app
     for _time in range(10):
         with writing() as session:
             registration, _discussion = attending.by_token(session, person.token)
-            attending.withdraw(session, registration, **house.means())
+            attending.withdraw(session, registration, **house.means(session))
         builders.register()
         builders.confirm()
         builders.deliver()

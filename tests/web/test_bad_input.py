@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from registration import create_app, database, house, text
+from registration import create_app, database, text
 from registration.database import reading, writing
 from registration.models import Letter, Registration, Throttle
 
@@ -316,7 +316,7 @@ def test_whatever_is_typed_is_refused_or_kept_as_it_is(
         return
     assert answer.status_code == 303
     with reading() as session:
-        held = session.query(Registration).one().attendee(house.ring())
+        held = session.query(Registration).one().attendee(builders.ring())
     assert (held.name, held.affiliation) == (text.line(name), text.line(affiliation))
     assert held.answers.get("city", "") == text.line(line)
     assert held.answers.get("ask", "") == text.paragraphs(long)

@@ -95,7 +95,7 @@ def test_find_asked_at_once_sends_three(app, clock):
 
     def ask() -> None:
         with writing() as session:
-            attending.send_links(session, address, **house.means())
+            attending.send_links(session, address, **house.means(session))
 
     builders.at_once(app, [ask] * 10)
     assert builders.letter_kinds().count("link") == 3

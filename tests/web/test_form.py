@@ -169,7 +169,7 @@ def test_the_answer_is_the_same_for_every_address(app, clock):
     left = builders.register_and_confirm("withdrawn@example.org")
     with writing() as session:
         mine, _discussion = attending.by_token(session, left.token)
-        attending.withdraw(session, mine, **house.means())
+        attending.withdraw(session, mine, **house.means(session))
     for _ in range(4):
         builders.register(address="capped@example.org")
     answers = []
