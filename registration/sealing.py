@@ -98,6 +98,8 @@ def _read(folder: Path, forbidden: int) -> Iterator[tuple[str, bytes]]:
             raise KeysRefused(f"{path} can be read by others: run chmod 600 on it.")
         try:
             root = bytes.fromhex(path.read_text(encoding="ascii"))
+        except PermissionError:
+            raise KeysRefused(f"{path} cannot be read: give it to the service's user.") from None
         except (OSError, ValueError):
             raise KeysRefused(f"{path} is not a key: put back the file that was there.") from None
         name = fingerprint(root)

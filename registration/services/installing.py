@@ -10,6 +10,9 @@ from ..database import is_writing
 from ..models import Installation
 from ..sealing import KeysRefused, Ring, make_key, read_keys
 
+# What PostgreSQL's advisory locks know the key in use by.
+_KEY_LOCK = 720231208
+
 
 def install(session: Session, keys: Path, credentials: Path | None = None) -> None:
     """Make the installation's row, with a key of its own, where there is none yet.
@@ -35,17 +38,30 @@ def key_in_use(session: Session) -> str:
     Who writes keeps it in use until their transaction ends: a rotation waits for them.
     """
     wanted = select(Installation.key_fingerprint)
-    if is_writing(session):
-        wanted = wanted.with_for_update(read=True, key_share=True)
+    if is_writing(session) and session.get_bind().dialect.name == "postgresql":
+        session.execute(text(f"SELECT pg_advisory_xact_lock_shared({_KEY_LOCK})"))
     fingerprint = session.scalar(wanted)
     if fingerprint is None:
         raise KeysRefused("The database is not set up: run `flask database upgrade`.")
     return fingerprint
 
 
+def change_key(session: Session) -> None:
+    """Wait until nobody writes with the key in use, and let nobody before this transaction ends.
+
+    SQLite has one writer at a time anyway.
+    """
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(text(f"SELECT pg_advisory_xact_lock({_KEY_LOCK})"))
+
+
 def open_ring(session: Session, keys: Path, credentials: Path | None = None) -> Ring:
     """Return the ring that seals this database, or raise `KeysRefused`."""
-    fingerprint = key_in_use(session)
+    return ring_of(key_in_use(session), keys, credentials)
+
+
+def ring_of(fingerprint: str, keys: Path, credentials: Path | None = None) -> Ring:
+    """Return the ring in which the key of `fingerprint` seals, or raise `KeysRefused`."""
     found = read_keys(keys, credentials)
     if fingerprint not in found:
         raise KeysRefused(

@@ -1,0 +1,57 @@
+"""flask keys: which keys there are, and a new one for everything."""
+
+import click
+
+from .. import house
+from ..database import reading, scrub, writing
+from ..sealing import make_key
+from ..services import rotating
+from .groups import Group, as_json, echo_json, echo_table
+
+group = Group("keys", help="List and rotate the keys that seal personal data.")
+
+
+@group.command("list")
+@as_json
+def list_(*, as_json: bool) -> None:
+    """List the keys: which one seals, and how many registrations each opens."""
+    settings = house.settings()
+    with reading() as session:
+        ring = house.ring(session)
+        found = rotating.keys(session, ring, settings.keys, settings.credentials)
+    listed = [
+        {
+            "fingerprint": key.fingerprint,
+            "made_at": key.made_at.isoformat(timespec="seconds") if key.made_at else None,
+            "in_use": key.is_in_use,
+            "registrations": key.registrations,
+        }
+        for key in found
+    ]
+    if as_json:
+        echo_json(listed)
+        return
+    header = ["fingerprint", "made_at", "in_use", "registrations"]
+    echo_table(header, [[_cell(row[name]) for name in header] for row in listed])
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "" if value is None else str(value)
+
+
+@group.command("rotate")
+def rotate() -> None:
+    """Make a key, and seal everything with it. A running service goes on with the new key."""
+    settings = house.settings()
+    house.open_keys()
+    made = make_key(settings.keys)
+    with writing() as session:
+        done = rotating.rotate(session, made, settings.keys, settings.credentials)
+    scrub()
+    click.echo(f"{done.registrations} registrations are sealed with the new key {made}.")
+    click.echo(
+        f"Keep a copy of its file. The old key {done.replaced} opens backups made before now: "
+        "delete its file with the last of them."
+    )
