@@ -7,6 +7,7 @@ FULL elsewhere. Writers begin with BEGIN IMMEDIATE, so that none of them fails h
 
 import importlib
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -17,7 +18,7 @@ from typing import Any, cast
 
 from flask import Flask, current_app
 from sqlalchemy import Connection, DateTime, Engine, Enum, MetaData, Table, create_engine, event
-from sqlalchemy.engine import Dialect, make_url
+from sqlalchemy.engine import URL, Dialect, make_url
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.types import TypeDecorator
@@ -26,6 +27,10 @@ from .refusals import Refusal
 
 # How long one writer waits for another before the visitor is asked to come back, in seconds.
 PATIENCE = 5
+# So many of a process wait that long. Any further one waits for a moment at a time, and only while
+# the last turn began less than `STUCK` seconds ago: a lock that is stuck must not keep every
+# thread from those who only read.
+PATIENT, MOMENT, STUCK = 8, 0.5, 2
 _FIRST_SOUND_WAL = (3, 51, 3)
 _READ_ONLY = "The database is read-only: give this user the right to write it."
 _BUSY = "The database is busy; try again in a minute."
@@ -52,6 +57,27 @@ class Model(DeclarativeBase):
             "pk": "pk_%(table_name)s",
         }
     )
+
+
+class _Writers:
+    """The writers of one process, which take turns: whose turn it is has the lock."""
+
+    def __init__(self) -> None:
+        self.lock, self.patient = threading.Lock(), threading.Semaphore(PATIENT)
+        self.turn_began = time.monotonic()
+
+    def wait(self) -> None:
+        """Wait for a turn, or raise `DatabaseBusy`."""
+        is_patient = self.patient.acquire(blocking=False)
+        deadline = time.monotonic() + PATIENCE
+        try:
+            while not self.lock.acquire(timeout=PATIENCE if is_patient else MOMENT):
+                if time.monotonic() >= min(deadline, self.turn_began + STUCK):
+                    raise DatabaseBusy(_BUSY)
+            self.turn_began = time.monotonic()
+        finally:
+            if is_patient:
+                self.patient.release()
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -88,14 +114,15 @@ def by_value(members: type[StrEnum]) -> Enum:
     )
 
 
-def connect(url: str) -> Engine:
-    """Return an engine for `url`. Connects to nothing yet."""
+def connect(url: str | URL, *, journal: str | None = None) -> Engine:
+    """Return an engine for `url`. Connects to nothing yet.
+
+    `journal` is how SQLite keeps its journal, where that is not to be as for the service.
+    """
     if make_url(url).get_backend_name() == "sqlite":
-        return _sqlite_engine(url)
-    timeout = f"-c lock_timeout={PATIENCE}s -c timezone=UTC"
-    return create_engine(
-        url, hide_parameters=True, pool_pre_ping=True, connect_args={"options": timeout}
-    )
+        return _sqlite_engine(url, journal)
+    options = {"options": f"-c lock_timeout={PATIENCE}s -c timezone=UTC"}
+    return create_engine(url, hide_parameters=True, pool_pre_ping=True, connect_args=options)
 
 
 def _sqlite_module() -> ModuleType:
@@ -105,17 +132,14 @@ def _sqlite_module() -> ModuleType:
         return importlib.import_module("sqlite3")
 
 
-def _sqlite_engine(url: str) -> Engine:
+def _sqlite_engine(url: str | URL, journal: str | None) -> Engine:
     module = _sqlite_module()
     path = Path(make_url(url).database or "")
+    options = {"timeout": PATIENCE, "check_same_thread": False}
     engine = create_engine(
-        url,
-        module=module,
-        hide_parameters=True,
-        pool_size=20,
-        connect_args={"timeout": PATIENCE, "check_same_thread": False},
+        url, module=module, hide_parameters=True, pool_size=20, connect_args=options
     )
-    journal = "wal" if module.sqlite_version_info >= _FIRST_SOUND_WAL else "truncate"
+    best = "wal" if module.sqlite_version_info >= _FIRST_SOUND_WAL else "truncate"
 
     @event.listens_for(engine, "do_connect")
     def make_private(*_: Any) -> None:
@@ -129,7 +153,7 @@ def _sqlite_engine(url: str) -> Engine:
     @event.listens_for(engine, "connect")
     def set_pragmas(connection: Any, _record: Any) -> None:
         connection.isolation_level = None
-        _set_pragmas(connection, journal)
+        _set_pragmas(connection, journal or best)
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
@@ -150,9 +174,9 @@ def _set_pragmas(connection: Any, journal: str) -> None:
 
 
 def init_app(app: Flask, url: str) -> None:
-    """Give `app` its engine, and the lock on which its own writers queue."""
+    """Give `app` its engine, and the queue of its own writers."""
     app.extensions["engine"] = connect(url)
-    app.extensions["writers"] = threading.Lock()
+    app.extensions["writers"] = _Writers()
 
 
 def engine() -> Engine:
@@ -178,18 +202,18 @@ def writing() -> Iterator[Session]:
 
     Raises `DatabaseBusy` when another writer does not finish within `PATIENCE` seconds.
     """
-    queue: threading.Lock = current_app.extensions["writers"]
+    queue: _Writers = current_app.extensions["writers"]
     # SQLite's busy handler lets waiting writers overtake each other; a lock is fairer.
     single = engine().dialect.name == "sqlite"
-    if single and not queue.acquire(timeout=PATIENCE):
-        raise DatabaseBusy(_BUSY)
+    if single:
+        queue.wait()
     try:
         options = engine().execution_options(writes=True)
         with phrased(), Session(options, expire_on_commit=False) as session, session.begin():
             yield session
     finally:
         if single:
-            queue.release()
+            queue.lock.release()
 
 
 def is_writing(session: Session) -> bool:
@@ -218,8 +242,8 @@ def scrub() -> None:
 
 
 def is_scrub_due() -> bool:
-    """Whether the journal was in use when it was to be emptied."""
-    return bool(current_app.extensions.get("scrub is due"))
+    """Whether the journal was in use when it was to be emptied, or has not been looked at yet."""
+    return bool(current_app.extensions.get("scrub is due", True))
 
 
 # What drivers say (or PostgreSQL's SQLSTATE), and what it means to whoever runs the service.

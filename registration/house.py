@@ -1,5 +1,6 @@
 """What the running app has at hand: settings, clock, key ring, links, and a way for letters."""
 
+import logging
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,10 +13,15 @@ from . import database
 from .links import Links
 from .mail import delivery
 from .sealing import Ring
-from .services import installing, migrating
+from .services import installing, migrating, remembering
+from .services.erasing import Receipt
 from .settings import Settings
 
+VERSION = "0.1.0"
+
 Clock = Callable[[], datetime]
+
+log = logging.getLogger(__name__)
 
 
 def init_app(app: Flask, settings: Settings, clock: Clock | None = None) -> None:
@@ -76,6 +82,19 @@ def new_delivery() -> delivery.Delivery:
     """Return a way to deliver one batch of letters."""
     found = settings()
     return delivery.for_route(found.mail, found.mail_from.addr_spec, found.host)
+
+
+def remember(receipt: Receipt) -> None:
+    """Note beside the keys what has just been erased, and empty the journal.
+
+    What cannot be noted now is noted by the next round.
+    """
+    try:
+        remembering.remember(settings().keys, receipt.public_ids)
+    except OSError as error:
+        log.error("The list of what was erased cannot be written: %s.", error.strerror)  # noqa: TRY400
+    if receipt.public_ids:
+        database.scrub()
 
 
 class Means(TypedDict):

@@ -23,6 +23,9 @@ class Links:
     def form(self, slug: str) -> str:
         return f"{self.root}/discussions/{slug}/register"
 
+    def security(self) -> str:
+        return f"{self.root}/.well-known/security.txt"
+
     def registration(self, token: str) -> str:
         return f"{self.root}/registrations/{token}"
 

@@ -132,6 +132,18 @@ def instance(request: pytest.FixtureRequest, tmp_path: Path, template: Path) -> 
         engine.dispose()
 
 
+@pytest.fixture(params=["sqlite", "postgresql"])
+def elsewhere(request: pytest.FixtureRequest, tmp_path: Path, template: Path) -> dict[str, str]:
+    """The settings of another machine: the same keys, and no database yet."""
+    folder = tmp_path / "elsewhere"
+    shutil.copytree(template, folder, ignore=shutil.ignore_patterns("*.sqlite3*"))
+    settings = {"INSTANCE": str(folder)}
+    if request.param == "postgresql":
+        url = request.getfixturevalue("postgres")
+        settings["DATABASE_URL"] = _create_database(url, f"test_{uuid4().hex}")
+    return settings
+
+
 @pytest.fixture
 def app(instance: dict, clock: Clock) -> Iterator[Flask]:
     """The service, freshly installed, with letters kept in a folder."""

@@ -9,8 +9,10 @@ import time
 from contextlib import closing
 from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
+from urllib.parse import urlsplit
 
 TOP = Path(__file__).parent.parent
+FLASK = (sys.executable, "-m", "flask")
 
 
 def environment(settings: dict[str, str]) -> dict[str, str]:
@@ -22,7 +24,7 @@ def environment(settings: dict[str, str]) -> dict[str, str]:
 def flask(settings: dict[str, str], *words: str, before: tuple[str, ...] = (), **how: object):
     """Run a `flask` command as a process of its own, to its end; `before` it, another program."""
     return subprocess.run(
-        [*before, sys.executable, "-m", "flask", *words],
+        [*before, *FLASK, *words],
         cwd=TOP,
         env=environment(settings),
         capture_output=True,
@@ -39,10 +41,19 @@ def free_port() -> int:
 
 
 class Server:
-    """`flask serve` in a process; in a `with` block it answers, and is ended with it."""
+    """`flask serve` in a process; in a `with` block it answers, and is ended with it.
 
-    def __init__(self, settings: dict[str, str], *options: str, log: Path) -> None:
-        self.settings, self.options, self.log = settings, options, log
+    `program` runs what it is given as `flask` would.
+    """
+
+    def __init__(
+        self,
+        settings: dict[str, str],
+        *options: str,
+        log: Path,
+        program: tuple[str, ...] = FLASK,
+    ) -> None:
+        self.settings, self.options, self.log, self.program = settings, options, log, program
         self.port = free_port()
 
     @property
@@ -61,7 +72,7 @@ class Server:
         words = ["serve", "--port", str(self.port), *self.options]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "flask", *words],
+                [*self.program, *words],
                 cwd=TOP,
                 env=environment(self.settings),
                 stdout=log,
@@ -75,7 +86,8 @@ class Server:
 
     def _answers(self) -> bool:
         try:
-            return self.get("/robots.txt").status == 200
+            host = urlsplit(self.settings.get("PUBLIC_URL", self.root)).netloc
+            return self.get("/robots.txt", Host=host).status == 200
         except OSError:
             return False
 

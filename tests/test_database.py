@@ -195,6 +195,52 @@ def test_a_writer_that_waits_too_long_is_told_so(app, instance):
         assert late.get_one(Installation, 1).content_version == 1
 
 
+@sqlite
+def test_a_stuck_lock_keeps_eight_writers_waiting_and_tells_the_others_soon(app):
+    waits = queue_up(app, 12, late=2, held=3.5)
+    told, written = sorted(waits["busy"]), sorted(waits["written"])
+    assert (len(told), len(written)) == (6, 8)
+    assert max(told[:2]) < 1, "it was known to be stuck when they came"
+    assert database.STUCK - 0.1 < min(told[2:]) <= max(told) < min(written)
+
+
+@sqlite
+def test_a_queue_that_moves_tells_nobody_that_it_is_busy(app):
+    waits = queue_up(app, 30, each=0.1)
+    assert {name: len(found) for name, found in waits.items()} == {"busy": 0, "written": 30}
+    assert max(waits["written"]) > database.STUCK
+
+
+def queue_up(
+    app, count: int, *, late: int = 0, held: float = 0, each: float = 0
+) -> dict[str, list[float]]:
+    """Have so many write at once, and some more two seconds later, while another has the lock for
+    `held` seconds; return how long each waited until it was done or told that all is busy."""
+    waits: dict[str, list[float]] = {"busy": [], "written": []}
+
+    def write(wait: float) -> None:
+        time.sleep(wait)
+        started = time.monotonic()
+        with app.app_context():
+            try:
+                with writing():
+                    time.sleep(each)
+                came = "written"
+            except DatabaseBusy:
+                came = "busy"
+        waits[came].append(time.monotonic() - started)
+
+    pauses = [0] * count + [2.1] * late
+    writers = [threading.Thread(target=write, args=[pause]) for pause in pauses]
+    with writing():
+        for writer in writers:
+            writer.start()
+        time.sleep(held)
+    for writer in writers:
+        writer.join()
+    return waits
+
+
 def set_content_version(number: int, patience: str | None = None) -> None:
     with writing() as session:
         if patience:

@@ -1,5 +1,6 @@
-"""flask database: the tables, brought up to date and checked."""
+"""flask database: the tables, brought up to date and checked; backups, made and restored."""
 
+from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -7,15 +8,21 @@ import click
 from .. import database, house
 from ..database import DatabaseUnavailable
 from ..services import installing, migrating
-from .groups import Group
+from ..services.backups import backing_up, restoring
+from ..services.backups.restoring import Restored
+from .groups import Group, as_json, echo_json, run_as_service
 
-group = Group("database", help="Make, upgrade and check the database.")
+group = Group("database", help="Make, upgrade, check, back up and restore the database.")
+# How many letters a command line names.
+SHOWN = 50
+FILE = click.argument("file", type=click.Path(path_type=Path))
 
 
 @group.command("upgrade")
 def upgrade() -> None:
     """Bring the tables up to date; make database and keys where there are none."""
     _make_folder(house.settings().instance)
+    run_as_service()
     migrating.upgrade(database.engine())
     with database.writing() as session:
         installing.install(session, house.settings().keys, house.settings().credentials)
@@ -35,3 +42,48 @@ def check() -> None:
     """Check that the tables are this version's and the keys are the ones that sealed them."""
     house.open_keys()
     click.echo("The database and its keys are in order.")
+
+
+@group.command("backup")
+@FILE
+def backup(file: Path) -> None:
+    """Write all that is in the database to FILE, while the service runs."""
+    backing_up.back_up(database.engine(), file, now=house.now())
+    click.echo(f"{file} is a whole backup. The keys are not in it: keep them apart.")
+    with database.writing() as session:
+        backing_up.note(session, house.now())
+
+
+@group.command("restore")
+@FILE
+@as_json
+def restore(file: Path, *, as_json: bool) -> None:
+    """Make the database from a backup, where there is none. The service must not run."""
+    settings = house.settings()
+    done = restoring.restore(database.engine(), file, settings=settings, now=house.now())
+    if as_json:
+        made_at = done.backed_up_at and done.backed_up_at.isoformat(timespec="seconds")
+        echo_json(asdict(done) | {"backed_up_at": made_at})
+        return
+    for sentence in _said_of(done, settings.keys):
+        click.echo(sentence)
+
+
+def _said_of(done: Restored, keys: Path) -> list[str]:
+    made = f" of {done.backed_up_at:%Y-%m-%d %H:%M} UTC" if done.backed_up_at else ""
+    said = [
+        f"The backup{made} is restored.",
+        f"Discussions: {done.discussions}. Registrations: {done.registrations}.",
+        f"Erased again: {done.erased_again}. Erased as due: {done.erased_as_due}.",
+    ]
+    if not done.is_list_there:
+        said.append(f"{keys} has no list of erasures: whoever was erased since is back.")
+    if done.held:
+        ids = " ".join(map(str, done.held)) if len(done.held) <= SHOWN else "ID..."
+        said.append(
+            f"Letters held: {len(done.held)}. `flask outbox list` shows them; "
+            f"to send them: flask outbox retry {ids}"
+        )
+    if done.has_newer_key:
+        said.append(f"{keys} has a newer key: `flask keys rotate` seals everything anew.")
+    return said

@@ -6,7 +6,9 @@ from typing import Any
 import click
 from flask.cli import AppGroup
 
+from .. import house
 from ..refusals import Refusal
+from ..services import running
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
@@ -26,6 +28,11 @@ class Group(AppGroup):
     """A group of such commands, run within the app."""
 
     command_class = RefusingCommand
+
+
+def run_as_service() -> None:
+    """Be known as the running service until the command ends: no backup is restored meanwhile."""
+    click.get_current_context().with_resource(running.serving(house.settings().instance))
 
 
 def echo_json(value: Any) -> None:

@@ -10,8 +10,8 @@ from flask import current_app
 from .. import house
 from ..database import reading, writing
 from ..mail import outbox as letters
-from . import worker
-from .groups import Group, as_json, echo_json, echo_table
+from . import rounds, worker
+from .groups import Group, as_json, echo_json, echo_table, run_as_service
 
 group = Group("outbox", help="Deliver, list and retry letters.")
 
@@ -20,8 +20,9 @@ group = Group("outbox", help="Deliver, list and retry letters.")
 @click.option("--forever", is_flag=True, help="Go on until SIGTERM.")
 def deliver(*, forever: bool) -> None:
     """Deliver the letters that are due, and erase what is due."""
+    run_as_service()
     if not forever:
-        worker.make_round()
+        rounds.make()
         count = worker.deliver_due()
         click.echo(f"{count} letters delivered.")
         return

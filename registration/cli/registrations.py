@@ -1,24 +1,21 @@
-"""flask registrations: who comes, on the screen or as CSV."""
+"""flask registrations: who comes, on the screen or as CSV; and erasing them."""
 
-import os
 import sys
-from collections.abc import Iterable
-from contextlib import suppress
 from pathlib import Path
 
 import click
 
 from .. import house
-from ..database import reading
-from ..refusals import Refusal
-from ..services import exporting
+from ..database import reading, writing
+from ..services import exporting, filing
+from ..services.filing import Sessions
+from . import rounds
 from .groups import Group, as_json, echo_json, echo_table
 
-group = Group("registrations", help="See and export who comes.")
+# What an organizer has to know of a file with people in it.
+KEPT = "{} is kept free of whoever is erased, for as long as it is neither moved nor changed."
 
-
-class NotWritten(Refusal):
-    """The export could not be written where it was asked for."""
+group = Group("registrations", help="See and export who comes, and erase them.")
 
 
 @group.command("list")
@@ -50,31 +47,22 @@ def export(slug: str, output: Path | None, columns: str | None, separator: str) 
     chosen = [name.strip() for name in columns.split(",")] if columns else None
     with reading() as session:
         names = exporting.header(session, slug, chosen)
-    rows = exporting.attendees(reading, slug, house.ring)
-    lines = exporting.lines(rows, names, separator)
-    if output is None:
-        for line in lines:
-            sys.stdout.buffer.write(line.encode())
-        sys.stdout.buffer.flush()
-    else:
-        _write(output, lines)
+    if output:
+        sessions = Sessions(reading, writing, house.ring)
+        filing.write(sessions, slug, output, names, separator, house.now())
+        click.echo(KEPT.format(output), err=True)
+        return
+    for line in exporting.lines(exporting.attendees(reading, slug, house.ring), names, separator):
+        sys.stdout.buffer.write(line.encode())
+    sys.stdout.buffer.flush()
 
 
-def _write(output: Path, lines: Iterable[str]) -> None:
-    """Write a file that only its owner can read, whole or not at all."""
-    if not output.name:
-        raise NotWritten(f"{output} is a folder: name a file.")
-    unfinished = output.with_name(f".{output.name}.unfinished")
-    try:
-        unfinished.unlink(missing_ok=True)
-        handle = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "wb") as file:
-            file.writelines(line.encode() for line in lines)
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished.replace(output)
-    except OSError as error:
-        raise NotWritten(f"{output} cannot be written: {error.strerror}.") from None
-    finally:
-        with suppress(OSError):
-            unfinished.unlink(missing_ok=True)
+@group.command("purge")
+@click.option("--now", "slug", metavar="SLUG", help="Everybody of this discussion, due or not.")
+def purge(slug: str | None) -> None:
+    """Erase the registrations whose time has come, and say how many they were."""
+    house.open_keys()
+    receipt = rounds.erase_all(slug) if slug else rounds.erase_due()
+    click.echo(f"Erased {receipt}.")
+    for sentence in rounds.finish():
+        click.echo(sentence)

@@ -1,6 +1,7 @@
 """flask serve: the production server with its mail worker in one process."""
 
 import logging
+import resource
 import signal
 import threading
 import time
@@ -14,12 +15,19 @@ from waitress.server import BaseWSGIServer, create_server
 from .. import faults, house
 from ..settings import is_loopback
 from . import worker
-from .groups import RefusingCommand
+from .groups import RefusingCommand, run_as_service
+from .strict import Channel
 
 # Bodies are kept in memory up to here, and refused beyond: waitress would spill larger ones into
-# temporary files, in the clear. The pages themselves take far less (web.LARGEST_BODY).
-LARGEST_BODY = 2 * 1024 * 1024
+# temporary files, in the clear. The pages themselves take less (web.LARGEST_BODY), and can tell
+# in words that it is too much.
+LARGEST_BODY = 1024 * 1024
 LARGEST_ANSWER = 64 * 1024 * 1024
+LARGEST_HEAD = 32 * 1024
+# Connections held at once, and files that the process needs beside them.
+CONNECTIONS, OTHER_FILES = 4000, 100
+# Seconds of silence after which a connection is closed. Proxies keep theirs for a minute.
+SILENCE = 75
 THREADS = 16
 PORTS = click.IntRange(1, 65535)
 # Seconds that requests and the letter in hand are given to finish after SIGTERM.
@@ -45,7 +53,8 @@ def serve(host: str, port: int, *, without_mail: bool) -> None:
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001
     app.extensions["settings"] = house.settings().on_port(port)
     app.config["BOUND_TO_LOOPBACK"] = is_loopback(host)
-    house.ring()
+    run_as_service()
+    house.open_keys()
     server = _server(app, host, port)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -79,8 +88,10 @@ def _server(app: Flask, host: str, port: int) -> Any:
             ipv6=is_sixth,
             threads=THREADS,
             ident=None,
-            connection_limit=4000,
+            connection_limit=_most_connections(),
+            channel_timeout=SILENCE,
             asyncore_use_poll=True,
+            max_request_header_size=LARGEST_HEAD,
             max_request_body_size=LARGEST_BODY,
             inbuf_overflow=LARGEST_BODY + 1,
             outbuf_overflow=LARGEST_ANSWER,
@@ -95,7 +106,17 @@ def _server(app: Flask, host: str, port: int) -> Any:
         raise click.ClickException(f"{host}:{port} is no address to bind.") from None
     if not isinstance(server, BaseWSGIServer):
         raise click.ClickException(f"{host} names several addresses: give one of them as --host.")
+    server.channel_class = Channel
     return server
+
+
+def _most_connections() -> int:
+    """Return how many connections there are files for; without one, waitress would spin."""
+    _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = CONNECTIONS + OTHER_FILES
+    files = wanted if hard == resource.RLIM_INFINITY else min(hard, wanted)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (files, hard))
+    return max(files - OTHER_FILES, 1)
 
 
 def _stop(stop: threading.Event, server: Any) -> None:

@@ -8,18 +8,11 @@ import threading
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from flask import Flask
+from flask import Flask, current_app
 from sqlalchemy.exc import DBAPIError
 
 from .. import faults, house
-from ..database import (
-    DatabaseBusy,
-    DatabaseUnavailable,
-    is_scrub_due,
-    reading,
-    scrub,
-    writing,
-)
+from ..database import DatabaseBusy, DatabaseUnavailable, reading, writing
 from ..mail import maildir, outbox
 from ..mail.delivery import (
     Delivery,
@@ -30,14 +23,14 @@ from ..mail.delivery import (
 )
 from ..models import Letter
 from ..refusals import Refusal
-from ..services import delivering, erasing, installing, throttling
+from ..services import delivering
+from . import rounds
 
 BATCH = 50
 # Seconds between looks into an empty outbox.
 PAUSE = 1.0
 # Seconds to wait while the server cannot be reached: doubled each time, up to the second.
 FIRST_WAIT, LONGEST_WAIT = 5.0, 300.0
-ROUND = timedelta(hours=1)
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +44,7 @@ def run(
         try:
             with app.app_context():
                 try:
-                    make_round()
+                    rounds.make()
                 finally:  # a round that fails keeps no letter back
                     deliver_due(stop)
             wait = pause
@@ -82,38 +75,32 @@ def deliver_due(stop: threading.Event | None = None) -> int:
     return accepted
 
 
-def make_round() -> None:
-    """Once an hour, erase the registrations whose time has come."""
-    now = house.now()
-    with reading() as session:
-        last = installing.last_round_at(session)
-    if last is not None and timedelta() <= now - last < ROUND:
-        if is_scrub_due():
-            scrub()
-        return
-    total = 0
-    while erased := _erase_some(now):
-        total += erased
-    with writing() as session:
-        throttling.forget(session, now=now)
-        installing.has_made_round(session, now)
-    scrub()
-    if total:
-        log.info("Erased %d registrations whose time had come.", total)
-
-
-def _erase_some(now: datetime) -> int:
-    with writing() as session:
-        return erasing.erase_due(session, letters=house.letters_folder(), now=now)
-
-
 def _claim() -> Sequence[Letter]:
-    now = house.now()
+    now, an_hour = house.now(), house.settings().letters_an_hour
     with reading() as session:
         if not outbox.has_due(session, now):
             return []
+        first = outbox.first_left(session, an_hour, now)
+        if not outbox.has_due(session, now, first=first):
+            _tell_of_waiting(outbox.first_due(session, now), an_hour, now)
+            return []
     with writing() as session:
-        return outbox.claim(session, BATCH, now)
+        first = outbox.first_left(session, an_hour, now)
+        return outbox.claim(session, BATCH, now, first=first)
+
+
+def _tell_of_waiting(count: int, an_hour: int, now: datetime) -> None:
+    """Log, once an hour, that first letters wait for the hour's limit."""
+    told: datetime | None = current_app.extensions.get("told of waiting letters")
+    if told is not None and timedelta() <= now - told < outbox.HOUR:
+        return
+    current_app.extensions["told of waiting letters"] = now
+    log.warning(
+        "%d letters to addresses that anybody could have typed wait in the outbox: "
+        "LETTERS_AN_HOUR lets %d leave in an hour.",
+        count,
+        an_hour,
+    )
 
 
 def _deliver(letters: Sequence[Letter], stop: threading.Event | None) -> int:

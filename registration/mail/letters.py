@@ -134,6 +134,12 @@ def withdrawal(case: Case) -> EmailMessage | None:
     return case.write("withdrawal", invitation)
 
 
+def erasure_date(case: Case) -> EmailMessage | None:
+    """Tell an attendee that what is held is erased later than they were promised."""
+    coming = {RegistrationStatus.CONFIRMED, RegistrationStatus.WAITING}
+    return case.write("erasure_date") if case.registration.status in coming else None
+
+
 _LETTERS: dict[LetterKind, Callable[[Case], EmailMessage | None]] = {
     LetterKind.ADDRESS_CONFIRMATION: address_confirmation,
     LetterKind.CONFIRMATION: confirmation,
@@ -142,6 +148,7 @@ _LETTERS: dict[LetterKind, Callable[[Case], EmailMessage | None]] = {
     LetterKind.LINK: link,
     LetterKind.ADDRESS_CHANGE: address_change,
     LetterKind.WITHDRAWAL: withdrawal,
+    LetterKind.ERASURE_DATE: erasure_date,
 }
 
 

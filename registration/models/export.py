@@ -2,14 +2,17 @@
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, LargeBinary
+from sqlalchemy import JSON, ForeignKey, LargeBinary
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ..database import Model, UtcDateTime
 
 
 class Export(Model):
-    """One CSV file: where it was written, and the SHA-256 of what was written there."""
+    """One CSV file: where it was written, how, and the SHA-256 of what was written there.
+
+    It holds registrations up to `last_id`. A stale one may hold somebody who was erased since.
+    """
 
     __tablename__ = "exports"
 
@@ -19,4 +22,8 @@ class Export(Model):
     )
     path: Mapped[str] = mapped_column(unique=True)
     digest: Mapped[bytes] = mapped_column(LargeBinary)
+    columns: Mapped[list[str]] = mapped_column(JSON)
+    separator: Mapped[str]
+    last_id: Mapped[int]
+    is_stale: Mapped[bool]
     written_at: Mapped[datetime] = mapped_column(UtcDateTime)

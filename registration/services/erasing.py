@@ -1,53 +1,95 @@
 """Erases registrations: their rows, the letters owed or kept, all that is personal."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import ColumnElement, delete, insert, select, update
 from sqlalchemy.orm import Session
 
 from ..mail import maildir
-from ..models import Erasure, Letter, Registration
-from . import seating
+from ..models import Erasure, Export, Letter, Registration
+from . import publishing, seating
 
 # How many registrations one transaction erases: nobody who registers waits long for it.
 BATCH = 200
 
 
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What was erased: whose random ids (for `remembering`), and how many letters. Never who."""
+
+    public_ids: tuple[str, ...] = ()
+    letters: int = 0
+
+    def __add__(self, other: "Receipt") -> "Receipt":
+        return Receipt(self.public_ids + other.public_ids, self.letters + other.letters)
+
+    def __str__(self) -> str:
+        return f"{len(self.public_ids)} registrations and {self.letters} letters"
+
+
 def erase(
     session: Session, registration: Registration, *, letters: Path | None, now: datetime
-) -> None:
+) -> Receipt:
     """Erase one registration for good. `letters` is the folder of kept letters, if there is one.
 
     What remains is its random id, so that a restored backup can be erased again, and, until the
     day ends, how many letters its address may still get (`throttling`). Where somebody else has
-    just erased it, nothing is left to do.
+    just erased it, nothing is left to do. Exports that may hold it are stale from now on.
     """
     with seating.changing(session, registration.discussion_id, now):
         if not seating.is_still_there(session, registration):
-            return
-        _discard_letters(session, registration, letters)
+            return Receipt()
+        count = _discard_letters(session, registration, letters)
         session.execute(insert(Erasure).values(public_id=registration.public_id, at=now))
-        session.execute(delete(Letter).where(Letter.registration_id == registration.id))
+        session.execute(
+            update(Export)
+            .where(Export.discussion_id == registration.discussion_id)
+            .values(is_stale=True)
+        )
         session.delete(registration)
+        return Receipt((registration.public_id,), count)
 
 
-def erase_due(session: Session, *, letters: Path | None, now: datetime) -> int:
-    """Erase a batch of registrations whose time has come, and return how many."""
-    due = session.scalars(
+def erase_due(session: Session, *, letters: Path | None, now: datetime) -> Receipt:
+    """Erase a batch of registrations whose time has come; an empty receipt if there is none."""
+    return _erase_some(session, Registration.erase_at <= now, letters, now)
+
+
+def erase_all(session: Session, slug: str, *, letters: Path | None, now: datetime) -> Receipt:
+    """Erase a batch of a discussion's registrations, due or not. Raises `NoSuchDiscussion`."""
+    of_it = Registration.discussion_id == publishing.identify(session, slug)
+    return _erase_some(session, of_it, letters, now)
+
+
+def erase_again(
+    session: Session, public_ids: Sequence[str], *, letters: Path | None, now: datetime
+) -> Receipt:
+    """Erase those that were erased before, and have come back with a backup."""
+    return _erase_some(session, Registration.public_id.in_(public_ids), letters, now)
+
+
+def _erase_some(
+    session: Session, which: ColumnElement[bool], letters: Path | None, now: datetime
+) -> Receipt:
+    found = session.scalars(
         select(Registration)
-        .where(Registration.erase_at <= now)
+        .where(which)
         .order_by(Registration.discussion_id, Registration.erase_at)
         .limit(BATCH)
     ).all()
-    for registration in due:
-        erase(session, registration, letters=letters, now=now)
-    return len(due)
+    receipts = (erase(session, item, letters=letters, now=now) for item in found)
+    return sum(receipts, Receipt())
 
 
-def _discard_letters(session: Session, registration: Registration, letters: Path | None) -> None:
-    if letters is None:
-        return
-    owed = select(Letter.message_id).where(Letter.registration_id == registration.id)
-    for message_id in session.scalars(owed):
-        maildir.discard(letters, maildir.key_of(message_id))
+def _discard_letters(session: Session, registration: Registration, folder: Path | None) -> int:
+    gone = (
+        delete(Letter).where(Letter.registration_id == registration.id).returning(Letter.message_id)
+    )
+    message_ids = session.scalars(gone).all()
+    if folder:
+        for message_id in message_ids:
+            maildir.discard(folder, maildir.key_of(message_id))
+    return len(message_ids)

@@ -90,14 +90,19 @@ def _questions(session: Session, discussion: Discussion) -> list[str]:
     return list(dict.fromkeys(asked))
 
 
-def attendees(reading: Reading, slug: str, ring: RingOf) -> Iterator[dict[str, str]]:
-    """Return each registration of a discussion as its columns by name, in order of arrival."""
+def attendees(
+    reading: Reading, slug: str, ring: RingOf, until: int | None = None
+) -> Iterator[dict[str, str]]:
+    """Return each registration of a discussion as its columns by name, in order of arrival.
+
+    With `until`, only those whose id is not above it.
+    """
     with reading() as session:
         discussion_id = find(session, slug).id
     last = 0
     while True:
         with reading() as session:
-            rows, keys = _step(session, discussion_id, last), ring(session)
+            rows, keys = _step(session, discussion_id, last, until), ring(session)
         if not rows:
             return
         for row in rows:
@@ -121,7 +126,7 @@ def lines(
         buffer.truncate()
 
 
-def _step(session: Session, discussion_id: int, last: int) -> Sequence[Row[Any]]:
+def _step(session: Session, discussion_id: int, last: int, until: int | None) -> Sequence[Row[Any]]:
     columns: Any = Registration.__table__.columns
     latest = (
         select(Letter.state)
@@ -130,12 +135,15 @@ def _step(session: Session, discussion_id: int, last: int) -> Sequence[Row[Any]]
         .limit(1)
         .scalar_subquery()
     )
-    rows: Sequence[Any] = session.execute(
+    wanted = (
         select(*columns, latest.label("letter_state"))
         .where(Registration.discussion_id == discussion_id, Registration.id > last)
         .order_by(Registration.id)
         .limit(STEP)
-    ).all()
+    )
+    if until is not None:
+        wanted = wanted.where(Registration.id <= until)
+    rows: Sequence[Any] = session.execute(wanted).all()
     return rows
 
 

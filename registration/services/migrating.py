@@ -39,16 +39,24 @@ def upgrade(engine: Engine, folder: Path = FOLDER) -> None:
 
     Raises `SchemaNewer`, `UpgradeFailed`.
     """
-    with phrased(), _locked(engine) as connection:
-        config = _config(folder)
-        _refuse_newer(connection, ScriptDirectory.from_config(config))
-        config.attributes["connection"] = connection
-        try:
-            command.upgrade(config, "head")
-        except DBAPIError as error:
-            said = str(error.orig).partition("\n")[0]
-            raise UpgradeFailed(f"The upgrade failed, and changed nothing: {said}.") from error
-        _refuse_broken_references(connection)
+    with phrased(), alone(engine) as connection:
+        upgrade_within(connection, folder)
+
+
+def upgrade_within(connection: Connection, folder: Path = FOLDER) -> None:
+    """Bring the tables up to date in the transaction that `alone` opened.
+
+    Raises `SchemaNewer`, `UpgradeFailed`.
+    """
+    config = _config(folder)
+    _refuse_newer(connection, ScriptDirectory.from_config(config))
+    config.attributes["connection"] = connection
+    try:
+        command.upgrade(config, "head")
+    except DBAPIError as error:
+        said = str(error.orig).partition("\n")[0]
+        raise UpgradeFailed(f"The upgrade failed, and changed nothing: {said}.") from error
+    _refuse_broken_references(connection)
 
 
 def _refuse_broken_references(connection: Connection) -> None:
@@ -94,7 +102,7 @@ def _refuse_newer(connection: Connection, scripts: ScriptDirectory) -> None:
 
 
 @contextmanager
-def _locked(engine: Engine) -> Iterator[Connection]:
+def alone(engine: Engine) -> Iterator[Connection]:
     """Open a transaction that no other upgrade runs beside."""
     with engine.execution_options(writes=True).connect() as connection:
         if engine.dialect.name == "sqlite":

@@ -9,7 +9,15 @@ from sqlalchemy import ColumnElement, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from ..models import Announcement, Discussion, DiscussionStatus, Registration, Revision
+from ..mail import outbox
+from ..models import (
+    Announcement,
+    Discussion,
+    DiscussionStatus,
+    LetterKind,
+    Registration,
+    Revision,
+)
 from ..refusals import Refusal
 from ..settings import Settings
 from .installing import content_has_changed
@@ -74,7 +82,7 @@ def publish(
     discussion.file_digest = announcement.digest
     if changed or is_off:
         _amend(session, discussion, announcement, now)
-        _keep_until_after(session, discussion, settings)
+        _keep_until_after(session, discussion, settings, now)
     outcome = Outcome.AMENDED if changed else Outcome.UNCHANGED
     return Publication(slug, Outcome.PUBLISHED if is_off else outcome, changed)
 
@@ -126,10 +134,15 @@ def _amend(
     _has_changed(session, discussion, now)
 
 
-def _keep_until_after(session: Session, discussion: Discussion, settings: Settings) -> None:
-    """See to it that nobody who comes is erased before a discussion that was moved."""
+def _keep_until_after(
+    session: Session, discussion: Discussion, settings: Settings, now: datetime
+) -> None:
+    """See to it that nobody who comes is erased before a discussion that was moved.
+
+    Each is told by letter: a promised date moves later only so.
+    """
     erase_at = discussion.ends_at + timedelta(days=settings.retention_days)
-    session.execute(
+    later = session.scalars(
         update(Registration)
         .where(
             Registration.discussion_id == discussion.id,
@@ -138,6 +151,15 @@ def _keep_until_after(session: Session, discussion: Discussion, settings: Settin
             Registration.erase_at < erase_at,
         )
         .values(erase_at=erase_at)
+        .returning(Registration.id)
+    ).all()
+    outbox.post_all(
+        session,
+        sorted(later),
+        LetterKind.ERASURE_DATE,
+        revision=discussion.version,
+        host=settings.host,
+        now=now,
     )
 
 

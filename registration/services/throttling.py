@@ -1,19 +1,66 @@
-"""Limits what one address may cause: buckets of tokens in the database.
+"""Limits what one address, one client and everybody may cause: buckets of tokens in the database.
 
 A bucket's key is an HMAC of whom it is for and of the day, so that the table alone tells nothing
 of anybody. Who has the key ring too could try an address; the buckets of a day are removed when
-it is over.
+it is over. A new day begins with full buckets.
 """
 
-from datetime import UTC, datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import delete
+from sqlalchemy import ColumnElement, bindparam, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
+from ..database import rows
+from ..mail import outbox
 from ..models import Throttle
+from ..refusals import Refusal
 from ..sealing import Ring
+from ..settings import Settings
+
+# An empty bucket is full again after this.
+SPAN = timedelta(hours=1)
+# Clocks that work together differ by less. What is from later still, a wrong clock has written.
+SKEW = timedelta(minutes=1)
+_TABLE = rows(Throttle)
+_INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+_TAKEN = (
+    update(_TABLE)
+    .where(_TABLE.c.bucket_key == bindparam("key"))
+    .values(tokens=bindparam("left"), at=bindparam("as_of"))
+)
+
+
+class TooManyForms(Refusal):
+    """As many forms have come as are taken in an hour; after `wait`, the next one may be."""
+
+    def __init__(self, wait: timedelta) -> None:
+        self.wait = wait
+        super().__init__("Too many forms have come just now: send this one again later.")
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """Holds up to `capacity` tokens; as many flow in, evenly, in `SPAN`."""
+
+    name: tuple[str, ...]
+    capacity: int
+
+    def level(self, tokens: float, at: datetime, now: datetime) -> tuple[float, datetime]:
+        """Return how many tokens are there now, if there were `tokens` at `at`; and as of when."""
+        if at - now > SKEW:
+            return self.capacity, now
+        # Who was a moment later here may have written already: time does not flow in twice.
+        passed = max(now - at, timedelta())
+        return min(self.capacity, tokens + self.capacity * (passed / SPAN)), max(at, now)
+
+    def refuse_if_empty(self, level: float) -> None:
+        """Raise `TooManyForms` unless there is a token."""
+        if level < 1:
+            raise TooManyForms(SPAN * ((1 - level) / self.capacity))
 
 
 def take(session: Session, *bucket: str, capacity: int, ring: Ring, now: datetime) -> bool:
@@ -22,22 +69,80 @@ def take(session: Session, *bucket: str, capacity: int, ring: Ring, now: datetim
     Returns False if it is empty. Either way the row is written: the time this takes does not
     tell which. It is one statement, so that nobody who asks at the same moment gets a token more.
     """
-    key = ring.index("throttle", now.date().isoformat(), *bucket)
-    inserting: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
-    first = inserting[session.get_bind().dialect.name](Throttle)
-    taken = (
-        first.values(bucket_key=key, tokens=capacity - 1, at=now)
-        .on_conflict_do_update(
-            index_elements=[Throttle.bucket_key],
-            set_={Throttle.tokens: Throttle.tokens - 1, Throttle.at: now},
-        )
-        .returning(Throttle.tokens)
-    )
-    left: float = session.scalars(taken).one()
+    full = {"bucket_key": _key(ring, bucket, now), "tokens": capacity - 1, "at": now}
+    less = {"tokens": _TABLE.c.tokens - 1, "at": now}
+    left: float = session.scalars(_upsert(session, less, _TABLE.c.tokens).values(full)).one()
     return left >= 0
+
+
+def for_form(settings: Settings, *, client: str, discussion: str = "") -> list[Bucket]:
+    """Return the buckets that a form takes a token from: everybody's, a discussion's, a client's.
+
+    `discussion` is empty for a form that is about none, `client` where all clients look alike.
+    """
+    limit = settings.forms_an_hour
+    buckets = [Bucket(("forms",), limit)]
+    if discussion:
+        buckets.append(Bucket(("forms", "discussion", discussion), limit // 2))
+    if client:
+        buckets.append(Bucket(("forms", "client", client), limit // 10))
+    return buckets
+
+
+def look(session: Session, buckets: Sequence[Bucket], *, ring: Ring, now: datetime) -> None:
+    """Raise `TooManyForms` if a bucket is empty. It writes nothing: a flood costs no lock."""
+    keyed = _keyed(buckets, ring, now)
+    for key, tokens, at in session.execute(select(_TABLE).where(_TABLE.c.bucket_key.in_(keyed))):
+        keyed[key].refuse_if_empty(keyed[key].level(tokens, at, now)[0])
+
+
+def take_each(session: Session, buckets: Sequence[Bucket], *, ring: Ring, now: datetime) -> None:
+    """Take a token from each bucket, or raise `TooManyForms`: then nothing is to be kept.
+
+    The rows stay locked until the transaction ends, so that nobody gets a token more.
+    """
+    keyed = _keyed(buckets, ring, now)
+    left = []
+    for key, tokens, at in _locked(session, keyed, now):
+        level, as_of = keyed[key].level(tokens, at, now)
+        keyed[key].refuse_if_empty(level)
+        left.append({"key": key, "left": level - 1, "as_of": as_of})
+    session.execute(_TAKEN, left)
+
+
+def breaker_is_open(session: Session, *, settings: Settings, now: datetime) -> bool:
+    """Whether first letters wait because as many as may have left in the last hour."""
+    limit = settings.letters_an_hour
+    return outbox.first_due(session, now) > 0 and not outbox.first_left(session, limit, now)
 
 
 def forget(session: Session, *, now: datetime) -> None:
     """Remove the buckets of days gone by: their keys cannot come again."""
     today = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     session.execute(delete(Throttle).where(Throttle.at < today))
+
+
+def _key(ring: Ring, name: Sequence[str], now: datetime) -> bytes:
+    return ring.index("throttle", now.astimezone(UTC).date().isoformat(), *name)
+
+
+def _keyed(buckets: Sequence[Bucket], ring: Ring, now: datetime) -> dict[bytes, Bucket]:
+    return {_key(ring, bucket.name, now): bucket for bucket in buckets}
+
+
+def _locked(session: Session, keyed: Mapping[bytes, Bucket], now: datetime) -> Sequence[Any]:
+    """Return key, tokens and time of each bucket, made full where it is new, and lock them all."""
+    full = [
+        {"bucket_key": key, "tokens": bucket.capacity, "at": now} for key, bucket in keyed.items()
+    ]
+    # On a row that is there already this changes nothing, but it locks and returns it.
+    locking = _upsert(session, {"tokens": _TABLE.c.tokens}, *_TABLE.c)
+    return session.execute(locking, full).all()
+
+
+def _upsert(session: Session, change: dict[str, Any], *returned: ColumnElement[Any]) -> Any:
+    """Return an INSERT that makes `change` to a row that is there already."""
+    adding = _INSERT[session.get_bind().dialect.name](_TABLE)
+    return adding.on_conflict_do_update(
+        index_elements=[_TABLE.c.bucket_key], set_=change
+    ).returning(*returned)

@@ -10,13 +10,15 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from .. import house
 from ..refusals import Refusal
 from ..settings import Settings
-from . import assets, errors, headers, mailbox, own_page, public
+from . import assets, errors, headers, health, hosts, mailbox, own_page, public
+from .sessions import Sessions
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
-# Twenty long answers in the widest script, percent-encoded, fit.
-LARGEST_BODY = 512 * 1024
+# Twenty long answers in the widest script, percent-encoded, fit. Werkzeug writes what is sent as a
+# file into a temporary one, in the clear, if it is larger than this.
+LARGEST_BODY = 500 * 1024
 CSRF_LIFE = 6 * 60 * 60
 # Seconds that every accepted form takes at least: more than any address needs.
 ANSWER_FLOOR = 0.05
@@ -26,7 +28,6 @@ def init_app(app: Flask, settings: Settings) -> None:
     """Give `app` its pages, and let it believe only what it may of a request."""
     secure = settings.public_url.startswith("https:")
     app.config.update(
-        TRUSTED_HOSTS=_hosts(settings),
         MAX_CONTENT_LENGTH=LARGEST_BODY,
         MAX_FORM_MEMORY_SIZE=LARGEST_BODY,
         SESSION_COOKIE_NAME="__Host-session" if secure else "session",
@@ -36,14 +37,17 @@ def init_app(app: Flask, settings: Settings) -> None:
         WTF_CSRF_TIME_LIMIT=CSRF_LIFE,
         ANSWER_FLOOR=ANSWER_FLOOR,
     )
-    app.url_map.strict_slashes = False
+    app.session_interface = Sessions()
+    # Otherwise it redirects to what the Host header says.
+    app.url_map.strict_slashes = app.url_map.merge_slashes = False
     # own_page adds its addresses to the blueprint of registrations.
-    for place in (public, own_page, mailbox):
+    for place in (public, own_page, mailbox, health):
         app.register_blueprint(place.place)
     app.jinja_env.globals.update(
         site_name=lambda: house.settings().site_name, contact=lambda: house.settings().contact
     )
     assets.init_app(app)
+    hosts.init_app(app)
     errors.init_app(app)
     headers.init_app(app)
     _open_keys_first(app)
@@ -68,7 +72,3 @@ def _open_keys_first(app: Flask) -> None:
         return inner(environ, start_response)
 
     app.wsgi_app = opening  # type: ignore[method-assign]
-
-
-def _hosts(settings: Settings) -> list[str]:
-    return [settings.host] if settings.is_public else ["127.0.0.1", "localhost"]

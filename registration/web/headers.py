@@ -1,6 +1,9 @@
 """The headers that every answer carries: what a browser may do with it, and who may keep it."""
 
-from flask import Flask, Response, request
+from flask import Flask, Response, request, url_for
+
+from .. import house
+from .hosts import is_onion
 
 _POLICY = {
     "default-src": "'none'",
@@ -11,6 +14,15 @@ _POLICY = {
     "form-action": "'self'",
     "base-uri": "'none'",
     "frame-ancestors": "'none'",
+}
+
+# Whose addresses say nothing of anybody.
+_PUBLIC = {
+    "public.agenda",
+    "public.discussion",
+    "public.privacy",
+    "registrations.form",
+    "registrations.find",
 }
 
 
@@ -33,6 +45,15 @@ def _set_headers(response: Response) -> Response:
     headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
     headers.setdefault("Permissions-Policy", "camera=(), geolocation=(), microphone=()")
     headers.setdefault("Cache-Control", "no-store")
-    if request.is_secure:
+    # Neither promise of https nor offer of the onion address makes sense at that address.
+    if request.is_secure and not is_onion():
         headers.setdefault("Strict-Transport-Security", "max-age=31536000")
+        _offer_onion(response)
     return response
+
+
+def _offer_onion(response: Response) -> None:
+    """Tell Tor Browser where the same page is an onion service; it obeys on https alone."""
+    onion, endpoint = house.settings().onion_url, request.endpoint
+    if onion and endpoint in _PUBLIC and response.status_code == 200:
+        response.headers["Onion-Location"] = onion + url_for(endpoint, **(request.view_args or {}))

@@ -9,12 +9,12 @@ from email.message import EmailMessage
 from email.policy import default
 from pathlib import Path
 
-from flask import Blueprint, Response, abort, current_app, render_template, request
+from flask import Blueprint, Response, abort, current_app, render_template
 
 from .. import house
 from ..mail import maildir
-from ..settings import is_loopback
 from .headers import content_security_policy
+from .hosts import is_from_this_machine
 
 MOST = 200
 
@@ -23,14 +23,11 @@ place = Blueprint("mailbox", __name__, url_prefix="/letters")
 
 def is_open() -> bool:
     """Whether the mailbox may be seen by whoever sent this request."""
-    forwarded = [name for name, _value in request.headers if name.startswith("X-Forwarded")]
     return bool(
         house.letters_folder() is not None
         and not house.settings().is_public
         and current_app.config.get("BOUND_TO_LOOPBACK")
-        and is_loopback(request.remote_addr or "")
-        and not forwarded
-        and "Forwarded" not in request.headers
+        and is_from_this_machine()
     )
 
 
@@ -106,6 +103,4 @@ def _message(key: str) -> EmailMessage:
         content = maildir.folder_at(_folder()).get_bytes(key)
     except KeyError:
         abort(404)
-    message = message_from_bytes(content, policy=default)
-    assert isinstance(message, EmailMessage)  # noqa: S101  # what the policy makes
-    return message
+    return message_from_bytes(content, policy=default)

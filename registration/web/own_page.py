@@ -7,15 +7,15 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from .. import house
 from ..calendars import personal
-from ..database import DatabaseBusy, DatabaseUnavailable, reading, scrub, writing
+from ..database import reading, writing
 from ..models import Discussion, RegistrationStatus
 from ..refusals import Refusal
 from ..services import attending, erasing, registering, seating
 from . import forms
-from .faults import log_refusal
 from .forms import EntryForm
+from .limits import NOT_NOW, Later, later, taking
 from .public import CALENDAR
-from .registrations import RETRY, place
+from .registrations import place
 
 
 class RegistrationEnded(Refusal):
@@ -86,8 +86,10 @@ def erase(token: str) -> BaseResponse | tuple[str, int]:
         return _own_page(token, is_stale=True), 422
     with writing() as session:
         registration, _discussion = attending.by_token(session, token)
-        erasing.erase(session, registration, letters=house.letters_folder(), now=house.now())
-    scrub()
+        receipt = erasing.erase(
+            session, registration, letters=house.letters_folder(), now=house.now()
+        )
+    house.remember(receipt)
     return redirect(url_for("registrations.erased"), 303)
 
 
@@ -101,11 +103,11 @@ def change(token: str) -> BaseResponse | tuple[str, int, dict[str, str]]:
     if not typed.validate():
         return _own_page(token, typed, is_stale=forms.is_stale(typed)), 422, {}
     try:
-        with writing() as session:
+        with taking() as session:
             attending.change(session, token, typed.entry(), **house.means(session))
-    except (DatabaseBusy, DatabaseUnavailable) as refusal:
-        log_refusal(refusal)
-        return _own_page(token, typed, is_busy=True), 503, RETRY
+    except NOT_NOW as refusal:
+        wait = later(refusal)
+        return _own_page(token, typed, wait=wait), wait.status, wait.headers
     return _to_page(token)
 
 
@@ -150,7 +152,7 @@ def _own_page(
     typed: EntryForm | None = None,
     *,
     is_stale: bool = False,
-    is_busy: bool = False,
+    wait: Later | None = None,
 ) -> str:
     with reading() as session:
         registration, discussion = attending.by_token(session, token)
@@ -166,7 +168,7 @@ def _own_page(
         form=typed or forms.change(discussion.content, attendee),
         is_changing=typed is not None,
         is_stale=is_stale,
-        is_busy=is_busy,
+        wait=wait,
         is_open=discussion.takes_registrations(house.now()),
         tense=discussion.when.tense(house.now()),
         links=house.links(),

@@ -1,9 +1,10 @@
 """What everybody may see: the agenda, a discussion, its calendar, and what this site promises."""
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
+from urllib.parse import quote
 
-from flask import Blueprint, Response, redirect, render_template, url_for
+from flask import Blueprint, Response, abort, redirect, render_template, url_for
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as BaseResponse
 
@@ -19,6 +20,7 @@ from .kept import Made, kept
 
 HTML = "text/html; charset=utf-8"
 CALENDAR = "text/calendar; charset=utf-8"
+PLAIN = "text/plain; charset=utf-8"
 ROBOTS = b"User-agent: *\nAllow: /registrations/calendar/\nDisallow: /registrations/\n"
 
 place = Blueprint("public", __name__)
@@ -67,7 +69,16 @@ def privacy() -> Response:
 @place.get("/robots.txt")
 def robots() -> Response:
     """Calendars may be read by robots, personal ones too: Google's calendar obeys this file."""
-    return kept(lambda _session, _now: Made(ROBOTS, "text/plain; charset=utf-8", None))
+    return kept(lambda _session, _now: Made(ROBOTS, PLAIN, None))
+
+
+@place.get("/.well-known/security.txt")
+def security() -> Response:
+    """Whom to tell of a weakness (RFC 9116); not there without a CONTACT."""
+    contact = house.settings().contact
+    if contact is None:
+        abort(404)
+    return kept(lambda _session, now: _security(contact, now))
 
 
 def published(session: Session, slug: str) -> Discussion:
@@ -130,6 +141,28 @@ def _static(template: str) -> Made:
         template, settings=house.settings(), links=house.links(), unconfirmed=UNCONFIRMED_LIFE
     )
     return Made(html.encode(), HTML, None)
+
+
+def _security(contact: str, now: datetime) -> Made:
+    """Write security.txt: the same bytes for a month, and good for another ten."""
+    fields = [
+        f"Contact: mailto:{quote(contact, safe='@')}",
+        f"Expires: {_month(now, 11).isoformat()}",
+        "Preferred-Languages: en",
+    ]
+    links = house.links()
+    # RFC 9116 2.5.2: where it is read over http, no address can be stated.
+    if links.root.startswith("https:"):
+        fields.append(f"Canonical: {links.security()}")
+    body = "".join(f"{field}\n" for field in fields)
+    return Made(body.encode(), PLAIN, None, _month(now, 1))
+
+
+def _month(now: datetime, later: int) -> datetime:
+    """Return when the month begins (UTC) that is so many later."""
+    at = now.astimezone(UTC)
+    years, month = divmod(at.month - 1 + later, 12)
+    return datetime(at.year + years, month + 1, 1, tzinfo=UTC)
 
 
 def _timed(html: str, until: datetime | None) -> Made:

@@ -3,20 +3,19 @@
 import time
 
 from flask import Blueprint, current_app, redirect, render_template, url_for
+from flask_wtf import FlaskForm
 from werkzeug.wrappers import Response as BaseResponse
 
 from .. import house
-from ..database import DatabaseBusy, DatabaseUnavailable, reading, writing
+from ..database import DatabaseBusy, DatabaseUnavailable, reading
 from ..models import Discussion
 from ..services import attending, registering, seating
 from ..services.registering import RegistrationClosed
 from . import forms
-from .faults import log_refusal
 from .forms import EntryForm
+from .limits import NOT_NOW, Later, later, taking
 from .mailbox import is_open as shows_letters
 from .public import published
-
-RETRY = {"Retry-After": "60"}
 
 place = Blueprint("registrations", __name__)
 
@@ -38,13 +37,13 @@ def submit(slug: str) -> BaseResponse | tuple[str, int, dict[str, str]]:
     if not typed.validate():
         return _form_page(discussion, typed, is_full=is_full), 422, {}
     try:
-        with writing() as session:
+        with taking(discussion.uid) as session:
             registering.register(session, slug, typed.entry(), **house.means(session))
     except RegistrationClosed:
         return _form_page(discussion, typed, is_full=is_full), 409, {}
-    except (DatabaseBusy, DatabaseUnavailable) as refusal:
-        log_refusal(refusal)
-        return _form_page(discussion, typed, is_full=is_full, is_busy=True), 503, RETRY
+    except NOT_NOW as refusal:
+        wait = later(refusal)
+        return _form_page(discussion, typed, is_full=is_full, wait=wait), wait.status, wait.headers
     _wait_since(started)
     return redirect(url_for("registrations.registered", slug=slug), 303)
 
@@ -65,8 +64,7 @@ def registered(slug: str) -> str:
 @place.get("/registrations/find")
 def find() -> str:
     """Ask for one's personal link."""
-    typed = forms.address(house.now())
-    return render_template("registrations/find.html", form=typed, is_busy=False)
+    return _find_page(forms.address(house.now()))
 
 
 @place.post("/registrations/find")
@@ -75,13 +73,13 @@ def send_links() -> BaseResponse | tuple[str, int, dict[str, str]]:
     started = time.monotonic()
     typed = forms.address(house.now())
     if not typed.validate():
-        return render_template("registrations/find.html", form=typed, is_busy=False), 422, {}
+        return _find_page(typed), 422, {}
     try:
-        with writing() as session:
+        with taking() as session:
             attending.send_links(session, typed["email"].address, **house.means(session))
-    except (DatabaseBusy, DatabaseUnavailable) as refusal:
-        log_refusal(refusal)
-        return render_template("registrations/find.html", form=typed, is_busy=True), 503, RETRY
+    except NOT_NOW as refusal:
+        wait = later(refusal)
+        return _find_page(typed, wait), wait.status, wait.headers
     _wait_since(started)
     return redirect(url_for("registrations.sent"), 303)
 
@@ -116,8 +114,12 @@ def _asked_for(slug: str) -> tuple[Discussion, bool]:
     return last[slug]
 
 
+def _find_page(typed: FlaskForm, wait: Later | None = None) -> str:
+    return render_template("registrations/find.html", form=typed, wait=wait)
+
+
 def _form_page(
-    discussion: Discussion, typed: EntryForm, *, is_full: bool, is_busy: bool = False
+    discussion: Discussion, typed: EntryForm, *, is_full: bool, wait: Later | None = None
 ) -> str:
     now = house.now()
     return render_template(
@@ -127,7 +129,7 @@ def _form_page(
         tense=discussion.when.tense(now),
         is_open=discussion.takes_registrations(now),
         is_full=is_full,
-        is_busy=is_busy,
+        wait=wait,
         is_stale=forms.is_stale(typed),
         erase_at=registering.erase_at(discussion, now, house.settings()),
         unconfirmed=registering.UNCONFIRMED_LIFE,

@@ -1,16 +1,21 @@
 """flask database: every fault is one sentence and exit status 1, and nothing is changed by it."""
 
+import json
 import os
+import shutil
 import sqlite3
 from contextlib import closing
+from contextvars import Context
 from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 
 from registration import create_app, database
+from registration.models import Installation
 from registration.services import migrating
 
+from .. import builders
 from ..conftest import install
 from ..machine import program
 from ..server import flask
@@ -19,10 +24,11 @@ COMMANDS = pytest.mark.parametrize("command", ["check", "upgrade"])
 sqlite = pytest.mark.parametrize("instance", ["sqlite"], indirect=True)
 
 
-def run(settings: dict[str, str], command: str) -> tuple[int, str]:
+def run(settings: dict[str, str], *command: str, clock=None) -> tuple[int, str]:
     """Run `flask database <command>` and return its status and what it said."""
-    app = create_app(settings)
-    done = app.test_cli_runner().invoke(args=["database", command])
+    app = create_app(settings, clock=clock)
+    # Whatever app a test has open is not the one that is meant.
+    done = Context().run(app.test_cli_runner().invoke, args=["database", *command])
     with app.app_context():
         database.engine().dispose()
     assert isinstance(done.exception, SystemExit | None), done.exception
@@ -213,4 +219,95 @@ def test_refused_settings_are_told_without_a_traceback(tmp_path):
     assert ran.stderr == (
         "The settings are refused.\n"
         "  REGISTRATION_RETENTION_DAYS must be a whole number from 1 to 3650.\n"
+    )
+
+
+@pytest.fixture
+def backup(app, clock, tmp_path) -> Path:
+    """A backup with one registration, and a letter that was sent since."""
+    builders.publish()
+    builders.register()
+    file = tmp_path / "backup"
+    command = ["database", "backup", str(file)]
+    done = app.test_cli_runner().invoke(args=command)
+    said = f"{file} is a whole backup. The keys are not in it: keep them apart.\n"
+    assert (done.exit_code, done.output) == (0, said)
+    with database.reading() as session:
+        assert session.get_one(Installation, 1).last_backup_at == clock.now
+    return file
+
+
+@sqlite
+def test_restore_says_what_it_did(backup, elsewhere, clock):
+    keys = Path(elsewhere["INSTANCE"], "keys")
+    status, said = run(elsewhere, "restore", str(backup), clock=clock)
+    assert (status, said.splitlines()) == (
+        0,
+        [
+            "The backup of 2026-03-02 12:00 UTC is restored.",
+            "Discussions: 1. Registrations: 1.",
+            "Erased again: 0. Erased as due: 0.",
+            f"{keys} has no list of erasures: whoever was erased since is back.",
+            "Letters held: 1. `flask outbox list` shows them; to send them: flask outbox retry 1",
+        ],
+    )
+    assert run(elsewhere, "check")[0] == 0
+    status, said = run(elsewhere, "restore", str(backup), clock=clock)
+    assert status == 1
+    assert_one_sentence(said)
+
+
+@sqlite
+@pytest.mark.parametrize("elsewhere", ["sqlite"], indirect=True)
+def test_restore_says_as_json_what_it_did(backup, elsewhere, clock):
+    status, said = run(elsewhere, "restore", str(backup), "--json", clock=clock)
+    assert (status, json.loads(said)) == (
+        0,
+        {
+            "backed_up_at": "2026-03-02T12:00:00+00:00",
+            "discussions": 1,
+            "registrations": 1,
+            "erased_again": 0,
+            "erased_as_due": 0,
+            "held": [1],
+            "is_list_there": False,
+            "has_newer_key": False,
+        },
+    )
+
+
+@sqlite
+@pytest.mark.parametrize("elsewhere", ["sqlite"], indirect=True)
+def test_restore_tells_of_a_newer_key(app, backup, elsewhere, clock):
+    assert app.test_cli_runner().invoke(args=["keys", "rotate"]).exit_code == 0
+    keys = Path(elsewhere["INSTANCE"], "keys")
+    shutil.copytree(app.extensions["settings"].keys, keys, dirs_exist_ok=True)
+    said = run(elsewhere, "restore", str(backup), clock=clock)[1]
+    assert f"{keys} has a newer key: `flask keys rotate` seals everything anew.\n" in said
+
+
+@sqlite
+def test_a_backup_that_cannot_be_made_is_told(instance, tmp_path):
+    for place in (tmp_path, tmp_path / "missing" / "backup"):
+        status, said = run(instance, "backup", str(place))
+        assert status == 1
+        assert_one_sentence(said)
+
+
+def test_there_is_nothing_to_back_up_where_there_is_no_database(elsewhere, tmp_path):
+    status, said = run(elsewhere, "backup", str(tmp_path / "backup"))
+    assert status == 1
+    assert_one_sentence(said)
+    assert "run `flask database upgrade`" in said
+    assert not (tmp_path / "backup").exists()
+
+
+def test_a_folder_that_cannot_be_written_gets_no_backup(instance, tmp_path, without_privileges):
+    folder = tmp_path / "backups"
+    folder.mkdir(mode=0o500)
+    command = ("database", "backup", str(folder / "backup"))
+    done = flask(instance, *command, before=without_privileges, text=True)
+    assert (done.returncode, done.stderr) == (
+        1,
+        f"Error: {folder}/backup cannot be written: Permission denied.\n",
     )

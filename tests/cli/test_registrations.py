@@ -16,6 +16,8 @@ from registration.models import Registration
 
 from .. import builders
 
+LATER = "for as long as it is neither moved nor changed.\n"
+
 
 def run(app: Flask, *words: str) -> Result:
     done = app.test_cli_runner().invoke(args=["registrations", *words])
@@ -84,7 +86,8 @@ def test_output_is_for_its_owner_only_and_replaces_an_older_one(two, tmp_path):
         done = run(two, "export", "water", "--output", str(file))
     finally:
         os.umask(before)
-    assert (done.exit_code, done.output) == (0, "")
+    assert (done.exit_code, done.stdout) == (0, "")
+    assert done.stderr == f"{file} is kept free of whoever is erased, " + LATER
     assert file.stat().st_mode & 0o777 == 0o600
     assert file.read_bytes() == run(two, "export", "water").stdout_bytes
     assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["attendees.csv"]
@@ -111,7 +114,8 @@ def test_output_that_cannot_be_written_is_told(two, tmp_path, monkeypatch, place
     before = sorted(tmp_path.rglob("*"))
     done = run(two, "export", "water", "--output", place)
     assert done.exit_code == 1
-    assert done.stderr.startswith(f"Error: {place} ")
+    named = Path(place).absolute() if Path(place).name else place
+    assert done.stderr.startswith(f"Error: {named} ")
     assert done.stderr.count("\n") == 1
     assert sorted(tmp_path.rglob("*")) == before
 

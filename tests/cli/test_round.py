@@ -5,7 +5,7 @@ from datetime import timedelta
 from sqlalchemy import text
 
 from registration import database
-from registration.cli import worker
+from registration.cli import rounds
 from registration.database import reading, writing
 from registration.models import Letter, Registration
 from registration.services import attending, erasing
@@ -20,7 +20,7 @@ def test_a_round_erases_what_is_due_and_leaves_the_rest(app, clock):
     builders.confirm("person2@example.net")
     builders.deliver()
     clock.advance(hours=72)
-    worker.make_round()
+    rounds.make()
     with reading() as session:
         assert session.query(Registration).count() == 1
     assert [letter["To"] for letter in builders.kept_letters(app)] == ["person2@example.net"]
@@ -29,27 +29,27 @@ def test_a_round_erases_what_is_due_and_leaves_the_rest(app, clock):
 
 def test_a_round_is_made_once_an_hour(app, clock):
     builders.publish()
-    worker.make_round()
+    rounds.make()
     builders.register()
     with writing() as session:
         session.query(Registration).update({"erase_at": clock.now})
     clock.advance(minutes=59)
-    worker.make_round()
+    rounds.make()
     with reading() as session:
         assert session.query(Registration).count() == 1
     clock.advance(minutes=1)
-    worker.make_round()
+    rounds.make()
     with reading() as session:
         assert session.query(Registration).count() == 0
 
 
 def test_a_round_is_made_when_the_clock_was_put_back(app, clock):
-    worker.make_round()
+    rounds.make()
     clock.now -= timedelta(days=400)
     owe("aigerim@example.org")
     with writing() as session:
         session.query(Registration).update({"erase_at": clock.now})
-    worker.make_round()
+    rounds.make()
     with reading() as session:
         assert session.query(Registration).count() == 0
 
@@ -67,7 +67,7 @@ def test_delivering_once_erases_what_is_due_too(app, clock):
 def test_a_journal_in_use_is_emptied_when_it_is_free(app, clock):
     builders.publish()
     person = builders.register_and_confirm()
-    worker.make_round()
+    rounds.make()
     journal = app.extensions["settings"].instance / "registration.sqlite3-wal"
     with reading() as session:
         session.execute(text("SELECT 1 FROM registrations")).all()  # holds a snapshot
@@ -76,7 +76,7 @@ def test_a_journal_in_use_is_emptied_when_it_is_free(app, clock):
             erasing.erase(other, registration, letters=None, now=clock.now)
         database.scrub()
         assert database.is_scrub_due()
-    worker.make_round()
+    rounds.make()
     assert not database.is_scrub_due()
     assert journal.stat().st_size == 0
 

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import text
 
 from registration import create_app, database, house
-from registration.cli import worker
+from registration.cli import rounds, worker
 from registration.database import DatabaseUnavailable, reading, writing
 from registration.mail.delivery import MaildirDelivery, MailStopped, ServerUnavailable
 from registration.models import Letter, Registration
@@ -287,7 +287,7 @@ def test_a_round_that_fails_keeps_no_letter_back(mailing, mail_server):
         session.execute(text("ALTER TABLE erasures RENAME TO elsewhere"))
         session.query(Registration).update({"erase_at": house.now()})
     with pytest.raises(DatabaseUnavailable):
-        worker.make_round()
+        rounds.make()
     stop = threading.Event()
     thread = running(mailing, stop)
     assert within(5, lambda: mail_server.messages)

@@ -36,6 +36,7 @@ TRUE_AT = {
     LetterKind.LINK: RegistrationStatus.CONFIRMED,
     LetterKind.ADDRESS_CHANGE: RegistrationStatus.CONFIRMED,
     LetterKind.WITHDRAWAL: RegistrationStatus.WITHDRAWN,
+    LetterKind.ERASURE_DATE: RegistrationStatus.CONFIRMED,
 }
 
 Write = Callable[..., EmailMessage | None]

@@ -206,6 +206,7 @@ def test_a_discreet_letter_tells_nothing(write, kind):
         (LetterKind.LINK, set()),
         (LetterKind.ADDRESS_CHANGE, {WITHDRAWN}),
         (LetterKind.WITHDRAWAL, {CONFIRMED, WAITING}),
+        (LetterKind.ERASURE_DATE, {UNCONFIRMED, WITHDRAWN}),
     ],
 )
 def test_a_letter_is_not_written_when_it_is_no_longer_true(write, kind, statuses):

@@ -8,9 +8,15 @@ from sqlalchemy import func, select
 from registration import house
 from registration.database import reading, writing
 from registration.discussion_file import read
-from registration.models import Discussion, DiscussionStatus, Installation, Revision
+from registration.models import (
+    Discussion,
+    DiscussionStatus,
+    Installation,
+    Registration,
+    Revision,
+)
 from registration.refusals import Refusal
-from registration.services import publishing
+from registration.services import attending, publishing
 from registration.services.publishing import IdentityTaken, NoSuchDiscussion, Outcome
 
 from .. import builders
@@ -257,6 +263,28 @@ def test_who_comes_is_not_erased_before_a_discussion_that_was_moved(app, clock):
     assert builders.found().erase_at - before == timedelta(days=153)
     # Who has not confirmed is not among those who come.
     assert builders.found("bolat@example.org").erase_at == clock.now + timedelta(hours=72)
+
+
+def test_a_promised_date_of_erasure_moves_later_only_with_a_letter(app):
+    builders.publish(file("seats = 2"))
+    for name in ("seated", "withdrawn", "waiting"):
+        builders.register_and_confirm(f"{name}@example.org")
+    builders.register(address="unconfirmed@example.org")
+    with writing() as session:
+        registration = session.get_one(Registration, builders.found("withdrawn@example.org").id)
+        attending.withdraw(session, registration, **house.means(session))
+    builders.deliver()
+    builders.publish(file("starts = 2026-09-02T17:00:00\nends = 2026-09-02T18:30:00\nseats = 2"))
+    assert builders.letter_kinds().count("erasure_date") == 2
+    builders.deliver()
+    letters = builders.kept_letters(app)[-2:]
+    assert {letter["To"] for letter in letters} == {"seated@example.org", "waiting@example.org"}
+    for letter in letters:
+        text = " ".join(letter.get_body(("plain",)).get_content().split())
+        assert "is kept for longer than you were told" in text
+        assert "is erased on 2 October 2026" in text
+    builders.publish(file("starts = 2026-05-02T17:00:00\nends = 2026-05-02T18:30:00\nseats = 2"))
+    assert builders.letter_kinds().count("erasure_date") == 2
 
 
 def test_a_discussion_that_is_not_there_is_not_found(app):

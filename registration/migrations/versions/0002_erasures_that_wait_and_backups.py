@@ -22,6 +22,10 @@ def upgrade() -> None:
         sa.Column("discussion_id", sa.Integer(), nullable=False),
         sa.Column("path", sa.String(), nullable=False),
         sa.Column("digest", sa.LargeBinary(), nullable=False),
+        sa.Column("columns", sa.JSON(), nullable=False),
+        sa.Column("separator", sa.String(), nullable=False),
+        sa.Column("last_id", sa.Integer(), nullable=False),
+        sa.Column("is_stale", sa.Boolean(), nullable=False),
         sa.Column("written_at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(
             ["discussion_id"],

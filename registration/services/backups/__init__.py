@@ -1,0 +1,1 @@
+"""Backups: one SQLite file of all that is committed, and a database made from such a file."""

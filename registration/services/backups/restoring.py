@@ -1,0 +1,192 @@
+"""Restores a backup where there is no database: what was erased since is erased again, what was
+owed is held, and only then does the database appear, whole.
+
+All this happens in a draft, so that a restore that is killed at any moment leaves no database, or
+the restored one.
+"""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from sqlalchemy import Engine, delete, inspect, select, update
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
+
+from ...database import phrased
+from ...models import Discussion, Installation, Letter, LetterState, Registration, Throttle
+from ...refusals import Refusal
+from ...settings import Settings
+from .. import erasing, installing, migrating, remembering, rotating, running
+from ..erasing import Receipt
+from . import copying, drafts, placing
+
+MAGIC = b"SQLite format 3\0"
+# More than anybody has changed since the backup: no page that is kept passes for the restored one.
+_LATER = 1_000_000
+
+
+class NoBackup(Refusal):
+    """The file is not a backup that could be restored; nothing was changed."""
+
+
+class NotRestored(Refusal):
+    """The restored database could not be written, and nothing of it is left."""
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """What a restore did: what is in the database, what is not any more, and what waits.
+
+    `held` are the ids of the letters that are not sent until they are retried. `is_list_there`
+    is false if nothing told what had been erased, `has_newer_key` true if `keys` has one.
+    """
+
+    backed_up_at: datetime | None
+    discussions: int
+    registrations: int
+    erased_again: int
+    erased_as_due: int
+    held: list[int]
+    is_list_there: bool
+    has_newer_key: bool
+
+
+def restore(engine: Engine, file: Path, *, settings: Settings, now: datetime) -> Restored:
+    """Make the database of `engine`, of which there is none yet, from the backup in `file`.
+
+    Raises `ServiceRunning`, `DatabaseThere`, `NoBackup`, `NotRestored`, `KeysRefused`,
+    `SchemaNewer`, `UpgradeFailed`.
+    """
+    with running.stopped(settings.instance), phrased():
+        placing.refuse_taken(engine)
+        place = placing.draft_for(engine, settings.instance)
+        try:
+            # It is of a restore that was killed: no other runs now.
+            drafts.discard(place)
+            with drafts.draft_of(place) as draft:
+                _copy_file(file, draft)
+                done = _make_ready(file, draft, settings, now)
+                placing.put(engine, draft)
+        except OSError as error:
+            raise NotRestored(f"{place} cannot be written: {error.strerror}.") from None
+    return done
+
+
+def _copy_file(file: Path, draft: Path) -> None:
+    try:
+        _refuse_journal(file)
+        with file.open("rb") as source, draft.open("wb") as target:
+            if source.read(len(MAGIC)) != MAGIC:
+                raise NoBackup(f"{file} is no backup: `flask database backup` did not write it.")
+            source.seek(0)
+            shutil.copyfileobj(source, target, 1024 * 1024)
+    except OSError as error:
+        raise NotRestored(f"{file} cannot be copied: {error.strerror}.") from None
+
+
+def _refuse_journal(file: Path) -> None:
+    for end in ("-wal", "-journal"):
+        journal = Path(f"{file}{end}")
+        if journal.exists() and journal.stat().st_size:
+            raise NoBackup(
+                f"{file} is no backup but a database in use, with {journal.name} beside it: "
+                "take a file that `flask database backup` wrote."
+            )
+
+
+def _make_ready(file: Path, draft: Path, settings: Settings, now: datetime) -> Restored:
+    """Bring the draft to this version, erase and hold what must be, and return what was done."""
+    with copying.opened(draft) as copy:
+        _refuse_unsound(file, copy)
+        migrating.upgrade(copy)
+        with _writing(copy) as session:
+            ring = installing.open_ring(session, settings.keys, settings.credentials)
+            known = rotating.keys(session, ring, settings.keys, settings.credentials)
+        again = _erase_again(copy, settings, now)
+        due = _erase_due(copy, settings, now)
+        with _writing(copy) as session:
+            held = _hold(session)
+            _start_anew(session, now)
+            return Restored(
+                session.scalars(select(Installation.last_backup_at)).one(),
+                session.query(Discussion).count(),
+                session.query(Registration).count(),
+                again,
+                due,
+                held,
+                (settings.keys / remembering.NAME).exists(),
+                _has_newer(known),
+            )
+
+
+@contextmanager
+def _writing(copy: Engine) -> Iterator[Session]:
+    options = copy.execution_options(writes=True)
+    with Session(options, expire_on_commit=False) as session, session.begin():
+        yield session
+
+
+def _refuse_unsound(file: Path, copy: Engine) -> None:
+    try:
+        with copy.connect() as connection:
+            is_sound = copying.is_sound(connection)
+            is_ours = inspect(connection).has_table("alembic_version")
+    except DBAPIError:
+        is_sound = False
+    if not is_sound:
+        raise NoBackup(f"{file} is damaged: take another backup.")
+    if not is_ours:
+        raise NoBackup(f"{file} is no backup: it is the database of something else.")
+
+
+def _erase_again(copy: Engine, settings: Settings, now: datetime) -> int:
+    with copy.connect() as connection:
+        known = set(connection.scalars(select(Registration.public_id)))
+    back = sorted(known & remembering.remembered(settings.keys))
+    receipt = Receipt()
+    for start in range(0, len(back), erasing.BATCH):
+        some = back[start : start + erasing.BATCH]
+        with _writing(copy) as session:
+            receipt += erasing.erase_again(session, some, letters=settings.mail.folder, now=now)
+    return len(receipt.public_ids)
+
+
+def _erase_due(copy: Engine, settings: Settings, now: datetime) -> int:
+    total = 0
+    while True:
+        with _writing(copy) as session:
+            erased = erasing.erase_due(session, letters=settings.mail.folder, now=now)
+        if not erased.public_ids:
+            return total
+        total += len(erased.public_ids)
+
+
+def _hold(session: Session) -> list[int]:
+    """Hold every letter that is owed: it may have been sent since the backup."""
+    held = session.scalars(
+        update(Letter)
+        .where(Letter.state == LetterState.OWED)
+        .values(state=LetterState.HELD, lease_until=None)
+        .returning(Letter.id)
+    )
+    return sorted(held)
+
+
+def _start_anew(session: Session, now: datetime) -> None:
+    session.execute(delete(Throttle))
+    session.execute(
+        update(Installation).values(
+            last_round_at=now,
+            clock_jumped_at=None,
+            content_version=Installation.content_version + _LATER,
+        )
+    )
+
+
+def _has_newer(keys: list[rotating.Key]) -> bool:
+    used, *others = keys
+    return any(key.made_at and used.made_at and key.made_at > used.made_at for key in others)

@@ -1,0 +1,46 @@
+"""What a wrong clock must not do: erase people early, or keep them for too long.
+
+A clock that jumps ahead cannot be told from a service that stood still. So when more than `JUMP`
+lies between two rounds, erasure waits for `WAIT`, in which an operator can set the clock right.
+"""
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from ..models import Discussion, Installation, Registration
+from ..settings import Settings
+from . import registering, seating
+
+JUMP = timedelta(days=2)
+WAIT = timedelta(hours=24)
+
+
+def waits_until(session: Session, now: datetime) -> datetime | None:
+    """Note a jump since the last round; return until when erasure waits, None if it need not."""
+    installation = session.get_one(Installation, 1, with_for_update=True, populate_existing=True)
+    jumped, last = installation.clock_jumped_at, installation.last_round_at
+    if jumped is None and last is not None and now - last > JUMP:
+        jumped = now
+    elif jumped is not None and not jumped <= now < jumped + WAIT:
+        jumped = None  # waited for long enough, or the clock was set back
+    installation.clock_jumped_at = jumped
+    return jumped + WAIT if jumped else None
+
+
+def bring_back(session: Session, settings: Settings, now: datetime) -> None:
+    """Take registrations that a wrong clock dated after `now` for new ones."""
+    found = session.execute(
+        select(Registration, Discussion)
+        .join(Discussion, Discussion.id == Registration.discussion_id)
+        .where(Registration.registered_at > now)
+    )
+    for registration, discussion in found:
+        registration.registered_at = now
+        if registration.confirmed_at:
+            registration.erase_at = registering.erase_at(discussion, now, settings)
+        else:
+            registration.erase_at = now + registering.UNCONFIRMED_LIFE
+        if registration.seat_held_until:
+            registration.seat_held_until = now + seating.HOLD

@@ -1,0 +1,77 @@
+"""What watches the service asks here: whether all is well, and figures without anybody in them."""
+
+from collections.abc import Iterator
+
+from flask import Blueprint, Response, abort, jsonify
+
+from .. import house
+from ..database import DatabaseBusy, DatabaseUnavailable, reading
+from ..models import LetterState
+from ..refusals import Refusal
+from ..services import watching
+from ..services.watching import Figures
+from .hosts import is_from_this_machine
+
+METRICS = "text/plain; version=0.0.4; charset=utf-8"
+
+_MEANING = {
+    "outbox_letters": "Letters, by state.",
+    "outbox_oldest_due_seconds": "For how long the oldest letter has been due.",
+    "failed_letters": "Letters that have failed.",
+    "erasures_due": "Registrations whose time to be erased has come.",
+    "erasures_total": "Registrations that have been erased.",
+    "last_round_timestamp_seconds": "When the worker last erased what was due; 0 for never.",
+    "last_backup_timestamp_seconds": "When the last backup was made; 0 for never.",
+    "schema_info": "The revision of the tables.",
+    "build_info": "The version of the service.",
+}
+
+place = Blueprint("health", __name__)
+
+
+@place.get("/health")
+def health() -> tuple[Response, int]:
+    """Whether all is well: ok, degraded and why, or, where the database does not answer, 503."""
+    try:
+        house.open_keys()
+        with reading() as session:
+            why = watching.complaints(session, settings=house.settings(), now=house.now())
+    except (DatabaseBusy, DatabaseUnavailable):
+        return jsonify(status="unavailable", why=["The database does not answer."]), 503
+    except Refusal:
+        # Its words name folders and keys, which are for the log alone.
+        why = ["Pages are not served: `flask database check` says why."]
+    return (jsonify(status="degraded", why=why) if why else jsonify(status="ok")), 200
+
+
+@place.get("/metrics")
+def metrics() -> Response:
+    """Figures for Prometheus (text format 0.0.4), for this machine alone unless OPEN_METRICS."""
+    if not (is_from_this_machine() or house.settings().open_metrics):
+        abort(404)
+    with reading() as session:
+        found = watching.figures(session, now=house.now())
+    return Response("".join(_lines(found)), content_type=METRICS)
+
+
+def _lines(found: Figures) -> Iterator[str]:
+    for name, values in _values(found).items():
+        kind = "counter" if name.endswith("_total") else "gauge"
+        yield f"# HELP registration_{name} {_MEANING[name]}\n# TYPE registration_{name} {kind}\n"
+        for labels, value in values.items():
+            yield f"registration_{name}{labels} {value}\n"
+
+
+def _values(found: Figures) -> dict[str, dict[str, float]]:
+    """Return the values of each metric by their labels."""
+    return {
+        "outbox_letters": {f'{{state="{it.value}"}}': n for it, n in found.letters.items()},
+        "outbox_oldest_due_seconds": {"": found.oldest_due},
+        "failed_letters": {"": found.letters[LetterState.FAILED]},
+        "erasures_due": {"": found.erasures_due},
+        "erasures_total": {"": found.erasures},
+        "last_round_timestamp_seconds": {"": found.last_round},
+        "last_backup_timestamp_seconds": {"": found.last_backup},
+        "schema_info": {f'{{revision="{found.schema}"}}': 1},
+        "build_info": {f'{{version="{house.VERSION}"}}': 1},
+    }

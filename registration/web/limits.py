@@ -1,0 +1,82 @@
+"""Forms that can cause a letter: how many are taken, and when one that is not may be sent again."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from ipaddress import IPv6Address, IPv6Network, ip_address
+from math import ceil
+
+from flask import request
+from sqlalchemy.orm import Session
+
+from .. import house
+from ..database import DatabaseBusy, DatabaseUnavailable, reading, writing
+from ..refusals import Refusal
+from ..services import throttling
+from ..services.throttling import TooManyForms
+from .faults import log_refusal
+
+# What keeps a form from being taken that may be taken later.
+NOT_NOW = (DatabaseBusy, DatabaseUnavailable, TooManyForms)
+
+
+@contextmanager
+def taking(discussion: str = "") -> Iterator[Session]:
+    """Open a session, as `writing` does, for a form that can cause a letter.
+
+    `discussion` is the UID of the one it registers for. Raises `TooManyForms`.
+    """
+    buckets = throttling.for_form(
+        house.settings(), client=client_of(request.remote_addr), discussion=discussion
+    )
+    with reading() as session:
+        throttling.look(session, buckets, ring=house.ring(session), now=house.now())
+    with writing() as session:
+        yield session
+        # Last: nobody else who shares a bucket waits for more than the commit.
+        throttling.take_each(session, buckets, ring=house.ring(session), now=house.now())
+
+
+def client_of(peer: str | None) -> str:
+    """Return who counts as one client: an IPv4 address, or an IPv6 network of 64 bits.
+
+    It is empty for this machine itself, behind which all look alike: Tor, or a proxy that is not
+    one of TRUSTED_PROXIES.
+    """
+    try:
+        address = ip_address(peer or "")
+    except ValueError:
+        return ""
+    address = getattr(address, "ipv4_mapped", None) or address
+    if address.is_loopback:
+        return ""
+    if isinstance(address, IPv6Address):
+        return str(IPv6Network((int(address), 64), strict=False))
+    return str(address)
+
+
+@dataclass(frozen=True, slots=True)
+class Later:
+    """That a form is not taken now: by which status, and after how many seconds it may be."""
+
+    status: int
+    seconds: int
+
+    @property
+    def minutes(self) -> int:
+        """The same wait as people are told it, rounded up."""
+        return ceil(self.seconds / 60)
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The header that tells programs."""
+        return {"Retry-After": str(self.seconds)}
+
+
+def later(refusal: Refusal) -> Later:
+    """Return when a form may be sent again; the service's own failures are logged."""
+    if isinstance(refusal, TooManyForms):
+        return Later(429, ceil(refusal.wait / timedelta(seconds=1)))
+    log_refusal(refusal)
+    return Later(503, 60)

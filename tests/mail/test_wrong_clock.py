@@ -1,0 +1,106 @@
+"""A clock that was ahead for a while and has been set right: no letter waits for wrong times."""
+
+from datetime import timedelta
+
+import pytest
+
+from registration import house
+from registration.database import reading, writing
+from registration.mail import outbox
+from registration.models import Letter, LetterKind, LetterState
+
+from .. import builders
+
+AHEAD = [{"minutes": 30}, {"hours": 10}, {"days": 400}]
+
+
+@pytest.fixture
+def registered(app):
+    """The number of a registration that is owed nothing."""
+    builders.publish()
+    builders.register()
+    with writing() as session:
+        session.query(Letter).delete()
+    return builders.found().id
+
+
+def post(number):
+    with writing() as session:
+        kind = LetterKind.CONFIRMATION
+        outbox.post(session, number, kind, revision=1, host="a.example", now=house.now())
+
+
+def claim():
+    with reading() as session:
+        is_due = outbox.has_due(session, house.now())
+    with writing() as session:
+        letters = outbox.claim(session, 50, house.now())
+    assert is_due == bool(letters), "both ask the same"
+    return letters
+
+
+def put_off(letter):
+    with writing() as session:
+        outbox.mark_retry(session, letter, "451 later", house.now())
+
+
+def stands():
+    with reading() as session:
+        return [(letter.state, letter.attempts) for letter in outbox.every(session)]
+
+
+@pytest.mark.parametrize("ahead", AHEAD)
+def test_a_letter_posted_then_is_due_now(registered, clock, ahead):
+    right = clock.now
+    clock.advance(**ahead)
+    post(registered)
+    clock.now = right
+    (letter,) = claim()
+    with writing() as session:
+        assert outbox.mark_sent(session, letter, "250 OK", clock.now)
+    assert claim() == []
+
+
+@pytest.mark.parametrize("ahead", AHEAD)
+@pytest.mark.parametrize("is_posted_before", [True, False])
+def test_a_letter_put_off_then_is_due_now_and_then_waits_its_delays(
+    registered, clock, ahead, is_posted_before
+):
+    right = clock.now
+    if is_posted_before:
+        post(registered)
+    clock.advance(**ahead)
+    if not is_posted_before:
+        post(registered)
+    put_off(*claim())
+    clock.now = right
+    for delay in outbox.DELAYS[1:]:
+        put_off(*claim())
+        clock.now += delay - timedelta(seconds=1)
+        assert claim() == []
+        clock.advance(seconds=1)
+    assert stands() == [(LetterState.OWED, len(outbox.DELAYS))]
+
+
+@pytest.mark.parametrize("ahead", AHEAD)
+def test_a_letter_in_the_hand_of_a_worker_that_died_then_is_due_now(registered, clock, ahead):
+    post(registered)
+    right = clock.now
+    clock.advance(**ahead)
+    assert len(claim()) == 1
+    assert claim() == []
+    clock.now = right
+    assert len(claim()) == 1
+    assert claim() == []
+
+
+def test_a_worker_whose_clock_is_a_little_behind_takes_no_letter_out_of_a_hand(registered, clock):
+    post(registered)
+    clock.advance(minutes=1)
+    (letter,) = claim()
+    clock.advance(minutes=-1)
+    assert claim() == []
+    clock.advance(minutes=1)
+    put_off(letter)
+    clock.advance(minutes=-1)
+    assert claim() == []
