@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 export PORT
 
-.PHONY: run test check format clean
+.PHONY: run test check crash sbom format clean
 
 run: $(VENV)/run
 	$(BIN)/flask database upgrade
@@ -20,7 +20,17 @@ check: $(VENV)/test
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/bandit --quiet --recursive --configfile pyproject.toml registration wsgi.py
 	$(MAKE) test
+
+# What safety promises, as figures: BRIEF=1 takes two minutes, FULL=1 hours.
+crash: $(VENV)/test
+	$(BIN)/python -m tests.reliability
+
+# What a server runs, as CycloneDX: made from requirements/run.txt and docs/dependencies.md.
+sbom:
+	mkdir -p build
+	$(PYTHON) requirements/sbom.py > build/sbom.json
 
 format: $(VENV)/test
 	$(BIN)/ruff format .
