@@ -121,7 +121,10 @@ def connect(url: str | URL, *, journal: str | None = None) -> Engine:
     """
     if make_url(url).get_backend_name() == "sqlite":
         return _sqlite_engine(url, journal)
-    options = {"options": f"-c lock_timeout={PATIENCE}s -c timezone=UTC"}
+    options = {
+        "options": f"-c lock_timeout={PATIENCE}s -c timezone=UTC",
+        "connect_timeout": PATIENCE,
+    }
     return create_engine(url, hide_parameters=True, pool_pre_ping=True, connect_args=options)
 
 

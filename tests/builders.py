@@ -211,14 +211,19 @@ def every_row() -> dict[str, list[str]]:
         return {table.name: sorted(map(repr, session.execute(table.select()))) for table in tables}
 
 
-def at_once(app: Flask, acts: list[Callable[[], object]]) -> list:
-    """Do every act in a thread of its own, all let go at one moment; return what came of each."""
-    start = threading.Barrier(len(acts))
+def at_once(app: Flask, acts: list[Callable[[], object]], threads: int | None = None) -> list:
+    """Do every act in a thread of its own, all let go at one moment; return what came of each.
 
-    def do(act: Callable[[], object]) -> object:
+    With `threads`, only so many are done at a time, as a server with so many threads does.
+    """
+    at_a_time = threads or len(acts)
+    start = threading.Barrier(at_a_time)
+
+    def do(number: int) -> object:
         with app.app_context():
-            start.wait()
-            return act()
+            if number < at_a_time:
+                start.wait()
+            return acts[number]()
 
-    with ThreadPoolExecutor(len(acts)) as pool:
-        return list(pool.map(do, acts))
+    with ThreadPoolExecutor(at_a_time) as pool:
+        return list(pool.map(do, range(len(acts))))

@@ -1,5 +1,6 @@
 """Many people at once, and one address many times at once, in one process."""
 
+from registration.cli import serve
 from registration.database import reading
 from registration.models import Letter, Registration, RegistrationStatus
 
@@ -25,7 +26,8 @@ def test_one_address_two_hundred_times_at_once_is_one_registration(app, visitor)
     builders.publish()
     cookie, hidden = opened_form(visitor)
     typed = [hidden | {"name": f"A{n}", "email": "aigerim@example.org"} for n in range(200)]
-    statuses = builders.at_once(app, [lambda one=one: send(app, cookie, one) for one in typed])
+    acts = [lambda one=one: send(app, cookie, one) for one in typed]
+    statuses = builders.at_once(app, acts, serve.THREADS)
     assert statuses == [303] * 200
     with reading() as session:
         assert session.query(Registration).count() == 1
