@@ -6,8 +6,6 @@ FULL elsewhere. Writers begin with BEGIN IMMEDIATE, so that none of them fails h
 """
 
 import importlib
-import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -24,13 +22,10 @@ from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.types import TypeDecorator
 
 from .refusals import Refusal
+from .turns import Turns
 
 # How long one writer waits for another before the visitor is asked to come back, in seconds.
 PATIENCE = 5
-# So many of a process wait that long. Any further one waits for a moment at a time, and only while
-# the last turn began less than `STUCK` seconds ago: a lock that is stuck must not keep every
-# thread from those who only read.
-PATIENT, MOMENT, STUCK = 8, 0.5, 2
 _FIRST_SOUND_WAL = (3, 51, 3)
 _READ_ONLY = "The database is read-only: give this user the right to write it."
 _BUSY = "The database is busy; try again in a minute."
@@ -57,27 +52,6 @@ class Model(DeclarativeBase):
             "pk": "pk_%(table_name)s",
         }
     )
-
-
-class _Writers:
-    """The writers of one process, which take turns: whose turn it is has the lock."""
-
-    def __init__(self) -> None:
-        self.lock, self.patient = threading.Lock(), threading.Semaphore(PATIENT)
-        self.turn_began = time.monotonic()
-
-    def wait(self) -> None:
-        """Wait for a turn, or raise `DatabaseBusy`."""
-        is_patient = self.patient.acquire(blocking=False)
-        deadline = time.monotonic() + PATIENCE
-        try:
-            while not self.lock.acquire(timeout=PATIENCE if is_patient else MOMENT):
-                if time.monotonic() >= min(deadline, self.turn_began + STUCK):
-                    raise DatabaseBusy(_BUSY)
-            self.turn_began = time.monotonic()
-        finally:
-            if is_patient:
-                self.patient.release()
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -179,7 +153,7 @@ def _set_pragmas(connection: Any, journal: str) -> None:
 def init_app(app: Flask, url: str) -> None:
     """Give `app` its engine, and the queue of its own writers."""
     app.extensions["engine"] = connect(url)
-    app.extensions["writers"] = _Writers()
+    app.extensions["writers"] = Turns(PATIENCE)
 
 
 def engine() -> Engine:
@@ -205,18 +179,18 @@ def writing() -> Iterator[Session]:
 
     Raises `DatabaseBusy` when another writer does not finish within `PATIENCE` seconds.
     """
-    queue: _Writers = current_app.extensions["writers"]
-    # SQLite's busy handler lets waiting writers overtake each other; a lock is fairer.
+    turns: Turns = current_app.extensions["writers"]
+    # SQLite's busy handler lets waiting writers overtake each other.
     single = engine().dialect.name == "sqlite"
-    if single:
-        queue.wait()
+    if single and not turns.take():
+        raise DatabaseBusy(_BUSY)
     try:
         options = engine().execution_options(writes=True)
         with phrased(), Session(options, expire_on_commit=False) as session, session.begin():
             yield session
     finally:
         if single:
-            queue.lock.release()
+            turns.give()
 
 
 def is_writing(session: Session) -> bool:

@@ -39,8 +39,8 @@ def test_sixty_people_at_once_for_twenty_seats_seats_twenty(app, visitor):
     builders.publish(builders.file("seats = 20\naddress_confirmation = false"))
     cookie, hidden = opened_form(visitor)
     typed = [hidden | {"name": "A", "email": f"a{n}@example.org"} for n in range(60)]
-    statuses = builders.at_once(app, [lambda one=one: send(app, cookie, one) for one in typed])
-    assert statuses == [303] * 60
+    acts = [lambda one=one: send(app, cookie, one) for one in typed]
+    assert builders.at_once(app, acts, serve.THREADS) == [303] * 60
     with reading() as session:
         everybody = session.query(Registration).order_by(Registration.id).all()
     seated = [it for it in everybody if it.status is RegistrationStatus.CONFIRMED]
