@@ -44,6 +44,12 @@ class EmailAddress:
     sent: str
     canonical: str
 
+    @property
+    def mailbox(self) -> str:
+        """Where its letters most likely end: `canonical` without what follows a plus sign."""
+        local, _at, domain = self.canonical.partition("@")
+        return f"{local.partition('+')[0] or local}@{domain}"
+
 
 def parse(text: str) -> EmailAddress:
     """Return the address typed as `text`, or raise `AddressRefused`. Asks no name server."""

@@ -6,6 +6,7 @@ FULL elsewhere. Writers begin with BEGIN IMMEDIATE, so that none of them fails h
 """
 
 import importlib
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -30,6 +31,8 @@ _FIRST_SOUND_WAL = (3, 51, 3)
 _READ_ONLY = "The database is read-only: give this user the right to write it."
 _BUSY = "The database is busy; try again in a minute."
 _NO_TABLES = "The database has no tables yet: run `flask database upgrade`."
+
+log = logging.getLogger(__name__)
 
 
 class DatabaseBusy(Refusal):
@@ -74,7 +77,7 @@ class UtcDateTime(TypeDecorator[datetime]):
 
 
 def rows(model: type[Model]) -> Table:
-    """Return a model's table, for an INSERT without the ORM's own work."""
+    """Return a model's table, for a statement without the ORM's own work."""
     return cast("Table", model.__table__)
 
 
@@ -202,17 +205,21 @@ def scrub() -> None:
     """Empty SQLite's journal, in which erased pages can still be read.
 
     It waits for nobody: a checkpoint beside a long read would hold registrations up. If the
-    journal is in use it stays due, and the worker tries again.
+    journal is in use, in this process or another, it stays due; each round does it in any case.
     """
     if engine().dialect.name != "sqlite":
         return
     current_app.extensions["scrub is due"] = True
     connection = engine().raw_connection()
+    dbapi: Any = engine().dialect.loaded_dbapi
     try:
         driver: Any = connection.driver_connection
         driver.execute("PRAGMA busy_timeout = 0")
         busy = driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
         current_app.extensions["scrub is due"] = bool(busy)
+    except dbapi.Error as error:
+        # What was erased is erased all the same, and whoever erased it must be told so.
+        log.error("The journal cannot be emptied: %s.", error)  # noqa: TRY400
     finally:
         driver.execute(f"PRAGMA busy_timeout = {PATIENCE * 1000}")
         connection.close()
@@ -220,7 +227,8 @@ def scrub() -> None:
 
 def is_scrub_due() -> bool:
     """Whether the journal was in use when it was to be emptied, or has not been looked at yet."""
-    return bool(current_app.extensions.get("scrub is due", True))
+    is_sqlite = engine().dialect.name == "sqlite"
+    return is_sqlite and bool(current_app.extensions.get("scrub is due", True))
 
 
 # What drivers say (or PostgreSQL's SQLSTATE), and what it means to whoever runs the service.

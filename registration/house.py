@@ -1,7 +1,8 @@
 """What the running app has at hand: settings, clock, key ring, links, and a way for letters."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypedDict
@@ -89,12 +90,24 @@ def remember(receipt: Receipt) -> None:
 
     What cannot be noted now is noted by the next round.
     """
-    try:
+    with _told_if_not_written():
         remembering.remember(settings().keys, receipt.public_ids)
-    except OSError as error:
-        log.error("The list of what was erased cannot be written: %s.", error.strerror)  # noqa: TRY400
     if receipt.public_ids:
         database.scrub()
+
+
+def catch_up() -> None:
+    """Note beside the keys every erasure that is not noted there yet."""
+    with _told_if_not_written(), database.reading() as session:
+        remembering.catch_up(session, settings().keys)
+
+
+@contextmanager
+def _told_if_not_written() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        log.error("The list of what was erased cannot be written: %s.", error.strerror)  # noqa: TRY400
 
 
 class Means(TypedDict):

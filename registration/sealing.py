@@ -10,8 +10,9 @@ import base64
 import hashlib
 import hmac
 import os
+import re
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
@@ -22,6 +23,7 @@ from .refusals import Refusal
 
 # Sealed values are padded to a multiple of this, so that their length tells little.
 PADDING = 512
+_OURS = re.compile(r"(?:.*_)?[0-9a-f]{16}\.key")
 
 
 class KeysRefused(Refusal):
@@ -86,14 +88,16 @@ def read_keys(folder: Path, credentials: Path | None = None) -> dict[str, bytes]
     the credential too (keys_<fingerprint>.key), and guards it by an access list, which shows as
     a right of the group. Raises `KeysRefused` if a key cannot be trusted.
     """
-    keys = dict(_read(folder, 0o077))
+    keys = dict(_read(sorted(folder.glob("*.key")), 0o077))
     if credentials:
-        keys |= _read(credentials, 0o007)
+        # Other programs' keys may be handed over too.
+        ours = [path for path in sorted(credentials.iterdir()) if _OURS.fullmatch(path.name)]
+        keys |= _read(ours, 0o007)
     return keys
 
 
-def _read(folder: Path, forbidden: int) -> Iterator[tuple[str, bytes]]:
-    for path in sorted(folder.glob("*.key")):
+def _read(paths: Iterable[Path], forbidden: int) -> Iterator[tuple[str, bytes]]:
+    for path in paths:
         if path.stat().st_mode & forbidden:
             raise KeysRefused(f"{path} can be read by others: run chmod 600 on it.")
         try:
@@ -129,7 +133,14 @@ def make_key(folder: Path) -> str:
     unfinished.unlink()
     # What is sealed with a key that a power cut takes away is lost: the folder's name counts too.
     for directory in (folder, folder.parent):
-        handle = os.open(directory, os.O_RDONLY)
-        os.fsync(handle)
-        os.close(handle)
+        sync(directory)
     return name
+
+
+def sync(place: Path) -> None:
+    """Let a file, or the names in a folder, survive a power cut."""
+    handle = os.open(place, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

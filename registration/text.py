@@ -32,7 +32,8 @@ def normalized(text: str) -> str:
     """
     marks = 0
     for character in text:
-        marks = marks + 1 if unicodedata.combining(character) else 0
+        # Not by its combining class: some marks of class 0 decompose into two of another.
+        marks = marks + 1 if unicodedata.category(character)[0] == "M" else 0
         if marks > _MOST_MARKS:
             raise ForbiddenCharacter(character)
     return unicodedata.normalize("NFC", text)

@@ -27,6 +27,7 @@ def upgrade() -> None:
     with database.writing() as session:
         installing.install(session, house.settings().keys, house.settings().credentials)
     house.open_keys()
+    house.catch_up()
     click.echo("The database is up to date.")
 
 
@@ -63,7 +64,8 @@ def restore(file: Path, *, as_json: bool) -> None:
     done = restoring.restore(database.engine(), file, settings=settings, now=house.now())
     if as_json:
         made_at = done.backed_up_at and done.backed_up_at.isoformat(timespec="seconds")
-        echo_json(asdict(done) | {"backed_up_at": made_at})
+        until = done.waits_until and done.waits_until.isoformat(timespec="seconds")
+        echo_json(asdict(done) | {"backed_up_at": made_at, "waits_until": until})
         return
     for sentence in _said_of(done, settings.keys):
         click.echo(sentence)
@@ -75,7 +77,13 @@ def _said_of(done: Restored, keys: Path) -> list[str]:
         f"The backup{made} is restored.",
         f"Discussions: {done.discussions}. Registrations: {done.registrations}.",
         f"Erased again: {done.erased_again}. Erased as due: {done.erased_as_due}.",
+        "Exports that were written are not kept free of anybody any more: delete them.",
     ]
+    if done.waits_until:
+        said.append(
+            "The backup is older than two days, or the clock is wrong: erasure waits until "
+            f"{done.waits_until:%Y-%m-%d %H:%M} UTC."
+        )
     if not done.is_list_there:
         said.append(f"{keys} has no list of erasures: whoever was erased since is back.")
     if done.held:

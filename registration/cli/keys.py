@@ -4,7 +4,6 @@ import click
 
 from .. import house
 from ..database import reading, scrub, writing
-from ..sealing import make_key
 from ..services import rotating
 from .groups import Group, as_json, echo_json, echo_table
 
@@ -46,11 +45,10 @@ def rotate() -> None:
     """Make a key, and seal everything with it. A running service goes on with the new key."""
     settings = house.settings()
     house.open_keys()
-    made = make_key(settings.keys)
     with writing() as session:
-        done = rotating.rotate(session, made, settings.keys, settings.credentials)
+        done = rotating.rotate(session, settings.keys, settings.credentials)
     scrub()
-    click.echo(f"{done.registrations} registrations are sealed with the new key {made}.")
+    click.echo(f"{done.registrations} registrations are sealed with the new key {done.made}.")
     click.echo(
         f"Keep a copy of its file. The old key {done.replaced} opens backups made before now: "
         "delete its file with the last of them."

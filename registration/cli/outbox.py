@@ -10,7 +10,7 @@ from flask import current_app
 from .. import house
 from ..database import reading, writing
 from ..mail import outbox as letters
-from . import rounds, worker
+from . import worker
 from .groups import Group, as_json, echo_json, echo_table, run_as_service
 
 group = Group("outbox", help="Deliver, list and retry letters.")
@@ -22,7 +22,7 @@ def deliver(*, forever: bool) -> None:
     """Deliver the letters that are due, and erase what is due."""
     run_as_service()
     if not forever:
-        rounds.make()
+        worker.make_round()
         count = worker.deliver_due()
         click.echo(f"{count} letters delivered.")
         return

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from .. import house
-from ..database import reading, writing
+from ..database import is_scrub_due, reading, writing
 from ..services import exporting, filing
 from ..services.filing import Sessions
 from . import rounds
@@ -66,3 +66,5 @@ def purge(slug: str | None) -> None:
     click.echo(f"Erased {receipt}.")
     for sentence in rounds.finish():
         click.echo(sentence)
+    if is_scrub_due():
+        click.echo("The journal is in use: the worker's next round empties it, within the hour.")

@@ -4,16 +4,18 @@ import logging
 from collections.abc import Callable
 from datetime import timedelta
 
+from flask import current_app
 from sqlalchemy.orm import Session
 
 from .. import house
 from ..database import is_scrub_due, reading, scrub, writing
 from ..refusals import Refusal
-from ..services import clock, erasing, filing, installing, remembering, throttling
+from ..services import clock, erasing, filing, installing, throttling
 from ..services.erasing import Receipt
 from ..services.filing import Sessions
 
 ROUND = timedelta(hours=1)
+_GIVEN_UP = "exports that cannot be written"
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +30,7 @@ def make() -> None:
     with reading() as session:
         last = installing.last_round_at(session)
     if last is not None and timedelta() <= now - last < ROUND:
-        finish()
+        _log(finish())
         return
     try:
         receipt = erase_due()
@@ -37,21 +39,21 @@ def make() -> None:
     else:
         if receipt.public_ids:
             log.info("Erased %s, whose time had come.", receipt)
-    with writing() as session:
-        clock.bring_back(session, house.settings(), now)
-        throttling.forget(session, now=now)
-    with reading() as session:
-        remembering.catch_up(session, house.settings().keys)
-    finish()
+    current_app.extensions.pop(_GIVEN_UP, None)
+    # Another process may have erased, and gone away before the journal could be emptied.
+    scrub()
+    _log(finish())
 
 
 def erase_due() -> Receipt:
-    """Erase what is due, batch by batch. Raises `ErasureWaits`."""
+    """Make the round: erase what is due, batch by batch, and clear up. Raises `ErasureWaits`."""
     now = house.now()
     with writing() as session:
-        until = clock.waits_until(session, now)
+        until = clock.waits_until(session, house.settings(), now)
+        throttling.forget(session, now=now)
         if until:
             installing.has_made_round(session, now)
+    house.catch_up()
     if until:
         raise ErasureWaits(
             f"More than {clock.JUMP.days} days lie between two rounds: if the clock is wrong, set "
@@ -85,10 +87,20 @@ def _in_batches(erase_some: Callable[[Session], Receipt]) -> Receipt:
 
 
 def finish() -> list[str]:
-    """Empty the journal if that is due, and write stale exports anew; return what was told."""
+    """Empty the journal if that is due, and write stale exports anew; return what is to be told.
+
+    An export that cannot be written is tried again by the next round.
+    """
     if is_scrub_due():
         scrub()
+    if current_app.extensions.get(_GIVEN_UP):
+        return []
     told = filing.refresh(Sessions(reading, writing, house.ring))
+    with reading() as session:
+        current_app.extensions[_GIVEN_UP] = filing.has_stale(session)
+    return told
+
+
+def _log(told: list[str]) -> None:
     for sentence in told:
         log.warning("%s", sentence)
-    return told

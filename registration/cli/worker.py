@@ -43,10 +43,8 @@ def run(
     while not stop.wait(wait):
         try:
             with app.app_context():
-                try:
-                    rounds.make()
-                finally:  # a round that fails keeps no letter back
-                    deliver_due(stop)
+                make_round()
+                deliver_due(stop)
             wait = pause
         except (ServerUnavailable, MailStopped) as refusal:
             wait = min(max(wait * 2, first_wait), LONGEST_WAIT)
@@ -57,6 +55,16 @@ def run(
         except Exception as error:  # noqa: BLE001  # the worker outlives every fault
             wait = first_wait
             log.error("The worker failed: %s", faults.place_of(error))  # noqa: TRY400
+
+
+def make_round() -> None:
+    """Make the round if it is due. One that fails is logged, and keeps no letter back."""
+    try:
+        rounds.make()
+    except Refusal as refusal:
+        log.error("The round: %s", refusal)  # noqa: TRY400  # a refusal needs no traceback
+    except Exception as error:  # noqa: BLE001  # whatever it is, letters are owed
+        log.error("The round failed: %s", faults.place_of(error))  # noqa: TRY400
 
 
 def deliver_due(stop: threading.Event | None = None) -> int:
@@ -152,7 +160,7 @@ def _deliver_one(delivery: Delivery, letter: Letter) -> bool:
     except LetterRefused as refusal:
         log.warning("Letter %d is refused for good: %s", letter.id, refusal)
         with writing() as session:
-            outbox.mark_failed(session, letter, str(refusal))
+            outbox.mark_failed(session, letter, str(refusal), house.now())
         return False
     except TryLater as refusal:
         with writing() as session:
@@ -170,7 +178,8 @@ def _deliver_one(delivery: Delivery, letter: Letter) -> bool:
 def _give_up(letter: Letter, error: Exception) -> None:
     log.error("Letter %d cannot be written: %s", letter.id, faults.place_of(error))
     with writing() as session:
-        outbox.mark_failed(session, letter, f"cannot be written: {type(error).__name__}")
+        answer = f"cannot be written: {type(error).__name__}"
+        outbox.mark_failed(session, letter, answer, house.now())
 
 
 def _record(letter: Letter, answer: str) -> None:

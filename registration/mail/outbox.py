@@ -232,18 +232,19 @@ def mark_retry(session: Session, letter: Letter, answer: str, now: datetime) -> 
     """Record an attempt that may succeed later; after the last one the letter has failed."""
     attempts = letter.attempts + 1
     if attempts > len(DELAYS):
-        mark_failed(session, letter, answer)
+        mark_failed(session, letter, answer, now)
         return
     due = now + DELAYS[attempts - 1]
     _mark(session, letter, attempts=attempts, due_at=due, server_answer=answer)
 
 
-def mark_failed(session: Session, letter: Letter, answer: str) -> None:
-    """Record that the letter was refused for good, or could not be written."""
+def mark_failed(session: Session, letter: Letter, answer: str, now: datetime) -> None:
+    """Record that the letter was refused for good, or could not be written: `due_at` says when."""
     _mark(
         session,
         letter,
         state=LetterState.FAILED,
+        due_at=now,
         attempts=letter.attempts + 1,
         server_answer=answer,
     )

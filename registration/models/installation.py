@@ -11,7 +11,7 @@ from ..database import Model, UtcDateTime
 class Installation(Model):
     """One row: which key seals, which public content is current, when what was last done.
 
-    While `clock_jumped_at` stands, the clock has jumped, and erasure waits (`erasing`).
+    While `clock_jumped_at` stands, the clock has jumped, and erasure waits (`services.clock`).
     """
 
     __tablename__ = "installation"

@@ -17,7 +17,6 @@ from ..mail import outbox
 from ..models import (
     Attendee,
     Discussion,
-    Letter,
     LetterKind,
     Registration,
     RegistrationStatus,
@@ -112,7 +111,7 @@ def _ask_new_address(
 
     Its limit is one of its own: nobody can use up what an address gets when it registers.
     """
-    for bucket in (entry.address.canonical, registration.public_id):
+    for bucket in (entry.address.mailbox, registration.public_id):
         if not throttling.take(
             session,
             "new address",
@@ -222,7 +221,7 @@ def send_links(
     allowed = throttling.take(
         session,
         "find",
-        address.canonical,
+        address.mailbox,
         capacity=registering.LETTERS_A_DAY,
         ring=ring,
         now=now,
@@ -242,50 +241,3 @@ def _indexed(session: Session, indexes: list[bytes]) -> Iterable[Registration]:
     for start in range(0, len(indexes), 500):
         some = indexes[start : start + 500]
         yield from session.scalars(select(Registration).where(Registration.address_index.in_(some)))
-
-
-def held(
-    session: Session, registration: Registration, discussion: Discussion, ring: Ring
-) -> dict[str, Any]:
-    """Return everything that is held about one attendee, by plain names (GDPR Art. 15 and 20)."""
-    attendee = registration.attendee(ring)
-    letters = session.scalars(
-        select(Letter).where(Letter.registration_id == registration.id).order_by(Letter.id)
-    )
-    return {
-        "discussion": discussion.content.title,
-        "status": registration.status.value,
-        "name": attendee.name,
-        "email": attendee.address,
-        "new_email": attendee.new_address or None,
-        "affiliation": attendee.affiliation,
-        "answers": attendee.answers,
-        "shared_with": attendee.shared_with,
-        "language": registration.language,
-        "registered_at": registration.registered_at.isoformat(),
-        "confirmed_at": _iso(registration.confirmed_at),
-        "withdrawn_at": _iso(registration.withdrawn_at),
-        "attended_at": _iso(registration.attended_at),
-        "seated_at": _iso(registration.seated_at),
-        "seat_held_until": _iso(registration.seat_held_until),
-        "queue_position": registration.queue_position,
-        "calendar_sequence": registration.calendar_sequence,
-        "letters": [_letter(letter) for letter in letters],
-        "erased_at_the_latest": registration.erase_at.isoformat(),
-    }
-
-
-def _letter(letter: Letter) -> dict[str, Any]:
-    return {
-        "kind": letter.kind.value,
-        "state": letter.state.value,
-        "message_id": letter.message_id,
-        "posted_at": letter.posted_at.isoformat(),
-        "sent_at": _iso(letter.sent_at),
-        "attempts": letter.attempts,
-        "server_answer": letter.server_answer,
-    }
-
-
-def _iso(moment: datetime | None) -> str | None:
-    return moment.isoformat() if moment else None

@@ -91,11 +91,12 @@ def _questions(session: Session, discussion: Discussion) -> list[str]:
 
 
 def attendees(
-    reading: Reading, slug: str, ring: RingOf, until: int | None = None
+    reading: Reading, slug: str, ring: RingOf, until: tuple[int, datetime] | None = None
 ) -> Iterator[dict[str, str]]:
     """Return each registration of a discussion as its columns by name, in order of arrival.
 
-    With `until`, only those whose id is not above it.
+    With `until`, only those whose id is not above its first, and who came no later than its
+    second: SQLite may give the id of somebody who was erased to the next one.
     """
     with reading() as session:
         discussion_id = find(session, slug).id
@@ -126,7 +127,9 @@ def lines(
         buffer.truncate()
 
 
-def _step(session: Session, discussion_id: int, last: int, until: int | None) -> Sequence[Row[Any]]:
+def _step(
+    session: Session, discussion_id: int, last: int, until: tuple[int, datetime] | None
+) -> Sequence[Row[Any]]:
     columns: Any = Registration.__table__.columns
     latest = (
         select(Letter.state)
@@ -142,7 +145,8 @@ def _step(session: Session, discussion_id: int, last: int, until: int | None) ->
         .limit(STEP)
     )
     if until is not None:
-        wanted = wanted.where(Registration.id <= until)
+        last_id, at = until
+        wanted = wanted.where(Registration.id <= last_id, Registration.registered_at <= at)
     rows: Sequence[Any] = session.execute(wanted).all()
     return rows
 

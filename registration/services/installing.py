@@ -28,6 +28,11 @@ def install(session: Session, keys: Path, credentials: Path | None = None) -> No
         if session.get(Installation, 1):
             return
     found = read_keys(keys, credentials)
+    if len(found) > 1:
+        raise KeysRefused(
+            f"There are {len(found)} keys, and the new database could be sealed with any: "
+            f"leave one of them in {keys}."
+        )
     fingerprint = next(iter(found)) if found else make_key(keys)
     session.execute(insert(Installation).values(id=1, key_fingerprint=fingerprint))
 

@@ -126,7 +126,7 @@ def may_write_to(
         session,
         "letters",
         discussion.uid,
-        address.canonical,
+        address.mailbox,
         capacity=LETTERS_A_DAY,
         ring=ring,
         now=now,

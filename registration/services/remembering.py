@@ -13,6 +13,7 @@ from pathlib import Path
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from .. import sealing
 from ..models import Erasure
 
 NAME = "erasures"
@@ -20,17 +21,20 @@ _LINE = re.compile(r"[0-9a-f]{32}")
 
 
 def remember(folder: Path, public_ids: Iterable[str]) -> None:
-    """Add ids to the list in `folder`, durably; raises OSError."""
+    """Add ids to the list in `folder`, durably, and make it if there is none; raises OSError."""
     lines = "".join(f"{public_id}\n" for public_id in public_ids)
-    if not lines:
+    if not lines and (folder / NAME).exists():
         return
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     handle = os.open(folder / NAME, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     with os.fdopen(handle, "w", encoding="ascii") as file:
+        is_new = os.fstat(handle).st_size == 0
         # Whatever a power cut left of the last line ends here.
-        file.write("\n" + lines if os.fstat(handle).st_size else lines)
+        file.write(lines if is_new else f"\n{lines}")
         file.flush()
         os.fsync(file.fileno())
+    if is_new:
+        sealing.sync(folder)
 
 
 def remembered(folder: Path) -> set[str]:

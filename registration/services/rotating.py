@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from .. import addresses
 from ..database import rows
 from ..models import Discussion, Installation, Registration, address_index, unsealed
-from ..sealing import Ring, read_keys
+from ..sealing import Ring, make_key, read_keys
 from . import installing
 
 # How many registrations are held in memory at once.
@@ -31,9 +31,10 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class Rotation:
-    """What a rotation did: which key it replaced, and how many registrations it sealed anew."""
+    """What a rotation did: which key it replaced by which, and how many it sealed anew."""
 
     replaced: str
+    made: str
     registrations: int
 
 
@@ -53,8 +54,8 @@ def _made_at(folder: Path, fingerprint: str) -> datetime | None:
     return datetime.fromtimestamp(path.stat().st_mtime, UTC) if path.exists() else None
 
 
-def rotate(session: Session, made: str, folder: Path, credentials: Path | None) -> Rotation:
-    """Seal and index every registration with the key `made`, which lies in `folder` already.
+def rotate(session: Session, folder: Path, credentials: Path | None) -> Rotation:
+    """Make a key in `folder`, and seal and index every registration with it.
 
     Personal links go on working: a token is found by a hash without a key. A link to confirm a
     new address ends. Whoever writes waits meanwhile, and finds the new key afterwards
@@ -63,14 +64,23 @@ def rotate(session: Session, made: str, folder: Path, credentials: Path | None) 
     """
     installing.change_key(session)
     old = installing.open_ring(session, folder, credentials)
-    new = installing.ring_of(made, folder, credentials)
+    made = make_key(folder)
+    try:
+        total = _seal_anew(session, old, installing.ring_of(made, folder, credentials))
+    except BaseException:
+        (folder / f"{made}.key").unlink()  # it has sealed nothing that is kept
+        raise
+    return Rotation(old.current, made, total)
+
+
+def _seal_anew(session: Session, old: Ring, new: Ring) -> int:
     last = total = 0
     while found := _step(session, last):
         session.connection().execute(_ANEW, [_anew(row, old, new) for row in found])
         last = found[-1].id
         total += len(found)
     session.execute(update(Installation).values(key_fingerprint=new.current))
-    return Rotation(old.current, total)
+    return total
 
 
 _ANEW = (

@@ -50,8 +50,8 @@ def _locked(instance: Path, kind: int, refusal: Refusal) -> Iterator[None]:
         handle = os.open(instance, os.O_RDONLY)
     except OSError as error:
         raise InstanceMissing(
-            f"There is no installation at {instance} ({error.strerror}): "
-            "check REGISTRATION_INSTANCE, or run `flask database upgrade`."
+            f"There is no folder {instance} ({error.strerror}): "
+            "make it, or check REGISTRATION_INSTANCE."
         ) from None
     try:
         try:

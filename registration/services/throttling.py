@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, bindparam, delete, select, update
+from sqlalchemy import ColumnElement, bindparam, delete, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -111,15 +111,18 @@ def take_each(session: Session, buckets: Sequence[Bucket], *, ring: Ring, now: d
 
 
 def breaker_is_open(session: Session, *, settings: Settings, now: datetime) -> bool:
-    """Whether first letters wait because as many as may have left in the last hour."""
-    limit = settings.letters_an_hour
-    return outbox.first_due(session, now) > 0 and not outbox.first_left(session, limit, now)
+    """Whether as many first letters as may have left in the last hour.
+
+    Not whether one waits: that would tell who asks for a letter whether it is owed.
+    """
+    return outbox.first_left(session, settings.letters_an_hour, now) == 0
 
 
 def forget(session: Session, *, now: datetime) -> None:
-    """Remove the buckets of days gone by: their keys cannot come again."""
+    """Remove the buckets of other days: gone by, or ahead, where a wrong clock made them."""
     today = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    session.execute(delete(Throttle).where(Throttle.at < today))
+    tomorrow = today + timedelta(days=1)
+    session.execute(delete(Throttle).where(or_(Throttle.at < today, Throttle.at >= tomorrow)))
 
 
 def _key(ring: Ring, name: Sequence[str], now: datetime) -> bytes:

@@ -45,7 +45,7 @@ def complaints(session: Session, *, settings: Settings, now: datetime) -> list[s
         "Mail is stuck: a letter has waited for more than 15 minutes.": _is_stuck(
             session, now, without_first=is_held
         ),
-        "First letters wait: as many as LETTERS_AN_HOUR allows have left.": is_held,
+        "As many first letters as LETTERS_AN_HOUR allows have left: further ones wait.": is_held,
         "A letter has failed within the last day.": _has_failed(session, now),
         "Erasure is overdue: a registration is held for longer than was promised.": _exists(
             session, Registration.erase_at < now - ERASURE_OVERDUE
@@ -54,8 +54,8 @@ def complaints(session: Session, *, settings: Settings, now: datetime) -> list[s
             session, own, now
         ),
         "Erasure waits: the clock has jumped.": own.clock_jumped_at is not None,
-        "The last backup is older than 2 days.": own.last_backup_at is not None
-        and own.last_backup_at < now - BACKUP_OVERDUE,
+        "There is no backup of the last 2 days.": settings.is_public
+        and _is_backup_overdue(session, own, now),
     }
     return [sentence for sentence, holds in found.items() if holds]
 
@@ -101,6 +101,13 @@ def _is_round_overdue(session: Session, own: Installation, now: datetime) -> boo
     if own.last_round_at is not None:
         return own.last_round_at < now - ROUND_OVERDUE
     return _exists(session, Discussion.published_at < now - ROUND_OVERDUE)
+
+
+def _is_backup_overdue(session: Session, own: Installation, now: datetime) -> bool:
+    """Whether there was no backup for long; a new installation needs none yet."""
+    if own.last_backup_at is not None:
+        return own.last_backup_at < now - BACKUP_OVERDUE
+    return _exists(session, Discussion.published_at < now - BACKUP_OVERDUE)
 
 
 def _exists(session: Session, *conditions: ColumnElement[bool]) -> bool:

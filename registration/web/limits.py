@@ -39,7 +39,8 @@ def taking(discussion: str = "") -> Iterator[Session]:
 
 
 def client_of(peer: str | None) -> str:
-    """Return who counts as one client: an IPv4 address, or an IPv6 network of 64 bits.
+    """Return who counts as one client: an IPv4 address, or an IPv6 network of 48 bits, which a
+    provider gives to one customer.
 
     It is empty for this machine itself, behind which all look alike: Tor, or a proxy that is not
     one of TRUSTED_PROXIES.
@@ -52,7 +53,7 @@ def client_of(peer: str | None) -> str:
     if address.is_loopback:
         return ""
     if isinstance(address, IPv6Address):
-        return str(IPv6Network((int(address), 64), strict=False))
+        return str(IPv6Network((int(address), 48), strict=False))
     return str(address)
 
 

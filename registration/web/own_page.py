@@ -1,6 +1,7 @@
 """The attendee's own page behind the personal link, and their calendar."""
 
 import json
+import time
 
 from flask import Response, redirect, render_template, url_for
 from werkzeug.wrappers import Response as BaseResponse
@@ -10,12 +11,12 @@ from ..calendars import personal
 from ..database import reading, writing
 from ..models import Discussion, RegistrationStatus
 from ..refusals import Refusal
-from ..services import attending, erasing, registering, seating
+from ..services import attending, disclosing, erasing, registering, seating
 from . import forms
 from .forms import EntryForm
 from .limits import NOT_NOW, Later, later, taking
 from .public import CALENDAR
-from .registrations import place
+from .registrations import place, wait_since
 
 
 class RegistrationEnded(Refusal):
@@ -39,7 +40,7 @@ def download(token: str) -> Response:
     """Everything that is held about the attendee."""
     with reading() as session:
         registration, discussion = attending.by_token(session, token)
-        held = attending.held(session, registration, discussion, house.ring(session))
+        held = disclosing.held(session, registration, discussion, house.ring(session))
     body = json.dumps(held, ensure_ascii=False, indent=2) + "\n"
     headers = {"Content-Disposition": 'attachment; filename="registration.json"'}
     return Response(body, content_type="application/json; charset=utf-8", headers=headers)
@@ -96,6 +97,7 @@ def erase(token: str) -> BaseResponse | tuple[str, int]:
 @place.post("/registrations/<token>/change")
 def change(token: str) -> BaseResponse | tuple[str, int, dict[str, str]]:
     """Change what is held; a new address takes effect when it confirms."""
+    started = time.monotonic()
     with reading() as session:
         registration, discussion = attending.by_token(session, token)
         attendee = registration.attendee(house.ring(session))
@@ -108,6 +110,7 @@ def change(token: str) -> BaseResponse | tuple[str, int, dict[str, str]]:
     except NOT_NOW as refusal:
         wait = later(refusal)
         return _own_page(token, typed, wait=wait), wait.status, wait.headers
+    wait_since(started)
     return _to_page(token)
 
 

@@ -44,7 +44,7 @@ def submit(slug: str) -> BaseResponse | tuple[str, int, dict[str, str]]:
     except NOT_NOW as refusal:
         wait = later(refusal)
         return _form_page(discussion, typed, is_full=is_full, wait=wait), wait.status, wait.headers
-    _wait_since(started)
+    wait_since(started)
     return redirect(url_for("registrations.registered", slug=slug), 303)
 
 
@@ -80,7 +80,7 @@ def send_links() -> BaseResponse | tuple[str, int, dict[str, str]]:
     except NOT_NOW as refusal:
         wait = later(refusal)
         return _find_page(typed, wait), wait.status, wait.headers
-    _wait_since(started)
+    wait_since(started)
     return redirect(url_for("registrations.sent"), 303)
 
 
@@ -91,7 +91,7 @@ def sent() -> str:
     return render_template("registrations/sent.html", most=most, shows_letters=shows_letters())
 
 
-def _wait_since(started: float) -> None:
+def wait_since(started: float) -> None:
     """Answer no sooner than a known and an unknown address take, so that time does not tell."""
     floor: float = current_app.config["ANSWER_FLOOR"]
     time.sleep(max(0.0, started + floor - time.monotonic()))

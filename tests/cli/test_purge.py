@@ -4,8 +4,10 @@ from datetime import timedelta
 
 from click.testing import Result
 from flask import Flask
+from sqlalchemy import text
 
-from registration import house
+from registration import create_app, database, house
+from registration.cli import rounds
 from registration.database import reading
 from registration.models import Erasure, Letter, Registration
 from registration.services.remembering import remembered
@@ -46,7 +48,10 @@ def test_purge_now_erases_everybody_of_one_discussion(app, tmp_path):
     words = ["registrations", "export", "water", "--output", str(file)]
     app.test_cli_runner().invoke(args=words)
     assert file.exists()
-    assert purge(app, "--now", "water").stdout == "Erased 5 registrations and 10 letters.\n"
+    assert purge(app, "--now", "water").stdout.splitlines() == [
+        "Erased 5 registrations and 10 letters.",
+        f"{file} was deleted: nobody is left in it.",
+    ]
     assert not file.exists()
     assert rows() == (1, 2)
     assert builders.attendee("stays@example.org", "bloody-january")
@@ -88,3 +93,25 @@ def test_purge_waits_after_a_jump_of_the_clock_and_says_so(app, clock):
     assert f"Erasure waits until {until:%Y-%m-%d %H:%M} UTC, and then goes on." in done.stderr
     assert rows() == (1, 1)
     assert purge(app, "--now", "water").stdout == "Erased 1 registrations and 1 letters.\n"
+
+
+@on_sqlite
+def test_purge_beside_a_reader_says_that_the_journal_waits_and_a_round_empties_it(app, instance):
+    builders.publish()
+    builders.register()
+    journal = house.settings().instance / "registration.sqlite3-wal"
+    other = create_app(instance)
+    with other.app_context():
+        with reading() as session:
+            session.execute(text("SELECT 1 FROM registrations")).all()  # holds a snapshot
+            with app.app_context():
+                said = purge(app, "--now", "water").stdout
+        database.engine().dispose()
+    assert "The journal is in use: the worker's next round empties it, within the hour." in said
+    assert journal.stat().st_size
+    worker = create_app(instance, clock=lambda: app.extensions["clock"]() + timedelta(hours=2))
+    with worker.app_context():
+        worker.extensions["scrub is due"] = False  # it was started long before
+        rounds.make()
+        assert journal.stat().st_size == 0
+        database.engine().dispose()

@@ -138,7 +138,7 @@ def test_whoever_lost_the_lease_marks_nothing(registered, clock):
     (slow,) = claim()
     clock.advance(minutes=6)
     (quick,) = claim()
-    mark(outbox.mark_failed, slow, "too late")
+    mark(outbox.mark_failed, slow, "too late", house.now())
     mark(outbox.release, slow, "too late")
     assert mark(outbox.mark_sent, slow, "too late", clock.now) is False
     assert states() == ["owed"]

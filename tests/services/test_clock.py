@@ -4,12 +4,10 @@ from datetime import timedelta
 
 import pytest
 
-from registration import house
 from registration.cli import rounds
 from registration.cli.rounds import ErasureWaits
-from registration.database import reading, writing
+from registration.database import reading
 from registration.models import Installation, Registration
-from registration.services import clock as clocks
 
 from .. import builders
 from ..machine import on_sqlite
@@ -99,15 +97,35 @@ def test_a_purge_waits_like_a_round(one, clock):
 def test_registrations_dated_in_the_future_are_brought_back(app, clock):
     discussion = builders.publish(builders.file("seats = 3"))
     right = clock.now
+    rounds.make()
     clock.advance(days=3650)
+    rounds.make()
     builders.publish(builders.file('seats = 3\nregistration = "open"'))
     builders.register()
     builders.register_and_confirm("bolat@example.org")
     clock.now = right
-    with writing() as session:
-        clocks.bring_back(session, house.settings(), clock.now)
+    rounds.make()
     waiting, confirmed = builders.found(), builders.found("bolat@example.org")
     assert waiting.registered_at == confirmed.registered_at == clock.now
     assert waiting.erase_at == clock.now + timedelta(hours=72)
     assert waiting.seat_held_until == clock.now + timedelta(hours=24)
     assert confirmed.erase_at == discussion.ends_at + timedelta(days=30)
+
+
+@on_sqlite
+def test_a_clock_that_is_behind_for_a_while_has_nobody_erased_early(app, clock):
+    builders.publish(builders.file('registration = "open"'))
+    clock.advance(days=200)  # it has taken place
+    rounds.make()
+    builders.register_and_confirm()
+    held = builders.found()
+    right = clock.now
+    clock.now -= timedelta(days=2500)
+    for _ in range(30):
+        rounds.make()
+        clock.advance(hours=1)
+    for hours in range(60):
+        clock.now = right + timedelta(hours=hours)
+        rounds.make()
+    found = builders.found()
+    assert (found.registered_at, found.erase_at) == (held.registered_at, held.erase_at)

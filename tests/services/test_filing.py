@@ -1,12 +1,16 @@
 """Exports on disk: known of, and written anew without whoever is erased."""
 
 import csv
+import signal
+import subprocess
+import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from registration import house
+from registration import database, house
 from registration.cli import rounds
 from registration.database import reading, writing
 from registration.models import Export, Registration
@@ -15,6 +19,7 @@ from registration.services.filing import NotWritten, Sessions
 
 from .. import builders
 from ..machine import on_sqlite
+from ..server import TOP, environment
 
 NAMES = ["email", "name"]
 
@@ -69,7 +74,7 @@ def test_an_export_loses_whoever_is_erased_and_gains_nobody(file):
 def test_an_export_of_nobody_is_deleted(file):
     for address in ("aigerim@example.org", "bolat@example.org"):
         erase(address)
-    filing.refresh(sessions())
+    assert filing.refresh(sessions()) == [f"{file} was deleted: nobody is left in it."]
     assert not file.exists()
     assert known() == []
     assert list(file.parent.glob(".*")) == []
@@ -86,11 +91,17 @@ def test_an_export_that_somebody_changed_is_theirs_and_that_is_told(file):
 
 
 @on_sqlite
-def test_an_export_that_was_moved_away_is_forgotten(file):
-    file.rename(file.with_name("elsewhere.csv"))
+@pytest.mark.parametrize("what", ["the file", "its folder"])
+def test_an_export_that_is_not_there_any_more_is_told(file, what, tmp_path):
+    folder = tmp_path / "exports"
+    folder.mkdir()
+    write(folder / "a.csv")
+    moved = folder / "a.csv" if what == "the file" else folder
+    moved.rename(tmp_path / "elsewhere")
     erase()
-    assert filing.refresh(sessions()) == []
-    assert known() == []
+    told = filing.refresh(sessions())
+    assert f"{folder / 'a.csv'} is not there any more, or the service cannot see it: " in told[1]
+    assert known() == [("attendees.csv", False)]
 
 
 @on_sqlite
@@ -99,7 +110,9 @@ def test_an_export_that_cannot_be_written_anew_is_told_each_time(file):
     file.with_name(f".{file.name}.unfinished").mkdir()
     for _ in range(2):
         (told,) = filing.refresh(sessions())
-        assert told == f"{file} holds people who were erased, and cannot be written anew."
+        assert (
+            told == f"{file} holds people who were erased, and cannot be written anew: delete it."
+        )
     assert known() == [("attendees.csv", True)]
 
 
@@ -144,6 +157,113 @@ def test_whoever_is_erased_while_an_export_is_written_is_not_in_it_for_long(file
     thread.join()
     assert "aigerim@example.org" in addresses(file)
     rounds.make()
+    assert addresses(file) == ["bolat@example.org"]
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from registration import create_app, database, house
+from registration.database import reading, writing
+from registration.services import filing
+name, where = sys.argv[1:]
+kill = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+app = create_app()
+with app.app_context():
+    sessions = filing.Sessions(reading, writing, house.ring)
+    if where == "lines":
+        filing.exporting.lines = lambda rows, *_: (kill() if row else "" for row in rows)
+    else:
+        Path.replace = kill
+    if name:
+        filing.write(sessions, "water", Path(name), ["email"], ",", house.now())
+    else:
+        filing.refresh(sessions)
+"""
+
+
+@on_sqlite
+@pytest.mark.parametrize("where", ["lines", "name"])
+@pytest.mark.parametrize("which", ["a new export", "a stale one"])
+def test_a_kill_leaves_no_file_with_whoever_is_erased(file, instance, where, which):
+    name = str(file.with_name("new.csv")) if which == "a new export" else ""
+    if not name:
+        erase()
+    database.engine().dispose()
+    words = [sys.executable, "-c", KILLED, name, where]
+    done = subprocess.run(words, cwd=TOP, env=environment(instance), capture_output=True)
+    assert done.returncode == -signal.SIGKILL, done.stderr.decode()
+    if name:
+        erase()
+    filing.refresh(sessions())
+    left = b"".join(path.read_bytes() for path in file.parent.glob("*") if path.is_file())
+    left += b"".join(path.read_bytes() for path in file.parent.glob(".*") if path.is_file())
+    assert b"aigerim" not in left
+    assert b"bolat@example.org" in left
+
+
+@on_sqlite
+def test_a_refreshed_export_gains_nobody_who_came_later(file, clock):
+    clock.advance(minutes=1)
+    erase("bolat@example.org")
+    builders.register(address="later@example.org")  # SQLite gives it the id that is free
+    filing.refresh(sessions())
+    assert addresses(file, ";") == ["aigerim@example.org"]
+
+
+@on_sqlite
+@pytest.mark.parametrize("name", ["registration.sqlite3", "0123456789abcdef.key", "notes"])
+def test_an_export_replaces_nothing_that_is_no_export(app, tmp_path, name):
+    builders.publish()
+    file = tmp_path / name
+    file.write_text("something else")
+    with pytest.raises(NotWritten, match=r"exists already, and is no \.csv: choose"):
+        write(file)
+    assert file.read_text() == "something else"
+
+
+@on_sqlite
+def test_an_export_that_could_not_be_written_is_not_known(app, tmp_path):
+    builders.publish()
+    for path in (tmp_path, tmp_path / "missing" / "a.csv", tmp_path / ("a" * 252 + ".csv")):
+        with pytest.raises(NotWritten):
+            write(path)
+    assert known() == []
+
+
+def test_an_erasure_that_ends_while_an_export_is_written_makes_it_stale(file, app, instance):
+    """On PostgreSQL, an erasure may end after one that began later, and has the higher number."""
+    if "DATABASE_URL" not in instance:
+        return
+    begun, go_on = threading.Event(), threading.Event()
+    token = builders.attendee().token
+    builders.publish_first()
+    builders.register("bloody-january", "eve@example.org")
+
+    def erase_slowly() -> None:
+        with app.app_context(), writing() as session:
+            mine, _discussion = attending.by_token(session, token)
+            erasing.erase(session, mine, letters=None, now=house.now())
+            begun.set()
+            go_on.wait(5)
+
+    def ring(session):
+        if not go_on.is_set():
+            go_on.set()
+            thread.join()
+        return house.ring(session)
+
+    thread = threading.Thread(target=erase_slowly)
+    thread.start()
+    assert begun.wait(5)
+    eve = builders.attendee("eve@example.org", "bloody-january").token
+    with writing() as session:
+        other, _discussion = attending.by_token(session, eve)
+        erasing.erase(session, other, letters=None, now=house.now())
+    export = Sessions(reading, writing, ring)
+    with suppress(NotWritten):
+        filing.write(export, "water", file, NAMES, ",", house.now())
+    filing.refresh(sessions())
     assert addresses(file) == ["bolat@example.org"]
 
 

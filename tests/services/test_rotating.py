@@ -12,7 +12,7 @@ from sqlalchemy import select, update
 from registration import create_app, database, house
 from registration.database import DatabaseBusy, reading, scrub, writing
 from registration.models import Installation, Registration
-from registration.sealing import SealBroken, make_key
+from registration.sealing import SealBroken
 from registration.services import attending, rotating
 from registration.services.rotating import Rotation
 
@@ -25,9 +25,8 @@ PEOPLE = [f"person{number}@example.org" for number in range(7)]
 
 def rotate() -> Rotation:
     settings = house.settings()
-    made = make_key(settings.keys)
     with writing() as session:
-        return rotating.rotate(session, made, settings.keys, settings.credentials)
+        return rotating.rotate(session, settings.keys, settings.credentials)
 
 
 def test_after_a_rotation_everything_opens_with_the_new_key_alone(app, monkeypatch):
@@ -36,7 +35,7 @@ def test_after_a_rotation_everything_opens_with_the_new_key_alone(app, monkeypat
     tokens = [builders.register_and_confirm(address).token for address in PEOPLE]
     before = builders.ring().current
     done = rotate()
-    assert done == Rotation(before, len(PEOPLE))
+    assert done == Rotation(before, builders.ring().current, len(PEOPLE))
     (house.settings().keys / f"{before}.key").unlink()
     assert builders.ring().current != before
     with reading() as session:
@@ -102,10 +101,11 @@ def test_a_registration_that_does_not_open_stops_the_rotation_and_nothing_change
         session.execute(
             update(Registration).where(Registration.id == last).values(sealed=b"not sealed")
         )
-    before = builders.every_row()
+    before, keys = builders.every_row(), sorted(house.settings().keys.iterdir())
     with pytest.raises(SealBroken):
         rotate()
     assert builders.every_row() == before
+    assert sorted(house.settings().keys.iterdir()) == keys
 
 
 @on_sqlite

@@ -49,6 +49,8 @@ def note(session: Session, now: datetime) -> None:
 
 
 def _refuse_taken(engine: Engine, file: Path) -> None:
+    if not file.name or file.is_dir():
+        raise NotBackedUp(f"{file} is a folder: name a file.")
     live = Path(engine.url.database or "").absolute()
     # SQLite would take what lies there for its own.
     beside = {live.with_name(f"{live.name}{end}") for end in ("-wal", "-shm", "-journal")}

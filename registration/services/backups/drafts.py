@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ...refusals import Refusal
+from ...sealing import sync
 
 
 class DraftThere(Refusal):
@@ -33,9 +34,9 @@ def draft_of(path: Path) -> Iterator[Path]:
 
 def finish(draft: Path, path: Path) -> None:
     """Give a draft its name, durably. Raises FileExistsError rather than replace anything."""
-    _sync(draft)
+    sync(draft)
     os.link(draft, path)
-    _sync(path.parent)
+    sync(path.parent)
 
 
 def discard(path: Path) -> None:
@@ -48,11 +49,3 @@ def discard(path: Path) -> None:
 def place_of(path: Path) -> Path:
     """Return where the draft of `path` lies."""
     return path.with_name(f".{path.name}.unfinished")
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

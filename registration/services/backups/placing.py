@@ -70,7 +70,7 @@ def _refuse_sessions(connection: Connection) -> None:
     )
     if others:
         raise ServiceRunning(
-            f"{others} others are connected to the database: "
+            f"The database has {others} other connections: "
             "stop every process of the service, and whatever else uses it."
         )
 

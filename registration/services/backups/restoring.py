@@ -17,10 +17,18 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from ...database import phrased
-from ...models import Discussion, Installation, Letter, LetterState, Registration, Throttle
+from ...models import (
+    Discussion,
+    Export,
+    Installation,
+    Letter,
+    LetterState,
+    Registration,
+    Throttle,
+)
 from ...refusals import Refusal
 from ...settings import Settings
-from .. import erasing, installing, migrating, remembering, rotating, running
+from .. import clock, erasing, installing, migrating, remembering, rotating, running
 from ..erasing import Receipt
 from . import copying, drafts, placing
 
@@ -42,7 +50,8 @@ class Restored:
     """What a restore did: what is in the database, what is not any more, and what waits.
 
     `held` are the ids of the letters that are not sent until they are retried. `is_list_there`
-    is false if nothing told what had been erased, `has_newer_key` true if `keys` has one.
+    is false if nothing told what had been erased, `has_newer_key` true if `keys` has one. What is
+    due is not erased until `waits_until`: so much later than the backup, the clock may be wrong.
     """
 
     backed_up_at: datetime | None
@@ -51,6 +60,7 @@ class Restored:
     erased_again: int
     erased_as_due: int
     held: list[int]
+    waits_until: datetime | None
     is_list_there: bool
     has_newer_key: bool
 
@@ -107,7 +117,9 @@ def _make_ready(file: Path, draft: Path, settings: Settings, now: datetime) -> R
             ring = installing.open_ring(session, settings.keys, settings.credentials)
             known = rotating.keys(session, ring, settings.keys, settings.credentials)
         again = _erase_again(copy, settings, now)
-        due = _erase_due(copy, settings, now)
+        with _writing(copy) as session:
+            waits_until = clock.waits_until(session, settings, now)
+        due = 0 if waits_until else _erase_due(copy, settings, now)
         with _writing(copy) as session:
             held = _hold(session)
             _start_anew(session, now)
@@ -118,6 +130,7 @@ def _make_ready(file: Path, draft: Path, settings: Settings, now: datetime) -> R
                 again,
                 due,
                 held,
+                waits_until,
                 (settings.keys / remembering.NAME).exists(),
                 _has_newer(known),
             )
@@ -178,10 +191,11 @@ def _hold(session: Session) -> list[int]:
 
 def _start_anew(session: Session, now: datetime) -> None:
     session.execute(delete(Throttle))
+    # They lie where the backup was made, and are that installation's.
+    session.execute(delete(Export))
     session.execute(
         update(Installation).values(
             last_round_at=now,
-            clock_jumped_at=None,
             content_version=Installation.content_version + _LATER,
         )
     )

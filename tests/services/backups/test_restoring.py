@@ -17,15 +17,14 @@ from registration.models import Erasure, Installation, Letter, LetterState, Regi
 from registration.sealing import KeysRefused, make_key
 from registration.services import (
     attending,
-    backing_up,
     erasing,
     installing,
     migrating,
     remembering,
-    restoring,
     rotating,
     running,
 )
+from registration.services.backups import backing_up, restoring
 from registration.services.backups.placing import DatabaseThere
 from registration.services.backups.restoring import NoBackup, NotRestored, Restored
 from registration.services.migrating import SchemaNewer
