@@ -1,5 +1,6 @@
 """Text: what is brought to one form, what is refused, and that nothing else is lost."""
 
+import time
 import unicodedata
 from collections.abc import Callable
 
@@ -134,3 +135,16 @@ def test_marks_heaped_on_a_letter_are_refused_at_once(clean):
         clean("a" + "\u0301" * 100_000 + "\u0316" * 100_000)
     assert refusal.value.code == "U+0301"
     assert clean("a" + "\u0301" * 30)
+
+
+@pytest.mark.parametrize("mark", ["\u0f73", "\u0f75", "\u0f81", "\u0301", "\u0e31", "\u20dd"])
+def test_heaped_marks_of_any_class_are_refused_before_they_cost_anything(mark):
+    started = time.process_time()
+    with pytest.raises(ForbiddenCharacter):
+        line("a" + mark * 150_000)
+    assert time.process_time() - started < 0.5
+
+
+def test_words_of_scripts_with_many_marks_are_kept():
+    for word in ("กำลังใจที่ดีที่สุด", "བསྒྲུབས་པའི་རྟེན་འབྲེལ", "क्षत्रियाणाम्", "Việt Nam tiếng Việt", "Қазақстан"):
+        assert line(word)

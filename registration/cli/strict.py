@@ -15,6 +15,8 @@ from waitress.utilities import BadRequest
 
 # Seconds from a request's first byte to its last: a form over a bad line takes a fraction.
 LONGEST = 120.0
+# Bytes of answers that a client may leave unread and still be answered.
+MOST_UNREAD = 1024 * 1024
 _REFUSED = "This is no HTTP request as this server takes them."
 _FOLDED = re.compile(rb"\r\n[ \t]")
 _CODED = re.compile(rb"\r\ntransfer-encoding:", re.IGNORECASE)
@@ -73,3 +75,19 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
     """A connection on which such requests come."""
 
     parser_class = Request
+
+    def service(self) -> None:
+        """Answer one request, unless too much of the answers before it is unread.
+
+        waitress itself would let a thread wait for whoever asks ahead and reads nothing: as many
+        of them as there are threads would hold everybody up.
+        """
+        if self.total_outbufs_len <= MOST_UNREAD:
+            super().service()
+            return
+        with self.requests_lock:
+            for request in self.requests:
+                request.close()
+            self.requests.clear()
+        self.will_close = True
+        self.server.pull_trigger()

@@ -54,8 +54,7 @@ def complaints(session: Session, *, settings: Settings, now: datetime) -> list[s
             session, own, now
         ),
         "Erasure waits: the clock has jumped.": own.clock_jumped_at is not None,
-        "There is no backup of the last 2 days.": settings.is_public
-        and _is_backup_overdue(session, own, now),
+        "There is no backup of the last 2 days.": _is_backup_overdue(session, own, settings, now),
     }
     return [sentence for sentence, holds in found.items() if holds]
 
@@ -103,11 +102,14 @@ def _is_round_overdue(session: Session, own: Installation, now: datetime) -> boo
     return _exists(session, Discussion.published_at < now - ROUND_OVERDUE)
 
 
-def _is_backup_overdue(session: Session, own: Installation, now: datetime) -> bool:
-    """Whether there was no backup for long; a new installation needs none yet."""
+def _is_backup_overdue(
+    session: Session, own: Installation, settings: Settings, now: datetime
+) -> bool:
+    """Whether there was no backup for long; who tries the service out needs none."""
     if own.last_backup_at is not None:
         return own.last_backup_at < now - BACKUP_OVERDUE
-    return _exists(session, Discussion.published_at < now - BACKUP_OVERDUE)
+    is_old = _exists(session, Discussion.published_at < now - BACKUP_OVERDUE)
+    return settings.is_public and is_old
 
 
 def _exists(session: Session, *conditions: ColumnElement[bool]) -> bool:

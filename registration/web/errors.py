@@ -34,6 +34,7 @@ _STATUS: dict[type[Refusal], int] = {
     SchemaNewer: 503,
     SchemaOutdated: 503,
 }
+_ESCAPED = "application/x-www-form-urlencoded"
 _PAGES = {400, 404, 405, 410, 413, 415, 503}
 
 
@@ -59,13 +60,14 @@ def _refuse_what_is_no_form() -> None:
 
     Parsed, the fields of such a form would seem empty, or hold other characters than were typed.
     """
-    if request.mimetype == "application/x-www-form-urlencoded":
+    if request.mimetype not in {"", _ESCAPED, "multipart/form-data"}:
+        raise UnsupportedMediaType
+    if request.mimetype:
+        body = request.get_data(cache=True)
         try:
-            unquote_to_bytes(request.get_data(cache=True)).decode()
+            (unquote_to_bytes(body) if request.mimetype == _ESCAPED else body).decode()
         except UnicodeDecodeError:
             raise BadRequest from None
-    elif request.mimetype not in {"", "multipart/form-data"}:
-        raise UnsupportedMediaType
 
 
 def page(status: int) -> Response:

@@ -60,9 +60,11 @@ def test_upgrade_makes_database_and_key_for_their_owner_only(tmp_path):
 
 
 def test_upgrade_again_changes_nothing(instance):
-    keys = sorted(Path(instance["INSTANCE"], "keys").iterdir())
+    keys = Path(instance["INSTANCE"], "keys")
+    before = sorted(keys.glob("*.key"))
     assert run(instance, "upgrade") == (0, "The database is up to date.\n")
-    assert sorted(Path(instance["INSTANCE"], "keys").iterdir()) == keys
+    assert sorted(keys.glob("*.key")) == before
+    assert sorted(keys.iterdir()) == [*before, keys / "erasures"]
 
 
 def test_check_finds_all_in_order(instance):
@@ -247,6 +249,7 @@ def test_restore_says_what_it_did(backup, elsewhere, clock):
             "The backup of 2026-03-02 12:00 UTC is restored.",
             "Discussions: 1. Registrations: 1.",
             "Erased again: 0. Erased as due: 0.",
+            "Exports that were written are not kept free of anybody any more: delete them.",
             f"{keys} has no list of erasures: whoever was erased since is back.",
             "Letters held: 1. `flask outbox list` shows them; to send them: flask outbox retry 1",
         ],
@@ -270,6 +273,7 @@ def test_restore_says_as_json_what_it_did(backup, elsewhere, clock):
             "erased_again": 0,
             "erased_as_due": 0,
             "held": [1],
+            "waits_until": None,
             "is_list_there": False,
             "has_newer_key": False,
         },

@@ -257,6 +257,18 @@ def test_a_form_in_parts_is_taken_and_files_are_not(somebody, hidden):
     assert "name" in faults_of(page.text)
 
 
+def test_parts_that_are_not_utf_8_are_refused(somebody, hidden):
+    values = hidden | GOOD | {"name": "A\udcff"}
+    parts = (
+        f'--x\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
+        for name, value in values.items()
+    )
+    body = "".join([*parts, "--x--\r\n"]).encode(errors="surrogateescape")
+    kind = "multipart/form-data; boundary=x"
+    assert somebody.client.post(FORM, data=body, content_type=kind).status_code == 400
+    assert registrations() == 0
+
+
 @pytest.mark.parametrize(
     "body",
     [b"", b"x", b"--x", b"--x\r\n\r\n", b"--x\r\nContent-Disposition: form-data\r\n\r\nA\r\n--x--"],

@@ -25,11 +25,11 @@ from ..visitor import Browser, Visitor
 ONION = "http://" + "a2" * 28 + ".onion"
 STUCK = "Mail is stuck: a letter has waited for more than 15 minutes."
 FAILED = "A letter has failed within the last day."
-HELD = "First letters wait: as many as LETTERS_AN_HOUR allows have left."
+HELD = "As many first letters as LETTERS_AN_HOUR allows have left: further ones wait."
 OVERDUE = "Erasure is overdue: a registration is held for longer than was promised."
 NO_ROUND = "No round has been made for 3 hours: does the worker run?"
 JUMPED = "Erasure waits: the clock has jumped."
-NO_BACKUP = "The last backup is older than 2 days."
+NO_BACKUP = "There is no backup of the last 2 days."
 CLOSED = "Pages are not served: `flask database check` says why."
 DOWN = {"status": "unavailable", "why": ["The database does not answer."]}
 

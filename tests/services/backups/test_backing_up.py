@@ -83,7 +83,7 @@ def test_a_backup_has_nothing_of_whoever_was_erased(app, clock, tmp_path):
     back_up(tmp_path / "before", clock)
     sealed = builders.found().sealed
     clock.advance(days=300)
-    from .test_erasing import erase
+    from ..test_erasing import erase
 
     erase()
     back_up(tmp_path / "after", clock)
@@ -113,7 +113,9 @@ def test_a_backup_is_never_made_over_anything(app, clock, tmp_path):
     taken = tmp_path / "taken"
     taken.write_text("mine")
     (tmp_path / "link").symlink_to(tmp_path / "nothing")
-    for path in (taken, tmp_path / "link", tmp_path):
+    with pytest.raises(NotBackedUp, match="is a folder: name a file"):
+        back_up(tmp_path, clock)
+    for path in (taken, tmp_path / "link"):
         with pytest.raises(NotBackedUp, match="exists already: choose another name"):
             back_up(path, clock)
     assert taken.read_text() == "mine"

@@ -4,6 +4,7 @@ import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from datetime import timedelta
 from pathlib import Path
 from secrets import token_bytes, token_hex
 
@@ -12,9 +13,10 @@ from flask import Flask
 from sqlalchemy import create_engine, insert, select, text
 
 from registration import create_app, database, house
+from registration.cli import rounds
 from registration.database import connect, reading, rows, writing
 from registration.models import Erasure, Installation, Letter, LetterState, Registration, Throttle
-from registration.sealing import KeysRefused, make_key
+from registration.sealing import KeysRefused
 from registration.services import (
     attending,
     erasing,
@@ -141,6 +143,31 @@ def test_whoever_is_due_is_erased_before_the_database_serves(app, clock, backup,
         done = restore(file)
         assert (done.registrations, done.erased_as_due) == (1, 1)
         assert builders.found("bolat@example.org")
+
+
+@on_sqlite
+@to_sqlite
+def test_a_restore_under_a_wrong_clock_erases_nobody_for_a_day(app, clock, backup, elsewhere):
+    builders.publish()
+    builders.register()
+    rounds.make()
+    file = backup()
+    right = clock.now
+    clock.advance(days=40)
+    with at(elsewhere, clock):
+        done = restore(file)
+        assert (done.registrations, done.erased_as_due) == (1, 0)
+        assert done.waits_until == clock.now + timedelta(hours=24)
+        rounds.make()
+        clock.now = right  # somebody has noticed
+        rounds.make()
+        assert builders.attendee().address == "aigerim@example.org"
+        clock.advance(hours=73)
+        rounds.make()
+        clock.advance(hours=24)
+        rounds.make()
+        with reading() as session:
+            assert session.query(Registration).count() == 0
 
 
 @on_sqlite
@@ -274,7 +301,7 @@ def test_nothing_is_restored_while_others_are_connected(app, clock, backup, else
     other = create_engine(elsewhere["DATABASE_URL"])
     with at(elsewhere, clock), other.connect() as connection:
         connection.execute(text("SELECT 1"))
-        with pytest.raises(ServiceRunning, match="1 others are connected to the database: stop"):
+        with pytest.raises(ServiceRunning, match="The database has 1 other connections: stop"):
             restore(file)
     other.dispose()
     assert tables(elsewhere) == []
@@ -368,9 +395,8 @@ def test_a_newer_key_is_told(app, clock, backup, elsewhere):
     builders.register()
     file = backup()
     settings = house.settings()
-    made = make_key(settings.keys)
     with writing() as session:
-        rotating.rotate(session, made, settings.keys, settings.credentials)
+        rotating.rotate(session, settings.keys, settings.credentials)
     carry_keys(app, elsewhere)
     with at(elsewhere, clock):
         assert restore(file).has_newer_key

@@ -1,0 +1,183 @@
+"""Reads back what the service wrote, with parsers that share nothing with what wrote it.
+
+What does not stand in an output as it was accepted is `NotReadBack`; a tag, an attribute, a
+property, a header or a cell that nobody meant is an `Injection`.
+"""
+
+import csv
+import io
+import re
+import unicodedata
+from collections.abc import Collection
+from email import message_from_bytes
+from email.message import EmailMessage
+from email.policy import default
+from urllib.parse import urlsplit
+from xml.etree.ElementTree import Element
+
+import vobject
+from ical.calendar_stream import IcsCalendarStream
+
+from ..calendars import rfc5545
+from ..calendars.rfc5545 import Component
+from ..visitor import tree_of
+
+HEADERS = {
+    "From", "To", "Subject", "Date", "Message-ID", "Auto-Submitted", "Reply-To", "MIME-Version",
+    "Content-Type", "Content-Transfer-Encoding",
+}  # fmt: skip
+PLAIN = ["multipart/alternative", "text/plain", "text/html"]
+INVITED = ["multipart/mixed", *PLAIN, "text/calendar", "application/ics"]
+# What Markdown may become on a page.
+FORMATS = {
+    *((tag, "") for tag in ("p", "br", "em", "strong", "ul", "ol", "li", "blockquote", "code")),
+    *((tag, "") for tag in ("pre", "hr", "h3", "h4", "h5", "h6", "a")),
+    *(("a", name) for name in ("href", "rel")),
+    ("ol", "start"),
+}
+_DANGEROUS = set("=+-@\t\r\n\0\uff1d\uff0b\uff0d\uff20")
+
+
+class Broken(AssertionError):
+    """What a hostile input has done; the base of the three kinds that are counted."""
+
+
+class ServerFault(Broken):
+    """The service failed: an answer of 500, or an exception that nobody phrased."""
+
+
+class Injection(Broken):
+    """Something stands in an output that the input has put there, and is not text."""
+
+
+class NotReadBack(Broken):
+    """What was accepted does not stand in an output as it was accepted."""
+
+
+def same(found: object, wanted: object, where: str) -> None:
+    """Raise `NotReadBack` unless `found` is `wanted`."""
+    if found != wanted:
+        raise NotReadBack(f"{where}: {found!r} instead of {wanted!r}")
+
+
+def stands_in(wanted: str, found: Collection[str], where: str) -> None:
+    """Raise `NotReadBack` unless `wanted` is one of those found, or a part of the text found."""
+    if wanted not in found:
+        raise NotReadBack(f"{where}: no {wanted!r} in {found!r}")
+
+
+def none_foreign(found: set, known: set, where: str) -> None:
+    """Raise `Injection` if something was found that is not known."""
+    if found - known:
+        raise Injection(f"{where}: {sorted(map(str, found - known))}")
+
+
+def squeezed(text: str) -> str:
+    """Return what remains of a text without spaces and line ends, in NFC."""
+    return "".join(unicodedata.normalize("NFC", text).split())
+
+
+def accepted_as(typed: str, kept: str, where: str) -> None:
+    """Check that what is kept is what was typed, but for spaces (empty if nothing is seen)."""
+    if kept or any(unicodedata.category(sign)[0] in "LNPS" for sign in typed):
+        same(squeezed(kept), squeezed(typed), where)
+
+
+def words_in(tree: Element) -> set[tuple[str, str]]:
+    """Return each tag of a page, and each tag with each of its attributes."""
+    elements = [item for item in tree.iter() if isinstance(item.tag, str)]
+    tags = {(item.tag, "") for item in elements}
+    return tags | {(item.tag, str(name)) for item in elements for name in item.attrib}
+
+
+def page(text: str, known: set[tuple[str, str]]) -> Element:
+    """Return a page as it is parsed: no tag or attribute but `known`, and no address that runs."""
+    tree = tree_of(text)
+    none_foreign(words_in(tree), known | FORMATS, "a page")
+    for item in tree.iter("script"):
+        if item.get("src") is None and item.get("type") != "application/ld+json":
+            raise Injection(f"a script: {said(item)!r}")
+    for item in tree.iter():
+        for name in ("href", "src", "action"):
+            _checked_address(item, name)
+    return tree
+
+
+def _checked_address(item: Element, name: str) -> None:
+    address = item.get(name)
+    if address is None:
+        return
+    scheme = re.match(r"[\s\0-\x20]*([A-Za-z][A-Za-z0-9+.-]*):", address)
+    if scheme and scheme[1].lower() not in {"http", "https", "mailto", "webcal"}:
+        raise Injection(f"{name} {address!r}")
+    if item.tag != "a" and not address.startswith(("/", "#", "http://127.0.0.1")):
+        raise Injection(f"{item.tag} {name} {address!r}")
+
+
+def said(item: Element) -> str:
+    """Return the text of an element, with all that is in it."""
+    return "".join(item.itertext())
+
+
+def every(tree: Element, tag: str) -> list[str]:
+    """Return the text of each element of this tag."""
+    return [said(item) for item in tree.iter(tag)]
+
+
+def shown(tree: Element, name: str) -> str:
+    """Return what stands in the field of this name."""
+    for item in tree.iter("input"):
+        if item.get("name") == name:
+            return item.get("value") or ""
+    found = [item for item in tree.iter("textarea") if item.get("name") == name]
+    return (found[0].text or "").removeprefix("\n") if found else ""
+
+
+def letter(content: bytes) -> EmailMessage:
+    """Return a letter as a mail program reads it: the headers meant and no other, each once."""
+    message = message_from_bytes(content, policy=default)
+    assert isinstance(message, EmailMessage)
+    none_foreign(set(message.keys()), HEADERS, "a letter's headers")
+    if len(set(message.keys())) != len(message.keys()):
+        raise Injection(f"a header twice: {message.keys()}")
+    parts = list(message.walk())
+    found = [part.get_content_type() for part in parts]
+    if found not in (PLAIN, INVITED):
+        raise Injection(f"a letter of {found}")
+    if any(part.defects for part in parts):
+        raise NotReadBack(f"a letter is damaged: {[part.defects for part in parts]}")
+    return message
+
+
+def calendar(content: bytes) -> Component:
+    """Return a calendar's one entry, read by three readers alike."""
+    found = rfc5545.read(content)
+    none_foreign({item.name for item in found.components}, {"VEVENT"}, "a calendar")
+    event = found.event
+    none_foreign({item.name for item in event.components}, set(), "an entry")
+    loose = vobject.readOne(io.StringIO(content.decode())).vevent
+    (strict,) = IcsCalendarStream.calendar_from_ics(content.decode()).events
+    same(loose.summary.value, event["SUMMARY"].text, "vobject")
+    same(strict.summary, event["SUMMARY"].text, "ical")
+    for item in event.all("DESCRIPTION"):
+        same(strict.description, item.text, "ical")
+    return event
+
+
+def cells(text: str, separator: str = ",") -> list[list[str]]:
+    """Return a CSV's rows with the documented sign undone; no cell of it would run."""
+    rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True))
+    for cell in (cell for row in rows for cell in row):
+        if cell[:1] in _DANGEROUS and cell:
+            raise Injection(f"a cell that runs: {cell!r}")
+    if len({len(row) for row in rows}) > 1:
+        raise Injection(f"rows of different length: {rows}")
+    return [[cell.removeprefix("'") for cell in row] for row in rows]
+
+
+def is_same_site(address: str) -> bool:
+    """Whether a redirect leads to this site."""
+    parts = urlsplit(address)
+    return (parts.scheme, parts.netloc) in {("", ""), ("http", "127.0.0.1:8000")} and (
+        not address.startswith(("//", "/\\", "\\"))
+    )

@@ -1,0 +1,103 @@
+"""What the service holds, seen as plainly as the model says it; and that who is gone is gone."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import pytest
+from sqlalchemy import select
+
+from registration import house
+from registration.database import reading
+from registration.mail import maildir
+from registration.models import Attendee, Erasure, Letter, LetterState, Registration
+from registration.services import attending, remembering
+from registration.services.attending import NoSuchRegistration
+
+from .model import Person, World
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A registration as it stands in the database, unsealed, with its letters."""
+
+    row: Registration
+    attendee: Attendee
+    letters: list[Letter]
+
+    @property
+    def message_ids(self) -> list[str]:
+        return [letter.message_id for letter in self.letters]
+
+    def as_told(self, now: datetime) -> tuple[object, ...]:
+        """Return what the model says too, in the order of `told`."""
+        row, held = self.row, self.row.seat_held_until
+        return (
+            self.attendee.address, self.attendee.name, self.attendee.new_address, row.status.value,
+            row.registered_at, row.erase_at, row.queue_position,
+            _seat(bool(row.seated_at), row.status.value, held, now),
+            [(letter.kind.value, letter.state.value) for letter in self.letters],
+        )  # fmt: skip
+
+
+def told(person: Person, now: datetime) -> tuple[object, ...]:
+    """Return what the model says of a person."""
+    return (
+        person.address, person.name, person.new_address, person.status,
+        person.registered_at, person.erase_at, person.queue,
+        _seat(person.has_seat, person.status, person.held_until, now),
+        person.letters,
+    )  # fmt: skip
+
+
+def _seat(has_seat: bool, status: str, held: datetime | None, now: datetime) -> str:
+    """Return how a seat is had; one that was held, and is not any more, is none."""
+    if not has_seat or status == "withdrawn":
+        return "none"
+    if status == "unconfirmed":
+        return f"held until {held}" if held and held > now else "none"
+    return "taken"
+
+
+def everybody() -> dict[str, Seen]:
+    """Return every registration by its public id; fails if one does not open."""
+    with reading() as session:
+        ring = house.ring(session)
+        found = {}
+        for row in session.scalars(select(Registration)):
+            letters = select(Letter).where(Letter.registration_id == row.id).order_by(Letter.id)
+            found[row.public_id] = Seen(row, row.attendee(ring), list(session.scalars(letters)))
+        return found
+
+
+def compare(world: World, found: dict[str, Seen]) -> None:
+    """Fail if the service holds something else than the model says."""
+    said = sorted((told(it, world.now) for it in world.people.values()), key=str)
+    assert sorted((it.as_told(world.now) for it in found.values()), key=str) == said
+    seated = sum("taken" in it.as_told(world.now) for it in found.values())
+    held = sum(str(it.as_told(world.now)[7]).startswith("held") for it in found.values())
+    assert seated + held == world.holders
+    kept = set(maildir.newest_first(house.letters_folder()))
+    sent = {
+        maildir.key_of(letter.message_id)
+        for it in found.values()
+        for letter in it.letters
+        if letter.state is LetterState.SENT
+    }
+    assert sent <= kept
+
+
+def are_gone(gone: dict[str, Seen]) -> None:
+    """Fail if anything of these leads to anybody: a link, an address, a letter, an id."""
+    kept = set(maildir.newest_first(house.letters_folder()))
+    with reading() as session:
+        erased = set(session.scalars(select(Erasure.public_id)))
+        erased |= remembering.remembered(house.settings().keys)
+        letters = set(session.scalars(select(Letter.message_id)))
+        for public_id, it in gone.items():
+            assert public_id in erased
+            assert not kept & set(map(maildir.key_of, it.message_ids))
+            assert not letters & set(it.message_ids)
+            with pytest.raises(NoSuchRegistration):
+                attending.by_token(session, it.attendee.token)
+            with pytest.raises(NoSuchRegistration):
+                attending.by_calendar_token(session, it.attendee.calendar_token)

@@ -1,0 +1,39 @@
+"""A few histories of the state machine, the same in every run; `make crash` tries many more."""
+
+import shutil
+from pathlib import Path
+
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from .state_machine import Registrations
+
+
+def emptied(found: dict) -> dict:
+    """Take the database's files away."""
+    for path in Path(found["INSTANCE"]).glob("registration.sqlite3*"):
+        path.unlink()
+    return found
+
+
+def test_whatever_happens_in_any_order_the_model_is_right(template):
+    def installed(folder: Path) -> dict:
+        shutil.copytree(template, folder / "instance")
+        return {"INSTANCE": str(folder / "instance")}
+
+    class OnSqlite(Registrations):
+        pass
+
+    OnSqlite.installed, OnSqlite.emptied = staticmethod(installed), staticmethod(emptied)
+    few = settings(
+        max_examples=6,
+        stateful_step_count=20,
+        derandomize=True,
+        database=None,
+        deadline=None,
+        # A history of a few steps is read as it is: making it shorter takes minutes.
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    run_state_machine_as_test(OnSqlite, settings=few)
+    assert OnSqlite.steps > 100
