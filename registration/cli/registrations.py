@@ -8,7 +8,7 @@ import click
 from .. import house
 from ..database import is_scrub_due, reading, writing
 from ..services import exporting, filing
-from ..services.filing import Sessions
+from ..services.filing import Source
 from . import rounds
 from .groups import Group, as_json, echo_json, echo_table
 
@@ -48,8 +48,8 @@ def export(slug: str, output: Path | None, columns: str | None, separator: str) 
     with reading() as session:
         names = exporting.header(session, slug, chosen)
     if output:
-        sessions = Sessions(reading, writing, house.ring)
-        filing.write(sessions, slug, output, names, separator, house.now())
+        source = Source(reading, writing, house.ring, house.settings().keys)
+        filing.write(source, slug, output, names, separator, house.now())
         click.echo(KEPT.format(output), err=True)
         return
     for line in exporting.lines(exporting.attendees(reading, slug, house.ring), names, separator):

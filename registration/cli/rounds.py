@@ -12,7 +12,7 @@ from ..database import is_scrub_due, reading, scrub, writing
 from ..refusals import Refusal
 from ..services import clock, erasing, filing, installing, throttling
 from ..services.erasing import Receipt
-from ..services.filing import Sessions
+from ..services.filing import Source
 
 ROUND = timedelta(hours=1)
 _GIVEN_UP = "exports that cannot be written"
@@ -95,7 +95,7 @@ def finish() -> list[str]:
         scrub()
     if current_app.extensions.get(_GIVEN_UP):
         return []
-    told = filing.refresh(Sessions(reading, writing, house.ring))
+    told = filing.refresh(Source(reading, writing, house.ring, house.settings().keys))
     with reading() as session:
         current_app.extensions[_GIVEN_UP] = filing.has_stale(session)
     return told

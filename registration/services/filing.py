@@ -1,7 +1,7 @@
 """Exports as files: written whole or not at all, and kept free of whoever was erased since.
 
-A file is noted in the database before it is begun, and under a lock on its folder: so a crash
-leaves none that nothing is known of, and two processes never write the same one.
+A file is noted in the database before it is begun, and one is written at a time, under a lock: so a
+crash leaves none that nothing is known of, and two processes never write the same one.
 """
 
 import fcntl
@@ -33,20 +33,24 @@ class NotWritten(Refusal):
 
 
 class BeingWritten(Refusal):
-    """Another process writes exports into the same folder at this moment."""
+    """Another process writes an export at this moment."""
 
 
 @dataclass(frozen=True, slots=True)
-class Sessions:
-    """How to read and write in short steps, and the keys for what is read."""
+class Source:
+    """Where exports come from: how to read and write in short steps, and the keys.
+
+    `lock` is a folder of the installation, which is locked while an export is written.
+    """
 
     reading: Opening
     writing: Opening
     ring: RingOf
+    lock: Path
 
 
 def write(
-    sessions: Sessions,
+    source: Source,
     slug: str,
     path: Path,
     columns: Sequence[str],
@@ -57,12 +61,13 @@ def write(
 
     Raises `NoSuchDiscussion`, `NotWritten`, `BeingWritten`.
     """
+    path = path.absolute()
     with _phrased(path):
         _refuse_place(path)
         # A link is followed once, now: whoever sets another one later gets nothing of it.
         path = path.resolve()
-    with _phrased(path), _alone(path):
-        with sessions.reading() as session:
+    with _phrased(path), _alone(source):
+        with source.reading() as session:
             discussion_id = publishing.identify(session, slug)
             ids = select(func.max(Registration.id))
             last_id = session.scalar(ids.where(Registration.discussion_id == discussion_id)) or 0
@@ -76,14 +81,28 @@ def write(
             is_stale=True,
             written_at=now,
         )
-        with sessions.writing() as session:
-            session.execute(delete(Export).where(Export.path == export.path))
-            session.add(export)
+        is_new = _note(source, export)
         try:
-            _write(sessions, slug, export)
-        except OSError:
-            _forget(sessions, export)
+            _write(source, slug, export)
+        except BaseException:
+            if is_new and not export.digest:
+                _forget(source, export)
             raise
+
+
+def _note(source: Source, export: Export) -> bool:
+    """Note a file that is about to be written, and return whether there was none before.
+
+    One that was there stays noted as what it is until it is replaced.
+    """
+    with source.writing() as session:
+        older = session.scalar(select(Export).where(Export.path == export.path))
+        if older:
+            older.is_stale = True
+            export.id = older.id
+            return False
+        session.add(export)
+        return True
 
 
 def _refuse_place(path: Path) -> None:
@@ -93,14 +112,14 @@ def _refuse_place(path: Path) -> None:
         raise NotWritten(f"{path} exists already, and is no .csv: choose another name.")
 
 
-def refresh(sessions: Sessions) -> list[str]:
+def refresh(source: Source) -> list[str]:
     """Write every stale export anew, without whom it may hold no more; return what to tell.
 
     A file that was moved away, or changed by somebody, is theirs to erase. Raises nothing of a
     file that cannot be written: it stays stale.
     """
-    told = []
-    with sessions.reading() as session:
+    told: list[str] = []
+    with source.reading() as session:
         stale = session.execute(
             select(Export, Discussion.slug)
             .join(Discussion, Discussion.id == Export.discussion_id)
@@ -108,7 +127,7 @@ def refresh(sessions: Sessions) -> list[str]:
         ).all()
     for export, slug in stale:
         with suppress(BeingWritten):
-            told.append(_refreshed(sessions, slug, export))
+            told.extend(_refreshed(source, slug, export))
     return told
 
 
@@ -117,19 +136,16 @@ def has_stale(session: Session) -> bool:
     return session.scalar(select(Export.id).where(Export.is_stale).limit(1)) is not None
 
 
-def _refreshed(sessions: Sessions, slug: str, export: Export) -> str:
+def _refreshed(source: Source, slug: str, export: Export) -> Iterator[str]:
     path = Path(export.path)
     try:
-        with _alone(path):
-            return _refresh(sessions, slug, export)
-    except FileNotFoundError:  # its folder
-        _forget(sessions, export)
-        return _not_there(path)
+        with _alone(source):
+            yield from _refresh(source, slug, export)
     except OSError:
-        return f"{path} holds people who were erased, and cannot be written anew: delete it."
+        yield f"{path} holds people who were erased, and cannot be written anew: delete it."
 
 
-def _refresh(sessions: Sessions, slug: str, export: Export) -> str:
+def _refresh(source: Source, slug: str, export: Export) -> Iterator[str]:
     path = Path(export.path)
     unfinished = _unfinished(path)
     if unfinished.is_file():  # a crash left it
@@ -137,58 +153,56 @@ def _refresh(sessions: Sessions, slug: str, export: Export) -> str:
             unfinished.replace(path)
         unfinished.unlink(missing_ok=True)
     if path.is_file() and _digest(path) == export.digest:
-        if _write(sessions, slug, export):
-            return f"{path} was written anew."
-        path.unlink()
-        _forget(sessions, export)
-        return f"{path} was deleted: nobody is left in it."
-    _forget(sessions, export)
+        if _write(source, slug, export):
+            yield f"{path} was written anew."
+        else:
+            path.unlink()
+            _forget(source, export)
+            yield f"{path} was deleted: nobody is left in it."
+        return
+    _forget(source, export)
     if path.exists() and export.digest:
-        return f"{path} was changed since it was exported, and may hold people who were erased."
-    return _not_there(path)
+        yield f"{path} was changed since it was exported, and may hold people who were erased."
+    elif export.digest:  # else a crash kept it from ever being there
+        yield (
+            f"{path} is not there any more, or the service cannot see it: "
+            "what was exported to it may hold people who were erased."
+        )
 
 
-def _not_there(path: Path) -> str:
-    return (
-        f"{path} is not there any more, or the service cannot see it: "
-        "what was exported to it may hold people who were erased."
-    )
-
-
-def _forget(sessions: Sessions, export: Export) -> None:
-    with sessions.writing() as session:
+def _forget(source: Source, export: Export) -> None:
+    with source.writing() as session:
         session.execute(delete(Export).where(Export.path == export.path))
 
 
-def _write(sessions: Sessions, slug: str, export: Export) -> int:
+def _write(source: Source, slug: str, export: Export) -> int:
     """Write the file, and return how many registrations are in it."""
     path = Path(export.path)
     erased = select(func.count()).select_from(Erasure)
-    with sessions.reading() as session:
+    with source.reading() as session:
         before = session.scalar(erased)
     rows = exporting.attendees(
-        sessions.reading, slug, sessions.ring, (export.last_id, export.written_at)
+        source.reading, slug, source.ring, (export.last_id, export.written_at)
     )
     lines = exporting.lines(rows, export.columns, export.separator)
     unfinished = _unfinished(path)
     try:
-        count, digest = _write_file(unfinished, lines)
-        _note(sessions, export, digest=digest)
+        count, export.digest = _write_file(unfinished, lines)
+        with source.writing() as session:
+            session.merge(export)
         unfinished.replace(path)
         sync(path.parent)
     finally:
         with suppress(OSError):
             unfinished.unlink(missing_ok=True)
-    with sessions.writing() as session:
-        # Whoever was erased while it was written may be in it still.
-        is_stale = session.scalar(erased) != before
-    _note(sessions, export, is_stale=is_stale)
+    with source.writing() as session:
+        # Whoever was erased while it was written may be in it still. The lock on the discussion
+        # waits for erasures that have begun, and lets none begin.
+        session.get_one(Discussion, export.discussion_id, with_for_update=True)
+        if session.scalar(erased) == before:
+            fresh = update(Export).where(Export.path == export.path).values(is_stale=False)
+            session.execute(fresh)
     return count
-
-
-def _note(sessions: Sessions, export: Export, **values: object) -> None:
-    with sessions.writing() as session:
-        session.execute(update(Export).where(Export.path == export.path).values(**values))
 
 
 def _unfinished(path: Path) -> Path:
@@ -196,16 +210,14 @@ def _unfinished(path: Path) -> Path:
 
 
 @contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """Lock the folder of `path` against other writers of exports; raises `BeingWritten`."""
-    handle = os.open(path.parent, os.O_RDONLY)
+def _alone(source: Source) -> Iterator[None]:
+    """Keep other writers of exports out; raises `BeingWritten`."""
+    handle = os.open(source.lock, os.O_RDONLY)
     try:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise BeingWritten(
-                f"Another export is being written into {path.parent}: try again."
-            ) from None
+            raise BeingWritten("Another export is being written: try again.") from None
         yield
     finally:
         os.close(handle)

@@ -114,8 +114,7 @@ def test_output_that_cannot_be_written_is_told(two, tmp_path, monkeypatch, place
     before = sorted(tmp_path.rglob("*"))
     done = run(two, "export", "water", "--output", place)
     assert done.exit_code == 1
-    named = Path(place).absolute() if Path(place).name else place
-    assert done.stderr.startswith(f"Error: {named} ")
+    assert done.stderr.startswith(f"Error: {Path(place).absolute()} ")
     assert done.stderr.count("\n") == 1
     assert sorted(tmp_path.rglob("*")) == before
 

@@ -1,11 +1,14 @@
 """Exports on disk: known of, and written anew without whoever is erased."""
 
 import csv
+import fcntl
+import os
 import signal
 import subprocess
 import sys
 import threading
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,8 +17,8 @@ from registration import database, house
 from registration.cli import rounds
 from registration.database import reading, writing
 from registration.models import Export, Registration
-from registration.services import attending, erasing, filing
-from registration.services.filing import NotWritten, Sessions
+from registration.services import attending, erasing, filing, running
+from registration.services.filing import BeingWritten, NotWritten, Source
 
 from .. import builders
 from ..machine import on_sqlite
@@ -24,12 +27,12 @@ from ..server import TOP, environment
 NAMES = ["email", "name"]
 
 
-def sessions() -> Sessions:
-    return Sessions(reading, writing, house.ring)
+def source() -> Source:
+    return Source(reading, writing, house.ring, house.settings().keys)
 
 
 def write(path: Path, separator: str = ",") -> None:
-    filing.write(sessions(), "water", path, NAMES, separator, house.now())
+    filing.write(source(), "water", path, NAMES, separator, house.now())
 
 
 def erase(address: str = "aigerim@example.org") -> None:
@@ -63,18 +66,18 @@ def test_an_export_loses_whoever_is_erased_and_gains_nobody(file):
     builders.register(address="later@example.org")
     erase()
     assert known() == [("attendees.csv", True)]
-    assert filing.refresh(sessions()) == [f"{file} was written anew."]
+    assert filing.refresh(source()) == [f"{file} was written anew."]
     assert addresses(file, ";") == ["bolat@example.org"]
     assert known() == [("attendees.csv", False)]
     assert file.stat().st_mode & 0o777 == 0o600
-    assert filing.refresh(sessions()) == []
+    assert filing.refresh(source()) == []
 
 
 @on_sqlite
 def test_an_export_of_nobody_is_deleted(file):
     for address in ("aigerim@example.org", "bolat@example.org"):
         erase(address)
-    assert filing.refresh(sessions()) == [f"{file} was deleted: nobody is left in it."]
+    assert filing.refresh(source()) == [f"{file} was deleted: nobody is left in it."]
     assert not file.exists()
     assert known() == []
     assert list(file.parent.glob(".*")) == []
@@ -84,7 +87,7 @@ def test_an_export_of_nobody_is_deleted(file):
 def test_an_export_that_somebody_changed_is_theirs_and_that_is_told(file):
     file.write_text("my notes")
     erase()
-    (told,) = filing.refresh(sessions())
+    (told,) = filing.refresh(source())
     assert told == f"{file} was changed since it was exported, and may hold people who were erased."
     assert file.read_text() == "my notes"
     assert known() == []
@@ -99,7 +102,7 @@ def test_an_export_that_is_not_there_any_more_is_told(file, what, tmp_path):
     moved = folder / "a.csv" if what == "the file" else folder
     moved.rename(tmp_path / "elsewhere")
     erase()
-    told = filing.refresh(sessions())
+    told = filing.refresh(source())
     assert f"{folder / 'a.csv'} is not there any more, or the service cannot see it: " in told[1]
     assert known() == [("attendees.csv", False)]
 
@@ -109,7 +112,7 @@ def test_an_export_that_cannot_be_written_anew_is_told_each_time(file):
     erase()
     file.with_name(f".{file.name}.unfinished").mkdir()
     for _ in range(2):
-        (told,) = filing.refresh(sessions())
+        (told,) = filing.refresh(source())
         assert (
             told == f"{file} holds people who were erased, and cannot be written anew: delete it."
         )
@@ -124,7 +127,7 @@ def test_an_export_written_again_is_known_once(file):
 
 
 @on_sqlite
-def test_an_export_that_fails_leaves_the_older_one_and_nothing_else(file):
+def test_an_export_that_fails_leaves_the_older_one_which_is_still_kept_clean(file):
     before = file.read_bytes()
     blocked = file.with_name(f".{file.name}.unfinished")
     blocked.mkdir()
@@ -133,6 +136,31 @@ def test_an_export_that_fails_leaves_the_older_one_and_nothing_else(file):
     blocked.rmdir()
     assert file.read_bytes() == before
     assert list(file.parent.glob(".*")) == []
+    erase()
+    assert filing.refresh(source()) == [f"{file} was written anew."]
+    assert addresses(file, ";") == ["bolat@example.org"]
+
+
+@on_sqlite
+def test_an_export_is_written_into_the_installation_while_it_serves(file):
+    instance = house.settings().instance
+    with running.serving(instance):
+        write(instance / "attendees.csv")
+        with running.serving(instance):
+            erase()
+    assert len(filing.refresh(source())) == 2
+
+
+@on_sqlite
+def test_one_export_is_written_at_a_time(file):
+    handle = os.open(source().lock, os.O_RDONLY)
+    fcntl.flock(handle, fcntl.LOCK_EX)
+    with pytest.raises(BeingWritten, match="Another export is being written: try again"):
+        write(file)
+    erase()
+    assert filing.refresh(source()) == []
+    os.close(handle)
+    assert filing.refresh(source()) == [f"{file} was written anew."]
 
 
 def test_whoever_is_erased_while_an_export_is_written_is_not_in_it_for_long(file, app):
@@ -146,7 +174,7 @@ def test_whoever_is_erased_while_an_export_is_written_is_not_in_it_for_long(file
 
     def write_slowly() -> None:
         with app.app_context():
-            slow = Sessions(reading, writing, ring)
+            slow = replace(source(), ring=ring)
             filing.write(slow, "water", file, NAMES, ",", house.now())
 
     thread = threading.Thread(target=write_slowly)
@@ -170,23 +198,24 @@ name, where = sys.argv[1:]
 kill = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
 app = create_app()
 with app.app_context():
-    sessions = filing.Sessions(reading, writing, house.ring)
+    source = filing.Source(reading, writing, house.ring, house.settings().keys)
     if where == "lines":
         filing.exporting.lines = lambda rows, *_: (kill() if row else "" for row in rows)
     else:
         Path.replace = kill
     if name:
-        filing.write(sessions, "water", Path(name), ["email"], ",", house.now())
+        filing.write(source, "water", Path(name), ["email"], ",", house.now())
     else:
-        filing.refresh(sessions)
+        filing.refresh(source)
 """
 
 
 @on_sqlite
 @pytest.mark.parametrize("where", ["lines", "name"])
-@pytest.mark.parametrize("which", ["a new export", "a stale one"])
+@pytest.mark.parametrize("which", ["a new export", "one in place of an older", "a stale one"])
 def test_a_kill_leaves_no_file_with_whoever_is_erased(file, instance, where, which):
-    name = str(file.with_name("new.csv")) if which == "a new export" else ""
+    names = {"a new export": str(file.with_name("new.csv")), "one in place of an older": str(file)}
+    name = names.get(which, "")
     if not name:
         erase()
     database.engine().dispose()
@@ -195,7 +224,9 @@ def test_a_kill_leaves_no_file_with_whoever_is_erased(file, instance, where, whi
     assert done.returncode == -signal.SIGKILL, done.stderr.decode()
     if name:
         erase()
-    filing.refresh(sessions())
+    told = filing.refresh(source())
+    assert all(sentence.endswith(" was written anew.") for sentence in told), told
+    assert filing.refresh(source()) == []
     left = b"".join(path.read_bytes() for path in file.parent.glob("*") if path.is_file())
     left += b"".join(path.read_bytes() for path in file.parent.glob(".*") if path.is_file())
     assert b"aigerim" not in left
@@ -207,7 +238,7 @@ def test_a_refreshed_export_gains_nobody_who_came_later(file, clock):
     clock.advance(minutes=1)
     erase("bolat@example.org")
     builders.register(address="later@example.org")  # SQLite gives it the id that is free
-    filing.refresh(sessions())
+    filing.refresh(source())
     assert addresses(file, ";") == ["aigerim@example.org"]
 
 
@@ -231,10 +262,41 @@ def test_an_export_that_could_not_be_written_is_not_known(app, tmp_path):
     assert known() == []
 
 
-def test_an_erasure_that_ends_while_an_export_is_written_makes_it_stale(file, app, instance):
+@pytest.mark.parametrize("instance", ["postgresql"], indirect=True)
+def test_an_export_is_not_fresh_before_an_erasure_under_way_has_ended(file, app):
+    begun, go_on = threading.Event(), threading.Event()
+    token = builders.attendee().token
+
+    def erase_slowly() -> None:
+        with app.app_context(), writing() as session:
+            mine, _discussion = attending.by_token(session, token)
+            erasing.erase(session, mine, letters=None, now=house.now())
+            begun.set()
+            go_on.wait(5)
+
+    def writing_while_it_is_erased():
+        with reading() as session:
+            is_in_place = session.query(Export).one().digest != before
+        if is_in_place and not begun.is_set():
+            eraser.start()
+            assert begun.wait(5)
+            threading.Timer(0.5, go_on.set).start()
+        return writing()
+
+    with reading() as session:
+        before = session.query(Export).one().digest
+    eraser = threading.Thread(target=erase_slowly)
+    exports = replace(source(), writing=writing_while_it_is_erased)
+    filing.write(exports, "water", file, NAMES, ",", house.now())
+    eraser.join()
+    assert known() == [("attendees.csv", True)]
+    filing.refresh(source())
+    assert addresses(file) == ["bolat@example.org"]
+
+
+@pytest.mark.parametrize("instance", ["postgresql"], indirect=True)
+def test_an_erasure_that_ends_while_an_export_is_written_makes_it_stale(file, app):
     """On PostgreSQL, an erasure may end after one that began later, and has the higher number."""
-    if "DATABASE_URL" not in instance:
-        return
     begun, go_on = threading.Event(), threading.Event()
     token = builders.attendee().token
     builders.publish_first()
@@ -260,10 +322,10 @@ def test_an_erasure_that_ends_while_an_export_is_written_makes_it_stale(file, ap
     with writing() as session:
         other, _discussion = attending.by_token(session, eve)
         erasing.erase(session, other, letters=None, now=house.now())
-    export = Sessions(reading, writing, ring)
+    export = replace(source(), ring=ring)
     with suppress(NotWritten):
         filing.write(export, "water", file, NAMES, ",", house.now())
-    filing.refresh(sessions())
+    filing.refresh(source())
     assert addresses(file) == ["bolat@example.org"]
 
 
