@@ -37,6 +37,17 @@ def remember(folder: Path, public_ids: Iterable[str]) -> None:
         sealing.sync(folder)
 
 
+def is_writable(folder: Path) -> bool:
+    """Whether an erasure could be noted in `folder` now."""
+    try:
+        os.close(os.open(folder / NAME, os.O_WRONLY | os.O_APPEND))
+    except FileNotFoundError:
+        return os.access(folder if folder.is_dir() else folder.parent, os.W_OK)
+    except OSError:
+        return False
+    return True
+
+
 def remembered(folder: Path) -> set[str]:
     """Return the ids in the list; a line that a power cut left unfinished is none."""
     try:

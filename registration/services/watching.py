@@ -11,7 +11,7 @@ from ..database import UtcDateTime
 from ..mail import outbox
 from ..models import Discussion, Erasure, Installation, Letter, LetterState, Registration
 from ..settings import Settings
-from . import throttling
+from . import remembering, throttling
 
 # A letter that has been tried for so long, or waits for so long, is stuck.
 LONGEST_WAIT = timedelta(minutes=15)
@@ -54,6 +54,9 @@ def complaints(session: Session, *, settings: Settings, now: datetime) -> list[s
             session, own, now
         ),
         "Erasure waits: the clock has jumped.": own.clock_jumped_at is not None,
+        "What is erased cannot be noted beside the keys: a restored backup would have it again.": (
+            not remembering.is_writable(settings.keys)
+        ),
         "There is no backup of the last 2 days.": _is_backup_overdue(session, own, settings, now),
     }
     return [sentence for sentence, holds in found.items() if holds]

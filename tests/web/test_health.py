@@ -29,6 +29,7 @@ HELD = "As many first letters as LETTERS_AN_HOUR allows have left: further ones 
 OVERDUE = "Erasure is overdue: a registration is held for longer than was promised."
 NO_ROUND = "No round has been made for 3 hours: does the worker run?"
 JUMPED = "Erasure waits: the clock has jumped."
+NOT_NOTED = "What is erased cannot be noted beside the keys: a restored backup would have it again."
 NO_BACKUP = "There is no backup of the last 2 days."
 CLOSED = "Pages are not served: `flask database check` says why."
 DOWN = {"status": "unavailable", "why": ["The database does not answer."]}
@@ -169,6 +170,14 @@ def test_a_backup_is_missed_only_where_there_has_been_one(served, clock):
     assert why(served) == []
     clock.advance(seconds=1)
     assert why(served) == [NO_BACKUP]
+
+
+def test_a_list_of_erasures_that_cannot_be_written_is_told(served):
+    file = house.settings().keys / "erasures"
+    file.unlink()
+    assert why(served) == []
+    file.mkdir()
+    assert why(served) == [NOT_NOTED]
 
 
 def test_health_tells_nobody_how_many_there_are(served, clock):
