@@ -13,8 +13,6 @@ from ..services.backups.restoring import Restored
 from .groups import Group, as_json, echo_json, run_as_service
 
 group = Group("database", help="Make, upgrade, check, back up and restore the database.")
-# How many letters a command line names.
-SHOWN = 50
 FILE = click.argument("file", type=click.Path(path_type=Path))
 
 
@@ -77,7 +75,7 @@ def _said_of(done: Restored, keys: Path) -> list[str]:
         f"The backup{made} is restored.",
         f"Discussions: {done.discussions}. Registrations: {done.registrations}.",
         f"Erased again: {done.erased_again}. Erased as due: {done.erased_as_due}.",
-        "Exports that were written are not kept free of anybody any more: delete them.",
+        "Delete exports and letters kept since the backup: nobody is erased from them now.",
     ]
     if done.waits_until:
         said.append(
@@ -87,10 +85,9 @@ def _said_of(done: Restored, keys: Path) -> list[str]:
     if not done.is_list_there:
         said.append(f"{keys} has no list of erasures: whoever was erased since is back.")
     if done.held:
-        ids = " ".join(map(str, done.held)) if len(done.held) <= SHOWN else "ID..."
         said.append(
-            f"Letters held: {len(done.held)}. `flask outbox list` shows them; "
-            f"to send them: flask outbox retry {ids}"
+            f"Letters held: {len(done.held)}. `flask outbox list` shows, "
+            "`flask outbox retry --held` sends them."
         )
     if done.has_newer_key:
         said.append(f"{keys} has a newer key: `flask keys rotate` seals everything anew.")

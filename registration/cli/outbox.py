@@ -63,11 +63,14 @@ def list_(*, as_json: bool) -> None:
 
 
 @group.command("retry")
-@click.argument("ids", nargs=-1, required=True, type=click.IntRange(1, 2**31 - 1))
-def retry(ids: tuple[int, ...]) -> None:
+@click.argument("ids", nargs=-1, type=click.IntRange(1, 2**31 - 1))
+@click.option("--held", is_flag=True, help="Every letter that a restore held back.")
+def retry(ids: tuple[int, ...], *, held: bool) -> None:
     """Owe letters again, now: those that failed, wait for another try, or are held."""
-    asked = set(ids)
+    if not ids and not held:
+        raise click.UsageError("Name letters by their ids, or say --held.")
     with writing() as session:
+        asked = {*ids, *(letters.held(session) if held else ())}
         count = letters.retry(session, list(asked), house.now())
     click.echo(f"{count} of {len(asked)} letters will be tried again.")
     if count < len(asked):

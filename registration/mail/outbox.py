@@ -271,6 +271,13 @@ def _mark(session: Session, letter: Letter, **values: object) -> bool:
     return marked.one_or_none() is not None
 
 
+def held(session: Session) -> Sequence[int]:
+    """Return the ids of the letters that a restore held back."""
+    return session.scalars(
+        select(Letter.id).where(Letter.state == LetterState.HELD).order_by(Letter.id)
+    ).all()
+
+
 def retry(session: Session, ids: Sequence[int], now: datetime) -> int:
     """Owe failed and held letters again, now; return how many."""
     owed = session.scalars(

@@ -249,9 +249,9 @@ def test_restore_says_what_it_did(backup, elsewhere, clock):
             "The backup of 2026-03-02 12:00 UTC is restored.",
             "Discussions: 1. Registrations: 1.",
             "Erased again: 0. Erased as due: 0.",
-            "Exports that were written are not kept free of anybody any more: delete them.",
+            "Delete exports and letters kept since the backup: nobody is erased from them now.",
             f"{keys} has no list of erasures: whoever was erased since is back.",
-            "Letters held: 1. `flask outbox list` shows them; to send them: flask outbox retry 1",
+            "Letters held: 1. `flask outbox list` shows, `flask outbox retry --held` sends them.",
         ],
     )
     assert run(elsewhere, "check")[0] == 0

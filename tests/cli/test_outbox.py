@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from sqlalchemy import update
 
 from registration import house
 from registration.database import reading, writing
@@ -87,6 +88,26 @@ def test_retry_owes_letters_again(flask):
     answer = flask("outbox", "retry", number, number)
     assert (answer.exit_code, answer.output) == (0, "1 of 1 letters will be tried again.\n")
     assert flask("outbox", "deliver").output == "1 letters delivered.\n"
+
+
+def test_retry_owes_again_whatever_a_restore_held(flask):
+    builders.publish()
+    for number in range(3):
+        builders.register(address=f"a{number}@example.org")
+    with writing() as session:
+        last = max(map(int, numbers()))
+        session.execute(update(Letter).where(Letter.id < last).values(state=LetterState.HELD))
+    answer = flask("outbox", "retry", "--held", str(last))
+    assert (answer.exit_code, answer.output) == (0, "3 of 3 letters will be tried again.\n")
+    assert flask("outbox", "deliver").output == "3 letters delivered.\n"
+    answer = flask("outbox", "retry", "--held")
+    assert (answer.exit_code, answer.output) == (0, "0 of 0 letters will be tried again.\n")
+
+
+def test_retry_needs_to_be_told_which(flask):
+    answer = flask("outbox", "retry")
+    assert answer.exit_code == 2
+    assert "Error: Name letters by their ids, or say --held.\n" in answer.stderr
 
 
 def test_retry_says_when_a_letter_is_sent_or_not_there(flask):
