@@ -109,7 +109,7 @@ def test_what_is_not_translated_is_said_in_english():
 
 def span(starts: str, ends: str, zone: str = "Asia/Almaty") -> str:
     """Return the words for a span of wall time, an en dash written as a hyphen."""
-    when = When(datetime.fromisoformat(starts), datetime.fromisoformat(ends), zone, all_day=False)
+    when = When.of(datetime.fromisoformat(starts), datetime.fromisoformat(ends), zone)
     return time_in_words(when).replace("\N{EN DASH}", "-").replace("\N{MINUS SIGN}", "-")
 
 

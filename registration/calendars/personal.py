@@ -12,7 +12,7 @@ from icalendar import Calendar, Event, vCalAddress, vDuration
 from ..languages import gettext as _
 from ..languages import speaking
 from ..links import Links
-from ..models import Discussion, Registration
+from ..models import Discussion, DiscussionStatus, Registration
 from .properties import Text, uri
 from .public import PRODID, REFRESH, vevent
 
@@ -57,6 +57,13 @@ def cancellation(discussion: Discussion, guest: Guest, at: datetime, links: Link
     return bytes(_calendar("CANCEL", event).to_ical())
 
 
+def cancelled(discussion: Discussion, guest: Guest, at: datetime, links: Links) -> bytes:
+    """Return a METHOD:CANCEL of a discussion that does not take place (RFC 5546 3.2.5)."""
+    event = _personal(discussion, links)
+    _address(event, discussion, guest, at)
+    return bytes(_calendar("CANCEL", event).to_ical())
+
+
 def calendar(discussion: Discussion, sequence: int, links: Links) -> bytes:
     """Return the personal calendar: the public entry with the join link. It names nobody."""
     event = _joinable(discussion, links)
@@ -85,7 +92,7 @@ def _personal(discussion: Discussion, links: Links) -> Event:
 
 def _joinable(discussion: Discussion, links: Links) -> Event:
     event, join_url = _personal(discussion, links), discussion.content.join_url
-    if not join_url:
+    if not join_url or discussion.status is DiscussionStatus.CANCELLED:
         return event
     with speaking(discussion.content.language):
         event["LOCATION"] = Text(join_url)

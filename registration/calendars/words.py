@@ -6,7 +6,7 @@ from .. import markdown
 from ..languages import gettext as _
 from ..languages import ngettext, offset, spoken_day, spoken_time
 from ..links import Links
-from ..models import Content, Contributor, Discussion, When
+from ..models import Content, Contributor, Discussion, DiscussionStatus, When
 
 
 def time_in_words(when: When) -> str:
@@ -41,6 +41,8 @@ def description(discussion: Discussion, links: Links) -> str:
     content = discussion.content
     speakers, moderators = content.speakers, content.moderators
     blocks = [content.subtitle, time_in_words(discussion.when), markdown.plain(content.description)]
+    if discussion.status is DiscussionStatus.CANCELLED:
+        blocks[2:2] = [_("This discussion is cancelled."), discussion.cancelled_why or ""]
     if content.recording_url:
         blocks.append(_("Recording: %(url)s") % {"url": content.recording_url})
     blocks += _people(ngettext("Speaker", "Speakers", len(speakers)), speakers)

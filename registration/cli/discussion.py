@@ -1,4 +1,4 @@
-"""flask discussion: publish, list, show, check and take off."""
+"""flask discussion: publish, cancel, list, show, check and take off."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -10,26 +10,30 @@ from ..calendars.words import time_in_words
 from ..database import reading, writing
 from ..discussion_file import DiscussionFileRefused, read
 from ..models import Announcement, Discussion
-from ..services import listing, publishing
+from ..services import cancelling, listing, publishing
 from ..services.publishing import Outcome, Publication
+from ..text import line
 from .groups import Group, as_json, echo_json, echo_table
 
 group = Group("discussion", help="Publish discussions.")
+LONGEST_WHY = 500
 FILES = click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 
 
 @group.command("publish")
 @FILES
 @click.option("--dry-run", is_flag=True, help="Tell what would change; change nothing.")
+@click.option("--quiet", is_flag=True, help="Write to nobody.")
 @click.option(
     "--keep-edits",
     is_flag=True,
     help="Leave alone what was edited elsewhere since its file was last published.",
 )
-def publish(files: tuple[Path, ...], *, dry_run: bool, keep_edits: bool) -> None:
+def publish(files: tuple[Path, ...], *, dry_run: bool, quiet: bool, keep_edits: bool) -> None:
     """Publish discussion files: new ones, or amendments under the same slug.
 
-    If one file has a mistake, none is published.
+    Attendees get a letter when the time or the link to join changes. If one file has a mistake,
+    none is published.
     """
     announcements = _read_all(files)
     with writing() as session:
@@ -40,6 +44,7 @@ def publish(files: tuple[Path, ...], *, dry_run: bool, keep_edits: bool) -> None
                 settings=house.settings(),
                 now=house.now(),
                 keep_edits=keep_edits,
+                quiet=quiet,
             )
             for announcement in announcements
         ]
@@ -90,6 +95,27 @@ def show(slug: str, *, as_json: bool) -> None:
         click.echo(f"{name}: {value}")
 
 
+@group.command("cancel")
+@click.argument("slug")
+@click.option("--why", required=True, help="One line, which attendees and the page are told.")
+def cancel(slug: str, why: str) -> None:
+    """Cancel a discussion: page, feed and letters say so."""
+    with writing() as session:
+        owed = cancelling.cancel(
+            session, slug, _why(why), settings=house.settings(), now=house.now()
+        )
+    click.echo(f"{slug}: cancelled{_letters(owed)}")
+
+
+@group.command("restore")
+@click.argument("slug")
+def restore(slug: str) -> None:
+    """Let a cancelled discussion take place after all."""
+    with writing() as session:
+        owed = cancelling.restore(session, slug, settings=house.settings(), now=house.now())
+    click.echo(f"{slug}: takes place{_letters(owed)}")
+
+
 @group.command("unpublish")
 @click.argument("slug")
 def unpublish(slug: str) -> None:
@@ -97,6 +123,17 @@ def unpublish(slug: str) -> None:
     with writing() as session:
         publishing.unpublish(session, slug, now=house.now())
     click.echo(f"{slug}: unpublished")
+
+
+def _why(typed: str) -> str:
+    why = line(typed)
+    if not 1 <= len(why) <= LONGEST_WHY:
+        raise click.BadParameter(f"must have 1 to {LONGEST_WHY} characters", param_hint="--why")
+    return why
+
+
+def _letters(owed: int, verb: str = "are") -> str:
+    return f"; {owed} letters {verb} owed" if owed else ""
 
 
 def _read_all(files: tuple[Path, ...]) -> list[Announcement]:
@@ -133,7 +170,9 @@ def _said_of(publication: Publication, *, dry_run: bool) -> str:
             f"{publication.slug}: not published, because it was edited or taken off since its file "
             "was last published; publish it without --keep-edits to undo that"
         )
-    return words + (f" ({', '.join(publication.changed)})" if publication.changed else "")
+    if publication.changed:
+        words += f" ({', '.join(publication.changed)})"
+    return words + _letters(publication.letters, "would be" if dry_run else "are")
 
 
 def _summary(discussion: Discussion) -> dict[str, object]:
@@ -143,6 +182,7 @@ def _summary(discussion: Discussion) -> dict[str, object]:
         "sequence": discussion.sequence,
         "version": discussion.version,
         "status": discussion.status.value,
+        "cancelled_why": discussion.cancelled_why,
         "title": discussion.content.title,
         "time": time_in_words(discussion.when),
         "starts_at": discussion.starts_at.isoformat(),

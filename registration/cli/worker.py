@@ -171,7 +171,7 @@ def _deliver_one(delivery: Delivery, letter: Letter) -> bool:
     except Exception as error:  # noqa: BLE001  # nor does one that cannot be handed over
         _give_up(letter, error)
         return False
-    _record(letter, answer)
+    _record(letter, answer, written.tells)
     return True
 
 
@@ -182,10 +182,10 @@ def _give_up(letter: Letter, error: Exception) -> None:
         outbox.mark_failed(session, letter, answer, house.now())
 
 
-def _record(letter: Letter, answer: str) -> None:
+def _record(letter: Letter, answer: str, tells: int | None) -> None:
     """Mark a letter sent. One that was kept while its registration was erased is erased too."""
     with writing() as session:
-        is_recorded = outbox.mark_sent(session, letter, answer, house.now())
+        is_recorded = delivering.record(session, letter, answer, tells=tells, now=house.now())
     folder = house.letters_folder()
     if not is_recorded and folder:
         maildir.discard(folder, maildir.key_of(letter.message_id))

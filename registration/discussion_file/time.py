@@ -44,7 +44,7 @@ def _span(table: Table, zone: str) -> When | None:
         return None
     if not all([is_time(table, "starts", starts, zone), is_time(table, "ends", ends, zone)]):
         return None
-    when = When(starts, ends, zone, all_day=False)
+    when = When.of(starts, ends, zone)
     if when.ends_at <= when.starts_at:
         table.wrong("ends", "must be later than starts.")
         return None

@@ -16,6 +16,8 @@ from ..links import Links, sign_new_address
 from ..models import (
     Attendee,
     Discussion,
+    DiscussionStatus,
+    Essentials,
     Letter,
     LetterKind,
     Registration,
@@ -39,6 +41,7 @@ class Case:
     ring: Ring
     now: datetime
     place: int  # on the waiting list, if the registration waits
+    told: Essentials | None  # what its attendee was last told
 
     @property
     def links(self) -> Links:
@@ -85,9 +88,9 @@ def confirmation(case: Case) -> EmailMessage | None:
     if case.registration.status is not RegistrationStatus.CONFIRMED:
         return None
     invitation = None
-    if personal.can_invite(case.discussion, case.attendee.address):
-        content = personal.request(case.discussion, case.guest, case.now, case.links)
-        invitation = Invitation("REQUEST", content)
+    is_on = case.discussion.status is not DiscussionStatus.CANCELLED
+    if is_on and personal.can_invite(case.discussion, case.attendee.address):
+        invitation = _invitation(case)
     return case.write("confirmation", invitation)
 
 
@@ -134,10 +137,31 @@ def withdrawal(case: Case) -> EmailMessage | None:
     return case.write("withdrawal", invitation)
 
 
-def erasure_date(case: Case) -> EmailMessage | None:
-    """Tell an attendee that what is held is erased later than they were promised."""
-    coming = {RegistrationStatus.CONFIRMED, RegistrationStatus.WAITING}
-    return case.write("erasure_date") if case.registration.status in coming else None
+def change(case: Case) -> EmailMessage | None:
+    """Tell what was and what is, since the attendee was last told, with the updated entry."""
+    status = case.registration.status
+    was, is_now = case.told, case.discussion.essentials
+    if status is RegistrationStatus.WAITING:
+        was, is_now = was and was.without_link(), is_now.without_link()
+    elif status is not RegistrationStatus.CONFIRMED:
+        return None
+    if is_now.when.ends_at <= case.now or (was and not is_now.is_news_after(was)):
+        return None
+    invitation = None
+    can_invite = personal.can_invite(case.discussion, case.attendee.address)
+    if status is RegistrationStatus.CONFIRMED and can_invite:
+        invitation = _cancelled(case) if is_now.is_cancelled else _invitation(case)
+    return case.write("cancellation" if is_now.is_cancelled else "change", invitation, was=was)
+
+
+def _invitation(case: Case) -> Invitation:
+    content = personal.request(case.discussion, case.guest, case.now, case.links)
+    return Invitation("REQUEST", content)
+
+
+def _cancelled(case: Case) -> Invitation:
+    content = personal.cancelled(case.discussion, case.guest, case.now, case.links)
+    return Invitation("CANCEL", content)
 
 
 _LETTERS: dict[LetterKind, Callable[[Case], EmailMessage | None]] = {
@@ -148,8 +172,10 @@ _LETTERS: dict[LetterKind, Callable[[Case], EmailMessage | None]] = {
     LetterKind.LINK: link,
     LetterKind.ADDRESS_CHANGE: address_change,
     LetterKind.WITHDRAWAL: withdrawal,
-    LetterKind.ERASURE_DATE: erasure_date,
+    LetterKind.CHANGE: change,
 }
+# After these, an attendee knows what the discussion is now.
+TELLING = frozenset({LetterKind.CONFIRMATION, LetterKind.WAITING, LetterKind.CHANGE})
 
 
 def compose(
@@ -161,6 +187,7 @@ def compose(
     settings: Settings,
     now: datetime,
     place: int,
+    told: Essentials | None = None,
 ) -> EmailMessage | None:
     """Return the letter as it is to be sent at `now`, in its registration's language."""
     case = Case(
@@ -172,6 +199,7 @@ def compose(
         ring,
         now,
         place,
+        told,
     )
     with speaking(registration.language):
         return _LETTERS[letter.kind](case)

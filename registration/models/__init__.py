@@ -1,7 +1,7 @@
 """The tables. Importing this package makes all of them known to `Model.metadata`."""
 
 from .content import Content, Contributor, Partner, Question, Sharing
-from .discussion import Announcement, Discussion, DiscussionStatus, Revision
+from .discussion import Announcement, Discussion, DiscussionStatus, Essentials, Revision
 from .export import Export
 from .installation import Erasure, Installation, Throttle
 from .letter import Letter, LetterKind, LetterState
@@ -24,6 +24,7 @@ __all__ = [
     "Discussion",
     "DiscussionStatus",
     "Erasure",
+    "Essentials",
     "Export",
     "Installation",
     "Letter",

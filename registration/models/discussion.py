@@ -1,6 +1,6 @@
 """A discussion as it is published, and its revisions."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -10,7 +10,24 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from ..database import Model, UtcDateTime, by_value
 from .content import Content, ContentType, digest
-from .when import When
+from .when import Tense, When
+
+
+@dataclass(frozen=True, slots=True)
+class Essentials:
+    """What attendees hold on to, and are told by letter when it changes."""
+
+    when: When
+    is_cancelled: bool
+    join_url: str
+
+    def without_link(self) -> "Essentials":
+        """Return what those who have no seat are told."""
+        return replace(self, join_url="")
+
+    def is_news_after(self, told: "Essentials") -> bool:
+        """Whether who was told `told` has to hear of this: not of the time of what is off."""
+        return not told.is_cancelled if self.is_cancelled else self != told
 
 
 class DiscussionStatus(StrEnum):
@@ -32,11 +49,17 @@ class Announcement:
     content: Content
 
     def as_json(self) -> dict[str, Any]:
-        """Return it as values that JSON has, the UID left out: it never changes."""
+        """Return it as values that JSON has, without the UID, which never changes, and the
+        instants, which no file states."""
         values = asdict(self)
         del values["uid"]
-        values["when"]["starts_local"] = self.when.starts_local.isoformat()
-        values["when"]["ends_local"] = self.when.ends_local.isoformat()
+        when = self.when
+        values["when"] = {
+            "starts_local": when.starts_local.isoformat(),
+            "ends_local": when.ends_local.isoformat(),
+            "zone": when.zone,
+            "all_day": when.all_day,
+        }
         return values
 
     @property
@@ -74,10 +97,18 @@ class Discussion(Model):
     ends_at: Mapped[datetime] = mapped_column(UtcDateTime)
     organizer_address: Mapped[str]
     seats: Mapped[int | None]
+    cancelled_why: Mapped[str | None]
 
     @property
     def when(self) -> When:
-        return When(self.starts_local, self.ends_local, self.zone, self.all_day)
+        return When(
+            self.starts_local,
+            self.ends_local,
+            self.zone,
+            self.all_day,
+            self.starts_at,
+            self.ends_at,
+        )
 
     @property
     def announcement(self) -> Announcement:
@@ -90,6 +121,30 @@ class Discussion(Model):
         self.all_day, self.zone = when.all_day, when.zone
         self.starts_local, self.ends_local = when.starts_local, when.ends_local
         self.starts_at, self.ends_at = when.starts_at, when.ends_at
+
+    @property
+    def essentials(self) -> Essentials:
+        return Essentials(
+            self.when,
+            self.status is DiscussionStatus.CANCELLED,
+            self.content.join_url,
+        )
+
+    @property
+    def snapshot(self) -> dict[str, Any]:
+        """All that is public of it now, as values that JSON has: what a revision keeps."""
+        return {
+            "status": self.status.value,
+            "cancelled_why": self.cancelled_why,
+            "sequence": self.sequence,
+            "starts_at": self.starts_at.isoformat(),
+            "ends_at": self.ends_at.isoformat(),
+            **self.announcement.as_json(),
+        }
+
+    def can_be_joined(self, tense: Tense) -> bool:
+        """Whether the link to join is of any use."""
+        return self.status is not DiscussionStatus.CANCELLED and tense is not Tense.PAST
 
     @property
     def registration_closes_at(self) -> datetime | None:
@@ -120,3 +175,19 @@ class Revision(Model):
     number: Mapped[int]
     snapshot: Mapped[dict[str, Any]] = mapped_column(JSON)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+    @property
+    def essentials(self) -> Essentials:
+        held, when = self.snapshot, self.snapshot["when"]
+        return Essentials(
+            When(
+                datetime.fromisoformat(when["starts_local"]),
+                datetime.fromisoformat(when["ends_local"]),
+                when["zone"],
+                when["all_day"],
+                datetime.fromisoformat(held["starts_at"]),
+                datetime.fromisoformat(held["ends_at"]),
+            ),
+            held["status"] == DiscussionStatus.CANCELLED,
+            held["content"]["join_url"],
+        )

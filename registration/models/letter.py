@@ -19,7 +19,7 @@ class LetterKind(StrEnum):
     LINK = "link"
     ADDRESS_CHANGE = "address_change"
     WITHDRAWAL = "withdrawal"
-    ERASURE_DATE = "erasure_date"
+    CHANGE = "change"
 
 
 class LetterState(StrEnum):

@@ -1,8 +1,8 @@
-"""When a discussion takes place: wall time and zone as announced, instants as computed."""
+"""When a discussion takes place: wall time and zone, and the instants as they were announced."""
 
 import zoneinfo
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta, timezone
 from enum import Enum
 
 # The pinned tzdata, not whatever the system has: otherwise two hosts may disagree on an instant.
@@ -26,49 +26,59 @@ class When:
     """A span of wall time, naive, the end exclusive; a whole day where no time is known.
 
     A whole day may have no zone: it then lasts for as long as it is that day anywhere on Earth.
+    `starts_at`, and `ends_at`, the first instant after it, are in UTC. They are what was computed
+    when it was announced: they stay, whatever becomes of the zone.
     """
 
     starts_local: datetime
     ends_local: datetime
     zone: str | None
     all_day: bool
+    starts_at: datetime
+    ends_at: datetime
+
+    @classmethod
+    def of(
+        cls, starts: datetime, ends: datetime, zone: str | None, *, all_day: bool = False
+    ) -> "When":
+        """Return a span of wall time with its instants, by the time zone database of now.
+
+        Raises `ZoneInfoNotFoundError` if that does not know the zone.
+        """
+        starts_at = _instant(starts, zone, _FIRST_OFFSET)
+        return cls(starts, ends, zone, all_day, starts_at, _instant(ends, zone, _LAST_OFFSET))
 
     @classmethod
     def day(cls, day: date, zone: str | None = None) -> "When":
         """Return the whole of `day`."""
         starts = datetime.combine(day, time())
-        return cls(starts, starts + timedelta(days=1), zone, all_day=True)
-
-    @property
-    def starts_at(self) -> datetime:
-        """The first instant, in UTC."""
-        return self._instant(self.starts_local, _FIRST_OFFSET)
-
-    @property
-    def ends_at(self) -> datetime:
-        """The first instant after it, in UTC."""
-        return self._instant(self.ends_local, _LAST_OFFSET)
-
-    def _instant(self, local: datetime, offset: timedelta) -> datetime:
-        if self.zone is None:
-            return (local - offset).replace(tzinfo=UTC)
-        return local.replace(tzinfo=zoneinfo.ZoneInfo(self.zone)).astimezone(UTC)
+        return cls.of(starts, starts + timedelta(days=1), zone, all_day=True)
 
     @property
     def starts_there(self) -> datetime:
         """The start as an aware time in its zone; UTC where it has none."""
-        return self.starts_at.astimezone(zoneinfo.ZoneInfo(self.zone) if self.zone else UTC)
+        return self._there(self.starts_at, self.starts_local)
 
     @property
     def ends_there(self) -> datetime:
         """The end as an aware time in its zone; UTC where it has none."""
-        return self.ends_at.astimezone(zoneinfo.ZoneInfo(self.zone) if self.zone else UTC)
+        return self._there(self.ends_at, self.ends_local)
+
+    def _there(self, instant: datetime, local: datetime) -> datetime:
+        offset = local - instant.replace(tzinfo=None)
+        return instant.astimezone(timezone(offset) if self.zone else UTC)
 
     def tense(self, now: datetime) -> Tense:
         """Return whether it is coming, on or past at `now`."""
         if now < self.starts_at:
             return Tense.COMING
         return Tense.ON if now < self.ends_at else Tense.PAST
+
+
+def _instant(local: datetime, zone: str | None, offset: timedelta) -> datetime:
+    if zone is None:
+        return (local - offset).replace(tzinfo=UTC)
+    return local.replace(tzinfo=zoneinfo.ZoneInfo(zone)).astimezone(UTC)
 
 
 def is_zone(name: str) -> bool:

@@ -10,15 +10,20 @@ from ..mail import letters, outbox
 from ..models import Discussion, Letter, Registration
 from ..sealing import Ring
 from ..settings import Settings
-from . import seating
+from . import seating, telling
 
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A letter as it is to be sent, and the words that nothing kept of a server may repeat."""
+    """A letter as it is to be sent, and the words that nothing kept of a server may repeat.
+
+    `tells` is the version of the discussion that its attendee knows afterwards; None if it tells
+    nothing of that.
+    """
 
     message: EmailMessage
     private: tuple[str, ...]
+    tells: int | None
 
 
 def written(
@@ -31,6 +36,30 @@ def written(
     discussion = session.get_one(Discussion, registration.discussion_id)
     place = seating.waiting_before(session, registration) + 1
     message = letters.compose(
-        letter, registration, discussion, ring=ring, settings=settings, now=now, place=place
+        letter,
+        registration,
+        discussion,
+        ring=ring,
+        settings=settings,
+        now=now,
+        place=place,
+        told=telling.last_told(session, registration),
     )
-    return Written(message, (registration.attendee(ring).name,)) if message else None
+    if message is None:
+        return None
+    tells = discussion.version if letter.kind in letters.TELLING else None
+    return Written(message, (registration.attendee(ring).name,), tells)
+
+
+def record(
+    session: Session, letter: Letter, answer: str, *, tells: int | None, now: datetime
+) -> bool:
+    """Record that a letter was accepted, and what its attendee knows now.
+
+    Returns False if nothing was recorded: the registration is erased, or another hand has it.
+    """
+    if not outbox.mark_sent(session, letter, answer, now):
+        return False
+    if tells is not None and letter.registration_id is not None:
+        telling.has_told(session, letter.registration_id, tells)
+    return True

@@ -9,22 +9,23 @@ from sqlalchemy import ColumnElement, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from ..mail import outbox
-from ..models import (
-    Announcement,
-    Discussion,
-    DiscussionStatus,
-    LetterKind,
-    Registration,
-    Revision,
-)
+from ..models import Announcement, Discussion, DiscussionStatus, Registration, Revision
 from ..refusals import Refusal
 from ..settings import Settings
+from . import telling
 from .installing import content_has_changed
 
 
 class IdentityTaken(Refusal):
     """The UID belongs to another discussion, or the discussion has another: it is for life."""
+
+
+class MovedIntoThePast(Refusal):
+    """The discussion is still to come, and would be over: that is a slip, or quiet."""
+
+
+class MustBeTold(Refusal):
+    """Attendees would be held for longer than they were promised, and not be told."""
 
 
 class NoSuchDiscussion(Refusal):
@@ -42,11 +43,13 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Publication:
-    """What publishing one file did, and which of its fields changed something."""
+    """What publishing one file did: which of its fields changed something, and how many letters
+    that owes."""
 
     slug: str
     outcome: Outcome
     changed: list[str]
+    letters: int = 0
 
 
 def publish(
@@ -56,11 +59,13 @@ def publish(
     settings: Settings,
     now: datetime,
     keep_edits: bool = False,
+    quiet: bool = False,
 ) -> Publication:
     """Make what is announced public; the same announcement again changes nothing.
 
     With `keep_edits`, a discussion that was edited elsewhere since its file was last published,
-    or taken off, is left alone. Raises `IdentityTaken`.
+    or taken off, is left alone. Who comes is told of what they hold on to, unless it is `quiet`.
+    Raises `IdentityTaken`, `MovedIntoThePast`, `MustBeTold`.
     """
     slug = announcement.slug
     discussion = session.scalar(select(Discussion).where(Discussion.slug == slug).with_for_update())
@@ -80,11 +85,16 @@ def publish(
         return Publication(slug, Outcome.LEFT_ALONE, [])
     changed = differences(discussion.announcement, announcement)
     discussion.file_digest = announcement.digest
-    if changed or is_off:
-        _amend(session, discussion, announcement, now)
-        _keep_until_after(session, discussion, settings, now)
-    outcome = Outcome.AMENDED if changed else Outcome.UNCHANGED
-    return Publication(slug, Outcome.PUBLISHED if is_off else outcome, changed)
+    if not changed and not is_off:
+        return Publication(slug, Outcome.UNCHANGED, [])
+    if not quiet:
+        _refuse_past(discussion, announcement, now)
+    is_moved = discussion.when != announcement.when
+    _amend(session, discussion, announcement, now)
+    if is_moved:
+        _keep_until_after(session, discussion, settings, quiet=quiet)
+    owed = 0 if quiet else telling.owe_changes(session, discussion, settings=settings, now=now)
+    return Publication(slug, Outcome.PUBLISHED if is_off else Outcome.AMENDED, changed, owed)
 
 
 def differences(before: Announcement, after: Announcement) -> list[str]:
@@ -131,45 +141,47 @@ def _amend(
     discussion.announcement = announcement
     discussion.status = DiscussionStatus.PUBLISHED if returned else discussion.status
     discussion.sequence += moved or returned
-    _has_changed(session, discussion, now)
+    has_changed(session, discussion, now)
+
+
+def _refuse_past(discussion: Discussion, announcement: Announcement, now: datetime) -> None:
+    if announcement.when.ends_at <= now < discussion.ends_at:
+        raise MovedIntoThePast(
+            f"{discussion.slug} is still to come, and would be over by this file: correct its "
+            "time, or publish it with --quiet."
+        )
 
 
 def _keep_until_after(
-    session: Session, discussion: Discussion, settings: Settings, now: datetime
+    session: Session, discussion: Discussion, settings: Settings, *, quiet: bool
 ) -> None:
-    """See to it that nobody who comes is erased before a discussion that was moved.
+    """Erase those who come so long after the discussion as they were told, wherever it moved.
 
-    Each is told by letter: a promised date moves later only so.
+    Raises `MustBeTold` if that is later than promised, and nobody is to be told.
     """
     erase_at = discussion.ends_at + timedelta(days=settings.retention_days)
-    later = session.scalars(
-        update(Registration)
-        .where(
-            Registration.discussion_id == discussion.id,
-            Registration.confirmed_at.is_not(None),
-            Registration.withdrawn_at.is_(None),
-            Registration.erase_at < erase_at,
-        )
-        .values(erase_at=erase_at)
-        .returning(Registration.id)
-    ).all()
-    outbox.post_all(
-        session,
-        sorted(later),
-        LetterKind.ERASURE_DATE,
-        revision=discussion.version,
-        host=settings.host,
-        now=now,
+    moved = (
+        Registration.discussion_id == discussion.id,
+        Registration.confirmed_at.is_not(None),
+        Registration.withdrawn_at.is_(None),
+        Registration.registered_at <= discussion.ends_at,
     )
+    later = select(Registration.id).where(*moved, Registration.erase_at < erase_at).limit(1)
+    if quiet and session.scalar(later) is not None:
+        raise MustBeTold(
+            f"{discussion.slug}: attendees would be held for longer than they were promised, "
+            "and must be told so: publish it without --quiet."
+        )
+    session.execute(update(Registration).where(*moved).values(erase_at=erase_at))
 
 
 def unpublish(session: Session, slug: str, *, now: datetime) -> None:
     """Take a discussion off: its page and file are gone for good reason (410), its UID is kept."""
-    discussion = find(session, slug)
+    discussion = find(session, slug, lock=True)
     if discussion.status is not DiscussionStatus.UNPUBLISHED:
         discussion.status = DiscussionStatus.UNPUBLISHED
         discussion.sequence += 1
-        _has_changed(session, discussion, now)
+        has_changed(session, discussion, now)
 
 
 def _is_named(slug: str) -> ColumnElement[bool]:
@@ -185,15 +197,17 @@ def identify(session: Session, slug: str) -> int:
     return found
 
 
-def find(session: Session, slug: str) -> Discussion:
-    """Return the discussion of that name, or raise `NoSuchDiscussion`."""
-    discussion = session.scalar(select(Discussion).where(_is_named(slug)))
+def find(session: Session, slug: str, *, lock: bool = False) -> Discussion:
+    """Return the discussion of that name, locked for a change; raises `NoSuchDiscussion`."""
+    named = select(Discussion).where(_is_named(slug))
+    discussion = session.scalar(named.with_for_update() if lock else named)
     if discussion is None:
         raise NoSuchDiscussion(f"There is no discussion {slug}.")
     return discussion
 
 
-def _has_changed(session: Session, discussion: Discussion, now: datetime) -> None:
+def has_changed(session: Session, discussion: Discussion, now: datetime) -> None:
+    """Count a change of what is public of a discussion, and keep what it was as a revision."""
     discussion.version += 1
     # Clients compare whole seconds (DTSTAMP, Last-Modified): two changes must differ in them.
     discussion.changed_at = max(now, discussion.changed_at + timedelta(seconds=1))
@@ -206,11 +220,7 @@ def _keep_revision(session: Session, discussion: Discussion, now: datetime) -> N
         insert(Revision).values(
             discussion_id=discussion.id,
             number=discussion.version,
-            snapshot={
-                "status": discussion.status.value,
-                "sequence": discussion.sequence,
-                **discussion.announcement.as_json(),
-            },
+            snapshot=discussion.snapshot,
             created_at=now,
         )
     )

@@ -225,7 +225,6 @@ def test_any_description_stays_within_its_line(text):
 @pytest.mark.parametrize(
     "broken",
     [
-        {"zone": "Mars/Olympus"},
         {"starts_local": None},
         {"content": replace(WATER.content, language="xx-yy-zz")},
         {"content": replace(WATER.content, recording_url="https://a.example/\r\nATTACH:x")},

@@ -15,6 +15,7 @@ from registration.mail import letters
 from registration.models import (
     Attendee,
     Discussion,
+    Essentials,
     Letter,
     LetterKind,
     Registration,
@@ -36,8 +37,11 @@ TRUE_AT = {
     LetterKind.LINK: RegistrationStatus.CONFIRMED,
     LetterKind.ADDRESS_CHANGE: RegistrationStatus.CONFIRMED,
     LetterKind.WITHDRAWAL: RegistrationStatus.WITHDRAWN,
-    LetterKind.ERASURE_DATE: RegistrationStatus.CONFIRMED,
+    LetterKind.CHANGE: RegistrationStatus.CONFIRMED,
 }
+
+# What is told of a discussion that is still to come.
+BEFORE = {LetterKind.CHANGE}
 
 Write = Callable[..., EmailMessage | None]
 
@@ -68,9 +72,13 @@ def write(paper: Flask) -> Write:
         status: RegistrationStatus | None = None,
         language: str = "en",
         calendar_sequence: int = 0,
+        told: Essentials | None = None,
         **personal: object,
     ) -> EmailMessage | None:
         status = status or TRUE_AT[kind]
+        discussion, now = discussion or builders.announced(), house.now()
+        if kind in BEFORE:
+            now = min(now, discussion.starts_at - timedelta(days=1))
         person = _attendee(kind, **personal)
         letter = Letter(id=1, kind=kind, message_id="<5f2a@events.example.org>")
         if kind is LetterKind.WITHDRAWAL:
@@ -78,11 +86,12 @@ def write(paper: Flask) -> Write:
         return letters.compose(
             letter,
             _registration(status, person, language, calendar_sequence),
-            discussion or builders.announced(),
+            discussion,
             ring=RING,
             settings=house.settings(),
-            now=house.now(),
+            now=now,
             place=3,
+            told=told,
         )
 
     return write

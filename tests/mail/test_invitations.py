@@ -61,9 +61,10 @@ def test_a_withdrawal_takes_the_entry_out_of_the_calendar(write):
     assert not [line for line in lines if line.startswith("STATUS")]
 
 
-@pytest.mark.parametrize(
-    "kind", sorted(TRUE_AT.keys() - {LetterKind.CONFIRMATION, LetterKind.WITHDRAWAL})
-)
+INVITING = {LetterKind.CONFIRMATION, LetterKind.CHANGE, LetterKind.WITHDRAWAL}
+
+
+@pytest.mark.parametrize("kind", sorted(TRUE_AT.keys() - INVITING))
 def test_no_other_letter_invites(write, kind):
     message = received(write(kind))
     parts = [part.get_content_type() for part in message.walk()]

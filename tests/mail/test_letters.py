@@ -158,7 +158,7 @@ def test_the_join_link_goes_to_the_confirmed_only(write):
             if not part.is_multipart()
         ).replace("\r\n ", "")
         is_told = "https://meet.example.org/room" in whole
-        assert is_told == (kind is LetterKind.CONFIRMATION)
+        assert is_told == (kind in {LetterKind.CONFIRMATION, LetterKind.CHANGE})
 
 
 def test_a_contributor_without_an_affiliation_keeps_the_link(write):
@@ -206,7 +206,7 @@ def test_a_discreet_letter_tells_nothing(write, kind):
         (LetterKind.LINK, set()),
         (LetterKind.ADDRESS_CHANGE, {WITHDRAWN}),
         (LetterKind.WITHDRAWAL, {CONFIRMED, WAITING}),
-        (LetterKind.ERASURE_DATE, {UNCONFIRMED, WITHDRAWN}),
+        (LetterKind.CHANGE, {UNCONFIRMED, WITHDRAWN}),
     ],
 )
 def test_a_letter_is_not_written_when_it_is_no_longer_true(write, kind, statuses):

@@ -24,7 +24,7 @@ def at(text: str) -> datetime:
 
 
 def span(starts: str, ends: str, zone: str) -> When:
-    return When(wall(starts), wall(ends), zone, all_day=False)
+    return When.of(wall(starts), wall(ends), zone)
 
 
 def test_almaty_is_six_hours_ahead_before_1_march_2024_and_five_after():
@@ -71,7 +71,7 @@ def test_every_instant_shows_the_wall_time_it_was_made_of(local, zone):
     for instant in found:
         assert instant.astimezone(zoneinfo.ZoneInfo(zone)).replace(tzinfo=None) == local
     if len(found) == 1:
-        assert When(local, local, zone, all_day=False).starts_at == found[0]
+        assert When.of(local, local, zone).starts_at == found[0]
 
 
 def test_a_day_without_a_zone_lasts_while_it_is_that_day_anywhere():

@@ -1,5 +1,6 @@
 """Publishing: what a file changes, what it never changes, and what is left alone."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -17,13 +18,21 @@ from registration.models import (
 )
 from registration.refusals import Refusal
 from registration.services import attending, publishing
-from registration.services.publishing import IdentityTaken, NoSuchDiscussion, Outcome
+from registration.services.publishing import (
+    IdentityTaken,
+    MovedIntoThePast,
+    MustBeTold,
+    NoSuchDiscussion,
+    Outcome,
+)
 
 from .. import builders
 from ..builders import at_once, every_row, file
 
 
-def publish(content: bytes, *, keep_edits: bool = False) -> publishing.Publication:
+def publish(
+    content: bytes, *, keep_edits: bool = False, quiet: bool = False
+) -> publishing.Publication:
     """Publish a file in the running app, and return what that did."""
     with writing() as session:
         return publishing.publish(
@@ -32,6 +41,7 @@ def publish(content: bytes, *, keep_edits: bool = False) -> publishing.Publicati
             settings=house.settings(),
             now=house.now(),
             keep_edits=keep_edits,
+            quiet=quiet,
         )
 
 
@@ -265,26 +275,83 @@ def test_who_comes_is_not_erased_before_a_discussion_that_was_moved(app, clock):
     assert builders.found("bolat@example.org").erase_at == clock.now + timedelta(hours=72)
 
 
-def test_a_promised_date_of_erasure_moves_later_only_with_a_letter(app):
-    builders.publish(file("seats = 2"))
-    for name in ("seated", "withdrawn", "waiting"):
-        builders.register_and_confirm(f"{name}@example.org")
+MOVED = "starts = 2026-09-02T17:00:00\nends = 2026-09-02T18:30:00\nseats = 2"
+
+
+@pytest.fixture
+def four(app) -> list[str]:
+    """Who registered: one with a seat, one who withdrew, one who waits, one not confirmed."""
+    builders.publish(file("seats = 1"))
+    names = [f"{name}@example.org" for name in ("seated", "withdrawn", "waiting")]
+    for name in names:
+        builders.register_and_confirm(name)
     builders.register(address="unconfirmed@example.org")
     with writing() as session:
         registration = session.get_one(Registration, builders.found("withdrawn@example.org").id)
         attending.withdraw(session, registration, **house.means(session))
     builders.deliver()
-    builders.publish(file("starts = 2026-09-02T17:00:00\nends = 2026-09-02T18:30:00\nseats = 2"))
-    assert builders.letter_kinds().count("erasure_date") == 2
+    return names
+
+
+def test_a_promised_date_of_erasure_moves_later_only_with_a_letter(app, clock, four):
+    promised = [builders.found(name).erase_at for name in four]
+    builders.publish(file(MOVED))
+    assert builders.letter_kinds().count("change") == 2
+    assert [
+        builders.found(name).erase_at > date for name, date in zip(four, promised, strict=True)
+    ] == [
+        True,
+        False,
+        True,
+    ]
+    clock.advance(minutes=5)
     builders.deliver()
     letters = builders.kept_letters(app)[-2:]
     assert {letter["To"] for letter in letters} == {"seated@example.org", "waiting@example.org"}
     for letter in letters:
         text = " ".join(letter.get_body(("plain",)).get_content().split())
-        assert "is kept for longer than you were told" in text
         assert "is erased on 2 October 2026" in text
-    builders.publish(file("starts = 2026-05-02T17:00:00\nends = 2026-05-02T18:30:00\nseats = 2"))
-    assert builders.letter_kinds().count("erasure_date") == 2
+
+
+def test_a_discussion_that_moves_back_before_anybody_is_told_takes_the_promised_date_with_it(
+    app, clock, four
+):
+    promised = [builders.found(name).erase_at for name in four]
+    builders.publish(file(MOVED))
+    builders.publish(file("seats = 1"))
+    assert [builders.found(name).erase_at for name in four] == promised
+    clock.advance(minutes=5)
+    assert builders.deliver() == 0
+
+
+def test_quietly_nobody_is_held_for_longer_than_was_promised(app, four):
+    before = every_row()
+    with pytest.raises(MustBeTold, match="must be told so: publish it without --quiet"):
+        publish(file(MOVED), quiet=True)
+    assert every_row() == before
+    assert publish(file('title = "Rivers"\nseats = 1'), quiet=True).letters == 0
+
+
+def test_a_promised_date_stays_when_only_words_change(app, four):
+    promised = [builders.found(name).erase_at for name in four]
+    settings = replace(house.settings(), retention_days=90)
+    with writing() as session:
+        publishing.publish(
+            session, read(file('title = "R"\nseats = 1')), settings=settings, now=house.now()
+        )
+    assert [builders.found(name).erase_at for name in four] == promised
+
+
+def test_a_coming_discussion_is_moved_into_the_past_only_quietly(app, clock):
+    publish(file())
+    before = every_row()
+    past = file("starts = 2025-04-02T17:00:00\nends = 2025-04-02T18:30:00")
+    with pytest.raises(MovedIntoThePast, match="water is still to come, and would be over"):
+        publish(past)
+    assert every_row() == before
+    assert publish(past, quiet=True).changed == ["time"]
+    # What is over already may be set right.
+    assert publish(file("starts = 2025-04-02T17:00:00\nends = 2025-04-02T18:00:00")).changed
 
 
 def test_a_discussion_that_is_not_there_is_not_found(app):

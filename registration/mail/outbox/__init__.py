@@ -1,0 +1,61 @@
+"""The outbox: letters owed, in the same database and transaction as what they tell.
+
+A letter is a row that says what is owed to which registration; it holds nothing personal and is
+written when it is sent, from what is then true. `claim` hands due rows to one worker until a
+lease ends; whoever sent one marks it. A crash between sending and marking sends it again, with
+the same Message-ID: at least once.
+"""
+
+from .claiming import (
+    CLAIMING,
+    DELAYS,
+    FIRST,
+    HOUR,
+    LEASE,
+    claim,
+    first_due,
+    first_left,
+    has_due,
+    is_owed,
+)
+from .marking import (
+    mark_dropped,
+    mark_failed,
+    mark_retry,
+    mark_sent,
+    release,
+)
+from .posting import (
+    drop,
+    every,
+    held,
+    post,
+    post_all,
+    put_off,
+    retry,
+)
+
+__all__ = [
+    "CLAIMING",
+    "DELAYS",
+    "FIRST",
+    "HOUR",
+    "LEASE",
+    "claim",
+    "drop",
+    "every",
+    "first_due",
+    "first_left",
+    "has_due",
+    "held",
+    "is_owed",
+    "mark_dropped",
+    "mark_failed",
+    "mark_retry",
+    "mark_sent",
+    "post",
+    "post_all",
+    "put_off",
+    "release",
+    "retry",
+]

@@ -1,0 +1,127 @@
+"""What is owed: letters are posted, dropped when they are wanted no more, and owed again."""
+
+import secrets
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import func, insert, select, update
+from sqlalchemy.orm import Session
+
+from ...database import rows
+from ...models import Letter, LetterKind, LetterState
+
+
+def post(
+    session: Session,
+    registration_id: int,
+    kind: LetterKind,
+    *,
+    revision: int,
+    host: str,
+    now: datetime,
+) -> None:
+    """Owe one letter to a registration. `host` is the Message-ID's domain.
+
+    Its key counts the letters of a kind: confirmation/17/2 is the second one to registration 17.
+    """
+    post_all(session, [registration_id], kind, revision=revision, host=host, now=now)
+
+
+def post_all(
+    session: Session,
+    registration_ids: Sequence[int],
+    kind: LetterKind,
+    *,
+    revision: int,
+    host: str,
+    now: datetime,
+    due_at: datetime | None = None,
+) -> None:
+    """Owe a letter of one kind to each of these registrations, at once or from `due_at` on."""
+    for start in range(0, len(registration_ids), 500):
+        some = registration_ids[start : start + 500]
+        counted = (
+            select(Letter.registration_id, func.count())
+            .where(Letter.registration_id.in_(some), Letter.kind == kind)
+            .group_by(Letter.registration_id)
+        )
+        counts = dict(session.execute(counted).all())
+        posted = [
+            {
+                "registration_id": number,
+                "kind": kind,
+                "key": f"{kind.value}/{number}/{counts.get(number, 0) + 1}",
+                "revision": revision,
+                "message_id": f"<{secrets.token_hex(16)}@{host}>",
+                "state": LetterState.OWED,
+                "posted_at": now,
+                "due_at": due_at or now,
+                "attempts": 0,
+            }
+            for number in some
+        ]
+        session.execute(insert(rows(Letter)), posted)
+
+
+def put_off(
+    session: Session, registration_ids: Sequence[int], kind: LetterKind, due_at: datetime
+) -> set[int]:
+    """Let the letters of a kind that are owed, and in no hand, wait until `due_at`.
+
+    Returns whose they are. They are written when they are sent, so what has changed meanwhile is
+    in them.
+    """
+    found: set[int] = set()
+    for start in range(0, len(registration_ids), 500):
+        moved = (
+            update(Letter)
+            .where(
+                Letter.registration_id.in_(registration_ids[start : start + 500]),
+                Letter.kind == kind,
+                Letter.state == LetterState.OWED,
+                Letter.lease_until.is_(None),
+            )
+            .values(due_at=due_at)
+            .returning(Letter.registration_id)
+        )
+        found.update(session.scalars(moved))
+    return found
+
+
+def drop(session: Session, registration_id: int, kind: LetterKind) -> None:
+    """Owe no more letters of a kind to a registration, also not one that is in hand."""
+    session.execute(
+        update(Letter)
+        .where(
+            Letter.registration_id == registration_id,
+            Letter.kind == kind,
+            Letter.state == LetterState.OWED,
+        )
+        .values(state=LetterState.DROPPED, lease_until=None)
+    )
+
+
+def held(session: Session) -> Sequence[int]:
+    """Return the ids of the letters that a restore held back."""
+    return session.scalars(
+        select(Letter.id).where(Letter.state == LetterState.HELD).order_by(Letter.id)
+    ).all()
+
+
+def retry(session: Session, ids: Sequence[int], now: datetime) -> int:
+    """Owe failed and held letters again, now; return how many."""
+    owed = session.scalars(
+        update(Letter)
+        .where(
+            Letter.id.in_(ids),
+            Letter.state.in_([LetterState.FAILED, LetterState.HELD, LetterState.OWED]),
+        )
+        .values(state=LetterState.OWED, due_at=now, attempts=0)
+        .returning(Letter.id)
+    )
+    return len(owed.all())
+
+
+def every(session: Session) -> Sequence[Letter]:
+    """Return all letters, in the order they were posted."""
+    return session.scalars(select(Letter).order_by(Letter.id)).all()

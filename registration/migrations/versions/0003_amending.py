@@ -1,0 +1,31 @@
+"""Why a discussion was cancelled; the instants in its revisions."""
+
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from alembic import op
+
+from registration.models import When
+
+revision = "0003"
+down_revision = "0002"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.add_column("discussions", sa.Column("cancelled_why", sa.String(), nullable=True))
+    revisions = sa.table("revisions", sa.column("id"), sa.column("snapshot", sa.JSON()))
+    for number, snapshot in op.get_bind().execute(sa.select(revisions)).all():
+        more = {"cancelled_why": None, **_instants(snapshot["when"])}
+        op.execute(
+            revisions.update().where(revisions.c.id == number).values(snapshot={**more, **snapshot})
+        )
+
+
+def _instants(when: dict[str, Any]) -> dict[str, str]:
+    """Return the instants of a span of wall time, as `When` computes them."""
+    starts, ends = (datetime.fromisoformat(when[name]) for name in ("starts_local", "ends_local"))
+    found = When.of(starts, ends, when["zone"], all_day=when["all_day"])
+    return {"starts_at": found.starts_at.isoformat(), "ends_at": found.ends_at.isoformat()}

@@ -1,0 +1,47 @@
+"""Cancels a discussion, and takes that back; who comes is told by letter."""
+
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from ..models import DiscussionStatus
+from ..refusals import Refusal
+from ..settings import Settings
+from . import publishing, telling
+
+
+class NotCancelled(Refusal):
+    """The discussion is not in a state from which it could be cancelled, or that be taken back."""
+
+
+def cancel(session: Session, slug: str, why: str, *, settings: Settings, now: datetime) -> int:
+    """Cancel a discussion that is still to come, and return how many letters that owes.
+
+    Cancelled again, it only gets the other reason. Raises `NoSuchDiscussion`, `NotCancelled`.
+    """
+    discussion = publishing.find(session, slug, lock=True)
+    if discussion.status is DiscussionStatus.UNPUBLISHED:
+        raise NotCancelled(f"{slug} is unpublished: publish it, so that it can be cancelled.")
+    if discussion.ends_at <= now:
+        raise NotCancelled(f"{slug} has taken place: it cannot be cancelled any more.")
+    was_on = discussion.status is DiscussionStatus.PUBLISHED
+    if not was_on and discussion.cancelled_why == why:
+        return 0
+    discussion.status, discussion.cancelled_why = DiscussionStatus.CANCELLED, why
+    discussion.sequence += was_on
+    publishing.has_changed(session, discussion, now)
+    return telling.owe_changes(session, discussion, settings=settings, now=now)
+
+
+def restore(session: Session, slug: str, *, settings: Settings, now: datetime) -> int:
+    """Let a cancelled discussion take place after all; return how many letters that owes.
+
+    Raises `NoSuchDiscussion`, `NotCancelled`.
+    """
+    discussion = publishing.find(session, slug, lock=True)
+    if discussion.status is not DiscussionStatus.CANCELLED:
+        raise NotCancelled(f"{slug} is not cancelled.")
+    discussion.status, discussion.cancelled_why = DiscussionStatus.PUBLISHED, None
+    discussion.sequence += 1
+    publishing.has_changed(session, discussion, now)
+    return telling.owe_changes(session, discussion, settings=settings, now=now)

@@ -1,0 +1,99 @@
+"""Tells attendees what has changed since they were last told: by one letter, a little later, so
+that changes made within a short while are told together, and one that is taken back is not told.
+"""
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, and_, or_, select, update
+from sqlalchemy.orm import Session
+
+from ..mail import outbox
+from ..models import Discussion, Essentials, LetterKind, Registration, Revision
+from ..settings import Settings
+
+# How long a change waits for the next one; none of them waits where a start is so near.
+GRACE = timedelta(minutes=5)
+NEAR = timedelta(hours=2)
+
+
+def owe_changes(
+    session: Session, discussion: Discussion, *, settings: Settings, now: datetime
+) -> int:
+    """Owe a letter to everybody who comes and was last told otherwise; return to how many.
+
+    What has taken place is told to nobody.
+    """
+    is_now = discussion.essentials
+    if is_now.when.ends_at <= now:
+        return 0
+    told = _told(session, discussion)
+    ids = session.scalars(
+        select(Registration.id).where(_comes(discussion), _has_news(told, is_now))
+    ).all()
+    starts = [essentials.when.starts_at for essentials in (*told.values(), is_now)]
+    is_near = any(now - NEAR < start < now + NEAR for start in starts)
+    due_at = now if is_near else now + GRACE
+    waiting = outbox.put_off(session, ids, LetterKind.CHANGE, due_at)
+    outbox.post_all(
+        session,
+        [number for number in ids if number not in waiting],
+        LetterKind.CHANGE,
+        revision=discussion.version,
+        host=settings.host,
+        now=now,
+        due_at=due_at,
+    )
+    return len(ids)
+
+
+def last_told(session: Session, registration: Registration) -> Essentials | None:
+    """Return what an attendee was last told; None if that is not known any more."""
+    revision = session.scalar(
+        select(Revision).where(
+            Revision.discussion_id == registration.discussion_id,
+            Revision.number == registration.told_revision,
+        )
+    )
+    return revision.essentials if revision else None
+
+
+def has_told(session: Session, registration_id: int, version: int) -> None:
+    """Note that a letter told what a discussion is as of `version`."""
+    session.execute(
+        update(Registration)
+        .where(Registration.id == registration_id, Registration.told_revision < version)
+        .values(told_revision=version)
+    )
+
+
+def _told(session: Session, discussion: Discussion) -> dict[int, Essentials]:
+    """Return the revisions that were told to anybody who comes, by number."""
+    numbers = select(Registration.told_revision).where(_comes(discussion)).distinct()
+    found = session.scalars(
+        select(Revision).where(
+            Revision.discussion_id == discussion.id, Revision.number.in_(numbers)
+        )
+    )
+    return {revision.number: revision.essentials for revision in found}
+
+
+def _comes(discussion: Discussion) -> ColumnElement[bool]:
+    return and_(
+        Registration.discussion_id == discussion.id,
+        Registration.confirmed_at.is_not(None),
+        Registration.withdrawn_at.is_(None),
+    )
+
+
+def _has_news(told: dict[int, Essentials], is_now: Essentials) -> ColumnElement[bool]:
+    """Whether somebody was told otherwise: who has no seat is told no link to join."""
+    seated = [number for number, was in told.items() if not is_now.is_news_after(was)]
+    waiting = [
+        number
+        for number, was in told.items()
+        if not is_now.without_link().is_news_after(was.without_link())
+    ]
+    return or_(
+        and_(Registration.seated_at.is_not(None), Registration.told_revision.not_in(seated)),
+        and_(Registration.seated_at.is_(None), Registration.told_revision.not_in(waiting)),
+    )

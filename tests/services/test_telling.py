@@ -1,0 +1,286 @@
+"""Changes are told: to whom, once, and together; and what was cancelled or taken back."""
+
+from datetime import timedelta
+
+import pytest
+
+from registration import house
+from registration.database import reading, writing
+from registration.discussion_file import read
+from registration.mail import outbox
+from registration.models import DiscussionStatus, LetterKind, LetterState
+from registration.services import attending, cancelling, publishing
+from registration.services.cancelling import NotCancelled
+
+from .. import builders
+from ..builders import file
+from ..machine import on_sqlite
+
+MOVED = "starts = 2026-04-03T18:00:00\nends = 2026-04-03T19:30:00"
+LATER = "starts = 2026-04-04T18:00:00\nends = 2026-04-04T19:30:00"
+
+
+def publish(changes: str = "", *, quiet: bool = False) -> int:
+    """Publish the small discussion with changes, and return how many letters that owes."""
+    with writing() as session:
+        done = publishing.publish(
+            session,
+            read(file(changes)),
+            settings=house.settings(),
+            now=house.now(),
+            quiet=quiet,
+        )
+    return done.letters
+
+
+def cancel(why: str = "A strike.") -> int:
+    with writing() as session:
+        return cancelling.cancel(session, "water", why, settings=house.settings(), now=house.now())
+
+
+def restore() -> int:
+    with writing() as session:
+        return cancelling.restore(session, "water", settings=house.settings(), now=house.now())
+
+
+def subjects(app) -> list[str]:
+    """Deliver what is due, and return the subjects of what was sent by that."""
+    before = len(builders.kept_letters(app))
+    builders.deliver()
+    return [str(letter["Subject"]) for letter in builders.kept_letters(app)[before:]]
+
+
+@pytest.fixture
+def water(app):
+    """A discussion with one attendee, who has the confirmation."""
+    publish()
+    builders.register_and_confirm()
+    builders.deliver()
+
+
+def test_a_change_is_told_a_little_later_and_once(app, clock, water):
+    assert publish(MOVED) == 1
+    assert subjects(app) == []
+    clock.advance(minutes=5)
+    assert subjects(app) == ["Changed: Who owns the water?"]
+    clock.advance(days=1)
+    assert subjects(app) == []
+    assert builders.found().told_revision == 2
+
+
+def test_changes_within_a_short_while_are_told_in_one_letter(app, clock, water):
+    publish(MOVED)
+    clock.advance(minutes=4)
+    assert publish(LATER) == 1
+    clock.advance(minutes=4)
+    assert publish(LATER + '\njoin_url = "https://meet.example.org/a"') == 1
+    clock.advance(minutes=4)
+    assert subjects(app) == []
+    clock.advance(minutes=1)
+    assert subjects(app) == ["Changed: Who owns the water?"]
+    text = builders.kept_letters(app)[-1].get_body(("plain",)).get_content()
+    assert "Saturday, 4 April 2026" in text
+    assert "Thursday, 2 April 2026" in text
+    assert "Friday, 3 April 2026" not in text
+    assert "https://meet.example.org/a" in text
+
+
+def test_a_change_that_is_taken_back_in_time_is_not_told(app, clock, water):
+    publish(MOVED)
+    publish()
+    clock.advance(hours=1)
+    assert subjects(app) == []
+    with reading() as session:
+        states = [letter.state for letter in outbox.every(session)]
+    assert states[-1] is LetterState.DROPPED
+
+
+def test_a_change_that_is_taken_back_later_is_told_twice(app, clock, water):
+    for changes in (MOVED, ""):
+        assert publish(changes) == 1
+        clock.advance(minutes=5)
+        assert len(subjects(app)) == 1
+
+
+@pytest.mark.parametrize(
+    "changes", ['title = "Rivers"', "seats = 20", 'registration = "closed"', 'summary = "S"']
+)
+@on_sqlite
+def test_what_nobody_holds_on_to_is_told_to_nobody(app, clock, water, changes):
+    assert publish(changes) == 0
+    clock.advance(hours=1)
+    assert subjects(app) == []
+
+
+@on_sqlite
+def test_a_quiet_change_is_told_with_the_next_loud_one(app, clock, water):
+    assert publish('join_url = "https://meet.example.org/a"', quiet=True) == 0
+    clock.advance(hours=1)
+    assert subjects(app) == []
+    assert publish('join_url = "https://meet.example.org/b"') == 1
+    clock.advance(minutes=5)
+    assert len(subjects(app)) == 1
+
+
+@on_sqlite
+def test_whoever_is_told_by_a_confirmation_is_not_told_again(app, clock, water):
+    builders.register_and_confirm("bolat@example.org")  # the letter waits
+    assert publish(MOVED) == 2
+    clock.advance(minutes=5)
+    assert sorted(subjects(app)) == [
+        "Changed: Who owns the water?",
+        "You are registered: Who owns the water?",
+    ]
+    assert builders.found("bolat@example.org").told_revision == 2
+
+
+def test_a_change_while_a_letter_of_another_is_in_hand_is_told(app, clock, water):
+    publish(MOVED)
+    clock.advance(minutes=5)
+    with writing() as session:
+        (in_hand,) = outbox.claim(session, 1, clock.now)
+    assert publish(LATER) == 1
+    with reading() as session:
+        owed = [letter for letter in outbox.every(session) if letter.state is LetterState.OWED]
+    assert [letter.kind for letter in owed] == [LetterKind.CHANGE] * 2
+    assert in_hand.id == owed[0].id
+
+
+@on_sqlite
+def test_near_its_start_a_change_is_told_at_once(app, clock, water):
+    clock.now = builders.publish(file()).starts_at - timedelta(hours=1)
+    assert publish('join_url = "https://meet.example.org/a"') == 1
+    assert subjects(app) == ["Changed: Who owns the water?"]
+
+
+@on_sqlite
+def test_what_has_taken_place_is_told_to_nobody(app, clock, water):
+    clock.advance(days=40)
+    assert publish('join_url = "https://meet.example.org/a"') == 0
+
+
+def test_a_day_that_gets_a_time_is_told(app, clock):
+    day = "date = 2026-04-02\n"
+    with writing() as session:
+        source = file(day, without="starts").replace(b"ends = 2026-04-02T18:30:00", b"")
+        publishing.publish(session, read(source), settings=house.settings(), now=house.now())
+    builders.register_and_confirm()
+    builders.deliver()
+    assert publish() == 1
+    clock.advance(minutes=5)
+    assert subjects(app) == ["Changed: Who owns the water?"]
+    letter = builders.kept_letters(app)[-1]
+    (part,) = [part for part in letter.walk() if part.get_content_type() == "text/calendar"]
+    entry = part.get_payload(decode=True).decode()
+    assert "DTSTART:20260402T120000Z" in entry
+    assert "SEQUENCE:1" in entry
+    assert "TRANSP" not in entry
+
+
+def test_a_discussion_is_cancelled_and_taken_back(app, clock, water, visitor):
+    builders.register_and_confirm("bolat@example.org")
+    builders.deliver()
+    assert cancel() == 2
+    clock.advance(minutes=5)
+    assert subjects(app) == ["Cancelled: Who owns the water?"] * 2
+    for path in ("/discussions/water", "/discussions/water.ics", "/discussions.ics", "/"):
+        answer = visitor.get(path)
+        assert answer.status_code == 200
+        assert "cancelled" in answer.text.casefold()
+    assert "A strike." in visitor.get("/discussions/water").text
+    assert "EventCancelled" in visitor.get("/discussions/water").text
+    assert "STATUS:CANCELLED" in visitor.get("/discussions.ics").text
+    assert "Registration is closed." in visitor.get("/discussions/water/register").text
+    assert restore() == 2
+    clock.advance(minutes=5)
+    assert subjects(app) == ["Takes place after all: Who owns the water?"] * 2
+    assert "STATUS:CONFIRMED" in visitor.get("/discussions.ics").text
+    assert "A strike." not in visitor.get("/discussions/water").text
+    with reading() as session:
+        found = publishing.find(session, "water")
+    assert (found.sequence, found.version) == (2, 3)
+
+
+@on_sqlite
+def test_what_is_cancelled_by_mistake_and_taken_back_in_time_is_told_to_nobody(app, clock, water):
+    assert cancel() == 1
+    assert restore() == 0
+    clock.advance(hours=1)
+    assert subjects(app) == []
+
+
+@on_sqlite
+def test_cancelled_again_it_gets_the_other_reason_and_no_letter(app, clock, water):
+    cancel()
+    clock.advance(minutes=5)
+    builders.deliver()
+    assert cancel("Ill.") == 0
+    assert cancel("Ill.") == 0
+    with reading() as session:
+        found = publishing.find(session, "water")
+    assert (found.cancelled_why, found.sequence, found.version) == ("Ill.", 1, 3)
+
+
+@on_sqlite
+def test_who_confirms_after_it_was_cancelled_gets_no_invitation(app, clock, water):
+    builders.register(address="late@example.org")
+    cancel()
+    builders.confirm("late@example.org")
+    clock.advance(minutes=5)
+    builders.deliver()
+    letter = next(
+        it
+        for it in builders.kept_letters(app)
+        if it["To"] == "late@example.org" and "registered" in it["Subject"]
+    )
+    assert "text/calendar" not in [part.get_content_type() for part in letter.walk()]
+    assert restore() == 2
+    clock.advance(minutes=5)
+    assert subjects(app) == ["Takes place after all: Who owns the water?"] * 2
+
+
+@on_sqlite
+def test_only_what_is_to_come_is_cancelled_and_only_what_is_cancelled_taken_back(app, clock, water):
+    with pytest.raises(NotCancelled, match="water is not cancelled"):
+        restore()
+    with writing() as session:
+        publishing.unpublish(session, "water", now=house.now())
+    with pytest.raises(NotCancelled, match="water is unpublished"):
+        cancel()
+    publish('title = "Rivers"')
+    clock.advance(days=40)
+    with pytest.raises(NotCancelled, match="has taken place"):
+        cancel()
+
+
+@on_sqlite
+def test_who_has_withdrawn_or_is_erased_is_told_nothing(app, clock, water):
+    publish(MOVED)
+    with writing() as session:
+        registration, _ = attending.by_token(session, builders.attendee().token)
+        attending.withdraw(session, registration, **house.means(session))
+    clock.advance(minutes=5)
+    assert subjects(app) == ["You have withdrawn: Who owns the water?"]
+
+
+def test_a_cancelled_discussion_stays_so_when_its_file_changes(app, clock, water):
+    cancel()
+    clock.advance(minutes=5)
+    builders.deliver()
+    assert publish(MOVED) == 0
+    with reading() as session:
+        assert publishing.find(session, "water").status is DiscussionStatus.CANCELLED
+    assert restore() == 1
+    clock.advance(minutes=5)
+    assert subjects(app) == ["Takes place after all: Who owns the water?"]
+
+
+def test_two_amendments_at_once_are_told_as_the_last_one(app, clock, water):
+    builders.at_once(app, [lambda: publish(MOVED), lambda: publish(LATER)])
+    clock.advance(minutes=5)
+    (subject,) = subjects(app)
+    assert subject == "Changed: Who owns the water?"
+    with reading() as session:
+        day = publishing.find(session, "water").starts_local.day
+    text = builders.kept_letters(app)[-1].get_body(("plain",)).get_content()
+    assert f"{day} April 2026, 18:00" in text
