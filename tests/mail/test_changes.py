@@ -83,7 +83,7 @@ def test_a_cancellation_says_why_and_takes_the_entry_out(write):
         assert "meet.example.org" not in body
     method, event = entry(message)
     assert (method, event["STATUS"].text, event["SEQUENCE"].text) == ("CANCEL", "CANCELLED", "1")
-    assert "LOCATION" not in event
+    assert "LOCATION" not in event.names
 
 
 def test_what_takes_place_after_all_is_told_with_a_new_entry(write):
