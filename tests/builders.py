@@ -51,7 +51,9 @@ def announced(source: bytes | None = None, **columns: object) -> Discussion:
     stated = read(source if source is not None else file())
     found = Discussion(slug=stated.slug, uid=stated.uid or "a1b2c3d4@events.example.org")
     found.status, found.sequence, found.version = DiscussionStatus.PUBLISHED, 0, 1
-    found.published_at = found.changed_at = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
+    found.published_at = found.changed_at = found.time_set_at = datetime(
+        2026, 3, 2, 12, 0, tzinfo=UTC
+    )
     found.organizer_address = "Our group <events@example.org>"
     found.announcement = stated
     for name, value in columns.items():

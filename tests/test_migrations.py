@@ -25,8 +25,8 @@ AFTER = """
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0003"
-down_revision = "0002"
+revision = "9000"
+down_revision = "0003"
 
 
 def upgrade() -> None:
@@ -52,7 +52,7 @@ def later(tmp_path: Path) -> Callable[[str], Path]:
     def make(content: str) -> Path:
         folder = tmp_path / "migrations"
         shutil.copytree(migrating.FOLDER, folder)
-        (folder / "versions" / "0003_later.py").write_text(content)
+        (folder / "versions" / "9000_later.py").write_text(content)
         return folder
 
     return make
@@ -194,7 +194,7 @@ def test_a_database_from_a_newer_version_is_left_alone(app, later):
     migrating.upgrade(database.engine(), later(REMAKE))
     tables = schema(database.engine())
     for act in (migrating.check, migrating.upgrade):
-        with pytest.raises(SchemaNewer, match=r"by a newer version \(0003\): install that"):
+        with pytest.raises(SchemaNewer, match=r"by a newer version \(9000\): install that"):
             act(database.engine())
     assert schema(database.engine()) == tables
 

@@ -1,4 +1,5 @@
-"""The round: once an hour, what is due is erased, and what an erasure left to do is done."""
+"""The round: once an hour, what is due is erased, and what an erasure left to do is done; once a
+minute, seats and reminders that fall due by time alone."""
 
 import logging
 from collections.abc import Callable
@@ -10,11 +11,13 @@ from sqlalchemy.orm import Session
 from .. import house
 from ..database import is_scrub_due, reading, scrub, writing
 from ..refusals import Refusal
-from ..services import clock, erasing, filing, installing, throttling
+from ..services import clock, erasing, filing, installing, reminding, seating, throttling
 from ..services.erasing import Receipt
 from ..services.filing import Source
 
 ROUND = timedelta(hours=1)
+MINUTE = timedelta(minutes=1)
+_LOOKED = "when was looked for what falls due"
 _GIVEN_UP = "exports that cannot be written"
 
 log = logging.getLogger(__name__)
@@ -43,6 +46,24 @@ def make() -> None:
     # Another process may have erased, and gone away before the journal could be emptied.
     scrub()
     _log(finish())
+
+
+def look() -> None:
+    """Once a minute, do what falls due by time alone: seats that were held go to those who wait,
+    reminders are owed."""
+    now, settings = house.now(), house.settings()
+    last = current_app.extensions.get(_LOOKED)
+    if last is not None and timedelta() <= now - last < MINUTE:
+        return
+    current_app.extensions[_LOOKED] = now
+    with reading() as session:
+        promotable, remindable = seating.promotable(session, now), reminding.due(session, now)
+    for number in promotable:
+        with writing() as session, seating.changing(session, number, now, settings):
+            pass
+    for number in remindable:
+        with writing() as session:
+            reminding.owe(session, number, settings=settings, now=now)
 
 
 def erase_due() -> Receipt:

@@ -61,6 +61,7 @@ def make_round() -> None:
     """Make the round if it is due. One that fails is logged, and keeps no letter back."""
     try:
         rounds.make()
+        rounds.look()
     except Refusal as refusal:
         log.error("The round: %s", refusal)  # noqa: TRY400  # a refusal needs no traceback
     except Exception as error:  # noqa: BLE001  # whatever it is, letters are owed

@@ -87,11 +87,22 @@ def confirmation(case: Case) -> EmailMessage | None:
     """Tell an attendee everything, with the invitation for their calendar."""
     if case.registration.status is not RegistrationStatus.CONFIRMED:
         return None
-    invitation = None
-    is_on = case.discussion.status is not DiscussionStatus.CANCELLED
-    if is_on and personal.can_invite(case.discussion, case.attendee.address):
-        invitation = _invitation(case)
-    return case.write("confirmation", invitation)
+    return case.write("confirmation", _entry(case))
+
+
+def seat(case: Case) -> EmailMessage | None:
+    """Tell somebody who has waited that they have a seat, and all that a confirmation tells."""
+    if case.registration.status is not RegistrationStatus.CONFIRMED:
+        return None
+    return case.write("seat", _entry(case))
+
+
+def reminder(case: Case) -> EmailMessage | None:
+    """Remind an attendee of what is to begin, with the link to join."""
+    is_on = case.discussion.status is DiscussionStatus.PUBLISHED
+    is_coming = case.now < case.discussion.starts_at
+    is_confirmed = case.registration.status is RegistrationStatus.CONFIRMED
+    return case.write("reminder") if is_on and is_coming and is_confirmed else None
 
 
 def waiting(case: Case) -> EmailMessage | None:
@@ -147,21 +158,30 @@ def change(case: Case) -> EmailMessage | None:
         return None
     if is_now.when.ends_at <= case.now or (was and not is_now.is_news_after(was)):
         return None
-    invitation = None
-    can_invite = personal.can_invite(case.discussion, case.attendee.address)
-    if status is RegistrationStatus.CONFIRMED and can_invite:
-        invitation = _cancelled(case) if is_now.is_cancelled else _invitation(case)
-    return case.write("cancellation" if is_now.is_cancelled else "change", invitation, was=was)
+    if is_now.is_cancelled:
+        return case.write("cancellation", _cancelled(case))
+    return case.write("change", _entry(case), was=was)
 
 
-def _invitation(case: Case) -> Invitation:
+def _entry(case: Case) -> Invitation | None:
+    """Return the calendar entry of who has a seat, unless it is off or calendars ignore it."""
+    is_off = case.discussion.status is DiscussionStatus.CANCELLED
+    if is_off or not _can_have_entry(case):
+        return None
     content = personal.request(case.discussion, case.guest, case.now, case.links)
     return Invitation("REQUEST", content)
 
 
-def _cancelled(case: Case) -> Invitation:
+def _cancelled(case: Case) -> Invitation | None:
+    if not _can_have_entry(case):
+        return None
     content = personal.cancelled(case.discussion, case.guest, case.now, case.links)
     return Invitation("CANCEL", content)
+
+
+def _can_have_entry(case: Case) -> bool:
+    is_seated = case.registration.status is RegistrationStatus.CONFIRMED
+    return is_seated and personal.can_invite(case.discussion, case.attendee.address)
 
 
 _LETTERS: dict[LetterKind, Callable[[Case], EmailMessage | None]] = {
@@ -173,9 +193,19 @@ _LETTERS: dict[LetterKind, Callable[[Case], EmailMessage | None]] = {
     LetterKind.ADDRESS_CHANGE: address_change,
     LetterKind.WITHDRAWAL: withdrawal,
     LetterKind.CHANGE: change,
+    LetterKind.SEAT: seat,
+    LetterKind.REMINDER: reminder,
 }
 # After these, an attendee knows what the discussion is now.
-TELLING = frozenset({LetterKind.CONFIRMATION, LetterKind.WAITING, LetterKind.CHANGE})
+TELLING = frozenset(
+    {
+        LetterKind.CONFIRMATION,
+        LetterKind.WAITING,
+        LetterKind.SEAT,
+        LetterKind.CHANGE,
+        LetterKind.REMINDER,
+    }
+)
 
 
 def compose(

@@ -7,11 +7,14 @@ adds a field adds a migration that rewrites what is stored (`content`, `file_dig
 import hashlib
 import json
 from dataclasses import asdict, dataclass
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import JSON
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator
+
+_UNITS = {"d": "days", "h": "hours", "m": "minutes"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +89,11 @@ class Content:
     partners: list[Partner]
     questions: list[Question]
     sharing: list[Sharing]
+
+    @property
+    def reminder_spans(self) -> list[timedelta]:
+        """How long before the start attendees are reminded."""
+        return [timedelta(**{_UNITS[item[-1]]: int(item[:-1])}) for item in self.reminders]
 
     @property
     def speakers(self) -> list[Contributor]:

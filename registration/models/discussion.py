@@ -73,7 +73,7 @@ class Discussion(Model):
 
     `uid` never changes. `sequence` rises when start, end or status changes (RFC 5545 3.8.7.4),
     `version` and `changed_at` on every change. `starts_at` and `ends_at` are the announced
-    instants, kept so that a moved time zone is noticed.
+    instants, kept so that a moved time zone is noticed; `time_set_at` says when they were set.
     """
 
     __tablename__ = "discussions"
@@ -95,6 +95,7 @@ class Discussion(Model):
     zone: Mapped[str | None]
     starts_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
     ends_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    time_set_at: Mapped[datetime] = mapped_column(UtcDateTime)
     organizer_address: Mapped[str]
     seats: Mapped[int | None]
     cancelled_why: Mapped[str | None]

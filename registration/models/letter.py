@@ -20,6 +20,8 @@ class LetterKind(StrEnum):
     ADDRESS_CHANGE = "address_change"
     WITHDRAWAL = "withdrawal"
     CHANGE = "change"
+    SEAT = "seat"
+    REMINDER = "reminder"
 
 
 class LetterState(StrEnum):

@@ -25,7 +25,8 @@ from ..models import (
 from ..refusals import Refusal
 from ..sealing import Ring, new_token, token_hash
 from ..settings import Settings
-from . import registering, seating, throttling
+from . import erasing, registering, seating, throttling
+from .erasing import Receipt
 from .registering import Entry
 
 # Who means to come, and can change or withdraw that.
@@ -195,7 +196,7 @@ def withdraw(
 
     A second time changes nothing.
     """
-    with seating.changing(session, registration.discussion_id, now) as discussion:
+    with seating.changing(session, registration.discussion_id, now, settings) as discussion:
         if not seating.is_still_there(session, registration):
             return
         status = registration.status
@@ -209,6 +210,14 @@ def withdraw(
         kind = LetterKind.WITHDRAWAL
         if registering.may_answer(session, registration, ring=ring, now=now):
             registering.owe(session, registration.id, kind, discussion, settings=settings, now=now)
+
+
+def erase(
+    session: Session, registration: Registration, *, settings: Settings, now: datetime
+) -> Receipt:
+    """Erase everything at once, on the attendee's word; whoever waits gets the seat."""
+    with seating.changing(session, registration.discussion_id, now, settings):
+        return erasing.erase(session, registration, letters=settings.mail.folder, now=now)
 
 
 def send_links(

@@ -9,10 +9,18 @@ from sqlalchemy import ColumnElement, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from ..models import Announcement, Discussion, DiscussionStatus, Registration, Revision
+from ..mail import outbox
+from ..models import (
+    Announcement,
+    Discussion,
+    DiscussionStatus,
+    LetterKind,
+    Registration,
+    Revision,
+)
 from ..refusals import Refusal
 from ..settings import Settings
-from . import telling
+from . import seating, telling
 from .installing import content_has_changed
 
 
@@ -93,6 +101,7 @@ def publish(
     _amend(session, discussion, announcement, now)
     if is_moved:
         _keep_until_after(session, discussion, settings, quiet=quiet)
+    seating.promote(session, discussion, settings=settings, now=now)
     owed = 0 if quiet else telling.owe_changes(session, discussion, settings=settings, now=now)
     return Publication(slug, Outcome.PUBLISHED if is_off else Outcome.AMENDED, changed, owed)
 
@@ -117,6 +126,7 @@ def _add(session: Session, announcement: Announcement, settings: Settings, now: 
         status=DiscussionStatus.PUBLISHED,
         published_at=now,
         changed_at=now,
+        time_set_at=now,
         file_digest=announcement.digest,
         organizer_address=str(settings.mail_from),
         sequence=0,
@@ -141,6 +151,9 @@ def _amend(
     discussion.announcement = announcement
     discussion.status = DiscussionStatus.PUBLISHED if returned else discussion.status
     discussion.sequence += moved or returned
+    if moved:
+        discussion.time_set_at = now
+        outbox.drop_all(session, discussion.id, LetterKind.REMINDER)
     has_changed(session, discussion, now)
 
 

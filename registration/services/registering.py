@@ -61,7 +61,7 @@ def register(
     Until an address is confirmed, the last form wins; after that, only the attendee's own page
     changes anything. Raises `NoSuchDiscussion`, `RegistrationClosed`.
     """
-    with seating.changing(session, identify(session, slug), now) as discussion:
+    with seating.changing(session, identify(session, slug), now, settings) as discussion:
         if not discussion.takes_registrations(now):
             raise RegistrationClosed("Registration for this discussion is closed.")
         index = address_index(ring, discussion.uid, entry.address)
@@ -90,7 +90,7 @@ def confirm(
     session: Session, registration: Registration, *, ring: Ring, settings: Settings, now: datetime
 ) -> None:
     """Confirm that the attendee reads the address; a second time changes nothing."""
-    with seating.changing(session, registration.discussion_id, now) as discussion:
+    with seating.changing(session, registration.discussion_id, now, settings) as discussion:
         if not seating.is_still_there(session, registration):
             return
         if registration.status is not RegistrationStatus.UNCONFIRMED:

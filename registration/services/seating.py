@@ -1,14 +1,16 @@
 """Seats and the waiting list. Everything that takes or frees a seat happens inside `changing`."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy import ColumnElement, and_, exists, func, or_, select, update
 from sqlalchemy.orm import Session
 
-from ..models import Discussion, Registration
+from ..mail import outbox
+from ..models import Discussion, DiscussionStatus, LetterKind, Registration
+from ..settings import Settings
 from .installing import content_has_changed
 
 # How long an unconfirmed registration keeps its seat.
@@ -25,11 +27,14 @@ class Place:
 
 
 @contextmanager
-def changing(session: Session, discussion_id: int, now: datetime) -> Iterator[Discussion]:
+def changing(
+    session: Session, discussion_id: int, now: datetime, settings: Settings | None = None
+) -> Iterator[Discussion]:
     """Lock the discussion until the transaction ends: counting seats and taking one are one step.
 
-    SQLite has one writer at a time anyway. When the block has filled the last seat or freed one,
-    what the public pages say of it has changed.
+    SQLite has one writer at a time anyway. With `settings`, whoever waits gets what the block has
+    freed. When it has filled the last seat or freed one, what the public pages say of it has
+    changed.
     """
     discussion = session.get_one(
         Discussion, discussion_id, with_for_update=True, populate_existing=True
@@ -37,8 +42,61 @@ def changing(session: Session, discussion_id: int, now: datetime) -> Iterator[Di
     was_full = is_full(session, discussion, now)
     yield discussion
     session.flush()
+    if settings:
+        promote(session, discussion, settings=settings, now=now)
     if is_full(session, discussion, now) != was_full:
         content_has_changed(session)
+
+
+def promote(session: Session, discussion: Discussion, *, settings: Settings, now: datetime) -> int:
+    """Give free seats to those who wait, in their order, each with a letter; return to how many.
+
+    The discussion is locked. Nobody is given a seat of what is cancelled or over.
+    """
+    is_over = discussion.ends_at <= now and not discussion.takes_registrations(now)
+    if discussion.status is not DiscussionStatus.PUBLISHED or is_over:
+        return 0
+    free = _free(session, discussion, now)
+    first = (
+        select(Registration.id)
+        .where(Registration.discussion_id == discussion.id, _waiting())
+        .order_by(Registration.queue_position)
+    )
+    ids = session.scalars(first.limit(free)).all() if free != 0 else []
+    for start in range(0, len(ids), 500):
+        session.execute(
+            update(Registration)
+            .where(Registration.id.in_(ids[start : start + 500]))
+            .values(seated_at=now, queue_position=None)
+        )
+    outbox.post_all(
+        session,
+        ids,
+        LetterKind.SEAT,
+        revision=discussion.version,
+        host=settings.host,
+        now=now,
+    )
+    return len(ids)
+
+
+def promotable(session: Session, now: datetime) -> Sequence[int]:
+    """Return the ids of discussions in which somebody waits while a seat is free: one that was
+    held is freed by time alone."""
+    seated = (
+        select(func.count())
+        .where(Registration.discussion_id == Discussion.id, _seated(now))
+        .correlate(Discussion)
+        .scalar_subquery()
+    )
+    waiting = exists().where(Registration.discussion_id == Discussion.id, _waiting())
+    return session.scalars(
+        select(Discussion.id).where(
+            Discussion.status == DiscussionStatus.PUBLISHED,
+            waiting,
+            or_(Discussion.seats.is_(None), Discussion.seats > seated),
+        )
+    ).all()
 
 
 def is_still_there(session: Session, registration: Registration) -> bool:
@@ -51,9 +109,7 @@ def is_full(session: Session, discussion: Discussion, now: datetime) -> bool:
     """Whether the next one to register would wait: no seat is free, or others wait for it."""
     if discussion.seats is None:
         return False
-    if _count(session, discussion, _seated(now)) >= discussion.seats:
-        return True
-    return _count(session, discussion, _waiting()) > 0
+    return _free(session, discussion, now) == 0 or _count(session, discussion, _waiting()) > 0
 
 
 def full_until(session: Session, discussion: Discussion, now: datetime) -> datetime | None:
@@ -98,10 +154,15 @@ def settle(
 def _may_move_up(
     session: Session, discussion: Discussion, registration: Registration, now: datetime
 ) -> bool:
-    if discussion.seats is None:
-        return True
-    has_seat = _count(session, discussion, _seated(now)) < discussion.seats
+    has_seat = _free(session, discussion, now) != 0
     return has_seat and not waiting_before(session, registration)
+
+
+def _free(session: Session, discussion: Discussion, now: datetime) -> int | None:
+    """Return how many seats are free; None where there is no end of them."""
+    if discussion.seats is None:
+        return None
+    return max(0, discussion.seats - _count(session, discussion, _seated(now)))
 
 
 def waiting_before(session: Session, registration: Registration) -> int:

@@ -11,7 +11,7 @@ from ..calendars import personal
 from ..database import reading, writing
 from ..models import Discussion, RegistrationStatus
 from ..refusals import Refusal
-from ..services import attending, disclosing, erasing, registering, seating
+from ..services import attending, disclosing, registering, seating
 from . import forms
 from .forms import EntryForm
 from .limits import NOT_NOW, Later, later, taking
@@ -87,9 +87,7 @@ def erase(token: str) -> BaseResponse | tuple[str, int]:
         return _own_page(token, is_stale=True), 422
     with writing() as session:
         registration, _discussion = attending.by_token(session, token)
-        receipt = erasing.erase(
-            session, registration, letters=house.letters_folder(), now=house.now()
-        )
+        receipt = attending.erase(session, registration, settings=house.settings(), now=house.now())
     house.remember(receipt)
     return redirect(url_for("registrations.erased"), 303)
 

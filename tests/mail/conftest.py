@@ -38,10 +38,12 @@ TRUE_AT = {
     LetterKind.ADDRESS_CHANGE: RegistrationStatus.CONFIRMED,
     LetterKind.WITHDRAWAL: RegistrationStatus.WITHDRAWN,
     LetterKind.CHANGE: RegistrationStatus.CONFIRMED,
+    LetterKind.SEAT: RegistrationStatus.CONFIRMED,
+    LetterKind.REMINDER: RegistrationStatus.CONFIRMED,
 }
 
 # What is told of a discussion that is still to come.
-BEFORE = {LetterKind.CHANGE}
+BEFORE = {LetterKind.CHANGE, LetterKind.REMINDER}
 
 Write = Callable[..., EmailMessage | None]
 

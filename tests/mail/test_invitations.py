@@ -61,7 +61,12 @@ def test_a_withdrawal_takes_the_entry_out_of_the_calendar(write):
     assert not [line for line in lines if line.startswith("STATUS")]
 
 
-INVITING = {LetterKind.CONFIRMATION, LetterKind.CHANGE, LetterKind.WITHDRAWAL}
+INVITING = {
+    LetterKind.CONFIRMATION,
+    LetterKind.SEAT,
+    LetterKind.CHANGE,
+    LetterKind.WITHDRAWAL,
+}
 
 
 @pytest.mark.parametrize("kind", sorted(TRUE_AT.keys() - INVITING))

@@ -148,6 +148,9 @@ def test_an_all_day_discussion_to_come_says_that_the_time_is_not_announced(write
         assert "The time of day is not announced yet." in in_one_line(body)
 
 
+JOINING = {LetterKind.CONFIRMATION, LetterKind.CHANGE, LetterKind.SEAT, LetterKind.REMINDER}
+
+
 def test_the_join_link_goes_to_the_confirmed_only(write):
     source = builders.file('join_url = "https://meet.example.org/room"')
     for kind in LetterKind:
@@ -158,7 +161,7 @@ def test_the_join_link_goes_to_the_confirmed_only(write):
             if not part.is_multipart()
         ).replace("\r\n ", "")
         is_told = "https://meet.example.org/room" in whole
-        assert is_told == (kind in {LetterKind.CONFIRMATION, LetterKind.CHANGE})
+        assert is_told == (kind in JOINING)
 
 
 def test_a_contributor_without_an_affiliation_keeps_the_link(write):
@@ -207,6 +210,8 @@ def test_a_discreet_letter_tells_nothing(write, kind):
         (LetterKind.ADDRESS_CHANGE, {WITHDRAWN}),
         (LetterKind.WITHDRAWAL, {CONFIRMED, WAITING}),
         (LetterKind.CHANGE, {UNCONFIRMED, WITHDRAWN}),
+        (LetterKind.SEAT, {UNCONFIRMED, WAITING, WITHDRAWN}),
+        (LetterKind.REMINDER, {UNCONFIRMED, WAITING, WITHDRAWN}),
     ],
 )
 def test_a_letter_is_not_written_when_it_is_no_longer_true(write, kind, statuses):

@@ -97,12 +97,14 @@ def test_who_comes_while_others_wait_waits_after_them(app):
     publish(TWO_SEATS)
     register("a", "b", "c")
     confirm("a", "b", "c")
-    withdraw("a")
-    assert is_full(), "the free seat is for the one who waits"
     register("d")
     confirm("d")
-    assert [status("c"), status("d")] == ["waiting", "waiting"]
-    assert [place("c"), place("d")] == [1, 2]
+    withdraw("a")
+    assert is_full(), "the free seat is for the one who waits"
+    register("e")
+    confirm("e")
+    assert [status("c"), status("d"), status("e")] == ["confirmed", "waiting", "waiting"]
+    assert [place("d"), place("e")] == [1, 2]
 
 
 @on_sqlite

@@ -27,6 +27,7 @@ from .marking import (
 )
 from .posting import (
     drop,
+    drop_all,
     every,
     held,
     post,
@@ -43,6 +44,7 @@ __all__ = [
     "LEASE",
     "claim",
     "drop",
+    "drop_all",
     "every",
     "first_due",
     "first_left",

@@ -8,7 +8,7 @@ from sqlalchemy import func, insert, select, update
 from sqlalchemy.orm import Session
 
 from ...database import rows
-from ...models import Letter, LetterKind, LetterState
+from ...models import Letter, LetterKind, LetterState, Registration
 
 
 def post(
@@ -36,8 +36,12 @@ def post_all(
     host: str,
     now: datetime,
     due_at: datetime | None = None,
+    occasion: str = "",
 ) -> None:
-    """Owe a letter of one kind to each of these registrations, at once or from `due_at` on."""
+    """Owe a letter of one kind to each of these registrations, at once or from `due_at` on.
+
+    A letter that is sent once for each `occasion` has it in its key, instead of a count.
+    """
     for start in range(0, len(registration_ids), 500):
         some = registration_ids[start : start + 500]
         counted = (
@@ -50,7 +54,7 @@ def post_all(
             {
                 "registration_id": number,
                 "kind": kind,
-                "key": f"{kind.value}/{number}/{counts.get(number, 0) + 1}",
+                "key": f"{kind.value}/{number}/{occasion or counts.get(number, 0) + 1}",
                 "revision": revision,
                 "message_id": f"<{secrets.token_hex(16)}@{host}>",
                 "state": LetterState.OWED,
@@ -94,6 +98,20 @@ def drop(session: Session, registration_id: int, kind: LetterKind) -> None:
         update(Letter)
         .where(
             Letter.registration_id == registration_id,
+            Letter.kind == kind,
+            Letter.state == LetterState.OWED,
+        )
+        .values(state=LetterState.DROPPED, lease_until=None)
+    )
+
+
+def drop_all(session: Session, discussion_id: int, kind: LetterKind) -> None:
+    """Owe no more letters of a kind to anybody registered for a discussion."""
+    of_it = select(Registration.id).where(Registration.discussion_id == discussion_id)
+    session.execute(
+        update(Letter)
+        .where(
+            Letter.registration_id.in_(of_it),
             Letter.kind == kind,
             Letter.state == LetterState.OWED,
         )

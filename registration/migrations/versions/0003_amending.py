@@ -16,6 +16,17 @@ depends_on = None
 
 def upgrade() -> None:
     op.add_column("discussions", sa.Column("cancelled_why", sa.String(), nullable=True))
+    # A column that must have a value gets one of the past, and then its own.
+    op.add_column(
+        "discussions",
+        sa.Column(
+            "time_set_at",
+            sa.DateTime(timezone=True),
+            nullable=False,
+            server_default=sa.text("'2020-01-01 00:00:00'"),
+        ),
+    )
+    op.execute("UPDATE discussions SET time_set_at = changed_at")
     revisions = sa.table("revisions", sa.column("id"), sa.column("snapshot", sa.JSON()))
     for number, snapshot in op.get_bind().execute(sa.select(revisions)).all():
         more = {"cancelled_why": None, **_instants(snapshot["when"])}

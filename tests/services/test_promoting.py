@@ -1,0 +1,163 @@
+"""The waiting list moves up: the first one, once, with a letter, whenever a seat is free."""
+
+import pytest
+
+from registration import house
+from registration.cli import rounds
+from registration.database import reading, writing
+from registration.models import DiscussionStatus, Letter, RegistrationStatus
+from registration.services import attending, cancelling, publishing
+
+from .. import builders
+from ..builders import at_once, file
+from ..machine import on_sqlite
+
+CONFIRMED, WAITING = RegistrationStatus.CONFIRMED, RegistrationStatus.WAITING
+
+
+def address(name: str) -> str:
+    return f"{name}@example.org"
+
+
+def withdraw(name: str) -> None:
+    with writing() as session:
+        mine, _discussion = attending.by_token(session, builders.attendee(address(name)).token)
+        attending.withdraw(session, mine, **house.means(session))
+
+
+def erase(name: str) -> None:
+    with writing() as session:
+        mine, _discussion = attending.by_token(session, builders.attendee(address(name)).token)
+        attending.erase(session, mine, settings=house.settings(), now=house.now())
+
+
+def publish(changes: str) -> None:
+    builders.publish(file(changes))
+
+
+def statuses(*names: str) -> list[RegistrationStatus]:
+    return [builders.found(address(name)).status for name in names]
+
+
+@pytest.fixture
+def three(app):
+    """One has the only seat, two wait."""
+    publish("seats = 1")
+    for name in ("a", "b", "c"):
+        builders.register_and_confirm(address(name))
+    builders.deliver()
+    assert statuses("a", "b", "c") == [CONFIRMED, WAITING, WAITING]
+
+
+@pytest.mark.parametrize("act", [withdraw, erase])
+def test_who_leaves_makes_room_for_the_first_who_waits(app, three, act):
+    act("a")
+    assert statuses("b", "c") == [CONFIRMED, WAITING]
+    builders.deliver()
+    letter = builders.kept_letters(app)[-1]
+    assert (letter["To"], letter["Subject"]) == (
+        address("b"),
+        "You have a seat: Who owns the water?",
+    )
+    assert "METHOD:REQUEST" in letter.as_string() or "text/calendar" in letter.as_string()
+    assert "a seat has become free" in " ".join(letter.get_body(("plain",)).get_content().split())
+    assert builders.letter_kinds().count("seat") == 1
+
+
+def test_more_seats_are_given_in_order(app, three):
+    builders.register_and_confirm(address("d"))
+    publish("seats = 3")
+    assert statuses("a", "b", "c", "d") == [CONFIRMED, CONFIRMED, CONFIRMED, WAITING]
+    publish("")
+    assert statuses("d") == [CONFIRMED]
+    assert builders.letter_kinds().count("seat") == 3
+
+
+@on_sqlite
+def test_fewer_seats_than_are_taken_throw_nobody_out(app, three):
+    publish("seats = 3")
+    publish("seats = 1")
+    assert statuses("a", "b", "c") == [CONFIRMED] * 3
+    withdraw("a")
+    builders.register_and_confirm(address("d"))
+    assert statuses("b", "c", "d") == [CONFIRMED, CONFIRMED, WAITING]
+    withdraw("b")
+    withdraw("c")
+    assert statuses("d") == [CONFIRMED]
+
+
+def test_a_held_seat_goes_to_who_waits_when_its_day_is_over(app, clock):
+    publish("seats = 1")
+    builders.register(address=address("a"))
+    builders.register_and_confirm(address("b"))
+    rounds.look()
+    assert statuses("b") == [WAITING]
+    clock.advance(hours=24)
+    rounds.look()
+    assert statuses("b") == [CONFIRMED]
+    builders.confirm(address("a"))
+    assert statuses("a") == [WAITING]
+    assert builders.letter_kinds().count("seat") == 1
+
+
+@on_sqlite
+def test_who_has_not_confirmed_is_passed_over_and_keeps_the_place(app, three):
+    builders.register(address=address("d"))
+    builders.register_and_confirm(address("e"))
+    for name in ("a", "b", "c"):
+        withdraw(name)
+    assert statuses("e") == [CONFIRMED]
+    builders.confirm(address("d"))
+    assert statuses("d") == [WAITING]
+    withdraw("e")
+    assert statuses("d") == [CONFIRMED]
+
+
+@on_sqlite
+def test_the_letter_of_a_place_is_not_sent_to_who_has_a_seat_by_then(app):
+    publish("seats = 1")
+    for name in ("a", "b"):
+        builders.register_and_confirm(address(name))
+    withdraw("a")
+    builders.deliver()
+    subjects = [it["Subject"] for it in builders.kept_letters(app) if it["To"] == address("b")]
+    assert subjects == ["You have a seat: Who owns the water?"]
+
+
+@on_sqlite
+def test_nobody_gets_a_seat_of_what_is_off_or_over(app, clock, three):
+    with writing() as session:
+        cancelling.cancel(session, "water", "Ill.", settings=house.settings(), now=house.now())
+    withdraw("a")
+    assert statuses("b") == [WAITING]
+    with writing() as session:
+        cancelling.restore(session, "water", settings=house.settings(), now=house.now())
+    rounds.look()
+    assert statuses("b", "c") == [CONFIRMED, WAITING]
+    clock.advance(days=32)
+    withdraw("b")
+    rounds.look()
+    assert statuses("c") == [WAITING]
+    with reading() as session:
+        found = publishing.find(session, "water")
+    assert found.status is DiscussionStatus.PUBLISHED
+
+
+def test_a_seat_is_given_once_however_many_leave_and_come_at_once(app):
+    publish("seats = 3")
+    for number in range(12):
+        builders.register_and_confirm(address(f"n{number}"))
+    assert statuses(*(f"n{n}" for n in range(12))).count(WAITING) == 9
+    acts = [lambda number=number: withdraw(f"n{number}") for number in range(6)]
+    acts += [
+        lambda number=number: builders.register(address=address(f"m{number}"))
+        for number in range(4)
+    ]
+    assert at_once(app, acts) == [None] * len(acts)
+    left = [f"n{number}" for number in range(6, 12)]
+    assert statuses(*left) == [CONFIRMED] * 3 + [WAITING] * 3
+    with reading() as session:
+        kinds = [
+            letter.registration_id for letter in session.query(Letter) if letter.kind == "seat"
+        ]
+    assert len(kinds) == len(set(kinds))
