@@ -9,7 +9,7 @@ import smtplib
 import socket
 import ssl
 import threading
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from contextlib import suppress
 from email.message import EmailMessage
 from ipaddress import ip_address
@@ -20,11 +20,10 @@ from ..refusals import Refusal
 from ..settings import MailRoute
 from . import maildir
 from .answers import redacted, said_by, words
+from .connections import Connection, TlsConnection
 
 # Seconds for one batch, from connecting to the last answer; shorter than outbox.LEASE.
 DEADLINE = 120
-# Seconds for one answer of the server.
-TIMEOUT = 30
 
 
 class LetterRefused(Refusal):
@@ -105,34 +104,6 @@ class MaildirDelivery:
         """Nothing is held open."""
 
 
-class _Connection(smtplib.SMTP):
-    """An SMTP client that tells of its TCP socket before any TLS handshake or greeting."""
-
-    def __init__(self, connected: Callable[[socket.socket], None], route: MailRoute, host: str):
-        self.connected = connected
-        super().__init__(route.host, route.port, local_hostname=host, timeout=TIMEOUT)
-
-    def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
-        sock: socket.socket = super()._get_socket(host, port, timeout)  # type: ignore[misc]
-        self.connected(sock)
-        return sock
-
-
-class _TlsConnection(smtplib.SMTP_SSL, _Connection):
-    """The same with TLS from the first byte; SMTP_SSL asks `_Connection` for its socket."""
-
-    def __init__(self, connected: Callable[[socket.socket], None], route: MailRoute, host: str):
-        self.connected = connected
-        smtplib.SMTP_SSL.__init__(
-            self,
-            route.host,
-            route.port,
-            local_hostname=host,
-            timeout=TIMEOUT,
-            context=ssl.create_default_context(),
-        )
-
-
 class SmtpDelivery:
     """One SMTP connection for one batch, with a deadline over all of it.
 
@@ -168,7 +139,7 @@ class SmtpDelivery:
             raise ServerUnavailable("The mail server: not an answer to signing in.") from None
 
     def _connect(self) -> None:
-        kind = _TlsConnection if self.route.encryption == "tls" else _Connection
+        kind = TlsConnection if self.route.encryption == "tls" else Connection
         self.server = kind(self._keep, self.route, self.host)
         if self.route.encryption == "starttls":
             self.server.starttls(context=ssl.create_default_context())

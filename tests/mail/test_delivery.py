@@ -199,6 +199,16 @@ def test_an_answer_of_many_lines_is_one_line():
     assert str(told.value) == "550 5.1.1 The mailbox 5.1.1 is gone"
 
 
+@pytest.mark.parametrize("said", [b"2", b"250", b"250 2.0.0 queued", b"250-queued\r\n250"])
+def test_a_letter_is_not_taken_for_accepted_by_an_answer_that_is_cut_off(said):
+    def cut(connection: socket.socket) -> None:
+        connection.sendall(said)
+        connection.shutdown(socket.SHUT_RDWR)
+
+    with RawServer(BODY=cut) as server, pytest.raises(TryLater):
+        sent(to(server))
+
+
 @pytest.mark.parametrize("verb", ["GREETING", "EHLO", "MAIL", "RCPT", "DATA", "BODY", "QUIT"])
 def test_the_deadline_cuts_a_server_that_drips(verb):
     begun = time.monotonic()

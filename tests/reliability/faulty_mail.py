@@ -22,7 +22,7 @@ from sqlalchemy import select
 from registration import house
 from registration.cli import worker
 from registration.database import reading, writing
-from registration.mail import delivery
+from registration.mail import connections, delivery
 from registration.mail.delivery import MailStopped, ServerUnavailable
 from registration.models import Letter, LetterState, Registration
 from registration.services import registering
@@ -114,7 +114,7 @@ def _figures(plan: Plan, tally: Counter[str]) -> Iterator[Figure]:
 def carry_out(plan: Plan) -> Counter[str]:
     """Owe the letters, deliver until none is owed, and compare."""
     logging.disable(logging.WARNING)
-    delivery.TIMEOUT /= SPEED
+    connections.TIMEOUT /= SPEED
     delivery.SmtpDelivery = partial(delivery.SmtpDelivery, deadline=delivery.DEADLINE / SPEED)
     with (
         FaultyServer(SEED, plan.likely) as server,
