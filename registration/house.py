@@ -16,6 +16,7 @@ from .mail import delivery
 from .sealing import Ring
 from .services import installing, migrating, remembering
 from .services.erasing import Receipt
+from .services.feed_readers import Tally
 from .settings import Settings
 
 VERSION = "0.1.0"
@@ -29,6 +30,7 @@ def init_app(app: Flask, settings: Settings, clock: Clock | None = None) -> None
     """Give `app` its settings and clock; tests have clocks of their own."""
     app.extensions["settings"] = settings
     app.extensions["clock"] = clock or utc_now
+    app.extensions["feed readers"] = Tally()
 
 
 def utc_now() -> datetime:
@@ -46,6 +48,12 @@ def now() -> datetime:
     """Return the moment, by the running app's clock."""
     moment: datetime = current_app.extensions["clock"]()
     return moment
+
+
+def readers() -> Tally:
+    """Return the counts of who fetched the feed from this process."""
+    found: Tally = current_app.extensions["feed readers"]
+    return found
 
 
 def links() -> Links:

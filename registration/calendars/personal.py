@@ -2,12 +2,13 @@
 and the personal calendar. They may hold the join link, and never the personal link."""
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from email.headerregistry import Address
 from email.utils import parseaddr
 
-from icalendar import Calendar, Event, vCalAddress, vDuration
+from icalendar import Alarm, Calendar, Event, vCalAddress, vDuration
 
 from ..languages import gettext as _
 from ..languages import speaking
@@ -68,6 +69,9 @@ def calendar(discussion: Discussion, sequence: int, links: Links) -> bytes:
     """Return the personal calendar: the public entry with the join link. It names nobody."""
     event = _joinable(discussion, links)
     event["SEQUENCE"] = sequence
+    if discussion.status is not DiscussionStatus.CANCELLED:
+        for alarm in _alarms(discussion, str(event["SUMMARY"])):
+            event.add_component(alarm)
     found = _calendar(None, event)
     # ical.js does not unescape these in a calendar's name.
     name = re.sub(r"\s*[,;\\]\s*", " ", str(event["SUMMARY"])).strip()
@@ -75,6 +79,18 @@ def calendar(discussion: Discussion, sequence: int, links: Links) -> bytes:
     found.add("REFRESH-INTERVAL", REFRESH, parameters={"VALUE": "DURATION"})
     found["X-PUBLISHED-TTL"] = vDuration(REFRESH)
     return bytes(found.to_ical())
+
+
+def _alarms(discussion: Discussion, words: str) -> Iterator[Alarm]:
+    """Yield an alarm for each reminder; a day without a time has none of hours."""
+    for span in discussion.content.reminder_spans:
+        if discussion.all_day and span < timedelta(days=1):
+            continue
+        alarm = Alarm()
+        alarm["ACTION"] = Text("DISPLAY")
+        alarm["DESCRIPTION"] = Text(words)
+        alarm.add("TRIGGER", -span)
+        yield alarm
 
 
 def can_invite(discussion: Discussion, address: str) -> bool:

@@ -1,5 +1,6 @@
 """A discussion in plain words: what a calendar entry says, in the language of the moment."""
 
+import zoneinfo
 from datetime import date, datetime
 
 from .. import markdown
@@ -7,17 +8,23 @@ from ..languages import gettext as _
 from ..languages import ngettext, offset, spoken_day, spoken_time
 from ..links import Links
 from ..models import Content, Contributor, Discussion, DiscussionStatus, When
+from ..models.when import is_zone
 
 
-def time_in_words(when: When) -> str:
-    """Return the day, and, if it is known, the time with its offset, zone and UTC."""
+def time_in_words(when: When, reader_zone: str | None = None) -> str:
+    """Return the day, and, if it is known, the time with its offset and zone, in the reader's zone
+    where that is another, and in UTC."""
     if when.all_day:
         return spoken_day(when.starts_local.date())
     starts, ends = when.starts_there, when.ends_there
-    there = f"{_span(starts, ends, None)} ({when.zone})"
-    if not starts.utcoffset() and not ends.utcoffset():
-        return there
-    return f"{there}; {_span(when.starts_at, when.ends_at, starts.date())}"
+    said = [f"{_span(starts, ends, None)} ({when.zone})"]
+    if reader_zone and reader_zone != when.zone and is_zone(reader_zone):
+        here = zoneinfo.ZoneInfo(reader_zone)
+        span = _span(when.starts_at.astimezone(here), when.ends_at.astimezone(here), starts.date())
+        said.append(f"{span} ({reader_zone})")
+    if starts.utcoffset() or ends.utcoffset():
+        said.append(_span(when.starts_at, when.ends_at, starts.date()))
+    return "; ".join(said)
 
 
 def _span(starts: datetime, ends: datetime, day: date | None) -> str:
@@ -45,6 +52,8 @@ def description(discussion: Discussion, links: Links) -> str:
         blocks[2:2] = [_("This discussion is cancelled."), discussion.cancelled_why or ""]
     if content.recording_url:
         blocks.append(_("Recording: %(url)s") % {"url": content.recording_url})
+    if content.afterword:
+        blocks += [_("What came of it").upper(), markdown.plain(content.afterword)]
     blocks += _people(ngettext("Speaker", "Speakers", len(speakers)), speakers)
     blocks += _people(ngettext("Moderator", "Moderators", len(moderators)), moderators)
     blocks += _partners(content)

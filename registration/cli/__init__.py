@@ -2,7 +2,7 @@
 
 from flask import Flask
 
-from . import database, discussion, keys, outbox, registrations, serve
+from . import database, discussion, feed, keys, outbox, registrations, serve
 
 
 def init_app(app: Flask) -> None:
@@ -10,6 +10,7 @@ def init_app(app: Flask) -> None:
     for command in (
         database.group,
         discussion.group,
+        feed.group,
         keys.group,
         outbox.group,
         registrations.group,

@@ -10,7 +10,8 @@ from ..calendars.words import time_in_words
 from ..database import reading, writing
 from ..discussion_file import DiscussionFileRefused, read
 from ..models import Announcement, Discussion
-from ..services import cancelling, listing, publishing
+from ..services import auditing, cancelling, listing, publishing
+from ..services.auditing import Finding
 from ..services.publishing import Outcome, Publication
 from ..text import line
 from .groups import Group, as_json, echo_json, echo_table
@@ -116,6 +117,27 @@ def restore(slug: str) -> None:
     click.echo(f"{slug}: takes place{_letters(owed)}")
 
 
+@group.command("audit-times")
+@as_json
+def audit_times(*, as_json: bool) -> None:
+    """Find coming discussions that a new time zone database has moved, and tell who comes."""
+    with writing() as session:
+        found = auditing.mend(session, settings=house.settings(), now=house.now())
+    if as_json:
+        echo_json([_as_found(item) for item in found])
+        return
+    for item in found:
+        click.echo(auditing.said_of(item))
+    if not found:
+        click.echo("No coming discussion has moved.")
+
+
+def _as_found(item: Finding) -> dict[str, object]:
+    now_is = item.now_is and item.now_is.starts_at.isoformat()
+    was = item.was.starts_at.isoformat()
+    return {"slug": item.slug, "was": was, "now": now_is, "letters": item.letters}
+
+
 @group.command("unpublish")
 @click.argument("slug")
 def unpublish(slug: str) -> None:
@@ -132,8 +154,8 @@ def _why(typed: str) -> str:
     return why
 
 
-def _letters(owed: int, verb: str = "are") -> str:
-    return f"; {owed} letters {verb} owed" if owed else ""
+def _letters(owed: int) -> str:
+    return f"; letters owed: {owed}" if owed else ""
 
 
 def _read_all(files: tuple[Path, ...]) -> list[Announcement]:
@@ -172,7 +194,7 @@ def _said_of(publication: Publication, *, dry_run: bool) -> str:
         )
     if publication.changed:
         words += f" ({', '.join(publication.changed)})"
-    return words + _letters(publication.letters, "would be" if dry_run else "are")
+    return words + _letters(publication.letters)
 
 
 def _summary(discussion: Discussion) -> dict[str, object]:

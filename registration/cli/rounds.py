@@ -3,7 +3,7 @@ minute, seats and reminders that fall due by time alone."""
 
 import logging
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from flask import current_app
 from sqlalchemy.orm import Session
@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from .. import house
 from ..database import is_scrub_due, reading, scrub, writing
 from ..refusals import Refusal
-from ..services import clock, erasing, filing, installing, reminding, seating, throttling
+from ..services import auditing, clock, erasing, filing, installing, reminding, seating, throttling
 from ..services.erasing import Receipt
 from ..services.filing import Source
 
@@ -42,6 +42,7 @@ def make() -> None:
     else:
         if receipt.public_ids:
             log.info("Erased %s, whose time had come.", receipt)
+    _audit_times(now)
     current_app.extensions.pop(_GIVEN_UP, None)
     # Another process may have erased, and gone away before the journal could be emptied.
     scrub()
@@ -86,6 +87,18 @@ def erase_due() -> Receipt:
     with writing() as session:
         installing.has_made_round(session, now)
     return receipt
+
+
+def _audit_times(now: datetime) -> None:
+    with reading() as session:
+        found = auditing.findings(session, now)
+    for finding in found:
+        if finding.now_is is None:
+            log.warning("%s", auditing.said_of(finding))
+    if any(finding.now_is for finding in found):
+        with writing() as session:
+            done = auditing.mend(session, settings=house.settings(), now=now)
+        _log([auditing.said_of(finding) for finding in done if finding.now_is])
 
 
 def erase_all(slug: str) -> Receipt:

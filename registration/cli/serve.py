@@ -13,6 +13,8 @@ from flask.cli import with_appcontext
 from waitress.server import BaseWSGIServer, create_server
 
 from .. import faults, house
+from ..database import writing
+from ..refusals import Refusal
 from ..settings import is_loopback
 from . import worker
 from .groups import RefusingCommand, run_as_service
@@ -32,6 +34,8 @@ THREADS = 16
 PORTS = click.IntRange(1, 65535)
 # Seconds that requests and the letter in hand are given to finish after SIGTERM.
 GRACE = 20.0
+# Seconds between two writings of who fetched the feed.
+COUNTING = 60.0
 
 log = logging.getLogger(__name__)
 
@@ -64,9 +68,30 @@ def serve(host: str, port: int, *, without_mail: bool) -> None:
     if not without_mail:
         mail.start()
     click.echo(f"Serving {house.settings().public_url} (Ctrl+C stops it)")
+    counting = threading.Thread(target=_count, args=(app, stop), name="readers", daemon=True)
+    counting.start()
     _serve_until(stop, server)
+    counting.join(GRACE)
     if not without_mail:
         mail.join(GRACE)
+
+
+def _count(app: Flask, stop: threading.Event) -> None:
+    """Write who fetched the feed, now and then, and at the end."""
+    while not stop.wait(COUNTING):
+        _write_counts(app)
+    _write_counts(app)
+
+
+def _write_counts(app: Flask) -> None:
+    with app.app_context():
+        if not house.readers():
+            return
+        try:
+            with writing() as session:
+                house.readers().write(session, house.now())
+        except Refusal as refusal:
+            log.warning("Who fetched the feed was not counted: %s", refusal)
 
 
 def without_visitors(record: logging.LogRecord) -> bool:

@@ -105,6 +105,17 @@ def reminder(case: Case) -> EmailMessage | None:
     return case.write("reminder") if is_on and is_coming and is_confirmed else None
 
 
+def follow_up(case: Case) -> EmailMessage | None:
+    """Tell who asked for it what came of the discussion; their entry gains the recording."""
+    content = case.discussion.content
+    is_there = bool(content.recording_url or content.afterword)
+    is_over = case.now >= case.discussion.ends_at
+    is_on = case.discussion.status is not DiscussionStatus.CANCELLED
+    if case.registration.status is not RegistrationStatus.CONFIRMED:
+        return None
+    return case.write("follow_up", _entry(case)) if is_there and is_over and is_on else None
+
+
 def waiting(case: Case) -> EmailMessage | None:
     """Tell somebody their place on the waiting list. No seat, no invitation."""
     if case.registration.status is not RegistrationStatus.WAITING:
@@ -195,6 +206,7 @@ _LETTERS: dict[LetterKind, Callable[[Case], EmailMessage | None]] = {
     LetterKind.CHANGE: change,
     LetterKind.SEAT: seat,
     LetterKind.REMINDER: reminder,
+    LetterKind.FOLLOW_UP: follow_up,
 }
 # After these, an attendee knows what the discussion is now.
 TELLING = frozenset(

@@ -3,6 +3,7 @@
 from .content import Content, Contributor, Partner, Question, Sharing
 from .discussion import Announcement, Discussion, DiscussionStatus, Essentials, Revision
 from .export import Export
+from .feed_reading import FeedReading
 from .installation import Erasure, Installation, Throttle
 from .letter import Letter, LetterKind, LetterState
 from .registration import (
@@ -26,6 +27,7 @@ __all__ = [
     "Erasure",
     "Essentials",
     "Export",
+    "FeedReading",
     "Installation",
     "Letter",
     "LetterKind",

@@ -111,17 +111,19 @@ class Discussion(Model):
             self.ends_at,
         )
 
+    @when.setter
+    def when(self, when: When) -> None:
+        self.all_day, self.zone = when.all_day, when.zone
+        self.starts_local, self.ends_local = when.starts_local, when.ends_local
+        self.starts_at, self.ends_at = when.starts_at, when.ends_at
+
     @property
     def announcement(self) -> Announcement:
         return Announcement(self.slug, self.uid, self.when, self.seats, self.content)
 
     @announcement.setter
     def announcement(self, stated: Announcement) -> None:
-        when = stated.when
-        self.content, self.seats = stated.content, stated.seats
-        self.all_day, self.zone = when.all_day, when.zone
-        self.starts_local, self.ends_local = when.starts_local, when.ends_local
-        self.starts_at, self.ends_at = when.starts_at, when.ends_at
+        self.content, self.seats, self.when = stated.content, stated.seats, stated.when
 
     @property
     def essentials(self) -> Essentials:

@@ -22,6 +22,7 @@ class LetterKind(StrEnum):
     CHANGE = "change"
     SEAT = "seat"
     REMINDER = "reminder"
+    FOLLOW_UP = "follow_up"
 
 
 class LetterState(StrEnum):

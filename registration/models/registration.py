@@ -110,6 +110,7 @@ class Registration(Model):
     zone: Mapped[str | None]
     calendar_sequence: Mapped[int] = mapped_column(default=0)
     told_revision: Mapped[int] = mapped_column(default=0)
+    wants_follow_up: Mapped[bool] = mapped_column(default=False)
     announcements_stopped_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
     @property

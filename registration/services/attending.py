@@ -90,6 +90,7 @@ def change(
         new_address="" if same else entry.address.sent,
     )
     registration.seal(changed, ring)
+    registration.zone, registration.wants_follow_up = entry.zone, entry.wants_follow_up
     session.flush()
     if changed.new_address == attendee.new_address:
         return

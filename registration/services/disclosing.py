@@ -37,6 +37,8 @@ def held(
         "answers": attendee.answers,
         "shared_with": attendee.shared_with,
         "language": registration.language,
+        "zone": registration.zone,
+        "wants_follow_up": registration.wants_follow_up,
         "registered_at": registration.registered_at.isoformat(),
         "confirmed_at": _iso(registration.confirmed_at),
         "withdrawn_at": _iso(registration.withdrawn_at),

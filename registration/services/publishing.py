@@ -5,22 +5,19 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from sqlalchemy import ColumnElement, insert, select, update
+from sqlalchemy import ColumnElement, insert, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from ..mail import outbox
 from ..models import (
     Announcement,
     Discussion,
     DiscussionStatus,
-    LetterKind,
-    Registration,
     Revision,
 )
 from ..refusals import Refusal
 from ..settings import Settings
-from . import seating, telling
+from . import moving, seating, telling
 from .installing import content_has_changed
 
 
@@ -30,10 +27,6 @@ class IdentityTaken(Refusal):
 
 class MovedIntoThePast(Refusal):
     """The discussion is still to come, and would be over: that is a slip, or quiet."""
-
-
-class MustBeTold(Refusal):
-    """Attendees would be held for longer than they were promised, and not be told."""
 
 
 class NoSuchDiscussion(Refusal):
@@ -91,6 +84,7 @@ def publish(
     was_edited = discussion.announcement.digest != discussion.file_digest
     if keep_edits and (was_edited or is_off):
         return Publication(slug, Outcome.LEFT_ALONE, [])
+    before = discussion.content
     changed = differences(discussion.announcement, announcement)
     discussion.file_digest = announcement.digest
     if not changed and not is_off:
@@ -100,9 +94,9 @@ def publish(
     is_moved = discussion.when != announcement.when
     _amend(session, discussion, announcement, now)
     if is_moved:
-        _keep_until_after(session, discussion, settings, quiet=quiet)
+        moving.has_moved(session, discussion, settings=settings, now=now, quiet=quiet)
     seating.promote(session, discussion, settings=settings, now=now)
-    owed = 0 if quiet else telling.owe_changes(session, discussion, settings=settings, now=now)
+    owed = 0 if quiet else telling.owe(session, discussion, before, settings=settings, now=now)
     return Publication(slug, Outcome.PUBLISHED if is_off else Outcome.AMENDED, changed, owed)
 
 
@@ -151,9 +145,6 @@ def _amend(
     discussion.announcement = announcement
     discussion.status = DiscussionStatus.PUBLISHED if returned else discussion.status
     discussion.sequence += moved or returned
-    if moved:
-        discussion.time_set_at = now
-        outbox.drop_all(session, discussion.id, LetterKind.REMINDER)
     has_changed(session, discussion, now)
 
 
@@ -163,29 +154,6 @@ def _refuse_past(discussion: Discussion, announcement: Announcement, now: dateti
             f"{discussion.slug} is still to come, and would be over by this file: correct its "
             "time, or publish it with --quiet."
         )
-
-
-def _keep_until_after(
-    session: Session, discussion: Discussion, settings: Settings, *, quiet: bool
-) -> None:
-    """Erase those who come so long after the discussion as they were told, wherever it moved.
-
-    Raises `MustBeTold` if that is later than promised, and nobody is to be told.
-    """
-    erase_at = discussion.ends_at + timedelta(days=settings.retention_days)
-    moved = (
-        Registration.discussion_id == discussion.id,
-        Registration.confirmed_at.is_not(None),
-        Registration.withdrawn_at.is_(None),
-        Registration.registered_at <= discussion.ends_at,
-    )
-    later = select(Registration.id).where(*moved, Registration.erase_at < erase_at).limit(1)
-    if quiet and session.scalar(later) is not None:
-        raise MustBeTold(
-            f"{discussion.slug}: attendees would be held for longer than they were promised, "
-            "and must be told so: publish it without --quiet."
-        )
-    session.execute(update(Registration).where(*moved).values(erase_at=erase_at))
 
 
 def unpublish(session: Session, slug: str, *, now: datetime) -> None:

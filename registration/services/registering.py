@@ -51,6 +51,8 @@ class Entry:
     answers: dict[str, Answer] = field(default_factory=dict)
     shared_with: list[dict[str, Any]] = field(default_factory=list)
     language: str = "en"
+    zone: str | None = None
+    wants_follow_up: bool = False
 
 
 def register(
@@ -187,6 +189,8 @@ def _entered(
         "seat_held_until": place.seat_held_until if asks else None,
         "erase_at": now + UNCONFIRMED_LIFE if asks else erase_at(discussion, now, settings),
         "language": entry.language,
+        "zone": entry.zone,
+        "wants_follow_up": entry.wants_follow_up,
     }
 
 

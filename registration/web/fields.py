@@ -11,6 +11,7 @@ from .. import addresses, text
 from ..addresses import AddressRefused, EmailAddress, Fault
 from ..languages import gettext as _
 from ..languages import ngettext
+from ..models.when import is_zone
 
 MOST_NAME = 200
 MOST_ADDRESS = 254
@@ -41,6 +42,13 @@ class LongField(TextAreaField):
 
     def process_formdata(self, valuelist: list[str]) -> None:
         _clean(self, valuelist, text.paragraphs)
+
+
+class ZoneField(StringField):
+    """A time zone, in a checkbox: a script offers the reader's. One that is not known is none."""
+
+    def process_formdata(self, valuelist: list[str]) -> None:
+        self.data = next(filter(is_zone, valuelist), None)
 
 
 class AddressField(StringField):

@@ -24,6 +24,7 @@ from .fields import (
     LineField,
     LongField,
     Needed,
+    ZoneField,
 )
 
 # Nobody reads and fills the form faster; programs do.
@@ -66,6 +67,8 @@ class EntryForm(FlaskForm):
             answers=answers,
             shared_with=shared_with,
             language=language(),
+            zone=self["zone"].data,
+            wants_follow_up=self["follow_up"].data,
         )
 
 
@@ -76,13 +79,17 @@ def registration(content: Content, now: datetime) -> EntryForm:
     return form
 
 
-def change(content: Content, attendee: Attendee) -> EntryForm:
+def change(
+    content: Content, attendee: Attendee, *, zone: str | None, wants_follow_up: bool
+) -> EntryForm:
     """Return the form that changes a registration, filled with what is held."""
     kind = type("ChangeForm", (EntryForm,), _entry_fields(content))
     held: dict[str, Any] = {
         "name": attendee.name,
         "email": attendee.new_address or attendee.address,
         "affiliation": attendee.affiliation,
+        "zone": zone,
+        "follow_up": wants_follow_up,
     }
     held |= {QUESTION + key: answer for key, answer in attendee.answers.items()}
     for number, item in enumerate(content.sharing):
@@ -131,6 +138,10 @@ def _entry_fields(content: Content) -> dict[str, Any]:
             [AtMost(fields.MOST_NAME)],
             render_kw={"autocomplete": "organization"},
         ),
+    }
+    named |= {
+        "zone": ZoneField(_("Letters state the time in my zone, too")),
+        "follow_up": BooleanField(_("Write to me when there is a recording or a summary.")),
     }
     named |= {QUESTION + item.key: _question(item) for item in content.questions}
     for number, item in enumerate(content.sharing):

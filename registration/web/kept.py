@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from flask import Response, current_app, request
+from flask import Response, current_app, g, request
 from sqlalchemy.orm import Session
 
 from .. import house
@@ -56,7 +56,7 @@ def _is_over(made: Made, now: datetime) -> bool:
 
 
 def _respond(found: _Kept, now: datetime) -> Response:
-    changed_at = found.made.changed_at
+    g.changed_at = changed_at = found.made.changed_at
     response = Response(found.made.body, content_type=found.made.content_type)
     response.set_etag(found.etag)
     # It counts whole seconds: within the second of a change there may come another.

@@ -3,13 +3,13 @@
 import json
 import time
 
-from flask import Response, redirect, render_template, url_for
+from flask import Response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
 from .. import house
 from ..calendars import personal
 from ..database import reading, writing
-from ..models import Discussion, RegistrationStatus
+from ..models import Attendee, Discussion, Registration, RegistrationStatus
 from ..refusals import Refusal
 from ..services import attending, disclosing, registering, seating
 from . import forms
@@ -99,7 +99,7 @@ def change(token: str) -> BaseResponse | tuple[str, int, dict[str, str]]:
     with reading() as session:
         registration, discussion = attending.by_token(session, token)
         attendee = registration.attendee(house.ring(session))
-    typed = forms.change(discussion.content, attendee)
+    typed = _change_form(registration, discussion, attendee)
     if not typed.validate():
         return _own_page(token, typed, is_stale=forms.is_stale(typed)), 422, {}
     try:
@@ -145,7 +145,11 @@ def calendar(token: str) -> Response:
         raise RegistrationEnded("This calendar has ended.")
     sequence = personal.sequence(discussion, registration)
     body = personal.calendar(discussion, sequence, house.links())
-    return Response(body, content_type=CALENDAR, headers={"Cache-Control": "private, no-cache"})
+    headers = {"Cache-Control": "private, no-cache"}
+    response = Response(body, content_type=CALENDAR, headers=headers)
+    response.add_etag()
+    response.make_conditional(request)
+    return response
 
 
 def _own_page(
@@ -166,13 +170,24 @@ def _own_page(
         attendee=attendee,
         place=before + 1,
         button=forms.button(),
-        form=typed or forms.change(discussion.content, attendee),
+        form=typed or _change_form(registration, discussion, attendee),
         is_changing=typed is not None,
         is_stale=is_stale,
         wait=wait,
         is_open=discussion.takes_registrations(house.now()),
         tense=discussion.when.tense(house.now()),
         links=house.links(),
+    )
+
+
+def _change_form(
+    registration: Registration, discussion: Discussion, attendee: Attendee
+) -> EntryForm:
+    return forms.change(
+        discussion.content,
+        attendee,
+        zone=registration.zone,
+        wants_follow_up=registration.wants_follow_up,
     )
 
 

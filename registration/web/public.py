@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from http import HTTPStatus
 from urllib.parse import quote
 
-from flask import Blueprint, Response, abort, redirect, render_template, url_for
+from flask import Blueprint, Response, abort, g, redirect, render_template, request, url_for
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as BaseResponse
 
@@ -51,7 +52,14 @@ def discussion(slug: str) -> Response:
 @place.get("/discussions.ics")
 def feed() -> Response:
     """The calendar of all discussions, to subscribe to."""
-    return kept(_feed)
+    response = kept(_feed)
+    house.readers().add(
+        request.headers.get("User-Agent", ""),
+        took=g.changed_at,
+        not_modified=response.status_code == HTTPStatus.NOT_MODIFIED,
+        now=house.now(),
+    )
+    return response
 
 
 @place.get("/discussions/<slug>.ics")

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, and_, case, func, literal, not_, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, and_, case, exists, func, literal, not_, or_, select
+from sqlalchemy.orm import Session, aliased
 
 from ...database import UtcDateTime, is_writing
 from ...models import Letter, LetterKind, LetterState
@@ -97,15 +97,29 @@ def first_left(session: Session, an_hour: int, now: datetime) -> int:
 
 
 def _is_claimable(now: datetime, first: int | None) -> ColumnElement[bool]:
+    due = and_(_is_due(now), _is_alone(now))
     if first is None:
-        return _is_due(now)
+        return due
     allowed = (
         select(Letter.id)
         .where(Letter.kind.in_(FIRST), _is_due(now))
         .order_by(Letter.due_at, Letter.id)
         .limit(first)
     )
-    return and_(_is_due(now), or_(Letter.kind.not_in(FIRST), Letter.id.in_(allowed)))
+    return and_(due, or_(Letter.kind.not_in(FIRST), Letter.id.in_(allowed)))
+
+
+def _is_alone(now: datetime) -> ColumnElement[bool]:
+    """Whether no other letter to the same attendee is in hand: two hands at once would tell the
+    same thing twice."""
+    other = aliased(Letter)
+    return ~exists().where(
+        other.registration_id == Letter.registration_id,
+        other.id != Letter.id,
+        other.state == LetterState.OWED,
+        other.lease_until > now,
+        other.lease_until <= now + 2 * LEASE,
+    )
 
 
 def _is_due(now: datetime) -> ColumnElement[bool]:

@@ -1,4 +1,5 @@
-"""Why a discussion was cancelled; the instants in its revisions."""
+"""Why a discussion was cancelled, when its time was set, who wants to hear what came of it; the
+instants in its revisions."""
 
 from datetime import datetime
 from typing import Any
@@ -16,6 +17,20 @@ depends_on = None
 
 def upgrade() -> None:
     op.add_column("discussions", sa.Column("cancelled_why", sa.String(), nullable=True))
+    op.add_column(
+        "registrations",
+        sa.Column("wants_follow_up", sa.Boolean(), nullable=False, server_default=sa.false()),
+    )
+    op.create_table(
+        "feed_readings",
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("family", sa.String(), nullable=False),
+        sa.Column("fetches", sa.Integer(), nullable=False),
+        sa.Column("not_modified", sa.Integer(), nullable=False),
+        sa.Column("last_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("took", sa.DateTime(timezone=True), nullable=True),
+        sa.PrimaryKeyConstraint("day", "family", name=op.f("pk_feed_readings")),
+    )
     # A column that must have a value gets one of the past, and then its own.
     op.add_column(
         "discussions",
