@@ -49,6 +49,7 @@ class Person:
             "link": True,
             "address_change": bool(self.new_address),
             "withdrawal": self.status not in COMING,
+            "seat": self.status == "confirmed",
         }[kind]
 
 
@@ -100,6 +101,13 @@ class World:
         else:
             others = (it.queue or 0 for it in self.people.values() if it is not person)
             person.queue = max(others, default=0) + 1
+
+    def promote(self) -> None:
+        """Give every free seat to the first who waits."""
+        while self.queue and (self.seats is None or self.holders < self.seats):
+            (first,) = [it for it in self.people.values() if it.queue == self.queue[0]]
+            first.status, first.has_seat, first.queue = "confirmed", True, None
+            first.owe("seat")
 
     def register(self, address: str, name: str) -> None:
         may_write = self.take("letters", address, most=LETTERS_A_DAY)

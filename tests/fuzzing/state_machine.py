@@ -32,7 +32,6 @@ from registration.mail import outbox
 from registration.models import Letter, LetterState, Registration, address_index
 from registration.services import (
     attending,
-    erasing,
     publishing,
     registering,
     rotating,
@@ -122,6 +121,7 @@ class Registrations(RuleBasedStateMachine):
     def register(self, address: str, name: str) -> None:
         builders.register("water", address, name=name)
         self.world.register(address, name)
+        self.world.promote()
 
     @rule(several=SEVERAL)
     def come(self, several: list[str]) -> None:
@@ -130,6 +130,7 @@ class Registrations(RuleBasedStateMachine):
             self.register(one, NAMES[0])
             self._act(self.world.people[one], registering.confirm)
             self.world.confirm(self.world.people[one])
+            self.world.promote()
 
     @precondition(lambda self: self.world.people)
     @rule(data=st.data())
@@ -137,6 +138,7 @@ class Registrations(RuleBasedStateMachine):
         person = self._somebody(data)
         self._act(person, registering.confirm)
         self.world.confirm(person)
+        self.world.promote()
 
     @precondition(lambda self: self.world.people)
     @rule(data=st.data())
@@ -144,6 +146,7 @@ class Registrations(RuleBasedStateMachine):
         person = self._somebody(data)
         self._act(person, attending.withdraw)
         self.world.withdraw(person)
+        self.world.promote()
 
     @precondition(lambda self: self.world.people)
     @rule(data=st.data(), address=address, name=name)
@@ -186,10 +189,11 @@ class Registrations(RuleBasedStateMachine):
         person = self._somebody(data)
         with writing() as session:
             found = self._found(session, person.address)
-            receipt = erasing.erase(session, found, letters=house.letters_folder(), now=house.now())
+            receipt = attending.erase(session, found, settings=house.settings(), now=house.now())
         house.remember(receipt)
         scrub()
         del self.world.people[person.address]
+        self.world.promote()
 
     # What organizers and time do.
 
@@ -204,7 +208,9 @@ class Registrations(RuleBasedStateMachine):
     @rule(seats=SEATS)
     def resize(self, seats: int | None) -> None:
         builders.publish(self._file(seats))
-        self.world.seats = seats
+        if seats != self.world.seats:
+            self.world.seats = seats
+            self.world.promote()
 
     @rule()
     def deliver(self) -> None:
@@ -225,7 +231,9 @@ class Registrations(RuleBasedStateMachine):
         self.clock.now += span
         self.world.now += span
         rounds.make()
+        rounds.look()
         self.world.round()
+        self.world.promote()
 
     # What breaks.
 
