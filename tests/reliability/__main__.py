@@ -23,6 +23,7 @@ PARTS = (
     "hostile_inputs",
     "histories",
     "seats",
+    "storms",
     "erased",
     "roles",
     "timing",
