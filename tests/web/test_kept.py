@@ -1,5 +1,6 @@
 """Public answers: the same bytes for the same content, never stale, and cheap to ask for again."""
 
+import json
 import os
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from registration.discussion_file import read
 from registration.services import publishing
 
 from .. import builders
+from ..conftest import install
 from ..machine import on_sqlite
 
 ROOT = Path(__file__).parent.parent.parent
@@ -163,16 +165,32 @@ def test_processes_of_other_hash_seeds_write_the_same_bytes(app, instance):
     assert _written(instance, seed="1") == _written(instance, seed="2")
 
 
+@on_sqlite
+@pytest.mark.parametrize("elsewhere", ["postgresql"], indirect=True)
+def test_another_kind_of_database_gives_the_same_bytes(app, instance, elsewhere, clock):
+    there = create_app(elsewhere | {"CONTACT": "hosts@example.org"}, clock=clock)
+    install(there)
+    for one in (app, there):
+        with one.app_context():
+            for title in ("Rivers", "Whose water is it?"):
+                uid = 'uid = "5f2a@events.example.org"'
+                builders.publish(builders.file(f'title = "{title}"\n{uid}'))
+            builders.publish_first()
+            database.engine().dispose()
+    written = [_written(settings, seed) for settings in (instance, elsewhere) for seed in "12"]
+    assert written == [written[0]] * 4
+
+
 def _written(instance: dict, seed: str) -> bytes:
     script = (
-        "import sys; from registration import create_app\n"
-        "client = create_app({'INSTANCE': sys.argv[1]}).test_client()\n"
+        "import json, sys; from registration import create_app\n"
+        "client = create_app(json.loads(sys.argv[1])).test_client()\n"
         "for path in sys.argv[2:]:\n"
         "    answer = client.get(path)\n"
         "    assert answer.status_code == 200\n"
         "    sys.stdout.buffer.write(answer.headers['ETag'].encode() + answer.data)\n"
     )
-    arguments = [sys.executable, "-c", script, instance["INSTANCE"], *PATHS]
+    arguments = [sys.executable, "-c", script, json.dumps(instance), *PATHS]
     environment = os.environ | {"PYTHONHASHSEED": seed}
     answer = subprocess.run(arguments, cwd=ROOT, env=environment, capture_output=True, check=True)
     assert answer.stdout.count(b"Bloody January") > 3
