@@ -1,0 +1,95 @@
+"""One story with Postfix as the mail server: what it takes in is what was meant."""
+
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+import pytest
+from flask import Flask
+
+from registration import create_app, database, house
+from registration.cli import worker
+from registration.database import reading, writing
+from registration.mail import outbox
+from registration.models import LetterState
+from registration.services import cancelling
+
+from .. import builders
+from ..calendars import rfc5545
+from ..machine import on_sqlite
+from ..postfix import Postfix, postfix
+from ..visitor import Visitor
+
+MOVED = "starts = 2026-04-03T18:00:00\nends = 2026-04-03T19:30:00"
+
+
+@pytest.fixture
+def server() -> Iterator[Postfix]:
+    with postfix() as running:
+        yield running
+
+
+@pytest.fixture
+def app(instance, clock, server) -> Iterator[Flask]:
+    app = create_app(instance | {"MAIL_URL": server.url}, clock=clock)
+    with app.app_context():
+        yield app
+        database.engine().dispose()
+
+
+@on_sqlite
+def test_from_the_form_to_the_cancellation_every_letter_arrives_as_it_was_written(
+    app, clock, server
+):
+    builders.publish()
+    visitor = Visitor(app, clock)
+    visitor.fill("/discussions/water/register", name="Айгерим Қ.", email="aigerim@example.org")
+    assert worker.deliver_due() == 1
+    (letter,) = server.letters(1)
+    text = letter.get_body(("plain",)).get_content()
+    link = next(line for line in text.splitlines() if "/registrations/" in line)
+    visitor.press(urlsplit(link).path, "confirm")
+    assert worker.deliver_due() == 1
+    builders.publish(builders.file(MOVED))
+    clock.advance(minutes=5)
+    assert worker.deliver_due() == 1
+    with writing() as session:
+        cancelling.cancel(session, "water", "Ill.", settings=house.settings(), now=house.now())
+    clock.advance(minutes=5)
+    assert worker.deliver_due() == 1
+    letters = server.letters(4)
+    assert [str(letter["Subject"]).partition(":")[0] for letter in letters] == [
+        "Confirm your registration",
+        "You are registered",
+        "Changed",
+        "Cancelled",
+    ]
+    with reading() as session:
+        assert [it.message_id for it in outbox.every(session)] == [
+            letter["Message-ID"] for letter in letters
+        ]
+    assert "Hello Айгерим Қ.," in letters[1].get_body(("plain",)).get_content()
+    methods = []
+    for letter in letters[1:]:
+        alternative, attached = [
+            part.get_payload(decode=True)
+            for part in letter.walk()
+            if part.get_content_type() in {"text/calendar", "application/ics"}
+        ]
+        assert alternative == attached
+        methods.append(rfc5545.read(alternative)["METHOD"].text)
+    assert methods == ["REQUEST", "REQUEST", "CANCEL"]
+
+
+@on_sqlite
+def test_an_address_that_postfix_refuses_is_told_and_blocks_no_other(app, server):
+    builders.publish()
+    builders.register(address="refused@elsewhere.example")
+    builders.register(address="bolat@example.org")
+    assert worker.deliver_due() == 1
+    assert server.letters(1)[0]["To"] == "bolat@example.org"
+    with reading() as session:
+        refused, taken = outbox.every(session)
+    assert refused.state is not LetterState.SENT
+    assert "Relay access denied" in refused.server_answer
+    assert "elsewhere" not in refused.server_answer
+    assert taken.server_answer.startswith("250 2.0.0 Ok")
