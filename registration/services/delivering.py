@@ -7,7 +7,7 @@ from email.message import EmailMessage
 from sqlalchemy.orm import Session
 
 from ..mail import letters, outbox
-from ..models import Discussion, Letter, Registration
+from ..models import Discussion, Letter, LetterKind, Registration
 from ..sealing import Ring
 from ..settings import Settings
 from . import seating, telling
@@ -35,6 +35,8 @@ def written(
         return None
     discussion = session.get_one(Discussion, registration.discussion_id)
     place = seating.waiting_before(session, registration) + 1
+    is_change = letter.kind is LetterKind.CHANGE
+    told = telling.last_told(session, registration) if is_change else None
     message = letters.compose(
         letter,
         registration,
@@ -43,7 +45,7 @@ def written(
         settings=settings,
         now=now,
         place=place,
-        told=telling.last_told(session, registration),
+        told=told,
     )
     if message is None:
         return None

@@ -25,19 +25,18 @@ def due(session: Session, now: datetime) -> Sequence[int]:
     return [
         discussion.id
         for discussion in coming
-        if (wanted := _to_remind(discussion, now)) is not None
-        and session.scalar(wanted.limit(1)) is not None
+        if (span := _due_span(discussion, now))
+        and session.scalar(_to_remind(discussion, span).limit(1)) is not None
     ]
 
 
 def owe(session: Session, discussion_id: int, *, settings: Settings, now: datetime) -> int:
     """Owe the reminder that is due to everybody who has not got it; return to how many."""
     discussion = session.get_one(Discussion, discussion_id, with_for_update=True)
-    wanted = _to_remind(discussion, now)
-    span = _last_passed(discussion, now)
-    if wanted is None or span is None:
+    span = _due_span(discussion, now)
+    if span is None:
         return 0
-    ids = session.scalars(wanted).all()
+    ids = session.scalars(_to_remind(discussion, span)).all()
     outbox.post_all(
         session,
         ids,
@@ -50,14 +49,21 @@ def owe(session: Session, discussion_id: int, *, settings: Settings, now: dateti
     return len(ids)
 
 
-def _to_remind(discussion: Discussion, now: datetime) -> Select[int] | None:
-    """Return whom to remind now, as a query; None if there is nothing to remind of."""
-    span = _last_passed(discussion, now)
-    if span is None:
-        return None
+def _due_span(discussion: Discussion, now: datetime) -> timedelta | None:
+    """Return how long before the start the moment was that came last, if one has come since the
+    time was set."""
+    passed = [
+        span
+        for span in discussion.content.reminder_spans
+        if discussion.time_set_at < discussion.starts_at - span <= now < discussion.starts_at
+        and not (discussion.all_day and span < timedelta(days=1))
+    ]
+    return min(passed, default=None)
+
+
+def _to_remind(discussion: Discussion, span: timedelta) -> Select[int]:
+    """Return the ids of those to remind: who had a seat at that moment, and has no such letter."""
     moment = discussion.starts_at - span
-    if discussion.time_set_at >= moment:
-        return None
     prefix, end = f"{LetterKind.REMINDER}/", f"/{_occasion(discussion, span)}"
     key = literal(prefix) + cast(Registration.id, String) + literal(end)
     return select(Registration.id).where(
@@ -67,17 +73,6 @@ def _to_remind(discussion: Discussion, now: datetime) -> Select[int] | None:
         Registration.seated_at < moment,
         ~exists().where(Letter.key == key),
     )
-
-
-def _last_passed(discussion: Discussion, now: datetime) -> timedelta | None:
-    """Return the reminder whose moment came last; a day without a time has none of hours."""
-    passed = [
-        span
-        for span in discussion.content.reminder_spans
-        if discussion.starts_at - span <= now < discussion.starts_at
-        and not (discussion.all_day and span < timedelta(days=1))
-    ]
-    return min(passed, default=None)
 
 
 def _occasion(discussion: Discussion, span: timedelta) -> str:

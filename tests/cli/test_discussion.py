@@ -1,4 +1,4 @@
-"""flask discussion: publish, check, list, show and unpublish, as an operator runs them."""
+"""flask discussion: publish, cancel, check, list, show and unpublish, as an operator runs them."""
 
 import json
 from pathlib import Path
@@ -10,6 +10,7 @@ from flask import Flask
 from registration.database import reading
 from registration.services import listing
 
+from .. import builders
 from ..builders import FIRST, every_row, file
 from ..machine import on_sqlite
 
@@ -172,6 +173,7 @@ def test_list_as_json_is_what_a_script_needs(run, write):
             "sequence": 0,
             "version": 1,
             "status": "published",
+            "cancelled_why": None,
             "title": "Who owns the water?",
             "time": TIME,
             "starts_at": "2026-04-02T12:00:00+00:00",
@@ -211,3 +213,84 @@ def test_a_slug_that_is_not_there_is_said_so(run, command):
 @on_sqlite
 def test_publish_without_a_file_is_refused(run):
     assert run("publish").exit_code == 2
+
+
+MOVED = "starts = 2026-04-03T17:00:00\nends = 2026-04-03T18:30:00"
+
+
+@pytest.fixture
+def two(app: Flask, run, write) -> None:
+    """Two people have registered for the small discussion."""
+    run("publish", write("water.toml", file()))
+    for name in ("aigerim", "bolat"):
+        builders.register_and_confirm(f"{name}@example.org")
+
+
+def test_a_dry_run_says_how_many_letters_there_would_be(two, run, write):
+    before = every_row()
+    done = run("publish", "--dry-run", write("water.toml", file(MOVED)))
+    assert (done.exit_code, done.output) == (
+        0,
+        "water: would be amended (time); letters owed: 2\n",
+    )
+    assert every_row() == before
+
+
+@on_sqlite
+def test_quietly_nobody_is_written_to(two, run, write):
+    before = len(builders.letter_kinds())
+    joined = file('join_url = "https://meet.example.org/a"')
+    done = run("publish", "--quiet", write("water.toml", joined))
+    assert (done.exit_code, done.output) == (0, "water: amended (join_url)\n")
+    assert len(builders.letter_kinds()) == before
+
+
+@on_sqlite
+@pytest.mark.parametrize(
+    ("changes", "options", "said"),
+    [
+        (
+            "starts = 2025-04-02T17:00:00\nends = 2025-04-02T18:30:00",
+            [],
+            "water is still to come, and would be over by this file: correct its time, or",
+        ),
+        (
+            MOVED,
+            ["--quiet"],
+            "water: attendees would be held for longer than they were promised, and must be told",
+        ),
+    ],
+)
+def test_what_is_a_slip_is_refused_and_changes_nothing(two, run, write, changes, options, said):
+    before = every_row()
+    done = run("publish", *options, write("water.toml", file(changes)))
+    assert (done.exit_code, done.stderr.count("\n")) == (1, 1)
+    assert done.stderr.startswith(f"Error: {said} ")
+    assert every_row() == before
+
+
+def test_cancel_and_restore_say_what_they_did(two, run):
+    done = run("cancel", "water", "--why", "  The  speaker is ill. ")
+    assert (done.exit_code, done.output) == (0, "water: cancelled; letters owed: 2\n")
+    assert "cancelled_why: The speaker is ill." in run("show", "water").output
+    done = run("restore", "water")
+    assert (done.exit_code, done.output) == (0, "water: takes place\n")
+    done = run("restore", "water")
+    assert (done.exit_code, done.stderr) == (1, "Error: water is not cancelled.\n")
+
+
+@on_sqlite
+@pytest.mark.parametrize("why", ["", "   ", "x" * 501, "a\x00b", "\u202ea", "\u200b"])
+def test_a_reason_that_is_none_is_refused(two, run, why):
+    before = every_row()
+    done = run("cancel", "water", "--why", why)
+    assert done.exit_code in {1, 2}
+    assert done.stderr.startswith(("Error: ", "Usage: "))
+    assert every_row() == before
+
+
+@on_sqlite
+def test_a_reason_is_needed(two, run):
+    done = run("cancel", "water")
+    assert done.exit_code == 2
+    assert "Missing option '--why'" in done.stderr
