@@ -269,3 +269,29 @@ def test_the_time_is_told_in_the_readers_zone_too(browser, server):
         assert place.is_visible()
         assert "08:00" in place.inner_text()
         assert told == []
+
+
+@pytest.mark.parametrize("is_left_ticked", [True, False])
+def test_letters_tell_the_time_in_the_readers_zone_if_that_is_left_ticked(
+    browser, server, is_left_ticked
+):
+    address = f"zone-{is_left_ticked}@example.org".lower()
+    with opened(browser, timezone_id="America/New_York") as (page, told):
+        page.goto(f"{server.root}/discussions/water/register")
+        offered = page.get_by_label("Letters state the time in my zone, too (America/New_York)")
+        assert offered.is_checked()
+        offered.set_checked(is_left_ticked)
+        page.get_by_label("Name", exact=True).fill("Айгерим")
+        page.get_by_label("E-mail", exact=True).fill(address)
+        page.wait_for_timeout(2100)
+        press(page, "Register")
+        link = letter(page, server, address, "Confirm")
+        said = page.frame_locator("iframe").locator("body").inner_text()
+        assert (
+            "08:00\N{EN DASH}09:30 UTC\N{MINUS SIGN}4 (America/New_York)" in said
+        ) == is_left_ticked
+        page.goto(link)
+        press(page, "Confirm my registration")
+        held = page.locator("dl.held").inner_text()
+        assert ("America/New_York" in held) == is_left_ticked
+        assert told == []
