@@ -4,17 +4,19 @@ import shutil
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Engine, inspect, text
+from sqlalchemy import Engine, MetaData, inspect, text
+from sqlalchemy.orm import Session
 
 from registration import database
 from registration.database import Model, connect, reading
-from registration.models import Letter, Registration
+from registration.models import Letter, Registration, Revision, When
 from registration.services import migrating
 from registration.services.migrating import SchemaNewer, SchemaOutdated, UpgradeFailed
 
@@ -111,6 +113,52 @@ def test_the_migrations_make_the_models_constraints(empty):
         made |= {key["name"] for key in inspector.get_foreign_keys(name)}
         made.add(inspector.get_pk_constraint(name)["name"])
         assert made == {constraint.name for constraint in table.constraints}
+
+
+def test_revisions_get_the_instants_that_were_announced(empty, tmp_path):
+    older = tmp_path / "migrations"
+    shutil.copytree(migrating.FOLDER, older)
+    (older / "versions" / "0003_amending.py").unlink()
+    engine = empty()
+    migrating.upgrade(engine, older)
+    span = {"starts_local": "2026-04-02T17:00:00", "ends_local": "2026-04-02T18:30:00"}
+    starts, ends = map(datetime.fromisoformat, span.values())
+    span |= {"zone": "Asia/Almaty", "all_day": False}
+    moment = datetime(2026, 3, 2, 12, tzinfo=UTC)
+    tables = MetaData()
+    tables.reflect(engine)
+    with engine.begin() as connection:
+        connection.execute(
+            tables.tables["discussions"].insert(),
+            {
+                "id": 1,
+                "slug": "water",
+                "uid": "a",
+                "sequence": 0,
+                "version": 1,
+                "status": "published",
+                "published_at": moment,
+                "changed_at": moment,
+                "content": {},
+                "all_day": False,
+                "zone": "Asia/Almaty",
+                "starts_local": starts,
+                "ends_local": ends,
+                "starts_at": moment,
+                "ends_at": moment,
+                "organizer_address": "a@example.org",
+            },
+        )
+        snapshot = {"status": "published", "sequence": 0, "when": span, "content": {"join_url": ""}}
+        connection.execute(
+            tables.tables["revisions"].insert(),
+            {"id": 1, "discussion_id": 1, "number": 1, "snapshot": snapshot, "created_at": moment},
+        )
+    migrating.upgrade(engine)
+    with Session(engine) as session:
+        found = session.get_one(Revision, 1).essentials
+    assert found.when == When.of(starts, ends, "Asia/Almaty")
+    assert (found.is_cancelled, found.join_url) == (False, "")
 
 
 def test_upgrading_again_changes_nothing(app):

@@ -42,6 +42,8 @@ def upgrade() -> None:
         ),
     )
     op.execute("UPDATE discussions SET time_set_at = changed_at")
+    # A letter of a moved discussion told the date of erasure alone.
+    op.execute("UPDATE letters SET kind = 'change' WHERE kind = 'erasure_date'")
     revisions = sa.table("revisions", sa.column("id"), sa.column("snapshot", sa.JSON()))
     for number, snapshot in op.get_bind().execute(sa.select(revisions)).all():
         more = {"cancelled_why": None, **_instants(snapshot["when"])}
