@@ -12,6 +12,7 @@ from .refusals import Refusal
 # Tabs and breaks that people paste without seeing them; VT, FF, NEL and U+2028/2029 end lines.
 _BREAKS = re.compile("\r\n|[\r\v\f\x85\u2028\u2029]")
 _MOST_MARKS = 30
+BYTE_ORDER_MARK = "\ufeff"
 _SPACES = re.compile(r"[ \t\u00a0]+")
 # U+202A-202E and U+2066-2069 let a text read differently from what is stored.
 _OVERRIDES = {*map(chr, range(0x202A, 0x202F)), *map(chr, range(0x2066, 0x206A))}
@@ -28,9 +29,10 @@ class ForbiddenCharacter(Refusal):
 def normalized(text: str) -> str:
     """Return `text` in NFC, or raise `ForbiddenCharacter` where marks are heaped on a letter.
 
-    No script needs so many, and normalizing takes time by the square of their number.
+    No script needs so many, and normalizing takes time by the square of their number. A byte order
+    mark, which comes along unseen with what is pasted, is left out: some readers do that too.
     """
-    marks = 0
+    text, marks = text.replace(BYTE_ORDER_MARK, ""), 0
     for character in text:
         # Not by its combining class: some marks of class 0 decompose into two of another.
         marks = marks + 1 if unicodedata.category(character)[0] == "M" else 0
@@ -56,7 +58,9 @@ def cleaned(text: str) -> str:
     such as Markdown can name without holding it (`&#x202e;`)."""
     text = _BREAKS.sub("\n", text)
     return "".join(
-        character for character in text if character == "\n" or not _is_forbidden(character)
+        character
+        for character in text.replace(BYTE_ORDER_MARK, "")
+        if character == "\n" or not _is_forbidden(character)
     )
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from registration.text import ForbiddenCharacter, line, paragraphs
+from registration.text import ForbiddenCharacter, cleaned, line, paragraphs
 
 # Every code point, surrogates too, and often those that end lines or turn text around.
 NASTY = "\r\n\t\v\f\x00\x1b\x1c\x85\xa0\u2028\u2029\u202e\u2066\u0301\ufeff\ufffe\ud800 "
@@ -148,3 +148,9 @@ def test_heaped_marks_of_any_class_are_refused_before_they_cost_anything(mark):
 def test_words_of_scripts_with_many_marks_are_kept():
     for word in ("กำลังใจที่ดีที่สุด", "བསྒྲུབས་པའི་རྟེན་འབྲེལ", "क्षत्रियाणाम्", "Việt Nam tiếng Việt", "Қазақстан"):
         assert line(word)
+
+
+def test_a_byte_order_mark_is_left_out_wherever_it_stands():
+    for read in (line, paragraphs, cleaned):
+        assert read("\ufeffĊ\ufeffÄ\ufeff") == "ĊÄ"
+    assert line("\ufeff") == ""
