@@ -73,11 +73,7 @@ def publish(
     if discussion is None:
         _add(session, announcement, settings, now)
         return Publication(slug, Outcome.PUBLISHED, [])
-    if announcement.uid not in {None, discussion.uid}:
-        raise IdentityTaken(
-            f"{slug} has the uid {discussion.uid}, which never changes: "
-            "write it so, or leave uid out."
-        )
+    _refuse_other_identity(discussion, announcement)
     is_off = discussion.status is DiscussionStatus.UNPUBLISHED
     if discussion.file_digest == announcement.digest and not is_off:
         return Publication(slug, Outcome.UNCHANGED, [])
@@ -146,6 +142,14 @@ def _amend(
     discussion.status = DiscussionStatus.PUBLISHED if returned else discussion.status
     discussion.sequence += moved or returned
     has_changed(session, discussion, now)
+
+
+def _refuse_other_identity(discussion: Discussion, announcement: Announcement) -> None:
+    if announcement.uid not in {None, discussion.uid}:
+        raise IdentityTaken(
+            f"{discussion.slug} has the uid {discussion.uid}, which never changes: "
+            "write it so, or leave uid out."
+        )
 
 
 def _refuse_past(discussion: Discussion, announcement: Announcement, now: datetime) -> None:

@@ -33,6 +33,8 @@ from .publishing import identify
 # Unconfirmed registrations are erased after this.
 UNCONFIRMED_LIFE = timedelta(hours=72)
 LETTERS_A_DAY = 3
+# What of an entry is not sealed.
+IN_THE_CLEAR = ("language", "zone", "wants_follow_up")
 # Confirming and withdrawing, again and again, is answered by so many letters a day.
 ANSWERS_A_DAY = 6
 
@@ -188,9 +190,7 @@ def _entered(
         "queue_position": place.queue_position,
         "seat_held_until": place.seat_held_until if asks else None,
         "erase_at": now + UNCONFIRMED_LIFE if asks else erase_at(discussion, now, settings),
-        "language": entry.language,
-        "zone": entry.zone,
-        "wants_follow_up": entry.wants_follow_up,
+        **{name: getattr(entry, name) for name in IN_THE_CLEAR},
     }
 
 

@@ -148,6 +148,7 @@ def opened(browser: Browser, **options: object) -> Iterator[tuple[Page, Told]]:
 
 def look(page: Page) -> None:
     """Check the page that is shown, at the width of a small phone too."""
+    page.wait_for_load_state()
     assert page.evaluate(FAULTS) == [], page.url
     page.set_viewport_size(NARROW)
     assert page.evaluate(FAULTS) == [], page.url

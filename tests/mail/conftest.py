@@ -1,6 +1,7 @@
 """What the tests of letters share: an app that opens no database, and one letter written."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import timedelta
 from email import message_from_bytes
 from email.message import EmailMessage
@@ -40,6 +41,7 @@ TRUE_AT = {
     LetterKind.CHANGE: RegistrationStatus.CONFIRMED,
     LetterKind.SEAT: RegistrationStatus.CONFIRMED,
     LetterKind.REMINDER: RegistrationStatus.CONFIRMED,
+    LetterKind.FOLLOW_UP: RegistrationStatus.CONFIRMED,
 }
 
 # What is told of a discussion that is still to come.
@@ -81,6 +83,9 @@ def write(paper: Flask) -> Write:
         discussion, now = discussion or builders.announced(), house.now()
         if kind in BEFORE:
             now = min(now, discussion.starts_at - timedelta(days=1))
+        if kind is LetterKind.FOLLOW_UP:
+            now = max(now, discussion.ends_at)
+            discussion = _with_afterword(discussion)
         person = _attendee(kind, **personal)
         letter = Letter(id=1, kind=kind, message_id="<5f2a@events.example.org>")
         if kind is LetterKind.WITHDRAWAL:
@@ -97,6 +102,13 @@ def write(paper: Flask) -> Write:
         )
 
     return write
+
+
+def _with_afterword(discussion: Discussion) -> Discussion:
+    stated = discussion.announcement
+    content = replace(stated.content, afterword="They agreed to meet again.")
+    discussion.announcement = replace(stated, content=content)
+    return discussion
 
 
 def _attendee(kind: LetterKind, **personal: object) -> Attendee:

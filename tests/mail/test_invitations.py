@@ -65,6 +65,7 @@ INVITING = {
     LetterKind.CONFIRMATION,
     LetterKind.SEAT,
     LetterKind.CHANGE,
+    LetterKind.FOLLOW_UP,
     LetterKind.WITHDRAWAL,
 }
 

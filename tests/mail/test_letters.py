@@ -148,7 +148,13 @@ def test_an_all_day_discussion_to_come_says_that_the_time_is_not_announced(write
         assert "The time of day is not announced yet." in in_one_line(body)
 
 
-JOINING = {LetterKind.CONFIRMATION, LetterKind.CHANGE, LetterKind.SEAT, LetterKind.REMINDER}
+JOINING = {
+    LetterKind.CONFIRMATION,
+    LetterKind.CHANGE,
+    LetterKind.SEAT,
+    LetterKind.REMINDER,
+    LetterKind.FOLLOW_UP,
+}
 
 
 def test_the_join_link_goes_to_the_confirmed_only(write):
@@ -212,6 +218,7 @@ def test_a_discreet_letter_tells_nothing(write, kind):
         (LetterKind.CHANGE, {UNCONFIRMED, WITHDRAWN}),
         (LetterKind.SEAT, {UNCONFIRMED, WAITING, WITHDRAWN}),
         (LetterKind.REMINDER, {UNCONFIRMED, WAITING, WITHDRAWN}),
+        (LetterKind.FOLLOW_UP, {UNCONFIRMED, WAITING, WITHDRAWN}),
     ],
 )
 def test_a_letter_is_not_written_when_it_is_no_longer_true(write, kind, statuses):

@@ -26,6 +26,16 @@ def registered(app):
     return builders.found().id
 
 
+@pytest.fixture
+def several(registered):
+    """The numbers of three registrations that are owed nothing."""
+    for name in ("bolat", "dina"):
+        builders.register(address=f"{name}@example.org")
+    with writing() as session:
+        session.query(Letter).delete()
+        return [number for (number,) in session.query(Registration.id).order_by(Registration.id)]
+
+
 def post(number, kind=KIND, times=1):
     for _ in range(times):
         with writing() as session:
@@ -104,14 +114,28 @@ def test_a_letter_row_holds_nothing_personal(registered):
         assert word not in row
 
 
-def test_claims_are_bounded_and_the_oldest_come_first(registered, clock):
-    post(registered, times=2)
+def test_claims_are_bounded_and_the_oldest_come_first(several, clock):
+    first, second, third = several
+    post(first)
+    post(second)
     clock.advance(minutes=-1)
-    post(registered)
+    post(third)
     clock.advance(minutes=1)
     assert [letter.id for letter in claim(2)] == [letters()[2].id, letters()[0].id]
     assert [letter.id for letter in claim(2)] == [letters()[1].id]
     assert claim(2) == []
+
+
+def test_nobodys_letters_are_in_two_hands(several, clock):
+    """Two hands at once would tell an attendee the same thing twice."""
+    first, second, _third = several
+    post(first, times=2)
+    post(second)
+    assert [letter.registration_id for letter in claim(1)] == [first]
+    assert [letter.registration_id for letter in claim()] == [second]
+    assert claim() == []
+    clock.advance(seconds=outbox.LEASE.total_seconds())
+    assert len(claim()) == 3
 
 
 def test_a_letter_that_is_not_due_is_not_claimed(registered, clock):
@@ -150,7 +174,9 @@ def test_whoever_lost_the_lease_marks_nothing(registered, clock):
 
 
 def test_claims_at_once_hand_each_letter_to_one(app, registered):
-    post(registered, times=40)
+    for number in range(39):
+        builders.register(address=f"a{number}@example.org")
+    post(registered)
     claimed = builders.at_once(app, [lambda: [item.id for item in claim(7)]] * 8)
     flat = [number for numbers in claimed for number in numbers]
     assert sorted(flat) == sorted(set(flat))

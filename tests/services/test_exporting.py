@@ -181,13 +181,15 @@ def test_status_tells_where_each_stands(app, clock):
     builders.register_and_confirm("a@example.org")
     builders.register_and_confirm("b@example.org")
     builders.register(address="c@example.org")
+    builders.register_and_confirm("d@example.org")
     with writing() as session:
         person = builders.attendee("a@example.org")
         registration, _ = attending.by_token(session, person.token)
         attending.withdraw(session, registration, **house.means(session))
     rows = export()
-    assert [row["status"] for row in rows] == ["withdrawn", "waiting", "unconfirmed"]
-    assert [bool(row["withdrawn_at"]) for row in rows] == [True, False, False]
+    statuses = [row["status"] for row in rows]
+    assert statuses == ["withdrawn", "confirmed", "unconfirmed", "waiting"]
+    assert [bool(row["withdrawn_at"]) for row in rows] == [True, False, False, False]
 
 
 def test_letter_state_is_the_latest_letters(app):

@@ -18,10 +18,10 @@ from registration.models import (
 )
 from registration.refusals import Refusal
 from registration.services import attending, publishing
+from registration.services.moving import MustBeTold
 from registration.services.publishing import (
     IdentityTaken,
     MovedIntoThePast,
-    MustBeTold,
     NoSuchDiscussion,
     Outcome,
 )
@@ -275,7 +275,7 @@ def test_who_comes_is_not_erased_before_a_discussion_that_was_moved(app, clock):
     assert builders.found("bolat@example.org").erase_at == clock.now + timedelta(hours=72)
 
 
-MOVED = "starts = 2026-09-02T17:00:00\nends = 2026-09-02T18:30:00\nseats = 2"
+MOVED = "starts = 2026-09-02T17:00:00\nends = 2026-09-02T18:30:00\nseats = 1"
 
 
 @pytest.fixture

@@ -72,6 +72,8 @@ def test_the_download_holds_everything(app, visitor, own):
         "answers": {"city": "Almaty", "seat": "Back", "rules": True, "topics": ["Law"]},
         "shared_with": [builders.AGREED],
         "language": "en",
+        "zone": None,
+        "wants_follow_up": False,
         "registered_at": registration.registered_at.isoformat(),
         "confirmed_at": registration.confirmed_at.isoformat(),
         "withdrawn_at": None,
@@ -375,7 +377,7 @@ def test_the_download_names_every_column_that_says_something_of_the_attendee(app
     # Keys and numbers of the service's own, what is sealed (told by name), and what is not used.
     inner = {
         *("id", "public_id", "discussion_id", "sealed", "key_id", "address_index", "token_hash"),
-        *("calendar_token_hash", "zone", "told_revision", "announcements_stopped_at", "erase_at"),
+        *("calendar_token_hash", "told_revision", "announcements_stopped_at", "erase_at"),
         "queue_position",  # counts others; `place` is what is told
     }
     assert columns - inner <= held.keys()
