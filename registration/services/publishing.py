@@ -80,19 +80,11 @@ def publish(
     was_edited = discussion.announcement.digest != discussion.file_digest
     if keep_edits and (was_edited or is_off):
         return Publication(slug, Outcome.LEFT_ALONE, [])
-    before = discussion.content
     changed = differences(discussion.announcement, announcement)
     discussion.file_digest = announcement.digest
     if not changed and not is_off:
         return Publication(slug, Outcome.UNCHANGED, [])
-    if not quiet:
-        _refuse_past(discussion, announcement, now)
-    is_moved = discussion.when != announcement.when
-    _amend(session, discussion, announcement, now)
-    if is_moved:
-        moving.has_moved(session, discussion, settings=settings, now=now, quiet=quiet)
-    seating.promote(session, discussion, settings=settings, now=now)
-    owed = 0 if quiet else telling.owe(session, discussion, before, settings=settings, now=now)
+    owed = _amend(session, discussion, announcement, settings, now, quiet=quiet)
     return Publication(slug, Outcome.PUBLISHED if is_off else Outcome.AMENDED, changed, owed)
 
 
@@ -134,14 +126,28 @@ def _add(session: Session, announcement: Announcement, settings: Settings, now: 
 
 
 def _amend(
-    session: Session, discussion: Discussion, announcement: Announcement, now: datetime
-) -> None:
+    session: Session,
+    discussion: Discussion,
+    announcement: Announcement,
+    settings: Settings,
+    now: datetime,
+    *,
+    quiet: bool,
+) -> int:
+    """Write what is announced now, do what follows, and return how many letters that owes."""
+    if not quiet:
+        _refuse_past(discussion, announcement, now)
+    before = discussion.content
     moved = discussion.when != announcement.when
     returned = discussion.status is DiscussionStatus.UNPUBLISHED
     discussion.announcement = announcement
     discussion.status = DiscussionStatus.PUBLISHED if returned else discussion.status
     discussion.sequence += moved or returned
     has_changed(session, discussion, now)
+    if moved:
+        moving.has_moved(session, discussion, settings=settings, now=now, quiet=quiet)
+    seating.promote(session, discussion, settings=settings, now=now)
+    return 0 if quiet else telling.owe(session, discussion, before, settings=settings, now=now)
 
 
 def _refuse_other_identity(discussion: Discussion, announcement: Announcement) -> None:
