@@ -158,11 +158,12 @@ def attendee(address: str = "aigerim@example.org", slug: str = "water") -> Atten
 def found(address: str = "aigerim@example.org", slug: str = "water") -> Registration:
     """Return a registration by its address, or fail."""
     with reading() as session:
+        opened = house.ring(session)
         for registration in session.query(Registration):
             discussion = session.get_one(Discussion, registration.discussion_id)
             if discussion.slug != slug:
                 continue
-            if registration.attendee(ring()).address == address:
+            if registration.attendee(opened).address == address:
                 return registration
     raise AssertionError(f"{address} is not registered")
 

@@ -13,6 +13,7 @@ from uuid import uuid4
 
 import pytest
 from flask import Flask
+from jinja2 import FileSystemBytecodeCache
 from sqlalchemy import create_engine
 
 from registration import create_app, database
@@ -23,6 +24,8 @@ from .mail_server import MailServer
 from .visitor import Visitor
 
 POSTGRES = Path("/usr/lib/postgresql")
+# It outlives whatever a test kills: nothing of it has to reach the disk.
+QUICK = " -c fsync=off -c full_page_writes=off -c synchronous_commit=off"
 
 
 class Clock:
@@ -72,7 +75,7 @@ def postgres(template: Path) -> Iterator[str]:
 
 
 def _migrated(binaries: Path, folder: Path, template: Path) -> Iterator[str]:
-    with _cluster(binaries, folder) as url:
+    with _cluster(binaries, folder, QUICK) as url:
         migrated = _create_database(url, "registration_template")
         # The same keys for all: a copy of the template's instance fits a copy of this database.
         install(create_app({"INSTANCE": str(template), "DATABASE_URL": migrated}))
@@ -80,10 +83,11 @@ def _migrated(binaries: Path, folder: Path, template: Path) -> Iterator[str]:
 
 
 @contextmanager
-def _cluster(binaries: Path, folder: Path) -> Iterator[str]:
+def _cluster(binaries: Path, folder: Path, more: str = "") -> Iterator[str]:
     user = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
     data = folder / "data"
     options = f"-c listen_addresses= -c unix_socket_directories={folder} -c max_connections=200"
+    options += more
     quiet = {"check": True, "stdout": subprocess.DEVNULL, "cwd": folder}
     subprocess.run(
         [*user, binaries / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8"],
@@ -144,10 +148,18 @@ def elsewhere(request: pytest.FixtureRequest, tmp_path: Path, template: Path) ->
     return settings
 
 
+@pytest.fixture(scope="session")
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder for templates that are compiled already."""
+    return tmp_path_factory.mktemp("compiled")
+
+
 @pytest.fixture
-def app(instance: dict, clock: Clock) -> Iterator[Flask]:
+def app(instance: dict, clock: Clock, compiled: Path) -> Iterator[Flask]:
     """The service, freshly installed, with letters kept in a folder."""
     app = create_app(instance | {"CONTACT": "hosts@example.org"}, clock=clock)
+    # Each app would compile every template anew.
+    app.jinja_env.bytecode_cache = FileSystemBytecodeCache(str(compiled))
     app.config["ANSWER_FLOOR"] = 0.0  # one test is about it
     with app.app_context():
         yield app

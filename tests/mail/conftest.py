@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from flask import Flask
+from jinja2 import FileSystemBytecodeCache
 
 from registration import create_app, house
 from registration.mail import letters
@@ -51,7 +52,7 @@ Write = Callable[..., EmailMessage | None]
 
 
 @pytest.fixture
-def paper(tmp_path: Path, clock: object) -> Iterator[Flask]:
+def paper(tmp_path: Path, clock: object, compiled: Path) -> Iterator[Flask]:
     """An app that can write letters, and opens no database."""
     settings = {
         "INSTANCE": str(tmp_path / "instance"),
@@ -61,6 +62,7 @@ def paper(tmp_path: Path, clock: object) -> Iterator[Flask]:
         "SITE_NAME": "Wednesday talks",
     }
     app = create_app(settings, clock=clock)
+    app.jinja_env.bytecode_cache = FileSystemBytecodeCache(str(compiled))
     with app.app_context():
         yield app
 

@@ -151,7 +151,7 @@ def test_a_rotation_killed_anywhere_leaves_everything_under_one_key(app, instanc
         builders.register(address=address)
     database.engine().dispose()
     ends = []
-    for moment in range(1, 40, 1 if "DATABASE_URL" not in instance else 5):
+    for moment in range(1, 40, 3 if "DATABASE_URL" not in instance else 5):
         words = [sys.executable, "-c", KILLED, str(moment)]
         done = subprocess.run(words, cwd=TOP, env=environment(instance), capture_output=True)
         ends.append(done.returncode)
