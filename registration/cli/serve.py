@@ -14,7 +14,6 @@ from waitress.server import BaseWSGIServer, create_server
 
 from .. import faults, house
 from ..database import writing
-from ..refusals import Refusal
 from ..settings import is_loopback
 from . import worker
 from .groups import RefusingCommand, run_as_service
@@ -90,8 +89,8 @@ def _write_counts(app: Flask) -> None:
         try:
             with writing() as session:
                 house.readers().write(session, house.now())
-        except Refusal as refusal:
-            log.warning("Who fetched the feed was not counted: %s", refusal)
+        except Exception as error:  # noqa: BLE001  # no fault may end the counting for good
+            log.warning("Who fetched the feed was not counted: %s", faults.place_of(error))
 
 
 def without_visitors(record: logging.LogRecord) -> bool:

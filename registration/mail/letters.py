@@ -92,7 +92,8 @@ def confirmation(case: Case) -> EmailMessage | None:
 
 def seat(case: Case) -> EmailMessage | None:
     """Tell somebody who has waited that they have a seat, and all that a confirmation tells."""
-    if case.registration.status is not RegistrationStatus.CONFIRMED:
+    is_off = case.discussion.status is DiscussionStatus.CANCELLED
+    if case.registration.status is not RegistrationStatus.CONFIRMED or is_off:
         return None
     return case.write("seat", _entry(case))
 
@@ -111,7 +112,8 @@ def follow_up(case: Case) -> EmailMessage | None:
     is_there = bool(content.recording_url or content.afterword)
     is_over = case.now >= case.discussion.ends_at
     is_on = case.discussion.status is not DiscussionStatus.CANCELLED
-    if case.registration.status is not RegistrationStatus.CONFIRMED:
+    is_wanted = case.registration.wants_follow_up
+    if case.registration.status is not RegistrationStatus.CONFIRMED or not is_wanted:
         return None
     return case.write("follow_up", _entry(case)) if is_there and is_over and is_on else None
 
@@ -215,7 +217,6 @@ TELLING = frozenset(
         LetterKind.WAITING,
         LetterKind.SEAT,
         LetterKind.CHANGE,
-        LetterKind.REMINDER,
     }
 )
 

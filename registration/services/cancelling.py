@@ -43,5 +43,7 @@ def restore(session: Session, slug: str, *, settings: Settings, now: datetime) -
         raise NotCancelled(f"{slug} is not cancelled.")
     discussion.status, discussion.cancelled_why = DiscussionStatus.PUBLISHED, None
     discussion.sequence += 1
+    # The letter that says so is a reminder too: a moment that has passed is not made up for.
+    discussion.time_set_at = now
     publishing.has_changed(session, discussion, now)
     return telling.owe_changes(session, discussion, settings=settings, now=now)

@@ -73,8 +73,8 @@ def none_foreign(found: set, known: set, where: str) -> None:
 
 
 def squeezed(text: str) -> str:
-    """Return what remains of a text without spaces and line ends, in NFC."""
-    return "".join(unicodedata.normalize("NFC", text).split())
+    """Return what remains of a text without spaces, line ends and byte order marks, in NFC."""
+    return "".join(unicodedata.normalize("NFC", text.replace("\ufeff", "")).split())
 
 
 def accepted_as(typed: str, kept: str, where: str) -> None:

@@ -127,6 +127,7 @@ def _registration(
     found = Registration(public_id=person.public_id, language=language)
     found.calendar_sequence, found.queue_position = calendar_sequence, None
     found.erase_at = now + timedelta(days=62)
+    found.wants_follow_up = True
     found.confirmed_at = None if status is RegistrationStatus.UNCONFIRMED else now
     found.withdrawn_at = now if status is RegistrationStatus.WITHDRAWN else None
     found.seated_at = now if status is RegistrationStatus.CONFIRMED else None

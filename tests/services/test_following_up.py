@@ -147,3 +147,12 @@ def test_letters_state_the_time_in_the_attendees_zone_too(app):
         "Thursday, 2 April 2026, 17:00\N{EN DASH}18:30 UTC+5 (Asia/Almaty); "
         "15:00\N{EN DASH}16:30 UTC+3 (Europe/Riga); 12:00\N{EN DASH}13:30 UTC" in said
     )
+
+
+@on_sqlite
+def test_whoever_takes_the_wish_back_is_not_told(app, clock, visitor, over):
+    assert publish(RECORDING) == 1
+    own = f"/registrations/{builders.attendee().token}"
+    visitor.fill(own, "/change", follow_up=None)
+    clock.advance(minutes=5)
+    assert subjects(app) == []

@@ -161,3 +161,15 @@ def test_a_seat_is_given_once_however_many_leave_and_come_at_once(app):
             letter.registration_id for letter in session.query(Letter) if letter.kind == "seat"
         ]
     assert len(kinds) == len(set(kinds))
+
+
+@on_sqlite
+def test_nobody_is_told_of_a_seat_in_what_was_cancelled_meanwhile(app, clock, three):
+    withdraw("a")
+    with writing() as session:
+        cancelling.cancel(session, "water", "Ill.", settings=house.settings(), now=house.now())
+    clock.advance(minutes=5)
+    builders.deliver()
+    subjects = [it["Subject"] for it in builders.kept_letters(app) if it["To"] == address("b")]
+    assert subjects[-1] == "Cancelled: Who owns the water?"
+    assert "You have a seat" not in " ".join(subjects)

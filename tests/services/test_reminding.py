@@ -131,7 +131,20 @@ def test_nobody_is_reminded_of_what_is_cancelled(app, clock, water):
     assert at(clock, days=1) == []
     with writing() as session:
         cancelling.restore(session, "water", settings=house.settings(), now=house.now())
-    assert at(clock, hours=23) == [LetterState.SENT]
+    # The letter that it takes place after all was the reminder.
+    assert at(clock, hours=23) == []
+    assert at(clock, hours=1) == [LetterState.SENT]
+
+
+@on_sqlite
+def test_a_reminder_does_not_stand_for_the_letter_of_a_change(app, clock, water):
+    clock.now = START - timedelta(hours=3)
+    builders.publish(file('join_url = "https://meet.example.org/new"'))
+    clock.now = START - timedelta(hours=1)
+    rounds.look()
+    worker.deliver_due()
+    subjects = [str(it["Subject"]).partition(":")[0] for it in builders.kept_letters(app)[-2:]]
+    assert sorted(subjects) == ["Changed", "Reminder"]
 
 
 @on_sqlite
