@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 from ..models import DiscussionStatus
 from ..refusals import Refusal
 from ..settings import Settings
-from . import publishing, telling
+from . import moving, publishing, telling
 
 
 class NotCancelled(Refusal):
@@ -45,5 +45,7 @@ def restore(session: Session, slug: str, *, settings: Settings, now: datetime) -
     discussion.sequence += 1
     # The letter that says so is a reminder too: a moment that has passed is not made up for.
     discussion.time_set_at = now
+    # What was moved while it was off was told to nobody; now it is.
+    moving.move_erasure(session, discussion, settings, is_told=True)
     publishing.has_changed(session, discussion, now)
     return telling.owe_changes(session, discussion, settings=settings, now=now)

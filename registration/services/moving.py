@@ -2,11 +2,11 @@
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import select, update
+from sqlalchemy import ColumnElement, select, update
 from sqlalchemy.orm import Session
 
 from ..mail import outbox
-from ..models import Discussion, LetterKind, Registration
+from ..models import Discussion, DiscussionStatus, LetterKind, Registration
 from ..refusals import Refusal
 from ..settings import Settings
 
@@ -24,17 +24,40 @@ def has_moved(
     """
     discussion.time_set_at = now
     outbox.drop_all(session, discussion.id, LetterKind.REMINDER)
-    erase_at = discussion.ends_at + timedelta(days=settings.retention_days)
-    coming = (
+    if quiet and _is_anybody_held_longer(session, discussion, settings):
+        raise MustBeTold(
+            f"{discussion.slug}: attendees would be held for longer than they were promised, "
+            "and must be told so: publish it without --quiet."
+        )
+    is_off = discussion.status is DiscussionStatus.CANCELLED
+    move_erasure(session, discussion, settings, is_told=not is_off and discussion.ends_at > now)
+
+
+def move_erasure(
+    session: Session, discussion: Discussion, settings: Settings, *, is_told: bool
+) -> None:
+    """Let the day of erasure follow the discussion: later only where a letter says so."""
+    erase_at = _erase_at(discussion, settings)
+    moved = update(Registration).where(*_coming(discussion))
+    if not is_told:
+        moved = moved.where(Registration.erase_at > erase_at)
+    session.execute(moved.values(erase_at=erase_at))
+
+
+def _is_anybody_held_longer(session: Session, discussion: Discussion, settings: Settings) -> bool:
+    sooner = Registration.erase_at < _erase_at(discussion, settings)
+    found = session.scalar(select(Registration.id).where(*_coming(discussion), sooner).limit(1))
+    return found is not None
+
+
+def _erase_at(discussion: Discussion, settings: Settings) -> datetime:
+    return discussion.ends_at + timedelta(days=settings.retention_days)
+
+
+def _coming(discussion: Discussion) -> tuple[ColumnElement[bool], ...]:
+    return (
         Registration.discussion_id == discussion.id,
         Registration.confirmed_at.is_not(None),
         Registration.withdrawn_at.is_(None),
         Registration.registered_at <= discussion.ends_at,
     )
-    later = select(Registration.id).where(*coming, Registration.erase_at < erase_at).limit(1)
-    if quiet and session.scalar(later) is not None:
-        raise MustBeTold(
-            f"{discussion.slug}: attendees would be held for longer than they were promised, "
-            "and must be told so: publish it without --quiet."
-        )
-    session.execute(update(Registration).where(*coming).values(erase_at=erase_at))

@@ -17,7 +17,7 @@ from registration.models import (
     Revision,
 )
 from registration.refusals import Refusal
-from registration.services import attending, publishing
+from registration.services import attending, cancelling, publishing
 from registration.services.moving import MustBeTold
 from registration.services.publishing import (
     IdentityTaken,
@@ -330,6 +330,26 @@ def test_quietly_nobody_is_held_for_longer_than_was_promised(app, four):
         publish(file(MOVED), quiet=True)
     assert every_row() == before
     assert publish(file('title = "Rivers"\nseats = 1'), quiet=True).letters == 0
+
+
+def test_a_promised_date_stays_while_nobody_is_told_of_a_move(app, clock, four):
+    settings, promised = house.settings(), builders.found(four[0]).erase_at
+    with writing() as session:
+        cancelling.cancel(session, "water", "Ill.", settings=settings, now=house.now())
+    builders.publish(file(MOVED))
+    assert builders.found(four[0]).erase_at == promised
+    with writing() as session:
+        cancelling.restore(session, "water", settings=settings, now=house.now())
+    assert builders.found(four[0]).erase_at - promised == timedelta(days=153)
+    clock.advance(minutes=5)
+    assert builders.deliver() == 2
+
+
+def test_a_promised_date_stays_when_the_time_of_what_is_over_is_set_right(app, clock, four):
+    promised = builders.found(four[0]).erase_at
+    clock.advance(days=32)
+    builders.publish(file("ends = 2026-04-02T19:30:00\nseats = 1"))
+    assert builders.found(four[0]).erase_at == promised
 
 
 def test_a_promised_date_stays_when_only_words_change(app, four):
