@@ -16,7 +16,7 @@ from registration.discussion_file import read
 from registration.mail import maildir
 from registration.models import Attendee, Discussion, DiscussionStatus, Letter, Registration
 from registration.sealing import Ring
-from registration.services import attending, publishing, registering
+from registration.services import attending, cancelling, publishing, registering
 from registration.services.registering import Entry
 
 FIRST = Path(__file__).parent.parent / "instance" / "discussions" / "bloody-january.toml"
@@ -126,6 +126,12 @@ def publish(content: bytes | None = None) -> Discussion:
         publishing.publish(session, announcement, settings=house.settings(), now=house.now())
     with reading() as session:
         return publishing.find(session, announcement.slug)
+
+
+def cancel(slug: str = "water", why: str = "A strike.") -> None:
+    """Cancel a discussion, by default the small one."""
+    with writing() as session:
+        cancelling.cancel(session, slug, why, settings=house.settings(), now=house.now())
 
 
 def publish_first() -> Discussion:

@@ -23,12 +23,13 @@ from registration.services.migrating import SchemaNewer, SchemaOutdated, Upgrade
 from . import builders
 from .conftest import _create_database
 
-AFTER = """
+LAST = max(path.name for path in (migrating.FOLDER / "versions").glob("0*.py"))[:4]
+AFTER = f"""
 import sqlalchemy as sa
 from alembic import op
 
 revision = "9000"
-down_revision = "0003"
+down_revision = "{LAST}"
 
 
 def upgrade() -> None:
@@ -118,7 +119,9 @@ def test_the_migrations_make_the_models_constraints(empty):
 def test_revisions_get_the_instants_that_were_announced(empty, tmp_path):
     older = tmp_path / "migrations"
     shutil.copytree(migrating.FOLDER, older)
-    (older / "versions" / "0003_amending.py").unlink()
+    for path in (older / "versions").glob("0*.py"):
+        if path.name > "0003":
+            path.unlink()
     engine = empty()
     migrating.upgrade(engine, older)
     span = {"starts_local": "2026-04-02T17:00:00", "ends_local": "2026-04-02T18:30:00"}

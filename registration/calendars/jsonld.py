@@ -4,18 +4,14 @@ from typing import Any
 
 from .. import markdown
 from ..links import Links
-from ..models import Contributor, Discussion, DiscussionStatus, Partner
-
-_STATUS = {
-    DiscussionStatus.PUBLISHED: "https://schema.org/EventScheduled",
-    DiscussionStatus.CANCELLED: "https://schema.org/EventCancelled",
-}
+from ..models import Contributor, Discussion, Partner
 
 
 def event(discussion: Discussion, links: Links) -> dict[str, Any]:
     """Return the discussion as a JSON-LD object; what is not known is left out."""
     content, when = discussion.content, discussion.when
     page = links.discussion(discussion.slug)
+    status = "EventCancelled" if discussion.is_cancelled else "EventScheduled"
     if when.all_day:
         starts, ends = when.starts_local.date().isoformat(), when.starts_local.date().isoformat()
     else:
@@ -33,7 +29,7 @@ def event(discussion: Discussion, links: Links) -> dict[str, Any]:
             "inLanguage": content.language,
             "startDate": starts,
             "endDate": ends,
-            "eventStatus": _STATUS[discussion.status],
+            "eventStatus": f"https://schema.org/{status}",
             "eventAttendanceMode": "https://schema.org/OnlineEventAttendanceMode",
             "location": {"@type": "VirtualLocation", "url": page},
             "performer": [_person(person) for person in content.speakers],

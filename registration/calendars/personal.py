@@ -13,7 +13,7 @@ from icalendar import Alarm, Calendar, Event, vCalAddress, vDuration
 from ..languages import gettext as _
 from ..languages import speaking
 from ..links import Links
-from ..models import Discussion, DiscussionStatus, Registration
+from ..models import Discussion, Registration
 from .properties import Text, uri
 from .public import PRODID, REFRESH, vevent
 
@@ -69,7 +69,7 @@ def calendar(discussion: Discussion, sequence: int, links: Links) -> bytes:
     """Return the personal calendar: the public entry with the join link. It names nobody."""
     event = _joinable(discussion, links)
     event["SEQUENCE"] = sequence
-    if discussion.status is not DiscussionStatus.CANCELLED:
+    if not discussion.is_cancelled:
         for alarm in _alarms(discussion, str(event["SUMMARY"])):
             event.add_component(alarm)
     found = _calendar(None, event)
@@ -108,7 +108,7 @@ def _personal(discussion: Discussion, links: Links) -> Event:
 
 def _joinable(discussion: Discussion, links: Links) -> Event:
     event, join_url = _personal(discussion, links), discussion.content.join_url
-    if not join_url or discussion.status is DiscussionStatus.CANCELLED:
+    if not join_url or discussion.is_cancelled:
         return event
     with speaking(discussion.content.language):
         event["LOCATION"] = Text(join_url)

@@ -14,19 +14,13 @@ from .. import faults
 from ..languages import gettext as _
 from ..languages import speaking
 from ..links import Links
-from ..models import Discussion, DiscussionStatus
+from ..models import Discussion
 from .properties import Text, add_time, uri
 from .words import description
 
 PRODID = "-//Registration//Registration 1//EN"
 # How often a subscriber is asked to look: an hour, RFC 7986 5.7.
 REFRESH = timedelta(hours=1)
-_STATUS = {
-    DiscussionStatus.PUBLISHED: "CONFIRMED",
-    DiscussionStatus.CANCELLED: "CANCELLED",
-    # It is off the public pages, not off: whoever is registered keeps the entry.
-    DiscussionStatus.UNPUBLISHED: "CONFIRMED",
-}
 
 log = logging.getLogger(__name__)
 
@@ -79,8 +73,10 @@ def vevent(discussion: Discussion, links: Links) -> Event:
         event["SUMMARY"] = Text(content.title)
         event["DESCRIPTION"] = Text(description(discussion, links))
         event.add("CATEGORIES", [_("Online discussion")])
-    event["STATUS"] = Text(_STATUS[discussion.status])
-    event["URL"] = uri(links.discussion(discussion.slug))
+    # Off the public pages is not off: whoever is registered keeps the entry.
+    event["STATUS"] = Text("CANCELLED" if discussion.is_cancelled else "CONFIRMED")
+    if discussion.is_public:
+        event["URL"] = uri(links.discussion(discussion.slug))
     event["LINK"] = [
         uri(address, LINKREL=relation, LABEL=label)
         for address, relation, label in _links(discussion, links)
@@ -90,7 +86,9 @@ def vevent(discussion: Discussion, links: Links) -> Event:
 
 def _links(discussion: Discussion, links: Links) -> list[tuple[str, str, str]]:
     content = discussion.content
-    found = [(links.discussion(discussion.slug), "describedby", content.title)]
+    found = []
+    if discussion.is_public:
+        found.append((links.discussion(discussion.slug), "describedby", content.title))
     if content.recording_url:
         found.append((content.recording_url, "enclosure", content.title))
     found += [(item.url, "related", item.name) for item in content.partners if item.url]

@@ -7,7 +7,7 @@ from .. import markdown
 from ..languages import gettext as _
 from ..languages import ngettext, offset, spoken_day, spoken_time
 from ..links import Links
-from ..models import Content, Contributor, Discussion, DiscussionStatus, When
+from ..models import Content, Contributor, Discussion, When
 from ..models.when import is_zone
 
 
@@ -48,7 +48,7 @@ def description(discussion: Discussion, links: Links) -> str:
     content = discussion.content
     speakers, moderators = content.speakers, content.moderators
     blocks = [content.subtitle, time_in_words(discussion.when), markdown.plain(content.description)]
-    if discussion.status is DiscussionStatus.CANCELLED:
+    if discussion.is_cancelled:
         blocks[2:2] = [_("This discussion is cancelled."), discussion.cancelled_why or ""]
     if content.recording_url:
         blocks.append(_("Recording: %(url)s") % {"url": content.recording_url})
@@ -57,7 +57,8 @@ def description(discussion: Discussion, links: Links) -> str:
     blocks += _people(ngettext("Speaker", "Speakers", len(speakers)), speakers)
     blocks += _people(ngettext("Moderator", "Moderators", len(moderators)), moderators)
     blocks += _partners(content)
-    blocks.append(links.discussion(discussion.slug))
+    if discussion.is_public:
+        blocks.append(links.discussion(discussion.slug))
     return "\n\n".join(block for block in blocks if block)
 
 

@@ -1,5 +1,5 @@
 """The round: once an hour, what is due is erased, and what an erasure left to do is done; once a
-minute, seats and reminders that fall due by time alone."""
+minute, seats and letters that fall due by time alone."""
 
 import logging
 from collections.abc import Callable
@@ -11,7 +11,17 @@ from sqlalchemy.orm import Session
 from .. import house
 from ..database import is_scrub_due, reading, scrub, writing
 from ..refusals import Refusal
-from ..services import auditing, clock, erasing, filing, installing, reminding, seating, throttling
+from ..services import (
+    auditing,
+    clock,
+    erasing,
+    filing,
+    following_up,
+    installing,
+    reminding,
+    seating,
+    throttling,
+)
 from ..services.erasing import Receipt
 from ..services.filing import Source
 
@@ -51,7 +61,7 @@ def make() -> None:
 
 def look() -> None:
     """Once a minute, do what falls due by time alone: seats that were held go to those who wait,
-    reminders are owed."""
+    reminders and follow-ups are owed."""
     now, settings = house.now(), house.settings()
     last = current_app.extensions.get(_LOOKED)
     if last is not None and timedelta() <= now - last < MINUTE:
@@ -59,12 +69,16 @@ def look() -> None:
     current_app.extensions[_LOOKED] = now
     with reading() as session:
         promotable, remindable = seating.promotable(session, now), reminding.due(session, now)
+        over = following_up.due(session, now)
     for number in promotable:
         with writing() as session, seating.changing(session, number, now, settings):
             pass
     for number in remindable:
         with writing() as session:
             reminding.owe(session, number, settings=settings, now=now)
+    for number in over:
+        with writing() as session:
+            following_up.owe(session, number, settings=settings, now=now)
 
 
 def erase_due() -> Receipt:

@@ -186,7 +186,9 @@ def _give_up(letter: Letter, error: Exception) -> None:
 def _record(letter: Letter, answer: str, tells: int | None) -> None:
     """Mark a letter sent. One that was kept while its registration was erased is erased too."""
     with writing() as session:
-        is_recorded = delivering.record(session, letter, answer, tells=tells, now=house.now())
+        is_recorded = delivering.record(
+            session, letter, answer, tells=tells, settings=house.settings(), now=house.now()
+        )
     folder = house.letters_folder()
     if not is_recorded and folder:
         maildir.discard(folder, maildir.key_of(letter.message_id))

@@ -67,6 +67,8 @@ class Case:
             tense=self.discussion.when.tense(self.now),
             links=self.links,
             settings=self.settings,
+            has_entry=invitation is not None,
+            is_open=self.discussion.takes_registrations(self.now),
             personal_link=self.links.registration(self.attendee.token),
             **context,
         )
@@ -92,8 +94,8 @@ def confirmation(case: Case) -> EmailMessage | None:
 
 def seat(case: Case) -> EmailMessage | None:
     """Tell somebody who has waited that they have a seat, and all that a confirmation tells."""
-    is_off = case.discussion.status is DiscussionStatus.CANCELLED
-    if case.registration.status is not RegistrationStatus.CONFIRMED or is_off:
+    is_confirmed = case.registration.status is RegistrationStatus.CONFIRMED
+    if not is_confirmed or case.discussion.is_cancelled:
         return None
     return case.write("seat", _entry(case))
 
@@ -108,14 +110,11 @@ def reminder(case: Case) -> EmailMessage | None:
 
 def follow_up(case: Case) -> EmailMessage | None:
     """Tell who asked for it what came of the discussion; their entry gains the recording."""
-    content = case.discussion.content
-    is_there = bool(content.recording_url or content.afterword)
-    is_over = case.now >= case.discussion.ends_at
-    is_on = case.discussion.status is not DiscussionStatus.CANCELLED
-    is_wanted = case.registration.wants_follow_up
-    if case.registration.status is not RegistrationStatus.CONFIRMED or not is_wanted:
+    registered = {RegistrationStatus.CONFIRMED, RegistrationStatus.WAITING}
+    is_wanted = case.registration.status in registered and case.registration.wants_follow_up
+    if not is_wanted or not case.discussion.has_follow_up(case.now):
         return None
-    return case.write("follow_up", _entry(case)) if is_there and is_over and is_on else None
+    return case.write("follow_up", _entry(case))
 
 
 def waiting(case: Case) -> EmailMessage | None:
@@ -178,8 +177,7 @@ def change(case: Case) -> EmailMessage | None:
 
 def _entry(case: Case) -> Invitation | None:
     """Return the calendar entry of who has a seat, unless it is off or calendars ignore it."""
-    is_off = case.discussion.status is DiscussionStatus.CANCELLED
-    if is_off or not _can_have_entry(case):
+    if case.discussion.is_cancelled or not _can_have_entry(case):
         return None
     content = personal.request(case.discussion, case.guest, case.now, case.links)
     return Invitation("REQUEST", content)

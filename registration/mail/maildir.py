@@ -48,6 +48,7 @@ def discard(folder: Path, key: str) -> None:
 def newest_first(folder: Path) -> list[str]:
     """Return the keys of the kept letters, the one kept last first."""
     box = folder_at(folder)
+    kept = set(box.keys())
     files = [path for part in ("new", "cur") for path in (folder / part).iterdir()]
     files.sort(key=lambda path: path.stat().st_mtime_ns, reverse=True)
-    return [key for path in files if (key := path.name.partition(box.colon)[0]) in box]
+    return [key for path in files if (key := path.name.partition(box.colon)[0]) in kept]

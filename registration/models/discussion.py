@@ -73,7 +73,9 @@ class Discussion(Model):
 
     `uid` never changes. `sequence` rises when start, end or status changes (RFC 5545 3.8.7.4),
     `version` and `changed_at` on every change. `starts_at` and `ends_at` are the announced
-    instants, kept so that a moved time zone is noticed; `time_set_at` says when they were set.
+    instants, kept so that a moved time zone is noticed; `time_set_at` says when they, or what
+    reminds of them, were set. `cancelled_why` is there while it is cancelled. `follow_up_at` is
+    when to tell what came of it, once it is over; None where nobody is told.
     """
 
     __tablename__ = "discussions"
@@ -99,6 +101,7 @@ class Discussion(Model):
     organizer_address: Mapped[str]
     seats: Mapped[int | None]
     cancelled_why: Mapped[str | None]
+    follow_up_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
     @property
     def when(self) -> When:
@@ -127,11 +130,7 @@ class Discussion(Model):
 
     @property
     def essentials(self) -> Essentials:
-        return Essentials(
-            self.when,
-            self.status is DiscussionStatus.CANCELLED,
-            self.content.join_url,
-        )
+        return Essentials(self.when, self.is_cancelled, self.content.join_url)
 
     @property
     def snapshot(self) -> dict[str, Any]:
@@ -145,9 +144,24 @@ class Discussion(Model):
             **self.announcement.as_json(),
         }
 
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether it is off, also where it has been taken off the public pages since."""
+        return self.cancelled_why is not None
+
+    @property
+    def is_public(self) -> bool:
+        """Whether it has a page."""
+        return self.status is not DiscussionStatus.UNPUBLISHED
+
     def can_be_joined(self, tense: Tense) -> bool:
         """Whether the link to join is of any use."""
-        return self.status is not DiscussionStatus.CANCELLED and tense is not Tense.PAST
+        return not self.is_cancelled and tense is not Tense.PAST
+
+    def has_follow_up(self, now: datetime) -> bool:
+        """Whether it has taken place, and there is something to tell of it."""
+        is_over = self.status is DiscussionStatus.PUBLISHED and self.ends_at <= now
+        return is_over and bool(self.content.recording_url or self.content.afterword)
 
     @property
     def registration_closes_at(self) -> datetime | None:
@@ -191,6 +205,6 @@ class Revision(Model):
                 datetime.fromisoformat(held["starts_at"]),
                 datetime.fromisoformat(held["ends_at"]),
             ),
-            held["status"] == DiscussionStatus.CANCELLED,
+            held["cancelled_why"] is not None,
             held["content"]["join_url"],
         )

@@ -53,11 +53,14 @@ def mend(session: Session, *, settings: Settings, now: datetime) -> list[Finding
             done.append(finding)
             continue
         discussion = publishing.find(session, finding.slug, lock=True)
+        # Somebody else may have mended it, or amended it, meanwhile.
+        if discussion.when != finding.was:
+            continue
         discussion.when = finding.now_is
         discussion.sequence += 1
         publishing.has_changed(session, discussion, now)
         moving.has_moved(session, discussion, settings=settings, now=now, quiet=False)
-        owed = telling.owe_changes(session, discussion, settings=settings, now=now)
+        owed = telling.owe(session, discussion, settings=settings, now=now)
         done.append(Finding(finding.slug, finding.was, finding.now_is, owed))
     return done
 

@@ -20,17 +20,17 @@ def cancel(session: Session, slug: str, why: str, *, settings: Settings, now: da
     Cancelled again, it only gets the other reason. Raises `NoSuchDiscussion`, `NotCancelled`.
     """
     discussion = publishing.find(session, slug, lock=True)
-    if discussion.status is DiscussionStatus.UNPUBLISHED:
+    if not discussion.is_public:
         raise NotCancelled(f"{slug} is unpublished: publish it, so that it can be cancelled.")
     if discussion.ends_at <= now:
         raise NotCancelled(f"{slug} has taken place: it cannot be cancelled any more.")
-    was_on = discussion.status is DiscussionStatus.PUBLISHED
-    if not was_on and discussion.cancelled_why == why:
+    was_on = not discussion.is_cancelled
+    if discussion.cancelled_why == why:
         return 0
     discussion.status, discussion.cancelled_why = DiscussionStatus.CANCELLED, why
     discussion.sequence += was_on
     publishing.has_changed(session, discussion, now)
-    return telling.owe_changes(session, discussion, settings=settings, now=now)
+    return telling.owe(session, discussion, settings=settings, now=now)
 
 
 def restore(session: Session, slug: str, *, settings: Settings, now: datetime) -> int:
@@ -39,8 +39,10 @@ def restore(session: Session, slug: str, *, settings: Settings, now: datetime) -
     Raises `NoSuchDiscussion`, `NotCancelled`.
     """
     discussion = publishing.find(session, slug, lock=True)
-    if discussion.status is not DiscussionStatus.CANCELLED:
+    if not discussion.is_cancelled:
         raise NotCancelled(f"{slug} is not cancelled.")
+    if not discussion.is_public:
+        raise NotCancelled(f"{slug} is unpublished: publish it, so that it can take place.")
     discussion.status, discussion.cancelled_why = DiscussionStatus.PUBLISHED, None
     discussion.sequence += 1
     # The letter that says so is a reminder too: a moment that has passed is not made up for.
@@ -48,4 +50,4 @@ def restore(session: Session, slug: str, *, settings: Settings, now: datetime) -
     # What was moved while it was off was told to nobody; now it is.
     moving.move_erasure(session, discussion, settings, is_told=True)
     publishing.has_changed(session, discussion, now)
-    return telling.owe_changes(session, discussion, settings=settings, now=now)
+    return telling.owe(session, discussion, settings=settings, now=now)

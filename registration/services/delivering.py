@@ -49,19 +49,44 @@ def written(
     )
     if message is None:
         return None
-    tells = discussion.version if letter.kind in letters.TELLING else None
+    is_telling = letter.kind in letters.TELLING and not _is_left_to_a_change(
+        session, letter, discussion
+    )
+    tells = discussion.version if is_telling else None
     return Written(message, (registration.attendee(ring).name,), tells)
 
 
+def _is_left_to_a_change(session: Session, letter: Letter, discussion: Discussion) -> bool:
+    """Whether another letter, which takes the entry out of the calendar, tells what is off."""
+    if letter.kind is LetterKind.CHANGE or not discussion.is_cancelled:
+        return False
+    return outbox.owes(session, letter.registration_id, LetterKind.CHANGE)
+
+
 def record(
-    session: Session, letter: Letter, answer: str, *, tells: int | None, now: datetime
+    session: Session,
+    letter: Letter,
+    answer: str,
+    *,
+    tells: int | None,
+    settings: Settings,
+    now: datetime,
 ) -> bool:
     """Record that a letter was accepted, and what its attendee knows now.
 
-    Returns False if nothing was recorded: the registration is erased, or another hand has it.
+    A change that was taken back while the letter was under way is told by another. Returns False
+    if nothing was recorded: the registration is erased, or another hand has it.
     """
+    registration = session.get(Registration, letter.registration_id)
+    if registration is None or tells is None:
+        return outbox.mark_sent(session, letter, answer, now)
+    # Locked first: an amendment sees what this letter has told, or this sees the amendment.
+    discussion = session.get_one(
+        Discussion, registration.discussion_id, with_for_update={"read": True}
+    )
     if not outbox.mark_sent(session, letter, answer, now):
         return False
-    if tells is not None and letter.registration_id is not None:
-        telling.has_told(session, letter.registration_id, tells)
+    telling.has_told(session, registration.id, tells)
+    if discussion.version > tells:
+        telling.owe(session, discussion, settings=settings, now=now, only=registration.id)
     return True

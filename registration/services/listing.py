@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from ..models import Discussion, DiscussionStatus
+from ..models import Discussion
 
 
 def every(session: Session) -> Sequence[Discussion]:
@@ -15,4 +15,4 @@ def every(session: Session) -> Sequence[Discussion]:
 
 def public(session: Session) -> list[Discussion]:
     """Return every discussion that is not unpublished, the earliest first."""
-    return [item for item in every(session) if item.status is not DiscussionStatus.UNPUBLISHED]
+    return [item for item in every(session) if item.is_public]

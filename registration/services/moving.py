@@ -6,7 +6,7 @@ from sqlalchemy import ColumnElement, select, update
 from sqlalchemy.orm import Session
 
 from ..mail import outbox
-from ..models import Discussion, DiscussionStatus, LetterKind, Registration
+from ..models import Discussion, LetterKind, Registration
 from ..refusals import Refusal
 from ..settings import Settings
 
@@ -29,8 +29,8 @@ def has_moved(
             f"{discussion.slug}: attendees would be held for longer than they were promised, "
             "and must be told so: publish it without --quiet."
         )
-    is_off = discussion.status is DiscussionStatus.CANCELLED
-    move_erasure(session, discussion, settings, is_told=not is_off and discussion.ends_at > now)
+    is_told = not discussion.is_cancelled and discussion.ends_at > now
+    move_erasure(session, discussion, settings, is_told=is_told)
 
 
 def move_erasure(

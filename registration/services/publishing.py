@@ -17,7 +17,7 @@ from ..models import (
 )
 from ..refusals import Refusal
 from ..settings import Settings
-from . import moving, seating, telling
+from . import following_up, moving, seating, telling
 from .installing import content_has_changed
 
 
@@ -71,7 +71,7 @@ def publish(
     slug = announcement.slug
     discussion = session.scalar(select(Discussion).where(Discussion.slug == slug).with_for_update())
     if discussion is None:
-        _add(session, announcement, settings, now)
+        _add(session, announcement, settings, now, quiet=quiet)
         return Publication(slug, Outcome.PUBLISHED, [])
     _refuse_other_identity(discussion, announcement)
     is_off = discussion.status is DiscussionStatus.UNPUBLISHED
@@ -96,7 +96,9 @@ def differences(before: Announcement, after: Announcement) -> list[str]:
     return [name for name in new if old[name] != new[name]]
 
 
-def _add(session: Session, announcement: Announcement, settings: Settings, now: datetime) -> None:
+def _add(
+    session: Session, announcement: Announcement, settings: Settings, now: datetime, *, quiet: bool
+) -> None:
     taken = select(Discussion.slug).where(Discussion.uid == announcement.uid)
     if announcement.uid and (other := session.scalar(taken)):
         raise IdentityTaken(
@@ -123,6 +125,8 @@ def _add(session: Session, announcement: Announcement, settings: Settings, now: 
             f"{announcement.slug} was published by somebody else just now: try again."
         ) from None
     _keep_revision(session, discussion, now)
+    if not quiet:
+        following_up.plan(session, discussion, None, now)
 
 
 def _amend(
@@ -141,13 +145,20 @@ def _amend(
     moved = discussion.when != announcement.when
     returned = discussion.status is DiscussionStatus.UNPUBLISHED
     discussion.announcement = announcement
-    discussion.status = DiscussionStatus.PUBLISHED if returned else discussion.status
+    if returned:
+        off, on = DiscussionStatus.CANCELLED, DiscussionStatus.PUBLISHED
+        discussion.status = off if discussion.is_cancelled else on
+    if returned or discussion.content.reminders != before.reminders:
+        discussion.time_set_at = now
     discussion.sequence += moved or returned
     has_changed(session, discussion, now)
     if moved:
         moving.has_moved(session, discussion, settings=settings, now=now, quiet=quiet)
     seating.promote(session, discussion, settings=settings, now=now)
-    return 0 if quiet else telling.owe(session, discussion, before, settings=settings, now=now)
+    if quiet:
+        return 0
+    changes = telling.owe(session, discussion, settings=settings, now=now)
+    return changes + following_up.plan(session, discussion, before, now)
 
 
 def _refuse_other_identity(discussion: Discussion, announcement: Announcement) -> None:
@@ -191,7 +202,10 @@ def identify(session: Session, slug: str) -> int:
 def find(session: Session, slug: str, *, lock: bool = False) -> Discussion:
     """Return the discussion of that name, locked for a change; raises `NoSuchDiscussion`."""
     named = select(Discussion).where(_is_named(slug))
-    discussion = session.scalar(named.with_for_update() if lock else named)
+    if lock:
+        # What this session has read of it may be out of date by the time it has the lock.
+        named = named.with_for_update().execution_options(populate_existing=True)
+    discussion = session.scalar(named)
     if discussion is None:
         raise NoSuchDiscussion(f"There is no discussion {slug}.")
     return discussion

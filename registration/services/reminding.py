@@ -34,8 +34,11 @@ def owe(session: Session, discussion_id: int, *, settings: Settings, now: dateti
     """Owe the reminder that is due to everybody who has not got it; return to how many."""
     discussion = session.get_one(Discussion, discussion_id, with_for_update=True)
     span = _due_span(discussion, now)
-    if span is None:
+    if span is None or discussion.status is not DiscussionStatus.PUBLISHED:
         return 0
+    # Where letters have waited long, this one takes the place of the one before.
+    occasion = _occasion(discussion, span)
+    outbox.drop_all(session, discussion.id, LetterKind.REMINDER, but=occasion)
     ids = session.scalars(_to_remind(discussion, span)).all()
     outbox.post_all(
         session,
@@ -44,7 +47,7 @@ def owe(session: Session, discussion_id: int, *, settings: Settings, now: dateti
         revision=discussion.version,
         host=settings.host,
         now=now,
-        occasion=_occasion(discussion, span),
+        occasion=occasion,
     )
     return len(ids)
 

@@ -53,8 +53,8 @@ def promote(session: Session, discussion: Discussion, *, settings: Settings, now
 
     The discussion is locked. Nobody is given a seat of what is cancelled or over.
     """
-    is_over = discussion.ends_at <= now and not discussion.takes_registrations(now)
-    if discussion.status is not DiscussionStatus.PUBLISHED or is_over:
+    _end_holds(session, discussion, now)
+    if not _gives_seats(discussion, now):
         return 0
     free = _free(session, discussion, now)
     first = (
@@ -80,6 +80,26 @@ def promote(session: Session, discussion: Discussion, *, settings: Settings, now
     return len(ids)
 
 
+def _gives_seats(discussion: Discussion, now: datetime) -> bool:
+    is_over = discussion.ends_at <= now and not discussion.takes_registrations(now)
+    return discussion.status is DiscussionStatus.PUBLISHED and not is_over
+
+
+def _end_holds(session: Session, discussion: Discussion, now: datetime) -> None:
+    """Take the seats of holds that have ended: who has waited for the lock since before that must
+    not find it held."""
+    session.execute(
+        update(Registration)
+        .where(
+            Registration.discussion_id == discussion.id,
+            Registration.seated_at.is_not(None),
+            Registration.confirmed_at.is_(None),
+            Registration.seat_held_until <= now,
+        )
+        .values(seated_at=None, seat_held_until=None)
+    )
+
+
 def promotable(session: Session, now: datetime) -> Sequence[int]:
     """Return the ids of discussions in which somebody waits while a seat is free: one that was
     held is freed by time alone."""
@@ -90,13 +110,14 @@ def promotable(session: Session, now: datetime) -> Sequence[int]:
         .scalar_subquery()
     )
     waiting = exists().where(Registration.discussion_id == Discussion.id, _waiting())
-    return session.scalars(
-        select(Discussion.id).where(
+    found = session.scalars(
+        select(Discussion).where(
             Discussion.status == DiscussionStatus.PUBLISHED,
             waiting,
             or_(Discussion.seats.is_(None), Discussion.seats > seated),
         )
-    ).all()
+    )
+    return [discussion.id for discussion in found if _gives_seats(discussion, now)]
 
 
 def is_still_there(session: Session, registration: Registration) -> bool:

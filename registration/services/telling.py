@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, and_, or_, select, update
 from sqlalchemy.orm import Session
 
 from ..mail import outbox
-from ..models import Content, Discussion, Essentials, Letter, LetterKind, Registration, Revision
+from ..models import Discussion, Essentials, LetterKind, Registration, Revision
 from ..settings import Settings
 
 # How long a change waits for the next one; none of them waits where a start is so near.
@@ -17,17 +17,15 @@ NEAR = timedelta(hours=2)
 
 
 def owe(
-    session: Session, discussion: Discussion, before: Content, *, settings: Settings, now: datetime
+    session: Session,
+    discussion: Discussion,
+    *,
+    settings: Settings,
+    now: datetime,
+    only: int | None = None,
 ) -> int:
-    """Owe the letters of an amendment, and return how many. `before` is what was said until now."""
-    changes = owe_changes(session, discussion, settings=settings, now=now)
-    return changes + _owe_follow_ups(session, discussion, before, settings, now)
-
-
-def owe_changes(
-    session: Session, discussion: Discussion, *, settings: Settings, now: datetime
-) -> int:
-    """Owe a letter to everybody who comes and was last told otherwise; return to how many.
+    """Owe a letter to everybody who comes and was last told otherwise, or to `only` one of them;
+    return to how many.
 
     What has taken place is told to nobody.
     """
@@ -35,9 +33,10 @@ def owe_changes(
     if is_now.when.ends_at <= now:
         return 0
     told = _told(session, discussion)
-    ids = session.scalars(
-        select(Registration.id).where(_comes(discussion), _has_news(told, is_now))
-    ).all()
+    to_tell = select(Registration.id).where(_comes(discussion), _has_news(told, is_now))
+    if only is not None:
+        to_tell = to_tell.where(Registration.id == only)
+    ids = session.scalars(to_tell).all()
     starts = [essentials.when.starts_at for essentials in (*told.values(), is_now)]
     is_near = any(now - NEAR < start < now + NEAR for start in starts)
     due_at = now if is_near else now + GRACE
@@ -50,40 +49,6 @@ def owe_changes(
         host=settings.host,
         now=now,
         due_at=due_at,
-    )
-    return len(ids)
-
-
-def _owe_follow_ups(
-    session: Session, discussion: Discussion, before: Content, settings: Settings, now: datetime
-) -> int:
-    """Owe one letter to everybody who asked for it, once a recording or an afterword is there.
-
-    It goes out when the discussion is over.
-    """
-    content = discussion.content
-    is_new = content.recording_url not in {"", before.recording_url}
-    is_new |= content.afterword not in {"", before.afterword}
-    if not is_new:
-        return 0
-    sent = select(Letter.registration_id).where(Letter.kind == LetterKind.FOLLOW_UP)
-    ids = session.scalars(
-        select(Registration.id).where(
-            _comes(discussion),
-            Registration.seated_at.is_not(None),
-            Registration.wants_follow_up,
-            Registration.id.not_in(sent.where(Letter.registration_id.is_not(None))),
-        )
-    ).all()
-    outbox.post_all(
-        session,
-        ids,
-        LetterKind.FOLLOW_UP,
-        revision=discussion.version,
-        host=settings.host,
-        now=now,
-        due_at=max(discussion.ends_at, now + GRACE),
-        occasion="once",
     )
     return len(ids)
 

@@ -13,7 +13,7 @@ from .. import house
 from ..calendars import jsonld, web_calendars
 from ..calendars import public as calendars
 from ..links import webcal
-from ..models import Discussion, DiscussionStatus, Tense
+from ..models import Discussion, Tense
 from ..refusals import Refusal
 from ..services import listing, publishing, seating
 from ..services.registering import UNCONFIRMED_LIFE
@@ -92,7 +92,7 @@ def security() -> Response:
 def published(session: Session, slug: str) -> Discussion:
     """Return a discussion that has a page; else `NoSuchDiscussion` or `DiscussionUnpublished`."""
     found = publishing.find(session, slug)
-    if found.status is DiscussionStatus.UNPUBLISHED:
+    if not found.is_public:
         raise DiscussionUnpublished("This discussion is not public any more.")
     return found
 

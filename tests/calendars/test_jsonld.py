@@ -8,7 +8,6 @@ import pytest
 
 from registration.calendars import jsonld
 from registration.links import Links
-from registration.models import DiscussionStatus
 
 from .. import builders
 from ..machine import on_sqlite
@@ -87,7 +86,7 @@ def test_times_are_stated_with_their_offset():
 
 
 def test_a_cancelled_discussion_is_stated_as_cancelled():
-    found = jsonld.event(builders.announced(status=DiscussionStatus.CANCELLED), LINKS)
+    found = jsonld.event(builders.announced(cancelled_why="A strike."), LINKS)
     assert found["eventStatus"] == "https://schema.org/EventCancelled"
 
 

@@ -15,7 +15,7 @@ from ical.calendar_stream import IcsCalendarStream
 from registration.calendars import public
 from registration.calendars.words import description
 from registration.links import Links
-from registration.models import Discussion, DiscussionStatus
+from registration.models import Discussion
 from registration.text import paragraphs
 
 from .. import builders
@@ -184,7 +184,7 @@ def test_an_entry_links_to_its_page_its_recording_and_its_partners(first):
 
 
 def test_a_cancelled_discussion_stays_and_says_so():
-    event = rfc5545.read(feed(builders.announced(status=DiscussionStatus.CANCELLED))).event
+    event = rfc5545.read(feed(builders.announced(cancelled_why="A strike."))).event
     assert event["STATUS"].value == "CANCELLED"
     assert rfc5545.read(feed(WATER)).event["STATUS"].value == "CONFIRMED"
 

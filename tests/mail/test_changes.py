@@ -134,3 +134,10 @@ def test_a_zone_that_has_vanished_is_told_all_the_same(write):
     gone = now_is(MOVED, zone="Asia/Atlantis", sequence=1)
     for body in shown(write(LetterKind.CHANGE, gone, told=told())):
         assert NOW.replace("Almaty", "Atlantis") in body
+
+
+@pytest.mark.parametrize("discussion", [now_is(MOVED), off()])
+def test_a_letter_without_an_entry_speaks_of_none(write, discussion):
+    # A calendar ignores an invitation that its own address has sent.
+    message = write(LetterKind.CHANGE, discussion, told=told(), address="events@example.org")
+    assert [body for body in shown(message) if "entry" in body] == []

@@ -218,7 +218,7 @@ def test_a_discreet_letter_tells_nothing(write, kind):
         (LetterKind.CHANGE, {UNCONFIRMED, WITHDRAWN}),
         (LetterKind.SEAT, {UNCONFIRMED, WAITING, WITHDRAWN}),
         (LetterKind.REMINDER, {UNCONFIRMED, WAITING, WITHDRAWN}),
-        (LetterKind.FOLLOW_UP, {UNCONFIRMED, WAITING, WITHDRAWN}),
+        (LetterKind.FOLLOW_UP, {UNCONFIRMED, WITHDRAWN}),
     ],
 )
 def test_a_letter_is_not_written_when_it_is_no_longer_true(write, kind, statuses):

@@ -119,3 +119,13 @@ def test_what_has_taken_place_is_not_audited(app, clock, water):
     clock.advance(days=40)
     with writing() as session:
         assert auditing.mend(session, settings=house.settings(), now=clock.now) == []
+
+
+def test_two_audits_at_once_mend_and_tell_once(app, clock, water):
+    def mend() -> int:
+        with writing() as session:
+            done = auditing.mend(session, settings=house.settings(), now=clock.now)
+        return sum(item.letters for item in done)
+
+    assert sum(builders.at_once(app, [mend] * 3)) == 1
+    assert (found().sequence, found().version) == (1, 2)

@@ -3,6 +3,7 @@
 import pytest
 
 from registration import house
+from registration.cli import rounds
 from registration.database import writing
 from registration.discussion_file import read
 from registration.services import publishing
@@ -28,7 +29,9 @@ def publish(changes: str, *, quiet: bool = False) -> int:
 
 
 def subjects(app) -> list[str]:
+    """Look for what is due, deliver it, and return the subjects of what was sent by that."""
     before = len(builders.kept_letters(app))
+    rounds.look()
     builders.deliver()
     return [str(letter["Subject"]) for letter in builders.kept_letters(app)[before:]]
 
@@ -63,7 +66,7 @@ def test_whoever_asked_is_told_once(app, clock, over, what):
 def test_the_entry_under_the_same_uid_gains_the_recording(app, clock, over):
     publish(RECORDING)
     clock.advance(minutes=5)
-    builders.deliver()
+    subjects(app)
     uids = set()
     for letter in builders.kept_letters(app):
         if letter["To"] == "aigerim@example.org":
@@ -77,10 +80,10 @@ def test_the_entry_under_the_same_uid_gains_the_recording(app, clock, over):
 
 @on_sqlite
 def test_it_is_not_told_before_the_discussion_is_over(app, clock):
-    publish("")
+    publish("reminders = []")
     builders.register_and_confirm(wants_follow_up=True)
     builders.deliver()
-    assert publish(RECORDING) == 1
+    assert publish("reminders = []\n" + RECORDING) == 1
     clock.advance(days=30)
     assert subjects(app) == []
     clock.advance(days=2)
@@ -98,14 +101,21 @@ def test_it_is_not_told_quietly_nor_when_it_is_taken_back(app, clock, over):
 
 
 @on_sqlite
-def test_whoever_withdrew_or_waits_is_not_told(app, clock, visitor):
+def test_whoever_withdrew_is_not_told_and_whoever_had_no_seat_is(app, clock, visitor):
     publish("seats = 1")
     builders.register_and_confirm("gone@example.org", wants_follow_up=True)
     builders.register_and_confirm("waits@example.org", wants_follow_up=True)
+    builders.register(address="unconfirmed@example.org", wants_follow_up=True)
     builders.deliver()
     clock.advance(days=32)
     visitor.press(f"/registrations/{builders.attendee('gone@example.org').token}", "withdraw")
-    assert publish("seats = 1\n" + RECORDING) == 0
+    builders.deliver()
+    assert publish("seats = 1\n" + RECORDING) == 1
+    clock.advance(minutes=5)
+    assert subjects(app) == [SUBJECT]
+    letter = builders.kept_letters(app)[-1]
+    assert letter["To"] == "waits@example.org"
+    assert "text/calendar" not in [part.get_content_type() for part in letter.walk()]
 
 
 def test_the_form_asks_and_the_own_page_takes_it_back(app, visitor):
@@ -156,3 +166,66 @@ def test_whoever_takes_the_wish_back_is_not_told(app, clock, visitor, over):
     visitor.fill(own, "/change", follow_up=None)
     clock.advance(minutes=5)
     assert subjects(app) == []
+
+
+def test_a_recording_that_was_there_too_early_is_told_when_all_is_over(app, clock):
+    publish("")
+    builders.register_and_confirm(wants_follow_up=True)
+    builders.deliver()
+    publish(RECORDING)
+    clock.advance(days=30)
+    publish(f"{RECORDING}\nstarts = 2026-04-09T17:00:00\nends = 2026-04-09T18:30:00")
+    clock.advance(days=3)  # after the end it had at first
+    assert subjects(app) == ["Changed: Who owns the water?"]
+    clock.advance(days=7)
+    assert subjects(app) == [SUBJECT]
+
+
+@on_sqlite
+def test_who_asks_for_it_after_the_recording_was_published_is_told_too(app, clock, visitor):
+    publish('registration = "open"\n' + RECORDING)  # in its first publication
+    builders.register_and_confirm("never@example.org")
+    builders.register_and_confirm("later@example.org")
+    builders.register_and_confirm("early@example.org", wants_follow_up=True)
+    builders.deliver()
+    clock.advance(days=32)
+    assert subjects(app) == [SUBJECT]
+    visitor.fill(
+        f"/registrations/{builders.attendee('later@example.org').token}", "/change", follow_up="y"
+    )
+    builders.register_and_confirm("late@example.org", wants_follow_up=True)
+    clock.advance(minutes=1)
+    assert sorted(subjects(app))[:2] == [SUBJECT] * 2
+    clock.advance(days=1)
+    assert subjects(app) == []
+
+
+@on_sqlite
+def test_a_letter_that_was_dropped_is_owed_again_when_it_is_true_again(app, clock, over):
+    publish(RECORDING)
+    clock.advance(minutes=5)
+    rounds.look()
+    with writing() as session:
+        publishing.unpublish(session, "water", now=house.now())
+    assert subjects(app) == []
+    clock.advance(minutes=5)
+    assert subjects(app) == []
+    publish(RECORDING)
+    clock.advance(minutes=5)
+    assert subjects(app) == [SUBJECT]
+
+
+@on_sqlite
+def test_a_clock_that_goes_back_a_little_does_not_hurry_a_letter(app, clock, over):
+    publish(RECORDING)
+    clock.advance(seconds=-2)
+    assert subjects(app) == []
+
+
+@on_sqlite
+def test_a_clock_that_was_ahead_for_days_holds_no_letter_up(app, clock, over):
+    publish(RECORDING)
+    clock.advance(days=-30)
+    publish(f"{RECORDING}\nstarts = 2026-03-03T17:00:00\nends = 2026-03-03T18:30:00", quiet=True)
+    clock.advance(days=1)
+    assert subjects(app) == [SUBJECT]

@@ -1,12 +1,14 @@
 """The waiting list moves up: the first one, once, with a letter, whenever a seat is free."""
 
+from datetime import timedelta
+
 import pytest
 
 from registration import house
 from registration.cli import rounds
 from registration.database import reading, writing
 from registration.models import DiscussionStatus, Letter, RegistrationStatus
-from registration.services import attending, cancelling, publishing
+from registration.services import attending, cancelling, publishing, seating
 
 from .. import builders
 from ..builders import at_once, file
@@ -173,3 +175,23 @@ def test_nobody_is_told_of_a_seat_in_what_was_cancelled_meanwhile(app, clock, th
     subjects = [it["Subject"] for it in builders.kept_letters(app) if it["To"] == address("b")]
     assert subjects[-1] == "Cancelled: Who owns the water?"
     assert "You have a seat" not in " ".join(subjects)
+
+
+def test_a_hold_that_ended_is_not_revived_by_who_came_a_moment_before_its_end(app, clock):
+    publish("seats = 1")
+    builders.register(address=address("a"))
+    a_moment_before = clock.now + timedelta(hours=24, seconds=-1)
+    clock.advance(hours=24)
+    builders.register_and_confirm(address("b"))
+    assert statuses("b") == [CONFIRMED]
+    clock.now = a_moment_before  # who waited for the lock has the time at which they began
+    builders.confirm(address("a"))
+    assert statuses("a", "b") == [WAITING, CONFIRMED]
+
+
+@on_sqlite
+def test_who_waits_for_what_is_over_is_looked_for_no_more(app, clock, three):
+    clock.advance(days=32)
+    withdraw("a")
+    with reading() as session:
+        assert seating.promotable(session, clock.now) == []

@@ -256,14 +256,6 @@ def test_what_was_taken_off_stays_off_where_edits_are_kept(app, changes):
     assert every_row() == before
 
 
-def test_a_cancelled_discussion_stays_cancelled_when_its_file_changes(app):
-    publish(file())
-    with writing() as session:
-        publishing.find(session, "water").status = DiscussionStatus.CANCELLED
-    publish(file('title = "Whose water?"'))
-    assert water().status is DiscussionStatus.CANCELLED
-
-
 def test_who_comes_is_not_erased_before_a_discussion_that_was_moved(app, clock):
     builders.publish(file())
     builders.register_and_confirm()

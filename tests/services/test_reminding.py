@@ -9,7 +9,7 @@ from registration.cli import rounds, worker
 from registration.database import reading, writing
 from registration.mail import outbox
 from registration.models import LetterKind, LetterState
-from registration.services import cancelling, reminding
+from registration.services import cancelling, publishing, reminding
 
 from .. import builders
 from ..builders import at_once, file
@@ -180,3 +180,42 @@ def test_two_workers_remind_once(app, clock, water):
 
     at_once(app, [owe] * 4)
     assert reminders() == [LetterState.SENT]
+
+
+@on_sqlite
+def test_a_moment_that_has_passed_when_the_file_names_it_is_not_made_up_for(app, clock, water):
+    builders.publish(file('reminders = ["1h"]'))
+    assert at(clock, hours=20) == []
+    builders.publish(file('reminders = ["1d", "1h"]'))
+    clock.advance(minutes=2)
+    assert reminders() == []
+    assert at(clock, hours=1) == [LetterState.SENT]
+
+
+@on_sqlite
+def test_a_moment_that_passed_while_it_was_unpublished_is_not_made_up_for(app, clock, water):
+    with writing() as session:
+        publishing.unpublish(session, "water", now=house.now())
+    assert at(clock, hours=20) == []
+    builders.publish()
+    clock.advance(minutes=2)
+    assert reminders() == []
+    assert at(clock, hours=1) == [LetterState.SENT]
+
+
+@on_sqlite
+def test_after_a_standstill_of_the_mail_only_the_last_reminder_is_sent(app, clock, water):
+    clock.now = START - timedelta(days=1)
+    rounds.look()
+    assert at(clock, hours=1) == [LetterState.DROPPED, LetterState.SENT]
+
+
+@on_sqlite
+def test_nobody_is_reminded_of_what_was_taken_off_meanwhile(app, clock, water):
+    clock.now = START - timedelta(days=1)
+    with reading() as session:
+        (number,) = reminding.due(session, clock.now)
+    with writing() as session:
+        publishing.unpublish(session, "water", now=house.now())
+    with writing() as session:
+        assert reminding.owe(session, number, settings=house.settings(), now=clock.now) == 0

@@ -4,12 +4,13 @@ from datetime import timedelta
 
 import pytest
 
-from registration import house
+from registration import addresses, house
 from registration.database import reading, writing
 from registration.discussion_file import read
+from registration.links import sign_new_address
 from registration.mail import outbox
-from registration.models import DiscussionStatus, LetterKind, LetterState
-from registration.services import attending, cancelling, publishing
+from registration.models import DiscussionStatus, LetterKind, LetterState, address_index
+from registration.services import attending, cancelling, delivering, publishing
 from registration.services.cancelling import NotCancelled
 
 from .. import builders
@@ -41,6 +42,16 @@ def cancel(why: str = "A strike.") -> int:
 def restore() -> int:
     with writing() as session:
         return cancelling.restore(session, "water", settings=house.settings(), now=house.now())
+
+
+def unpublish() -> None:
+    with writing() as session:
+        publishing.unpublish(session, "water", now=house.now())
+
+
+def personal_calendar(visitor) -> str:
+    token = builders.attendee().calendar_token
+    return visitor.get(f"/registrations/calendar/{token}.ics").text.replace("\r\n ", "")
 
 
 def subjects(app) -> list[str]:
@@ -288,14 +299,102 @@ def test_two_amendments_at_once_are_told_as_the_last_one(app, clock, water):
 
 @on_sqlite
 def test_an_amendment_while_letters_are_queued_is_told_to_each_once(app, clock):
-    publish()
-    for number in range(20):
-        builders.register_and_confirm(f"a{number}@example.org")
-    assert publish(MOVED) == 20
+    at_once = "address_confirmation = false\n"
+    publish(at_once)
+    for number in range(100):
+        builders.register(address=f"a{number}@example.org")
+    assert publish(at_once + MOVED) == 100
     clock.advance(minutes=5)
     builders.deliver()
     letters = builders.kept_letters(app)
     told = [it for it in letters if "registered" in it["Subject"] or "Changed" in it["Subject"]]
-    assert len({it["To"] for it in told}) == len(told) == 20
+    assert len({it["To"] for it in told}) == len(told) == 100
     for letter in told:
         assert "Friday, 3 April 2026" in letter.get_body(("plain",)).get_content()
+
+
+def test_what_was_cancelled_stays_so_when_it_is_taken_off_the_public_pages(
+    app, clock, water, visitor
+):
+    cancel()
+    unpublish()
+    clock.advance(minutes=5)
+    assert subjects(app) == ["Cancelled: Who owns the water?"]
+    letter = builders.kept_letters(app)[-1]
+    assert "/discussions/water" not in letter.get_body(("plain",)).get_content()
+    assert "STATUS:CANCELLED" in personal_calendar(visitor)
+    own = visitor.get(f"/registrations/{builders.attendee().token}").text
+    assert "A strike." in own
+    with pytest.raises(NotCancelled, match="water is unpublished"):
+        restore()
+    assert publish() == 0
+    with reading() as session:
+        assert publishing.find(session, "water").status is DiscussionStatus.CANCELLED
+    assert "A strike." in visitor.get("/discussions/water").text
+    assert restore() == 1
+    clock.advance(minutes=5)
+    assert subjects(app) == ["Takes place after all: Who owns the water?"]
+
+
+@on_sqlite
+def test_nothing_links_a_page_that_is_gone(app, clock, water, visitor):
+    publish(MOVED)
+    unpublish()
+    clock.advance(minutes=5)
+    assert subjects(app) == ["Changed: Who owns the water?"]
+    for part in builders.kept_letters(app)[-1].walk():
+        if not part.is_multipart():
+            said = part.get_payload(decode=True).decode().replace("\r\n ", "")
+            assert "/discussions/water" not in said
+    assert "/discussions/water" not in personal_calendar(visitor)
+
+
+def test_a_change_that_is_taken_back_while_its_letter_is_being_sent_is_corrected(app, clock, water):
+    publish(MOVED)
+    clock.advance(minutes=5)
+    with writing() as session:
+        (letter,) = outbox.claim(session, 1, clock.now)
+    with reading() as session:
+        written = delivering.written(session, letter, **house.means(session))
+    assert publish() == 0
+    with writing() as session:
+        delivering.record(
+            session,
+            letter,
+            "250 OK",
+            tells=written.tells,
+            settings=house.settings(),
+            now=house.now(),
+        )
+    assert subjects(app) == []
+    clock.advance(minutes=5)
+    assert subjects(app) == ["Changed: Who owns the water?"]
+    text = builders.kept_letters(app)[-1].get_body(("plain",)).get_content()
+    assert text.index("Thursday, 2 April") < text.index("Until now") < text.index("Friday, 3 April")
+
+
+@on_sqlite
+def test_a_change_of_address_does_not_stand_for_a_cancellation(app, clock, water):
+    own = builders.attendee()
+    with writing() as session:
+        attending.change(
+            session, own.token, builders.entry("new@example.org"), **house.means(session)
+        )
+    cancel()
+    with writing() as session:
+        means = house.means(session)
+        uid, new = publishing.find(session, "water").uid, addresses.parse("new@example.org")
+        index = address_index(means["ring"], uid, new)
+        signed = sign_new_address(means["ring"].secret("links"), own.public_id, index)
+        attending.confirm_new_address(session, signed, **means)
+    clock.advance(minutes=5)
+    assert sorted(subjects(app))[0] == "Cancelled: Who owns the water?"
+
+
+@on_sqlite
+def test_a_clock_that_goes_back_a_little_does_not_hurry_a_letter(app, clock, water):
+    publish(MOVED)
+    clock.advance(seconds=-2)
+    assert subjects(app) == []
+    clock.advance(minutes=5, seconds=2)
+    assert subjects(app) == ["Changed: Who owns the water?"]

@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 import pytest
 
 from registration.database import writing
-from registration.models import DiscussionStatus
 from registration.services import attending, erasing, installing, publishing
 
 from .. import builders
@@ -21,12 +20,6 @@ def feed_of(visitor) -> list[str]:
     """Return the titles in the feed."""
     events = rfc5545.read(visitor.get("/discussions.ics").data).events
     return [item["SUMMARY"].text for item in events]
-
-
-def set_status(slug: str, status: DiscussionStatus) -> None:
-    with writing() as session:
-        publishing.find(session, slug).status = status
-        installing.content_has_changed(session)
 
 
 def at(clock, *moment: int) -> None:
@@ -164,7 +157,7 @@ def test_when_nothing_is_left_the_feed_is_still_a_calendar(app, visitor, clock):
 @on_sqlite
 def test_what_is_cancelled_stays_and_says_so(app, visitor):
     builders.publish()
-    set_status("water", DiscussionStatus.CANCELLED)
+    builders.cancel()
     event = rfc5545.read(visitor.get("/discussions.ics").data).event
     assert event["STATUS"].value == "CANCELLED"
     said = page_text(visitor)

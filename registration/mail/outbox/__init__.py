@@ -17,6 +17,7 @@ from .claiming import (
     first_left,
     has_due,
     is_owed,
+    owes,
 )
 from .marking import (
     mark_dropped,
@@ -55,6 +56,7 @@ __all__ = [
     "mark_failed",
     "mark_retry",
     "mark_sent",
+    "owes",
     "post",
     "post_all",
     "put_off",

@@ -12,6 +12,8 @@ from ...models import Letter, LetterKind, LetterState
 # Longer than a worker may take for a batch (delivery.DEADLINE), so that no letter has two hands.
 LEASE = timedelta(minutes=5)
 HOUR = timedelta(hours=1)
+# By how much clocks may disagree, or be set back, without a sign that one was wrong.
+SKEW = timedelta(minutes=1)
 # The name of PostgreSQL's lock for it; SQLite has one writer at a time anyway.
 CLAIMING = 1
 # What anybody can have sent to an address that is not theirs.
@@ -42,6 +44,20 @@ def is_owed(session: Session, letter: Letter) -> bool:
             Letter.state == LetterState.OWED,
             Letter.lease_until == letter.lease_until,
         )
+    )
+    return found is not None
+
+
+def owes(session: Session, registration_id: int | None, kind: LetterKind) -> bool:
+    """Whether a letter of a kind is owed to a registration."""
+    found = session.scalar(
+        select(Letter.id)
+        .where(
+            Letter.registration_id == registration_id,
+            Letter.kind == kind,
+            Letter.state == LetterState.OWED,
+        )
+        .limit(1)
     )
     return found is not None
 
@@ -140,7 +156,7 @@ def _is_due(now: datetime) -> ColumnElement[bool]:
         or_(Letter.lease_until.is_(None), not_(_is_in_hand(now))),
         or_(
             Letter.due_at <= now,
-            and_(Letter.attempts == 0, Letter.posted_at > now),
+            and_(Letter.attempts == 0, Letter.posted_at > now + SKEW),
             Letter.due_at > put_off,
         ),
     )

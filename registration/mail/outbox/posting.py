@@ -105,18 +105,19 @@ def drop(session: Session, registration_id: int, kind: LetterKind) -> None:
     )
 
 
-def drop_all(session: Session, discussion_id: int, kind: LetterKind) -> None:
-    """Owe no more letters of a kind to anybody registered for a discussion."""
+def drop_all(
+    session: Session, discussion_id: int, kind: LetterKind, *, but: str | None = None
+) -> None:
+    """Owe no more letters of a kind to anybody registered for a discussion, but of one occasion."""
     of_it = select(Registration.id).where(Registration.discussion_id == discussion_id)
-    session.execute(
-        update(Letter)
-        .where(
-            Letter.registration_id.in_(of_it),
-            Letter.kind == kind,
-            Letter.state == LetterState.OWED,
-        )
-        .values(state=LetterState.DROPPED, lease_until=None)
+    dropped = update(Letter).where(
+        Letter.registration_id.in_(of_it),
+        Letter.kind == kind,
+        Letter.state == LetterState.OWED,
     )
+    if but is not None:
+        dropped = dropped.where(~Letter.key.endswith(f"/{but}"))
+    session.execute(dropped.values(state=LetterState.DROPPED, lease_until=None))
 
 
 def held(session: Session) -> Sequence[int]:
