@@ -13,7 +13,7 @@ run: $(VENV)/run
 	exec $(BIN)/flask serve
 
 test: $(VENV)/test
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 check: $(VENV)/test
 	$(BIN)/ruff format --check .

@@ -7,6 +7,7 @@ FULL elsewhere. Writers begin with BEGIN IMMEDIATE, so that none of them fails h
 
 import importlib
 import logging
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -133,6 +134,7 @@ def _sqlite_engine(url: str | URL, journal: str | None) -> Engine:
     @event.listens_for(engine, "connect")
     def set_pragmas(connection: Any, _record: Any) -> None:
         connection.isolation_level = None
+        _set_journal(connection, journal or best, module.OperationalError)
         _set_pragmas(connection, journal or best)
 
     @event.listens_for(engine, "begin")
@@ -143,11 +145,24 @@ def _sqlite_engine(url: str | URL, journal: str | None) -> Engine:
     return engine
 
 
+def _set_journal(connection: Any, journal: str, busy: type[Exception]) -> None:
+    """Set the journal mode, which a database keeps: where two open a new one at once, SQLite does
+    not wait for the other."""
+    for _ in range(PATIENCE * 20):
+        if connection.execute("PRAGMA journal_mode").fetchone()[0] == journal:
+            return
+        with suppress(busy):
+            connection.execute(f"PRAGMA journal_mode = {journal}").fetchall()
+            return
+        time.sleep(0.05)
+
+
 def _set_pragmas(connection: Any, journal: str) -> None:
     """Set what durability and erasure need, and refuse the connection if SQLite does not obey."""
-    wanted = {"journal_mode": journal, "synchronous": 2, "foreign_keys": 1, "secure_delete": 1}
+    wanted = {"synchronous": 2, "foreign_keys": 1, "secure_delete": 1}
     for name, value in wanted.items():
         connection.execute(f"PRAGMA {name} = {value}").fetchall()
+    for name, value in {"journal_mode": journal, **wanted}.items():
         got = connection.execute(f"PRAGMA {name}").fetchone()[0]
         if got != value:
             raise DatabaseUnavailable(f"SQLite keeps {name} at {got} where {value} is needed.")

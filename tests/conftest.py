@@ -4,6 +4,7 @@ visitors, and a real mail server."""
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -26,6 +27,18 @@ from .visitor import Visitor
 POSTGRES = Path("/usr/lib/postgresql")
 # It outlives whatever a test kills: nothing of it has to reach the disk.
 QUICK = " -c fsync=off -c full_page_writes=off -c synchronous_commit=off"
+
+
+# Nothing that tests write has to outlive the machine, and here it costs them a third less time.
+MEMORY = Path("/dev/shm")
+ENOUGH = 2 << 30
+
+
+def pytest_configure() -> None:
+    """Let tests, and the processes they start, keep their files in memory, if there is enough."""
+    is_there = MEMORY.is_dir() and os.access(MEMORY, os.W_OK)
+    if is_there and "TMPDIR" not in os.environ and shutil.disk_usage(MEMORY).free > ENOUGH:
+        os.environ["TMPDIR"] = tempfile.tempdir = str(MEMORY)
 
 
 class Clock:

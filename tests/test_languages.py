@@ -107,6 +107,16 @@ def test_what_is_not_translated_is_said_in_english():
         assert languages.ngettext("Speaker", "Speakers", 2) == "Speakers"
 
 
+def test_a_day_is_named_where_it_is_not_the_one_named_before():
+    starts = datetime.fromisoformat("2026-04-02T21:00")
+    when = When.of(starts, starts + timedelta(minutes=90), "Asia/Almaty")
+    assert time_in_words(when, "Pacific/Auckland") == (
+        "Thursday, 2 April 2026, 21:00\N{EN DASH}22:30 UTC+5 (Asia/Almaty); "
+        "Friday, 3 April 2026, 05:00\N{EN DASH}06:30 UTC+13 (Pacific/Auckland); "
+        "Thursday, 2 April 2026, 16:00\N{EN DASH}17:30 UTC"
+    )
+
+
 def span(starts: str, ends: str, zone: str = "Asia/Almaty") -> str:
     """Return the words for a span of wall time, an en dash written as a hyphen."""
     when = When.of(datetime.fromisoformat(starts), datetime.fromisoformat(ends), zone)
@@ -148,14 +158,14 @@ def test_utc_names_its_day_where_it_is_another():
 def test_a_span_over_midnight_names_both_days():
     assert span("2024-03-05T22:00", "2024-03-06T06:00") == (
         "Tuesday, 5 March 2024, 22:00 - Wednesday, 6 March 2024, 06:00 UTC+5 (Asia/Almaty); "
-        "17:00 - Wednesday, 6 March 2024, 01:00 UTC"
+        "Tuesday, 5 March 2024, 17:00 - Wednesday, 6 March 2024, 01:00 UTC"
     )
 
 
 def test_a_span_in_which_clocks_change_names_both_offsets():
     assert span("2024-02-29T23:00", "2024-03-01T02:00") == (
         "Thursday, 29 February 2024, 23:00 UTC+6 - Friday, 1 March 2024, 02:00 UTC+5 "
-        "(Asia/Almaty); 17:00-21:00 UTC"
+        "(Asia/Almaty); Thursday, 29 February 2024, 17:00-21:00 UTC"
     )
     assert span("2026-03-29T00:30", "2026-03-29T03:30", "Europe/London") == (
         "Sunday, 29 March 2026, 00:30 UTC - 03:30 UTC+1 (Europe/London); 00:30-02:30 UTC"

@@ -108,7 +108,8 @@ def _personal(discussion: Discussion, links: Links) -> Event:
 
 def _joinable(discussion: Discussion, links: Links) -> Event:
     event, join_url = _personal(discussion, links), discussion.content.join_url
-    if not join_url or discussion.is_cancelled:
+    # Once there is a recording, there is nothing to join any more.
+    if not join_url or discussion.is_cancelled or discussion.content.recording_url:
         return event
     with speaking(discussion.content.language):
         event["LOCATION"] = Text(join_url)

@@ -17,19 +17,22 @@ def time_in_words(when: When, reader_zone: str | None = None) -> str:
     if when.all_day:
         return spoken_day(when.starts_local.date())
     starts, ends = when.starts_there, when.ends_there
-    said = [f"{_span(starts, ends, None)} ({when.zone})"]
+    spans = [(starts, ends, when.zone)]
     if reader_zone and reader_zone != when.zone and is_zone(reader_zone):
         here = zoneinfo.ZoneInfo(reader_zone)
-        span = _span(when.starts_at.astimezone(here), when.ends_at.astimezone(here), starts.date())
-        said.append(f"{span} ({reader_zone})")
+        spans.append((when.starts_at.astimezone(here), when.ends_at.astimezone(here), reader_zone))
     if starts.utcoffset() or ends.utcoffset():
-        said.append(_span(when.starts_at, when.ends_at, starts.date()))
+        spans.append((when.starts_at, when.ends_at, None))
+    said, day = [], None
+    for first, last, zone in spans:
+        said.append(_span(first, last, day) + (f" ({zone})" if zone else ""))
+        day = last.date()
     return "; ".join(said)
 
 
 def _span(starts: datetime, ends: datetime, day: date | None) -> str:
-    """Return start and end with their offset. A day is named where it is not the one before:
-    21:00 UTC may be the evening of the day before."""
+    """Return start and end with their offset. A day is named where it is not `day`, the one named
+    before: 21:00 UTC may be the evening of the day before."""
     first, last = _time(starts, day), _time(ends, starts.date())
     if starts.utcoffset() != ends.utcoffset():  # clocks are changed meanwhile
         first += f" {offset(starts)}"

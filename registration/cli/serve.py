@@ -14,6 +14,7 @@ from waitress.server import BaseWSGIServer, create_server
 
 from .. import faults, house
 from ..database import writing
+from ..services import feed_readers
 from ..settings import is_loopback
 from . import worker
 from .groups import RefusingCommand, run_as_service
@@ -84,12 +85,14 @@ def _count(app: Flask, stop: threading.Event) -> None:
 
 def _write_counts(app: Flask) -> None:
     with app.app_context():
-        if not house.readers():
+        counts = house.readers().take()
+        if not counts:
             return
         try:
             with writing() as session:
-                house.readers().write(session, house.now())
+                feed_readers.write(session, counts, house.now())
         except Exception as error:  # noqa: BLE001  # no fault may end the counting for good
+            house.readers().put_back(counts)
             log.warning("Who fetched the feed was not counted: %s", faults.place_of(error))
 
 

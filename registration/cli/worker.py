@@ -5,7 +5,7 @@ A crash loses nothing: a letter is owed until it is marked, and a lease ends by 
 
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 from flask import Flask, current_app
@@ -44,7 +44,7 @@ def run(
         try:
             with app.app_context():
                 make_round()
-                deliver_due(stop)
+                deliver_due(stop, between=make_round)
             wait = pause
         except (ServerUnavailable, MailStopped) as refusal:
             wait = min(max(wait * 2, first_wait), LONGEST_WAIT)
@@ -68,8 +68,11 @@ def make_round() -> None:
         log.error("The round failed: %s", faults.place_of(error))  # noqa: TRY400
 
 
-def deliver_due(stop: threading.Event | None = None) -> int:
-    """Deliver all that is due now and return how many letters were accepted.
+def deliver_due(
+    stop: threading.Event | None = None, *, between: Callable[[], None] | None = None
+) -> int:
+    """Deliver all that is due now, with a call of `between` after each batch, and return how many
+    letters were accepted.
 
     Raises `ServerUnavailable` or `MailStopped` when nothing can be sent at present, and
     `KeysRefused` when nothing can be written.
@@ -81,6 +84,8 @@ def deliver_due(stop: threading.Event | None = None) -> int:
         if not letters:
             break
         accepted += _deliver(letters, stop)
+        if between:
+            between()
     return accepted
 
 

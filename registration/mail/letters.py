@@ -42,6 +42,7 @@ class Case:
     now: datetime
     place: int  # on the waiting list, if the registration waits
     told: Essentials | None  # what its attendee was last told
+    stamp: datetime  # DTSTAMP: later than that of any entry sent before
 
     @property
     def links(self) -> Links:
@@ -51,6 +52,7 @@ class Case:
         self, folder: str, invitation: Invitation | None = None, **context: object
     ) -> EmailMessage:
         """Return the letter of the templates in `mail/<folder>`, to the attendee's address."""
+        context = {"was": self.told} | context
         recipient = str(context.pop("recipient", self.attendee.address))
         discreet = self.discussion.content.discreet
         envelope = Envelope(
@@ -95,7 +97,7 @@ def confirmation(case: Case) -> EmailMessage | None:
 def seat(case: Case) -> EmailMessage | None:
     """Tell somebody who has waited that they have a seat, and all that a confirmation tells."""
     is_confirmed = case.registration.status is RegistrationStatus.CONFIRMED
-    if not is_confirmed or case.discussion.is_cancelled:
+    if not is_confirmed or case.discussion.is_cancelled or case.discussion.is_over(case.now):
         return None
     return case.write("seat", _entry(case))
 
@@ -127,7 +129,9 @@ def waiting(case: Case) -> EmailMessage | None:
 def already_registered(case: Case) -> EmailMessage | None:
     """Tell an attendee that their address was typed again, and that nothing has changed."""
     registered = {RegistrationStatus.CONFIRMED, RegistrationStatus.WAITING}
-    return case.write("already_registered") if case.registration.status in registered else None
+    if case.registration.status not in registered:
+        return None
+    return case.write("already_registered", place=case.place)
 
 
 def link(case: Case) -> EmailMessage:
@@ -155,7 +159,7 @@ def withdrawal(case: Case) -> EmailMessage | None:
     invitation = None
     invited = case.registration.calendar_sequence > 0
     if invited and personal.can_invite(case.discussion, case.attendee.address):
-        content = personal.cancellation(case.discussion, case.guest, case.now, case.links)
+        content = personal.cancellation(case.discussion, case.guest, case.stamp, case.links)
         invitation = Invitation("CANCEL", content)
     return case.write("withdrawal", invitation)
 
@@ -179,14 +183,14 @@ def _entry(case: Case) -> Invitation | None:
     """Return the calendar entry of who has a seat, unless it is off or calendars ignore it."""
     if case.discussion.is_cancelled or not _can_have_entry(case):
         return None
-    content = personal.request(case.discussion, case.guest, case.now, case.links)
+    content = personal.request(case.discussion, case.guest, case.stamp, case.links)
     return Invitation("REQUEST", content)
 
 
 def _cancelled(case: Case) -> Invitation | None:
     if not _can_have_entry(case):
         return None
-    content = personal.cancelled(case.discussion, case.guest, case.now, case.links)
+    content = personal.cancelled(case.discussion, case.guest, case.stamp, case.links)
     return Invitation("CANCEL", content)
 
 
@@ -229,6 +233,7 @@ def compose(
     now: datetime,
     place: int,
     told: Essentials | None = None,
+    stamp: datetime | None = None,
 ) -> EmailMessage | None:
     """Return the letter as it is to be sent at `now`, in its registration's language."""
     case = Case(
@@ -241,6 +246,7 @@ def compose(
         now,
         place,
         told,
+        stamp or now,
     )
     with speaking(registration.language):
         return _LETTERS[letter.kind](case)

@@ -75,7 +75,9 @@ class Discussion(Model):
     `version` and `changed_at` on every change. `starts_at` and `ends_at` are the announced
     instants, kept so that a moved time zone is noticed; `time_set_at` says when they, or what
     reminds of them, were set. `cancelled_why` is there while it is cancelled. `follow_up_at` is
-    when to tell what came of it, once it is over; None where nobody is told.
+    when to tell what came of it, once it is over; None where nobody is told. `loud_version` is
+    the last that was not published quietly. `first_calendar_sequence` is where whoever registers
+    begins to count: beyond what anybody was sent who has been erased since.
     """
 
     __tablename__ = "discussions"
@@ -86,6 +88,8 @@ class Discussion(Model):
     uid: Mapped[str] = mapped_column(unique=True)
     sequence: Mapped[int] = mapped_column(default=0)
     version: Mapped[int] = mapped_column(default=1)
+    loud_version: Mapped[int] = mapped_column(default=1)
+    first_calendar_sequence: Mapped[int] = mapped_column(default=0)
     status: Mapped[DiscussionStatus] = mapped_column(by_value(DiscussionStatus))
     published_at: Mapped[datetime] = mapped_column(UtcDateTime)
     changed_at: Mapped[datetime] = mapped_column(UtcDateTime)
@@ -157,6 +161,10 @@ class Discussion(Model):
     def can_be_joined(self, tense: Tense) -> bool:
         """Whether the link to join is of any use."""
         return not self.is_cancelled and tense is not Tense.PAST
+
+    def is_over(self, now: datetime) -> bool:
+        """Whether it has taken place, and takes no registrations for what follows from it."""
+        return self.ends_at <= now and not self.takes_registrations(now)
 
     def has_follow_up(self, now: datetime) -> bool:
         """Whether it has taken place, and there is something to tell of it."""

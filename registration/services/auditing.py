@@ -59,6 +59,7 @@ def mend(session: Session, *, settings: Settings, now: datetime) -> list[Finding
         discussion.when = finding.now_is
         discussion.sequence += 1
         publishing.has_changed(session, discussion, now)
+        discussion.time_set_at = now
         moving.has_moved(session, discussion, settings=settings, now=now, quiet=False)
         owed = telling.owe(session, discussion, settings=settings, now=now)
         done.append(Finding(finding.slug, finding.was, finding.now_is, owed))

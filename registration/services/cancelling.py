@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 from ..models import DiscussionStatus
 from ..refusals import Refusal
 from ..settings import Settings
-from . import moving, publishing, telling
+from . import moving, publishing, seating, telling
 
 
 class NotCancelled(Refusal):
@@ -43,11 +43,15 @@ def restore(session: Session, slug: str, *, settings: Settings, now: datetime) -
         raise NotCancelled(f"{slug} is not cancelled.")
     if not discussion.is_public:
         raise NotCancelled(f"{slug} is unpublished: publish it, so that it can take place.")
+    if discussion.ends_at <= now:
+        raise NotCancelled(f"{slug} would be over: give it a time to come first.")
     discussion.status, discussion.cancelled_why = DiscussionStatus.PUBLISHED, None
     discussion.sequence += 1
-    # The letter that says so is a reminder too: a moment that has passed is not made up for.
-    discussion.time_set_at = now
     # What was moved while it was off was told to nobody; now it is.
     moving.move_erasure(session, discussion, settings, is_told=True)
     publishing.has_changed(session, discussion, now)
-    return telling.owe(session, discussion, settings=settings, now=now)
+    changes = telling.owe(session, discussion, settings=settings, now=now)
+    if changes:
+        # The letter that says so is a reminder too: a moment that has passed is not made up for.
+        discussion.time_set_at = now
+    return changes + seating.tell_again(session, discussion, settings=settings, now=now)

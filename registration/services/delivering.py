@@ -1,7 +1,7 @@
 """Prepares claimed letters: what each says now, or why it cannot be written."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from email.message import EmailMessage
 
 from sqlalchemy.orm import Session
@@ -35,8 +35,9 @@ def written(
         return None
     discussion = session.get_one(Discussion, registration.discussion_id)
     place = seating.waiting_before(session, registration) + 1
-    is_change = letter.kind is LetterKind.CHANGE
-    told = telling.last_told(session, registration) if is_change else None
+    last = outbox.last_sent_at(session, registration.id)
+    is_telling = letter.kind in letters.TELLING
+    told = telling.last_told(session, registration) if is_telling else None
     message = letters.compose(
         letter,
         registration,
@@ -46,12 +47,12 @@ def written(
         now=now,
         place=place,
         told=told,
+        stamp=max(now, last + timedelta(seconds=1)) if last else now,
     )
     if message is None:
         return None
-    is_telling = letter.kind in letters.TELLING and not _is_left_to_a_change(
-        session, letter, discussion
-    )
+    if _is_left_to_a_change(session, letter, discussion):
+        is_telling = False
     tells = discussion.version if is_telling else None
     return Written(message, (registration.attendee(ring).name,), tells)
 
@@ -87,6 +88,6 @@ def record(
     if not outbox.mark_sent(session, letter, answer, now):
         return False
     telling.has_told(session, registration.id, tells)
-    if discussion.version > tells:
+    if discussion.loud_version > tells:
         telling.owe(session, discussion, settings=settings, now=now, only=registration.id)
     return True

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, delete, insert, select, update
 from sqlalchemy.orm import Session
 
 from ..mail import maildir
-from ..models import Erasure, Export, Letter, Registration
+from ..models import Discussion, Erasure, Export, Letter, Registration, RegistrationStatus
 from . import publishing, seating
 
 # How many registrations one transaction erases: nobody who registers waits long for it.
@@ -39,9 +39,10 @@ def erase(
     day ends, how many letters its address may still get (`throttling`). Where somebody else has
     just erased it, nothing is left to do. Exports that may hold it are stale from now on.
     """
-    with seating.changing(session, registration.discussion_id, now):
+    with seating.changing(session, registration.discussion_id, now) as discussion:
         if not seating.is_still_there(session, registration):
             return Receipt()
+        _outrank(discussion, registration)
         count = _discard_letters(session, registration, letters)
         session.execute(insert(Erasure).values(public_id=registration.public_id, at=now))
         session.execute(
@@ -82,6 +83,16 @@ def _erase_some(
     ).all()
     receipts = (erase(session, item, letters=letters, now=now) for item in found)
     return sum(receipts, Receipt())
+
+
+def _outrank(discussion: Discussion, registration: Registration) -> None:
+    """Let whoever registers again begin beyond what this one was sent, or took as a file: what
+    calendars have of it outlives the erasure (RFC 5546 2.1.4)."""
+    sent = registration.calendar_sequence
+    sent += registration.status is RegistrationStatus.CONFIRMED
+    if sent:
+        first = max(discussion.first_calendar_sequence, sent + 1)
+        discussion.first_calendar_sequence = first
 
 
 def _discard_letters(session: Session, registration: Registration, folder: Path | None) -> int:

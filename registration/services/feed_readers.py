@@ -19,7 +19,7 @@ KEPT = timedelta(days=31)
 # What a program calls itself (User-Agent), the first that fits; far more is never looked at.
 _LONGEST = 500
 _FAMILIES = (
-    ("google", "Google Calendar"),
+    ("google-calendar", "Google Calendar"),
     ("thunderbird", "Thunderbird"),
     ("nextcloud", "Nextcloud"),
     ("icsx5", "ICSx5"),
@@ -27,6 +27,7 @@ _FAMILIES = (
     ("dataaccessd", "Apple Calendar"),
     ("calendaragent", "Apple Calendar"),
     ("ical/", "Apple Calendar"),
+    ("applewebkit", "a browser"),
     ("apple", "Apple Calendar"),
     ("outlook", "Outlook"),
     ("microsoft", "Outlook"),
@@ -50,6 +51,10 @@ class Count:
     not_modified: int = 0
 
 
+# By day (UTC) and family.
+Counts = dict[tuple[datetime, str], Count]
+
+
 @dataclass(frozen=True, slots=True)
 class Reader:
     """A family as an operator sees it. `is_current` is true if it has the feed as it is now."""
@@ -67,7 +72,7 @@ class Tally:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._counts: dict[tuple[datetime, str], Count] = {}
+        self._counts: Counts = {}
 
     def add(
         self, user_agent: str, *, took: datetime | None, not_modified: bool, now: datetime
@@ -80,16 +85,29 @@ class Tally:
             count.fetches += 1
             count.not_modified += not_modified
 
-    def write(self, session: Session, now: datetime) -> None:
-        """Add the counts to those of the day, and forget old days; `session` has only this."""
+    def take(self) -> Counts:
+        """Return what was counted, to be written, and begin anew."""
         with self._lock:
             counts, self._counts = self._counts, {}
-        for (day, family), count in sorted(counts.items()):
-            _add(session, day, family, count)
-        session.execute(delete(FeedReading).where(FeedReading.day < (now - KEPT).date()))
+        return counts
+
+    def put_back(self, counts: Counts) -> None:
+        """Count again what could not be written."""
+        with self._lock:
+            for place, count in counts.items():
+                later = self._counts.setdefault(place, Count(count.last_at, count.took))
+                later.fetches += count.fetches
+                later.not_modified += count.not_modified
 
     def __bool__(self) -> bool:
         return bool(self._counts)
+
+
+def write(session: Session, counts: Counts, now: datetime) -> None:
+    """Add counts to those of their days, and forget old days."""
+    for (day, family), count in sorted(counts.items()):
+        _add(session, day, family, count)
+    session.execute(delete(FeedReading).where(FeedReading.day < (now - KEPT).date()))
 
 
 def family_of(user_agent: str) -> str:

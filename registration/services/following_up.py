@@ -31,6 +31,8 @@ def plan(session: Session, discussion: Discussion, before: Content | None, now: 
     if {content.recording_url, content.afterword} <= known:
         return 0
     discussion.follow_up_at = now + GRACE
+    if discussion.status is not DiscussionStatus.PUBLISHED:
+        return 0
     to_tell = select(func.count()).where(Registration.discussion_id == discussion.id, _to_tell())
     return session.scalars(to_tell).one()
 

@@ -18,11 +18,11 @@ class MustBeTold(Refusal):
 def has_moved(
     session: Session, discussion: Discussion, *, settings: Settings, now: datetime, quiet: bool
 ) -> None:
-    """Plan reminders anew, and erase who comes so long after the discussion as they were told.
+    """Owe no more reminders of the time that was, and erase who comes so long after the discussion
+    as they were told.
 
     Raises `MustBeTold` if that is later than promised, and nobody is to be told.
     """
-    discussion.time_set_at = now
     outbox.drop_all(session, discussion.id, LetterKind.REMINDER)
     if quiet and _is_anybody_held_longer(session, discussion, settings):
         raise MustBeTold(

@@ -141,24 +141,36 @@ def _amend(
     """Write what is announced now, do what follows, and return how many letters that owes."""
     if not quiet:
         _refuse_past(discussion, announcement, now)
-    before = discussion.content
+    before, seats = discussion.content, discussion.seats
     moved = discussion.when != announcement.when
     returned = discussion.status is DiscussionStatus.UNPUBLISHED
     discussion.announcement = announcement
     if returned:
         off, on = DiscussionStatus.CANCELLED, DiscussionStatus.PUBLISHED
         discussion.status = off if discussion.is_cancelled else on
-    if returned or discussion.content.reminders != before.reminders:
-        discussion.time_set_at = now
     discussion.sequence += moved or returned
-    has_changed(session, discussion, now)
+    has_changed(session, discussion, now, quiet=quiet)
     if moved:
         moving.has_moved(session, discussion, settings=settings, now=now, quiet=quiet)
-    seating.promote(session, discussion, settings=settings, now=now)
+    changes = 0 if quiet else telling.owe(session, discussion, settings=settings, now=now)
+    reminds_anew = returned or discussion.content.reminders != before.reminders
+    if reminds_anew or (moved and (quiet or changes)):
+        discussion.time_set_at = now
+    promoted = 0
+    if discussion.seats != seats:
+        promoted = seating.promote(session, discussion, settings=settings, now=now)
     if quiet:
+        _refuse_promoted(discussion, promoted)
         return 0
-    changes = telling.owe(session, discussion, settings=settings, now=now)
-    return changes + following_up.plan(session, discussion, before, now)
+    return changes + promoted + following_up.plan(session, discussion, before, now)
+
+
+def _refuse_promoted(discussion: Discussion, promoted: int) -> None:
+    if promoted:
+        raise moving.MustBeTold(
+            f"{discussion.slug}: {promoted} people who wait would get seats, and must be told so: "
+            "publish it without --quiet."
+        )
 
 
 def _refuse_other_identity(discussion: Discussion, announcement: Announcement) -> None:
@@ -183,7 +195,7 @@ def unpublish(session: Session, slug: str, *, now: datetime) -> None:
     if discussion.status is not DiscussionStatus.UNPUBLISHED:
         discussion.status = DiscussionStatus.UNPUBLISHED
         discussion.sequence += 1
-        has_changed(session, discussion, now)
+        has_changed(session, discussion, now, quiet=True)
 
 
 def _is_named(slug: str) -> ColumnElement[bool]:
@@ -211,9 +223,13 @@ def find(session: Session, slug: str, *, lock: bool = False) -> Discussion:
     return discussion
 
 
-def has_changed(session: Session, discussion: Discussion, now: datetime) -> None:
-    """Count a change of what is public of a discussion, and keep what it was as a revision."""
+def has_changed(
+    session: Session, discussion: Discussion, now: datetime, *, quiet: bool = False
+) -> None:
+    """Count a change of what is public of a discussion, and keep what it is as a revision."""
     discussion.version += 1
+    if not quiet:
+        discussion.loud_version = discussion.version
     # Clients compare whole seconds (DTSTAMP, Last-Modified): two changes must differ in them.
     discussion.changed_at = max(now, discussion.changed_at + timedelta(seconds=1))
     session.flush()

@@ -208,7 +208,8 @@ def _keep(
         session.execute(update(Registration).where(Registration.id == known.id).values(**values))
         return known.id
     values |= {"discussion_id": discussion.id, "address_index": index}
-    values |= {"calendar_sequence": 0, "told_revision": discussion.version}
+    values |= {"calendar_sequence": discussion.first_calendar_sequence}
+    values |= {"told_revision": discussion.version}
     added = insert(rows(Registration)).values(**values).returning(rows(Registration).c.id)
     return int(session.execute(added).scalar_one())
 

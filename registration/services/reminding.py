@@ -7,7 +7,7 @@ the reminder. Nor is one that passed before somebody had a seat.
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import Select, String, cast, exists, literal, select
+from sqlalchemy import Select, String, cast, exists, literal, or_, select
 from sqlalchemy.orm import Session
 
 from ..mail import outbox
@@ -26,7 +26,7 @@ def due(session: Session, now: datetime) -> Sequence[int]:
         discussion.id
         for discussion in coming
         if (span := _due_span(discussion, now))
-        and session.scalar(_to_remind(discussion, span).limit(1)) is not None
+        and session.scalar(_to_remind(discussion, span, now).limit(1)) is not None
     ]
 
 
@@ -39,7 +39,7 @@ def owe(session: Session, discussion_id: int, *, settings: Settings, now: dateti
     # Where letters have waited long, this one takes the place of the one before.
     occasion = _occasion(discussion, span)
     outbox.drop_all(session, discussion.id, LetterKind.REMINDER, but=occasion)
-    ids = session.scalars(_to_remind(discussion, span)).all()
+    ids = session.scalars(_to_remind(discussion, span, now)).all()
     outbox.post_all(
         session,
         ids,
@@ -58,22 +58,26 @@ def _due_span(discussion: Discussion, now: datetime) -> timedelta | None:
     passed = [
         span
         for span in discussion.content.reminder_spans
-        if discussion.time_set_at < discussion.starts_at - span <= now < discussion.starts_at
+        if discussion.starts_at - span <= now < discussion.starts_at
+        # A clock that was ahead, and has been set right, leaves a time that tells nothing.
+        and not discussion.starts_at - span <= discussion.time_set_at <= now
         and not (discussion.all_day and span < timedelta(days=1))
     ]
     return min(passed, default=None)
 
 
-def _to_remind(discussion: Discussion, span: timedelta) -> Select[int]:
+def _to_remind(discussion: Discussion, span: timedelta, now: datetime) -> Select[int]:
     """Return the ids of those to remind: who had a seat at that moment, and has no such letter."""
     moment = discussion.starts_at - span
+    seated_at, confirmed_at = Registration.seated_at, Registration.confirmed_at
     prefix, end = f"{LetterKind.REMINDER}/", f"/{_occasion(discussion, span)}"
     key = literal(prefix) + cast(Registration.id, String) + literal(end)
     return select(Registration.id).where(
         Registration.discussion_id == discussion.id,
         Registration.withdrawn_at.is_(None),
-        Registration.confirmed_at < moment,
-        Registration.seated_at < moment,
+        # A clock that was ahead, and has been set right, leaves times to come.
+        or_(confirmed_at < moment, confirmed_at > now),
+        or_(seated_at < moment, seated_at > now),
         ~exists().where(Letter.key == key),
     )
 

@@ -6,10 +6,17 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, and_, exists, func, or_, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from ..mail import outbox
-from ..models import Discussion, DiscussionStatus, LetterKind, Registration
+from ..models import (
+    Discussion,
+    DiscussionStatus,
+    Letter,
+    LetterKind,
+    LetterState,
+    Registration,
+)
 from ..settings import Settings
 from .installing import content_has_changed
 
@@ -69,6 +76,43 @@ def promote(session: Session, discussion: Discussion, *, settings: Settings, now
             .where(Registration.id.in_(ids[start : start + 500]))
             .values(seated_at=now, queue_position=None)
         )
+    return _owe_seats(session, discussion, ids, settings, now)
+
+
+def tell_again(
+    session: Session, discussion: Discussion, *, settings: Settings, now: datetime
+) -> int:
+    """Owe the letters of seats that were dropped while the discussion was off, to those who have
+    got none since; return to how many."""
+    later = aliased(Letter)
+    told = exists().where(
+        later.registration_id == Letter.registration_id,
+        later.kind.in_([LetterKind.SEAT, LetterKind.CONFIRMATION]),
+        later.state != LetterState.DROPPED,
+        later.id > Letter.id,
+    )
+    dropped = (
+        select(Registration.id)
+        .join(Letter, Letter.registration_id == Registration.id)
+        .where(
+            Registration.discussion_id == discussion.id,
+            Registration.seated_at.is_not(None),
+            Letter.kind == LetterKind.SEAT,
+            Letter.state == LetterState.DROPPED,
+            ~told,
+        )
+        .distinct()
+    )
+    return _owe_seats(session, discussion, session.scalars(dropped).all(), settings, now)
+
+
+def _owe_seats(
+    session: Session,
+    discussion: Discussion,
+    ids: Sequence[int],
+    settings: Settings,
+    now: datetime,
+) -> int:
     outbox.post_all(
         session,
         ids,
@@ -81,8 +125,7 @@ def promote(session: Session, discussion: Discussion, *, settings: Settings, now
 
 
 def _gives_seats(discussion: Discussion, now: datetime) -> bool:
-    is_over = discussion.ends_at <= now and not discussion.takes_registrations(now)
-    return discussion.status is DiscussionStatus.PUBLISHED and not is_over
+    return discussion.status is DiscussionStatus.PUBLISHED and not discussion.is_over(now)
 
 
 def _end_holds(session: Session, discussion: Discussion, now: datetime) -> None:

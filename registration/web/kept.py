@@ -32,8 +32,14 @@ class Made:
 @dataclass(frozen=True, slots=True)
 class _Kept:
     made: Made
+    made_at: datetime
     version: int
     etag: str
+
+    def is_right(self, version: int, now: datetime) -> bool:
+        """Whether nothing has changed since; a clock that was ahead tells nothing."""
+        is_over = self.made.until is not None and now >= self.made.until
+        return self.version == version and self.made_at <= now and not is_over
 
 
 def kept(make: Callable[[Session, datetime], Made]) -> Response:
@@ -44,15 +50,11 @@ def kept(make: Callable[[Session, datetime], Made]) -> Response:
     with reading() as session:
         version = content_version(session)
         found = shelf.get(place)
-        if found is None or found.version != version or _is_over(found.made, now):
+        if found is None or not found.is_right(version, now):
             made = make(session, now)
-            found = _Kept(made, version, hashlib.sha256(made.body).hexdigest()[:32])
+            found = _Kept(made, now, version, hashlib.sha256(made.body).hexdigest()[:32])
             shelf[place] = found
     return _respond(found, now)
-
-
-def _is_over(made: Made, now: datetime) -> bool:
-    return made.until is not None and now >= made.until
 
 
 def _respond(found: _Kept, now: datetime) -> Response:

@@ -12,6 +12,7 @@ from ..database import reading, writing
 from ..models import Attendee, Discussion, Registration, RegistrationStatus
 from ..refusals import Refusal
 from ..services import attending, disclosing, registering, seating
+from ..services.attending import NoSuchRegistration
 from . import forms
 from .forms import EntryForm
 from .limits import NOT_NOW, Later, later, taking
@@ -141,8 +142,10 @@ def calendar(token: str) -> Response:
     """The attendee's calendar, with the join link. Its token reads this and nothing else."""
     with reading() as session:
         registration, discussion = attending.by_calendar_token(session, token)
-    if registration.status is not RegistrationStatus.CONFIRMED:
+    if registration.status is RegistrationStatus.WITHDRAWN:
         raise RegistrationEnded("This calendar has ended.")
+    if registration.status is not RegistrationStatus.CONFIRMED:
+        raise NoSuchRegistration("There is no calendar yet.")
     sequence = personal.sequence(discussion, registration)
     body = personal.calendar(discussion, sequence, house.links())
     headers = {"Cache-Control": "private, no-cache"}

@@ -223,7 +223,7 @@ def test_who_only_waits_gets_no_join_link_from_the_cancellation_file(app, visito
     answer = visitor.get(f"/registrations/{waiting.token}/cancellation.ics")
     assert answer.status_code == 200
     assert "meet.example" not in "".join(rfc5545.unfolded(answer.data))
-    assert visitor.get(f"/registrations/calendar/{waiting.calendar_token}.ics").status_code == 410
+    assert visitor.get(f"/registrations/calendar/{waiting.calendar_token}.ics").status_code == 404
 
 
 @on_sqlite

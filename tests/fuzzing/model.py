@@ -30,7 +30,9 @@ class Person:
     letters: list[tuple[str, str]] = field(default_factory=list)
 
     def owe(self, kind: str) -> None:
-        self.letters.append((kind, "owed"))
+        # One that waits is enough: it is written when it is sent.
+        if (kind, "owed") not in self.letters:
+            self.letters.append((kind, "owed"))
 
     def mark(self, old: str, new: str, kind: str = "") -> None:
         """Give every letter (of a kind) in one state another."""

@@ -77,9 +77,12 @@ class Life:
         assert feed["DTSTART"].value == _as_value(starts, all_day=is_now.all_day)
         assert "meet.example.org" not in page + self.visitor.get("/discussions.ics").text
         for address in seated:
-            self._agrees(address, feed, is_off=is_off)
+            can_be_joined = not is_off and not is_now.content.recording_url
+            self._agrees(address, feed, is_off=is_off, can_be_joined=can_be_joined)
 
-    def _agrees(self, address: str, feed: rfc5545.Component, *, is_off: bool) -> None:
+    def _agrees(
+        self, address: str, feed: rfc5545.Component, *, is_off: bool, can_be_joined: bool
+    ) -> None:
         token = builders.attendee(address).calendar_token
         own = self._event(f"/registrations/calendar/{token}.ics")
         sent = rfc5545.read(self.invitations()[address][-1])
@@ -87,7 +90,8 @@ class Life:
             assert own[name].value == sent.event[name].value == feed[name].value
         assert own["SEQUENCE"].value == sent.event["SEQUENCE"].value
         assert sent["METHOD"].text == ("CANCEL" if is_off else "REQUEST")
-        if not is_off:
+        assert ("LOCATION" in own.names) == can_be_joined
+        if can_be_joined:
             assert own["LOCATION"].text == sent.event["LOCATION"].text
 
     def _event(self, path: str) -> rfc5545.Component:

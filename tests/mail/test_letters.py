@@ -255,3 +255,10 @@ def test_markdown_of_the_file_brings_no_markup_of_its_own(write):
     tree = html5lib.parse(html, namespaceHTMLElements=False)
     assert not [e for e in tree.iter() if e.tag in {"img", "script"}]
     assert not [e for e in tree.iter("a") if e.get("href").startswith("javascript")]
+
+
+def test_who_waits_is_told_so_when_the_address_is_typed_again(write):
+    message = write(LetterKind.ALREADY_REGISTERED, status=WAITING)
+    assert message["Subject"] == "You are waiting already: Who owns the water?"
+    for body in bodies(message):
+        assert "for which it waits already, as number 3." in " ".join(body.split())

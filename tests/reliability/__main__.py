@@ -24,6 +24,7 @@ PARTS = (
     "histories",
     "seats",
     "storms",
+    "queued",
     "erased",
     "roles",
     "timing",

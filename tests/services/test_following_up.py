@@ -229,3 +229,13 @@ def test_a_clock_that_was_ahead_for_days_holds_no_letter_up(app, clock, over):
     publish(f"{RECORDING}\nstarts = 2026-03-03T17:00:00\nends = 2026-03-03T18:30:00", quiet=True)
     clock.advance(days=1)
     assert subjects(app) == [SUBJECT]
+
+
+@on_sqlite
+def test_no_letter_is_promised_for_what_was_cancelled(app, clock):
+    publish("")
+    builders.register_and_confirm(wants_follow_up=True)
+    builders.deliver()
+    builders.cancel()
+    clock.advance(days=32)
+    assert publish(RECORDING) == 0

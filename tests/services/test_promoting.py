@@ -7,8 +7,10 @@ import pytest
 from registration import house
 from registration.cli import rounds
 from registration.database import reading, writing
+from registration.discussion_file import read
 from registration.models import DiscussionStatus, Letter, RegistrationStatus
 from registration.services import attending, cancelling, publishing, seating
+from registration.services.moving import MustBeTold
 
 from .. import builders
 from ..builders import at_once, file
@@ -195,3 +197,63 @@ def test_who_waits_for_what_is_over_is_looked_for_no_more(app, clock, three):
     withdraw("a")
     with reading() as session:
         assert seating.promotable(session, clock.now) == []
+
+
+@pytest.mark.parametrize("minutes", [3, 10])
+def test_who_got_a_seat_before_a_cancellation_is_told_when_that_is_taken_back(
+    app, clock, three, minutes
+):
+    publish('seats = 1\njoin_url = "https://meet.example.org/a"')
+    withdraw("a")
+    builders.cancel()
+    builders.deliver()
+    clock.advance(minutes=minutes)
+    builders.deliver()
+    with writing() as session:
+        cancelling.restore(session, "water", settings=house.settings(), now=house.now())
+    for _ in range(2):
+        clock.advance(minutes=5)
+        builders.deliver()
+    letters = [it for it in builders.kept_letters(app) if it["To"] == address("b")]
+    assert letters[-1]["Subject"] == "You have a seat: Who owns the water?"
+    text = letters[-1].get_body(("plain",)).get_content()
+    assert "meet.example.org" in text
+    assert ("takes place after all" in text) == (minutes > 5)
+    assert statuses("b") == [CONFIRMED]
+
+
+@on_sqlite
+def test_who_was_told_of_a_seat_is_not_told_again(app, clock, three):
+    withdraw("a")
+    builders.deliver()
+    builders.cancel()
+    with writing() as session:
+        cancelling.restore(session, "water", settings=house.settings(), now=house.now())
+    assert builders.letter_kinds().count("seat") == 1
+
+
+@on_sqlite
+def test_nobody_is_told_of_a_seat_in_what_is_over(app, clock, three):
+    withdraw("a")
+    clock.advance(days=32)
+    before = len(builders.kept_letters(app))
+    builders.deliver()
+    subjects = [str(it["Subject"]) for it in builders.kept_letters(app)[before:]]
+    assert subjects == ["You have withdrawn: Who owns the water?"]
+
+
+def test_more_seats_are_not_given_quietly_and_count_as_letters(app, three):
+    def change(*, quiet: bool) -> int:
+        with writing() as session:
+            return publishing.publish(
+                session,
+                read(file("seats = 3")),
+                settings=house.settings(),
+                now=house.now(),
+                quiet=quiet,
+            ).letters
+
+    with pytest.raises(MustBeTold, match="2 people who wait would get seats"):
+        change(quiet=True)
+    assert statuses("a", "b", "c") == [CONFIRMED, WAITING, WAITING]
+    assert change(quiet=False) == 2

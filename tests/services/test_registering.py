@@ -175,6 +175,7 @@ def test_one_address_gets_three_letters_a_day_for_each_discussion(app, clock):
     builders.publish_first()
     for _ in range(6):
         builders.register()
+        builders.deliver()
         clock.advance(hours=1)
     assert builders.letter_kinds() == ["address_confirmation"] * 3
     builders.register("bloody-january")

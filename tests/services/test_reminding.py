@@ -219,3 +219,34 @@ def test_nobody_is_reminded_of_what_was_taken_off_meanwhile(app, clock, water):
         publishing.unpublish(session, "water", now=house.now())
     with writing() as session:
         assert reminding.owe(session, number, settings=house.settings(), now=clock.now) == 0
+
+
+@on_sqlite
+def test_what_was_taken_back_before_anybody_was_told_swallows_no_reminder(app, clock, water):
+    clock.now = START - timedelta(days=1, minutes=2)
+    builders.cancel()
+    clock.now = START - timedelta(days=1) + timedelta(minutes=1)
+    with writing() as session:
+        cancelling.restore(session, "water", settings=house.settings(), now=house.now())
+    assert reminders() == [LetterState.SENT]
+
+
+@on_sqlite
+def test_a_move_that_was_taken_back_before_anybody_was_told_swallows_no_reminder(app, clock, water):
+    clock.now = START - timedelta(days=1, minutes=2)
+    builders.publish(file("starts = 2026-04-09T17:00:00\nends = 2026-04-09T18:30:00"))
+    clock.now = START - timedelta(days=1) + timedelta(minutes=1)
+    builders.publish()
+    assert reminders() == [LetterState.SENT]
+
+
+@on_sqlite
+@pytest.mark.parametrize("ahead", ["published", "confirmed"])
+def test_a_clock_that_was_ahead_keeps_no_reminder_back(app, clock, ahead):
+    right = clock.now
+    for act in (builders.publish, builders.register_and_confirm):
+        is_published = act is builders.publish
+        clock.now = right + timedelta(days=20 * (is_published == (ahead == "published")))
+        act()
+    assert at(clock, days=1) == [LetterState.SENT]
+    assert at(clock, hours=1) == [LetterState.SENT] * 2

@@ -1,6 +1,7 @@
 """Changes are told: to whom, once, and together; and what was cancelled or taken back."""
 
 from datetime import timedelta
+from itertools import pairwise
 
 import pytest
 
@@ -15,6 +16,7 @@ from registration.services.cancelling import NotCancelled
 
 from .. import builders
 from ..builders import file
+from ..calendars import rfc5545
 from ..machine import on_sqlite
 
 MOVED = "starts = 2026-04-03T18:00:00\nends = 2026-04-03T19:30:00"
@@ -42,6 +44,49 @@ def cancel(why: str = "A strike.") -> int:
 def restore() -> int:
     with writing() as session:
         return cancelling.restore(session, "water", settings=house.settings(), now=house.now())
+
+
+def act(doing, address: str = "aigerim@example.org") -> None:
+    """Do what an attendee does on their own page."""
+    with writing() as session:
+        mine, _discussion = attending.by_token(session, builders.attendee(address).token)
+        doing(session, mine, **house.means(session))
+
+
+def take_address(new: str) -> None:
+    """Let the attendee take a new address, and confirm it."""
+    own = builders.attendee()
+    with writing() as session:
+        attending.change(session, own.token, builders.entry(new), **house.means(session))
+    with writing() as session:
+        means = house.means(session)
+        uid = publishing.find(session, "water").uid
+        index = address_index(means["ring"], uid, addresses.parse(new))
+        signed = sign_new_address(means["ring"].secret("links"), own.public_id, index)
+        attending.confirm_new_address(session, signed, **means)
+
+
+def entries(app, address: str = "aigerim@example.org") -> list[rfc5545.Component]:
+    """Return the calendars in the letters to somebody, in the order they were sent."""
+    return [
+        rfc5545.read(part.get_payload(decode=True))
+        for letter in builders.kept_letters(app)
+        if letter["To"] == address
+        for part in letter.walk()
+        if part.get_content_type() == "text/calendar"
+    ]
+
+
+def in_hand(clock, meanwhile) -> None:
+    """Let the one letter that is due be written, do something `meanwhile`, then let it be sent."""
+    with writing() as session:
+        (letter,) = outbox.claim(session, 1, clock.now)
+    with reading() as session:
+        written = delivering.written(session, letter, **house.means(session))
+    meanwhile()
+    means = {"settings": house.settings(), "now": house.now()}
+    with writing() as session:
+        delivering.record(session, letter, "250 OK", tells=written.tells, **means)
 
 
 def unpublish() -> None:
@@ -352,20 +397,7 @@ def test_nothing_links_a_page_that_is_gone(app, clock, water, visitor):
 def test_a_change_that_is_taken_back_while_its_letter_is_being_sent_is_corrected(app, clock, water):
     publish(MOVED)
     clock.advance(minutes=5)
-    with writing() as session:
-        (letter,) = outbox.claim(session, 1, clock.now)
-    with reading() as session:
-        written = delivering.written(session, letter, **house.means(session))
-    assert publish() == 0
-    with writing() as session:
-        delivering.record(
-            session,
-            letter,
-            "250 OK",
-            tells=written.tells,
-            settings=house.settings(),
-            now=house.now(),
-        )
+    in_hand(clock, publish)
     assert subjects(app) == []
     clock.advance(minutes=5)
     assert subjects(app) == ["Changed: Who owns the water?"]
@@ -374,21 +406,38 @@ def test_a_change_that_is_taken_back_while_its_letter_is_being_sent_is_corrected
 
 
 @on_sqlite
-def test_a_change_of_address_does_not_stand_for_a_cancellation(app, clock, water):
-    own = builders.attendee()
-    with writing() as session:
-        attending.change(
-            session, own.token, builders.entry("new@example.org"), **house.means(session)
-        )
-    cancel()
-    with writing() as session:
-        means = house.means(session)
-        uid, new = publishing.find(session, "water").uid, addresses.parse("new@example.org")
-        index = address_index(means["ring"], uid, new)
-        signed = sign_new_address(means["ring"].secret("links"), own.public_id, index)
-        attending.confirm_new_address(session, signed, **means)
+def test_a_quiet_change_while_a_letter_is_being_sent_is_told_to_nobody(app, clock):
+    publish("address_confirmation = false")
+    builders.register()
+    in_hand(
+        clock,
+        lambda: publish(
+            'address_confirmation = false\njoin_url = "https://meet.example.org/a"', quiet=True
+        ),
+    )
     clock.advance(minutes=5)
-    assert sorted(subjects(app))[0] == "Cancelled: Who owns the water?"
+    assert subjects(app) == []
+
+
+@on_sqlite
+def test_a_confirmation_says_what_was_to_who_knew_another_time(app, clock, water):
+    publish(MOVED)
+    take_address("new@example.org")
+    clock.advance(minutes=5)
+    assert subjects(app) == ["You are registered: Who owns the water?"]
+    text = builders.kept_letters(app)[-1].get_body(("plain",)).get_content()
+    assert text.index("Friday, 3 April") < text.index("Until now") < text.index("Thursday, 2 April")
+
+
+@on_sqlite
+def test_a_confirmation_does_not_stand_for_a_cancellation(app, clock, water):
+    cancel()
+    take_address("new@example.org")
+    clock.advance(minutes=5)
+    assert sorted(subjects(app)) == [
+        "Cancelled: Who owns the water?",
+        "You are registered: Who owns the water?",
+    ]
 
 
 @on_sqlite
@@ -398,3 +447,69 @@ def test_a_clock_that_goes_back_a_little_does_not_hurry_a_letter(app, clock, wat
     assert subjects(app) == []
     clock.advance(minutes=5, seconds=2)
     assert subjects(app) == ["Changed: Who owns the water?"]
+
+
+def test_who_registers_again_after_an_erasure_outranks_what_was_sent_before(
+    app, clock, water, visitor
+):
+    def erase(session, mine, *, ring, settings, now):
+        attending.erase(session, mine, settings=settings, now=now)
+
+    act(attending.withdraw)
+    builders.deliver()
+    sequences = [int(entry.event["SEQUENCE"].text) for entry in entries(app)]
+    assert sequences == [0, 1]
+    for _ in range(3):
+        act(erase)
+        builders.register_and_confirm()
+        builders.deliver()
+        (entry,) = entries(app)
+        token = builders.attendee().token
+        cancelled = rfc5545.read(visitor.get(f"/registrations/{token}/cancellation.ics").data)
+        sequences += [int(it.event["SEQUENCE"].text) for it in (entry, cancelled)]
+    assert all(first < second for first, second in pairwise(sequences))
+
+
+@on_sqlite
+def test_an_entry_is_newer_than_the_one_before_though_the_clock_went_back(app, clock):
+    publish('join_url = "https://meet.example.org/a"')
+    clock.advance(days=1)
+    builders.register_and_confirm()
+    builders.deliver()
+    clock.advance(hours=-23)
+    publish('join_url = "https://meet.example.org/b"')
+    clock.advance(minutes=5)
+    builders.deliver()
+    first, second = (item.event["DTSTAMP"].text for item in entries(app))
+    assert first < second
+
+
+@on_sqlite
+def test_a_letter_that_is_owed_already_is_not_owed_again(app, clock):
+    publish("address_confirmation = false")
+    builders.register()
+    act(attending.withdraw)
+    builders.register()
+    assert subjects(app) == ["You are registered: Who owns the water?"]
+    act(attending.withdraw)
+    builders.register()
+    act(attending.withdraw)
+    assert subjects(app) == ["You have withdrawn: Who owns the water?"]
+
+
+@on_sqlite
+def test_what_would_be_over_is_not_restored(app, clock, water):
+    cancel()
+    clock.advance(days=40)
+    with pytest.raises(NotCancelled, match="would be over"):
+        restore()
+
+
+@on_sqlite
+def test_a_past_meeting_is_not_joined_once_there_is_a_recording(app, clock, water, visitor):
+    join = 'join_url = "https://meet.example.org/a"\n'
+    publish(join)
+    assert "meet.example.org" in personal_calendar(visitor)
+    publish(join + 'recording_url = "https://tube.example.org/v"')
+    assert "meet.example.org" not in personal_calendar(visitor)
+    assert "tube.example.org" in personal_calendar(visitor)

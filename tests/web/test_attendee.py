@@ -43,6 +43,7 @@ def test_confirm_withdraw_and_come_back(app, visitor):
     own = f"/registrations/{builders.attendee().token}"
     states = [text_of(visitor.get(own).text)]
     for act in ("confirm", "withdraw"):
+        builders.deliver()
         answer = visitor.press(own, act)
         assert (answer.status_code, answer.location) == (303, own)
         states.append(text_of(visitor.get(own).text))
@@ -290,7 +291,7 @@ def test_a_waiting_or_unconfirmed_attendee_has_no_calendar_and_no_join_link(app,
         page = visitor.get(f"/registrations/{held.token}").text
         assert "meet.example.org" not in page
         assert held.calendar_token not in page
-        assert visitor.get(f"/registrations/calendar/{held.calendar_token}.ics").status_code == 410
+        assert visitor.get(f"/registrations/calendar/{held.calendar_token}.ics").status_code == 404
         builders.confirm()
     assert "You are number 1 on the waiting list." in text_of(page)
 
@@ -448,3 +449,24 @@ def test_a_consent_covers_only_what_was_agreed_to(app, visitor):
     page = visitor.get(f"/registrations/{person.token}").text
     assert "name with PaperLab" in text_of(page)
     assert "sharing_0" not in form_of(page, "/change")[1]
+
+
+@on_sqlite
+def test_who_has_withdrawn_can_still_take_the_entry_out_of_the_calendar(app, visitor, own):
+    builders.deliver()
+    visitor.press(own, "withdraw")
+    page = visitor.get(own).text
+    assert "If your calendar has its entry, the file takes it out." in text_of(page)
+    (event,) = Calendar.from_ical(visitor.get(f"{own}/cancellation.ics").data).events
+    assert event["SEQUENCE"] == 2
+
+
+@on_sqlite
+@pytest.mark.parametrize("seats", [2, 1])
+def test_no_return_is_promised_where_the_form_is_closed(app, visitor, seats):
+    builders.publish(builders.file(f"seats = {seats}"))
+    builders.register_and_confirm("first@example.org")
+    own = f"/registrations/{builders.register_and_confirm().token}"
+    assert "You can register again" in text_of(visitor.get(own).text)
+    builders.publish(builders.file(f'seats = {seats}\nregistration = "closed"'))
+    assert "You can register again" not in text_of(visitor.get(own).text)

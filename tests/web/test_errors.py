@@ -5,8 +5,9 @@ import logging
 import pytest
 from flask import Response, request
 
-from registration import create_app
-from registration.database import engine
+from registration import create_app, house
+from registration.database import engine, writing
+from registration.services import attending
 
 from .. import builders
 from ..machine import on_sqlite
@@ -72,8 +73,11 @@ def test_every_error_is_a_page_that_echoes_nothing(faulty):
 
 
 def held_back() -> str:
-    builders.register()
-    return builders.attendee().calendar_token
+    own = builders.register_and_confirm()
+    with writing() as session:
+        registration, _discussion = attending.by_token(session, own.token)
+        attending.withdraw(session, registration, **house.means(session))
+    return own.calendar_token
 
 
 def test_an_unknown_host_is_refused_in_a_sentence(faulty, caplog):

@@ -203,3 +203,14 @@ def test_only_what_exists_is_kept(water, app, visitor):
         visitor.get(path)
         visitor.get(f"{path}?x=1")
     assert {path for path, _language in app.extensions["kept"]} == set(PATHS)
+
+
+@on_sqlite
+@pytest.mark.parametrize("path", ["/", "/discussions/water"])
+def test_what_was_written_by_a_clock_that_was_ahead_is_written_anew(app, visitor, clock, path):
+    builders.publish()
+    before = visitor.get(path).data
+    clock.advance(days=60)
+    assert visitor.get(path).data != before
+    clock.advance(days=-59)
+    assert visitor.get(path).data == before

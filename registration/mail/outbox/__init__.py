@@ -17,6 +17,7 @@ from .claiming import (
     first_left,
     has_due,
     is_owed,
+    last_sent_at,
     owes,
 )
 from .marking import (
@@ -52,6 +53,7 @@ __all__ = [
     "has_due",
     "held",
     "is_owed",
+    "last_sent_at",
     "mark_dropped",
     "mark_failed",
     "mark_retry",

@@ -62,6 +62,13 @@ def owes(session: Session, registration_id: int | None, kind: LetterKind) -> boo
     return found is not None
 
 
+def last_sent_at(session: Session, registration_id: int) -> datetime | None:
+    """Return when the last letter to a registration was sent; None if none was."""
+    return session.scalar(
+        select(func.max(Letter.sent_at)).where(Letter.registration_id == registration_id)
+    )
+
+
 def claim(
     session: Session, limit: int, now: datetime, *, first: int | None = None
 ) -> Sequence[Letter]:

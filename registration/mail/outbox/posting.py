@@ -4,7 +4,7 @@ import secrets
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import and_, case, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from ...database import rows
@@ -40,16 +40,12 @@ def post_all(
 ) -> None:
     """Owe a letter of one kind to each of these registrations, at once or from `due_at` on.
 
-    A letter that is sent once for each `occasion` has it in its key, instead of a count.
+    One that is owed already, and in no hand, is enough: it is written when it is sent. A letter
+    that is sent once for each `occasion` has it in its key, instead of a count.
     """
     for start in range(0, len(registration_ids), 500):
         some = registration_ids[start : start + 500]
-        counted = (
-            select(Letter.registration_id, func.count())
-            .where(Letter.registration_id.in_(some), Letter.kind == kind)
-            .group_by(Letter.registration_id)
-        )
-        counts = dict(session.execute(counted).all())
+        counts, waiting = _posted(session, some, kind)
         posted = [
             {
                 "registration_id": number,
@@ -63,8 +59,25 @@ def post_all(
                 "attempts": 0,
             }
             for number in some
+            if occasion or number not in waiting
         ]
-        session.execute(insert(rows(Letter)), posted)
+        if posted:
+            session.execute(insert(rows(Letter)), posted)
+
+
+def _posted(
+    session: Session, registration_ids: Sequence[int], kind: LetterKind
+) -> tuple[dict[int, int], set[int]]:
+    """Return how many letters of a kind each has been posted, and who has one that waits."""
+    waits = and_(Letter.state == LetterState.OWED, Letter.lease_until.is_(None))
+    counted = (
+        select(Letter.registration_id, func.count(), func.sum(case((waits, 1), else_=0)))
+        .where(Letter.registration_id.in_(registration_ids), Letter.kind == kind)
+        .group_by(Letter.registration_id)
+    )
+    found = session.execute(counted).all()
+    counts = {number: count for number, count, _waiting in found}
+    return counts, {number for number, _count, waiting in found if waiting}
 
 
 def put_off(
