@@ -162,10 +162,10 @@ def _set_pragmas(connection: Any, journal: str) -> None:
     wanted = {"synchronous": 2, "foreign_keys": 1, "secure_delete": 1}
     for name, value in wanted.items():
         connection.execute(f"PRAGMA {name} = {value}").fetchall()
-    for name, value in {"journal_mode": journal, **wanted}.items():
+    for name, held in [("journal_mode", journal), *wanted.items()]:
         got = connection.execute(f"PRAGMA {name}").fetchone()[0]
-        if got != value:
-            raise DatabaseUnavailable(f"SQLite keeps {name} at {got} where {value} is needed.")
+        if got != held:
+            raise DatabaseUnavailable(f"SQLite keeps {name} at {got} where {held} is needed.")
 
 
 def init_app(app: Flask, url: str) -> None:
