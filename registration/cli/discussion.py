@@ -194,6 +194,8 @@ def _said_of(publication: Publication, *, dry_run: bool) -> str:
         )
     if publication.changed:
         words += f" ({', '.join(publication.changed)})"
+    if publication.is_cancelled:
+        words += "; it stays cancelled until `flask discussion restore`"
     return words + _letters(publication.letters)
 
 

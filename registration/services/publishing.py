@@ -44,13 +44,14 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Publication:
-    """What publishing one file did: which of its fields changed something, and how many letters
-    that owes."""
+    """What publishing one file did: which of its fields changed something, how many letters that
+    owes, and whether the discussion is, and stays, cancelled."""
 
     slug: str
     outcome: Outcome
     changed: list[str]
     letters: int = 0
+    is_cancelled: bool = False
 
 
 def publish(
@@ -85,7 +86,8 @@ def publish(
     if not changed and not is_off:
         return Publication(slug, Outcome.UNCHANGED, [])
     owed = _amend(session, discussion, announcement, settings, now, quiet=quiet)
-    return Publication(slug, Outcome.PUBLISHED if is_off else Outcome.AMENDED, changed, owed)
+    outcome = Outcome.PUBLISHED if is_off else Outcome.AMENDED
+    return Publication(slug, outcome, changed, owed, discussion.is_cancelled)
 
 
 def differences(before: Announcement, after: Announcement) -> list[str]:

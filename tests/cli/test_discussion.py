@@ -294,3 +294,15 @@ def test_a_reason_is_needed(two, run):
     done = run("cancel", "water")
     assert done.exit_code == 2
     assert "Missing option '--why'" in done.stderr
+
+
+@on_sqlite
+def test_publishing_what_is_cancelled_says_that_it_stays_so(app, tmp_path):
+    builders.publish()
+    builders.cancel()
+    path = tmp_path / "water.toml"
+    path.write_bytes(builders.file('title = "Rivers"'))
+    done = app.test_cli_runner().invoke(args=["discussion", "publish", str(path)])
+    assert done.output == (
+        "water: amended (title); it stays cancelled until `flask discussion restore`\n"
+    )
