@@ -93,6 +93,18 @@ def test_a_letter_posted_is_owed_at_once_under_a_name_of_its_own(registered, clo
     assert (first.state, first.due_at, first.attempts) == (LetterState.OWED, clock.now, 0)
 
 
+def test_who_asks_again_does_not_wait_for_the_next_attempt(registered, clock):
+    means = {"revision": 1, "host": "a.example"}
+    with writing() as session:
+        outbox.post(session, registered, KIND, now=clock.now, **means)
+    (letter,) = claim()
+    mark(outbox.mark_retry, letter, "450 later", clock.now)
+    assert claim() == []
+    with writing() as session:
+        outbox.post(session, registered, KIND, now=clock.now, **means)
+    assert [it.id for it in claim()] == [letter.id]
+
+
 def test_nothing_is_owed_twice_under_one_key(registered):
     post(registered)
     (letter,) = letters()

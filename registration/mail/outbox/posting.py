@@ -40,8 +40,9 @@ def post_all(
 ) -> None:
     """Owe a letter of one kind to each of these registrations, at once or from `due_at` on.
 
-    One that is owed already, and in no hand, is enough: it is written when it is sent. A letter
-    that is sent once for each `occasion` has it in its key, instead of a count.
+    One that is owed already, and in no hand, is enough: it is written when it is sent, and that
+    is not later now. A letter that is sent once for each `occasion` has it in its key, instead of
+    a count.
     """
     for start in range(0, len(registration_ids), 500):
         some = registration_ids[start : start + 500]
@@ -63,6 +64,23 @@ def post_all(
         ]
         if posted:
             session.execute(insert(rows(Letter)), posted)
+        if waiting and not occasion:
+            _hurry(session, waiting, kind, due_at or now)
+
+
+def _hurry(session: Session, registration_ids: set[int], kind: LetterKind, at: datetime) -> None:
+    """Let letters that wait, perhaps for another attempt, be due no later than `at`."""
+    session.execute(
+        update(Letter)
+        .where(
+            Letter.registration_id.in_(registration_ids),
+            Letter.kind == kind,
+            Letter.state == LetterState.OWED,
+            Letter.lease_until.is_(None),
+            Letter.due_at > at,
+        )
+        .values(due_at=at)
+    )
 
 
 def _posted(
