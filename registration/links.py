@@ -35,6 +35,9 @@ class Links:
     def new_address(self, signed: str) -> str:
         return f"{self.root}/registrations/address/{signed}"
 
+    def invitation(self, token: str) -> str:
+        return f"{self.root}/organizer/invitation/{token}"
+
 
 def webcal(address: str) -> str:
     """Return `address` with the scheme that calendar programs subscribe to."""

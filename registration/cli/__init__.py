@@ -2,7 +2,7 @@
 
 from flask import Flask
 
-from . import database, discussion, feed, keys, outbox, registrations, serve
+from . import database, discussion, feed, keys, organizer, outbox, registrations, serve
 
 
 def init_app(app: Flask) -> None:
@@ -12,6 +12,7 @@ def init_app(app: Flask) -> None:
         discussion.group,
         feed.group,
         keys.group,
+        organizer.group,
         outbox.group,
         registrations.group,
         serve.serve,

@@ -1,11 +1,13 @@
 """The tables. Importing this package makes all of them known to `Model.metadata`."""
 
+from .audit import AuditEntry, Deed
 from .content import Content, Contributor, Partner, Question, Sharing
 from .discussion import Announcement, Discussion, DiscussionStatus, Essentials, Revision
 from .export import Export
 from .feed_reading import FeedReading
 from .installation import Erasure, Installation, Throttle
 from .letter import Letter, LetterKind, LetterState
+from .organizer import Grant, Identity, Organizer, Role, SignIn, organizer_index
 from .registration import (
     Answer,
     Attendee,
@@ -20,27 +22,35 @@ __all__ = [
     "Announcement",
     "Answer",
     "Attendee",
+    "AuditEntry",
     "Content",
     "Contributor",
+    "Deed",
     "Discussion",
     "DiscussionStatus",
     "Erasure",
     "Essentials",
     "Export",
     "FeedReading",
+    "Grant",
+    "Identity",
     "Installation",
     "Letter",
     "LetterKind",
     "LetterState",
+    "Organizer",
     "Partner",
     "Question",
     "Registration",
     "RegistrationStatus",
     "Revision",
+    "Role",
     "Sharing",
+    "SignIn",
     "Tense",
     "Throttle",
     "When",
     "address_index",
+    "organizer_index",
     "unsealed",
 ]

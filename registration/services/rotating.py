@@ -11,7 +11,15 @@ from sqlalchemy.orm import Session
 
 from .. import addresses
 from ..database import rows
-from ..models import Discussion, Installation, Registration, address_index, unsealed
+from ..models import (
+    Discussion,
+    Installation,
+    Organizer,
+    Registration,
+    address_index,
+    organizer_index,
+    unsealed,
+)
 from ..sealing import Ring, make_key, read_keys
 from . import installing
 
@@ -79,6 +87,10 @@ def _seal_anew(session: Session, old: Ring, new: Ring) -> int:
         session.connection().execute(_ANEW, [_anew(row, old, new) for row in found])
         last = found[-1].id
         total += len(found)
+    for organizer in session.scalars(select(Organizer)):
+        identity = organizer.identity(old)
+        organizer.seal(identity, new)
+        organizer.address_index = organizer_index(new, addresses.parse(identity.address))
     session.execute(update(Installation).values(key_fingerprint=new.current))
     return total
 

@@ -10,7 +10,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from .. import house
 from ..refusals import Refusal
 from ..settings import Settings
-from . import assets, errors, headers, health, hosts, mailbox, own_page, public
+from . import assets, errors, headers, health, hosts, mailbox, organizing, own_page, public
 from .sessions import Sessions
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ def init_app(app: Flask, settings: Settings) -> None:
     app.jinja_env.globals.update(
         site_name=lambda: house.settings().site_name, contact=lambda: house.settings().contact
     )
+    organizing.init_app(app)
     assets.init_app(app)
     hosts.init_app(app)
     errors.init_app(app)

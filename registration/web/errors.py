@@ -18,6 +18,7 @@ from ..sealing import KeysRefused
 from ..services.attending import LinkIsOver, NoSuchRegistration
 from ..services.migrating import SchemaNewer, SchemaOutdated
 from ..services.publishing import NoSuchDiscussion
+from ..services.signing_in import InvitationOver
 from .faults import log_fault, log_refusal
 from .own_page import RegistrationEnded
 from .public import DiscussionUnpublished
@@ -26,6 +27,7 @@ _STATUS: dict[type[Refusal], int] = {
     NoSuchDiscussion: 404,
     NoSuchRegistration: 404,
     LinkIsOver: 404,
+    InvitationOver: 404,
     DiscussionUnpublished: 410,
     RegistrationEnded: 410,
     DatabaseBusy: 503,
@@ -43,7 +45,7 @@ def init_app(app: Flask) -> None:
     app.before_request(_open_keys)
     app.before_request(_refuse_what_is_no_form)
     app.register_error_handler(Refusal, _refused)
-    app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(HTTPException, http_error)
     app.register_error_handler(Exception, _fault)
     # Flask itself would log the address that was asked for, and the fault's own words.
     app.log_exception = lambda exc_info: log_fault(exc_info[1])  # type: ignore[method-assign]
@@ -86,7 +88,8 @@ def _refused(error: Refusal) -> Response:
     return page(status)
 
 
-def _http_error(error: HTTPException) -> Response | HTTPException:
+def http_error(error: HTTPException) -> Response | HTTPException:
+    """Return the page of an HTTP error."""
     if error.code is None or error.code < 400:
         return error
     if isinstance(error, SecurityError):

@@ -27,15 +27,18 @@ def taking(discussion: str = "") -> Iterator[Session]:
 
     `discussion` is the UID of the one it registers for. Raises `TooManyForms`.
     """
-    buckets = throttling.for_form(
-        house.settings(), client=client_of(request.remote_addr), discussion=discussion
-    )
+    buckets = throttling.for_form(house.settings(), client=client(), discussion=discussion)
     with reading() as session:
         throttling.look(session, buckets, ring=house.ring(session), now=house.now())
     with writing() as session:
         yield session
         # Last: nobody else who shares a bucket waits for more than the commit.
         throttling.take_each(session, buckets, ring=house.ring(session), now=house.now())
+
+
+def client() -> str:
+    """Return who sends the request, as `client_of` does."""
+    return client_of(request.remote_addr)
 
 
 def client_of(peer: str | None) -> str:

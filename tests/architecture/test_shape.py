@@ -112,9 +112,11 @@ def test_every_form_that_posts_carries_csrf(path):
 
 
 @on_sqlite
-def test_every_route_that_takes_posts_refuses_one_without_csrf(app, visitor):
+def test_every_route_that_takes_posts_refuses_one_without_csrf(app, clock):
     from .. import builders
+    from ..desk import signed_in
 
+    visitor = signed_in(app, clock)
     builders.publish()
     person = builders.register_and_confirm()
     values = {"slug": "water", "token": person.token, "signed": "x", "key": "x", "number": 0}

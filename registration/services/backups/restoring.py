@@ -24,6 +24,7 @@ from ...models import (
     Letter,
     LetterState,
     Registration,
+    SignIn,
     Throttle,
 )
 from ...refusals import Refusal
@@ -191,6 +192,8 @@ def _hold(session: Session) -> list[int]:
 
 def _start_anew(session: Session, now: datetime) -> None:
     session.execute(delete(Throttle))
+    # Whoever has signed out since is not to be signed in again.
+    session.execute(delete(SignIn))
     # They lie where the backup was made, and are that installation's.
     session.execute(delete(Export))
     session.execute(

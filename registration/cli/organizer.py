@@ -1,0 +1,106 @@
+"""flask organizer: who may sign in under /organizer/."""
+
+import click
+
+from .. import addresses, house
+from ..addresses import AddressRefused, EmailAddress
+from ..database import reading, writing
+from ..models import Organizer, Role
+from ..services import organizers
+from ..services.organizers import INVITATION_LIFE, Wanted
+from .groups import Group, as_json, echo_json, echo_table
+
+group = Group("organizer", help="Say who may sign in, and with which discussions.")
+EMAIL = click.argument("email")
+
+
+@group.command("add")
+@EMAIL
+@click.option("--role", type=click.Choice([role.value for role in Role]), help="What they may do.")
+@click.option("--discussion", "slugs", multiple=True, metavar="SLUG", help="One they are given.")
+@click.option("--partner", help="Whom attendees agreed to share with, as [[sharing]] names it.")
+def add(email: str, role: str | None, slugs: tuple[str, ...], partner: str | None) -> None:
+    """Let somebody sign in, and print the link that sets password and second factor.
+
+    An administrator may do everything. An organizer has the discussions that are named; a partner
+    may only take what attendees of these agreed to share with it.
+    """
+    kind = Role(role) if role else (Role.PARTNER if partner else Role.ORGANIZER)
+    with writing() as session:
+        token = organizers.add(
+            session,
+            _address(email),
+            Wanted(kind, slugs, partner),
+            ring=house.ring(session),
+            now=house.now(),
+        )
+    _echo_link(token)
+
+
+@group.command("list")
+@as_json
+def list_(*, as_json: bool) -> None:
+    """List who may sign in."""
+    with reading() as session:
+        ring = house.ring(session)
+        found = [
+            {
+                "email": item.identity(ring).address,
+                "role": item.role.value,
+                "partner": item.partner,
+                "discussions": _discussions(item, [it.slug for it in given]),
+                "state": "active" if item.password_hash else "invited",
+            }
+            for item in organizers.every(session)
+            for given in [organizers.discussions_of(session, item)]
+        ]
+    if as_json:
+        echo_json(found)
+        return
+    header = ["email", "role", "partner", "discussions", "state"]
+    echo_table(header, [[_cell(row[name]) for name in header] for row in found])
+
+
+@group.command("remove")
+@EMAIL
+def remove(email: str) -> None:
+    """Let somebody sign in no more; whoever is signed in is signed out."""
+    with writing() as session:
+        ring = house.ring(session)
+        organizers.remove(session, _address(email), ring=ring, now=house.now())
+    click.echo(f"{email} may sign in no more.")
+
+
+@group.command("reset")
+@EMAIL
+def reset(email: str) -> None:
+    """Take password and second factor away, and print a link that sets new ones."""
+    with writing() as session:
+        ring = house.ring(session)
+        token = organizers.reset(session, _address(email), ring=ring, now=house.now())
+    _echo_link(token)
+
+
+def _address(typed: str) -> EmailAddress:
+    try:
+        return addresses.parse(typed)
+    except AddressRefused as error:
+        raise click.BadParameter(str(error), param_hint="EMAIL") from None
+
+
+def _echo_link(token: str) -> None:
+    hours = INVITATION_LIFE.total_seconds() / 3600
+    click.echo(house.links().invitation(token))
+    click.echo(
+        f"Hand this link over in a safe way: it works once, within {hours:.0f} hours.", err=True
+    )
+
+
+def _discussions(organizer: Organizer, slugs: list[str]) -> list[str] | None:
+    return None if organizer.role is Role.ADMINISTRATOR else slugs
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, list):
+        return ", ".join(value)
+    return "" if value is None else str(value)

@@ -1,0 +1,40 @@
+"""The audit log: who did what and when, without attendees' data."""
+
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import ForeignKey
+from sqlalchemy.orm import Mapped, mapped_column
+
+from ..database import Model, UtcDateTime, by_value
+
+
+class Deed(StrEnum):
+    """What was done."""
+
+    ADDED = "organizer added"
+    REMOVED = "organizer removed"
+    RESET = "sign-in reset"
+    ACCEPTED = "invitation accepted"
+    SIGNED_IN = "signed in"
+    SIGNED_OUT = "signed out"
+    SIGNED_OUT_EVERYWHERE = "signed out everywhere"
+    CODES_TRIED = "wrong codes with the right password"
+
+
+class AuditEntry(Model):
+    """One line, which is never changed and never removed: the database refuses both.
+
+    `organizer_id` did it, to or for `subject_id`; without the first it was done on the command
+    line.
+    """
+
+    __tablename__ = "audit_entries"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    at: Mapped[datetime] = mapped_column(UtcDateTime)
+    organizer_id: Mapped[int | None] = mapped_column(ForeignKey("organizers.id"))
+    deed: Mapped[Deed] = mapped_column(by_value(Deed))
+    subject_id: Mapped[int | None] = mapped_column(ForeignKey("organizers.id"))
+    slug: Mapped[str | None]
+    count: Mapped[int | None]

@@ -1,0 +1,102 @@
+"""The numbers of a discussion at a glance: who comes, and what became of the letters."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, and_, case, func, select
+from sqlalchemy.orm import Session
+
+from ..models import Discussion, Letter, LetterState, Organizer, Registration, Role
+from . import organizers
+
+
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """How many registrations stand where, and how many letters. A held seat is no confirmed one."""
+
+    registered: int = 0
+    unconfirmed: int = 0
+    confirmed: int = 0
+    waiting: int = 0
+    withdrawn: int = 0
+    owed: int = 0
+    sent: int = 0
+    failed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """A discussion, its numbers, and when the next and the last of its data is erased.
+
+    A partner is told no numbers.
+    """
+
+    discussion: Discussion
+    numbers: Numbers | None
+    is_open: bool
+    erased_from: datetime | None
+    erased_until: datetime | None
+
+
+def overview(session: Session, organizer: Organizer, *, now: datetime) -> Sequence[Overview]:
+    """Return every discussion that an organizer has, with its numbers."""
+    found = organizers.discussions_of(session, organizer)
+    if organizer.role is Role.PARTNER:
+        return [Overview(item, None, item.takes_registrations(now), None, None) for item in found]
+    people, letters = _people(session), _letters(session)
+    return [_of(item, people.get(item.id), letters.get(item.id, {}), now) for item in found]
+
+
+def _of(
+    discussion: Discussion,
+    people: tuple[dict[str, int], datetime, datetime] | None,
+    letters: dict[str, int],
+    now: datetime,
+) -> Overview:
+    counts, first, last = people or ({}, None, None)
+    is_open = discussion.takes_registrations(now)
+    return Overview(discussion, Numbers(**counts, **letters), is_open, first, last)
+
+
+def _people(session: Session) -> dict[int, tuple[dict[str, int], datetime, datetime]]:
+    gone, there = Registration.withdrawn_at.is_not(None), Registration.withdrawn_at.is_(None)
+    is_confirmed = Registration.confirmed_at.is_not(None)
+    has_seat = Registration.seated_at.is_not(None)
+    named = {
+        "registered": func.count(),
+        "unconfirmed": _sum(and_(there, ~is_confirmed)),
+        "confirmed": _sum(and_(there, is_confirmed, has_seat)),
+        "waiting": _sum(and_(there, is_confirmed, ~has_seat)),
+        "withdrawn": _sum(gone),
+    }
+    rows = session.execute(
+        select(
+            Registration.discussion_id,
+            func.min(Registration.erase_at),
+            func.max(Registration.erase_at),
+            *named.values(),
+        ).group_by(Registration.discussion_id)
+    )
+    return {row[0]: (dict(zip(named, row[3:], strict=True)), row[1], row[2]) for row in rows}
+
+
+def _letters(session: Session) -> dict[int, dict[str, int]]:
+    states = {
+        "owed": LetterState.OWED,
+        "sent": LetterState.SENT,
+        "failed": LetterState.FAILED,
+    }
+    rows = session.execute(
+        select(
+            Registration.discussion_id,
+            *(_sum(Letter.state == state) for state in states.values()),
+        )
+        .join(Letter, Letter.registration_id == Registration.id)
+        .group_by(Registration.discussion_id)
+    )
+    return {row[0]: dict(zip(states, row[1:], strict=True)) for row in rows}
+
+
+def _sum(condition: ColumnElement[bool]) -> ColumnElement[int]:
+    return func.sum(case((condition, 1), else_=0))

@@ -1,0 +1,58 @@
+"""The organizer's desk, below /organizer/: who is signed in, and who is asked to sign in first."""
+
+from http import HTTPStatus
+
+from flask import Blueprint, Flask, Response, g, redirect, request, url_for
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
+from werkzeug.wrappers import Response as BaseResponse
+
+from ... import house
+from ...database import reading, writing
+from ...models import Organizer
+from ...services import signing_in
+from .. import errors
+from . import cookie
+
+PREFIX = "/organizer"
+# What can be asked for by whoever is not signed in.
+_OPEN = {"sign_in", "submit_sign_in", "invitation", "accept_invitation", "without_slash"}
+
+place = Blueprint("organizing", __name__, url_prefix=PREFIX)
+
+
+def init_app(app: Flask) -> None:
+    """Give `app` the desk."""
+    from . import discussions, sessions  # noqa: F401, PLC0415  # they add their addresses to it
+
+    app.register_blueprint(place)
+    app.register_error_handler(MethodNotAllowed, _not_allowed)
+
+
+def organizer() -> Organizer:
+    """Return who is signed in."""
+    found: Organizer = g.organizer
+    return found
+
+
+@place.before_request
+def _ask_to_sign_in() -> BaseResponse | None:
+    if (request.endpoint or "").removeprefix("organizing.") in _OPEN:
+        return None
+    now = house.now()
+    with reading() as session:
+        found = signing_in.who(session, cookie.token(), now)
+    if found is None:
+        asked = request.full_path.rstrip("?") if request.method == "GET" else None
+        return redirect(url_for("organizing.sign_in", next=asked), HTTPStatus.SEE_OTHER)
+    g.organizer, sign_in = found
+    if signing_in.is_to_be_noted(sign_in, now):
+        with writing() as session:
+            signing_in.note_seen(session, sign_in.id, now)
+    return None
+
+
+def _not_allowed(error: MethodNotAllowed) -> Response | HTTPException:
+    """Tell nobody which addresses of the desk take what."""
+    if f"{request.path}/".startswith(f"{PREFIX}/"):
+        return errors.page(NotFound.code)
+    return errors.http_error(error)

@@ -1,0 +1,164 @@
+"""Signing in and out, and the invitation that comes before."""
+
+import io
+
+import segno
+from flask import Response, make_response, redirect, render_template, session, url_for
+from flask_wtf import FlaskForm
+from markupsafe import Markup
+from werkzeug.wrappers import Response as BaseResponse
+
+from ... import house
+from ...database import reading, writing
+from ...languages import gettext as _
+from ...services import passwords, second_factor, signing_in
+from ...services.passwords import PasswordRefused
+from ...services.signing_in import CodeWrong
+from ...services.throttling import TooManyForms
+from .. import forms as public_forms
+from ..limits import Later, client, later
+from . import cookie, forms, organizer, place
+
+
+@place.get("")
+def without_slash() -> BaseResponse:
+    """The desk, for whoever types its address without the last stroke."""
+    return redirect(url_for("organizing.overview"))
+
+
+@place.get("/sign-in")
+def sign_in() -> str:
+    """The form to sign in."""
+    return _sign_in_page(forms.sign_in())
+
+
+@place.post("/sign-in")
+def submit_sign_in() -> BaseResponse | tuple[str, int, dict[str, str]]:
+    """Sign in, if address, password and code are right; which one is not, is never told."""
+    typed = forms.sign_in()
+    if not typed.validate():
+        return _sign_in_page(typed), 422, {}
+    try:
+        token = _begin(typed)
+    except TooManyForms as refusal:
+        wait = later(refusal)
+        return _sign_in_page(typed, wait), wait.status, wait.headers
+    if token is None:
+        return _sign_in_page(typed, is_wrong=True), 422, {}
+    session.clear()  # no CSRF token outlives the change of who is there
+    response = redirect(forms.safe_next(typed["next"].data or ""), 303)
+    cookie.give(response, token)
+    return response
+
+
+def _begin(typed: FlaskForm) -> str | None:
+    """Return a new token, or None. The password is checked outside of any transaction: that takes
+    long, on purpose."""
+    with writing() as database:
+        ring = house.ring(database)
+        signing_in.try_from(database, client(), ring=ring, now=house.now())
+    with reading() as database:
+        found, kept = signing_in.kept_password(database, typed["email"].address, ring)
+    if not passwords.is_right(typed["password"].data, kept) or kept is None:
+        return None
+    with writing() as database:
+        return signing_in.begin(
+            database, found, kept, typed["code"].data, ring=house.ring(database), now=house.now()
+        )
+
+
+@place.post("/sign-out")
+def sign_out() -> BaseResponse | tuple[str, int]:
+    """Sign out in this browser."""
+    return _sign_out(everywhere=False)
+
+
+@place.post("/sign-out-everywhere")
+def sign_out_everywhere() -> BaseResponse | tuple[str, int]:
+    """Sign out in every browser."""
+    return _sign_out(everywhere=True)
+
+
+def _sign_out(*, everywhere: bool) -> BaseResponse | tuple[str, int]:
+    if not public_forms.button().validate():
+        return render_template("organizing/stale.html"), 422
+    with writing() as database:
+        if everywhere:
+            signing_in.end_all(database, organizer().id, now=house.now())
+        else:
+            signing_in.end(database, cookie.token(), now=house.now())
+    session.clear()
+    response = redirect(url_for("organizing.sign_in"), 303)
+    cookie.take_away(response)
+    return response
+
+
+@place.get("/invitation/<token>")
+def invitation(token: str) -> str:
+    """Ask whoever was invited for a password, and offer the second factor."""
+    return _invitation_page(token, forms.invitation())
+
+
+@place.post("/invitation/<token>")
+def accept_invitation(token: str) -> Response | tuple[str, int]:
+    """Set password and second factor, and show the recovery codes, once."""
+    typed = forms.invitation()
+    if not (typed.validate() and _is_good(token, typed)):
+        return _invitation_page(token, typed), 422
+    kept = passwords.hashed(typed["password"].data)
+    try:
+        with writing() as database:
+            ring, now = house.ring(database), house.now()
+            codes = signing_in.accept(database, token, kept, typed["code"].data, ring=ring, now=now)
+    except CodeWrong:
+        typed["code"].errors = [_("This is not the code that the app shows now. Try the next one.")]
+        return _invitation_page(token, typed), 422
+    return make_response(render_template("organizing/recovery_codes.html", codes=codes))
+
+
+def _is_good(token: str, typed: FlaskForm) -> bool:
+    with reading() as database:
+        ring = house.ring(database)
+        _organizer, identity = signing_in.invited(database, token, ring=ring, now=house.now())
+    try:
+        signing_in.refuse_weak(typed["password"].data, identity, house.settings().site_name)
+    except PasswordRefused as refusal:
+        typed["password"].errors = [str(refusal)]
+        return False
+    return True
+
+
+def _invitation_page(token: str, typed: FlaskForm) -> str:
+    with reading() as database:
+        ring = house.ring(database)
+        _organizer, identity = signing_in.invited(database, token, ring=ring, now=house.now())
+    key = second_factor.key_of(ring, token)
+    site = house.settings().site_name
+    return render_template(
+        "organizing/invitation.html",
+        form=typed,
+        is_stale=public_forms.is_stale(typed),
+        address=identity.address,
+        key=second_factor.as_text(key),
+        picture=_picture(second_factor.uri(key, identity.address, site)),
+        least=passwords.LEAST,
+    )
+
+
+def _picture(content: str) -> Markup:
+    """Return a QR code as SVG, which needs no style of its own."""
+    drawn = io.BytesIO()
+    segno.make_qr(content, error="m").save(
+        drawn, kind="svg", scale=5, xmldecl=False, svgns=True, light="#ffffff", omitsize=False
+    )
+    return Markup(drawn.getvalue().decode())  # noqa: S704  # drawn by a library, of squares only
+
+
+def _sign_in_page(typed: FlaskForm, wait: Later | None = None, *, is_wrong: bool = False) -> str:
+    return render_template(
+        "organizing/sign_in.html",
+        form=typed,
+        wait=wait,
+        is_wrong=is_wrong,
+        is_stale=public_forms.is_stale(typed),
+    )

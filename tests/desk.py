@@ -1,0 +1,77 @@
+"""An organizer as tests know one: a browser, a password, and an app that shows codes."""
+
+import re
+
+from flask import Flask
+
+from registration import addresses, house
+from registration.database import reading, writing
+from registration.models import Role
+from registration.services import organizers, second_factor
+from registration.services.organizers import Wanted
+
+from .visitor import Visitor
+
+PASSWORD = "gravel lantern otter"
+ASEL = "asel@example.org"
+SIGN_IN = "/organizer/sign-in"
+
+
+class Desk(Visitor):
+    """Somebody who was invited, and signs in."""
+
+    def __init__(self, app: Flask, clock: object, address: str = ASEL) -> None:
+        super().__init__(app, clock)
+        self.address, self.key, self.recovery = address, b"", []
+
+    def code(self) -> str:
+        """Return what the app shows; the clock goes on, so that it is another each time."""
+        self.clock.advance(seconds=second_factor.STEP)
+        return second_factor.code_at(self.key, self.clock.now)
+
+    def accept(self, token: str, **fields: str) -> object:
+        """Follow the invitation, and set password and second factor."""
+        path = f"/organizer/invitation/{token}"
+        with reading() as session:
+            self.key = second_factor.key_of(house.ring(session), token)
+        # The form waits ten seconds: the code is of then.
+        code = second_factor.code_at(self.key, self.clock.now)
+        typed = {"password": PASSWORD, "again": PASSWORD, "code": code} | fields
+        page = self.fill(path, **typed)
+        self.recovery = re.findall(r"<code>([a-z0-9]{5}-[a-z0-9]{5})</code>", page.text)
+        return page
+
+    def sign_in(self, path: str = SIGN_IN, **fields: str) -> object:
+        """Sign in, with the right password and the next code unless others are given."""
+        typed = {"email": self.address, "password": PASSWORD, "code": ""} | fields
+        typed["code"] = typed["code"] or self.code()
+        return self.fill(path, **typed)
+
+
+def invite(
+    address: str = ASEL, role: Role = Role.ADMINISTRATOR, *slugs: str, partner: str | None = None
+) -> str:
+    """Let somebody sign in, and return the invitation's token."""
+    with writing() as session:
+        return organizers.add(
+            session,
+            addresses.parse(address),
+            Wanted(role, slugs, partner),
+            ring=house.ring(session),
+            now=house.now(),
+        )
+
+
+def signed_in(
+    app: Flask,
+    clock: object,
+    address: str = ASEL,
+    role: Role = Role.ADMINISTRATOR,
+    *slugs: str,
+    partner: str | None = None,
+) -> Desk:
+    """Return somebody who is signed in."""
+    desk = Desk(app, clock, address)
+    desk.accept(invite(address, role, *slugs, partner=partner))
+    assert desk.sign_in().status_code == 303
+    return desk
