@@ -24,6 +24,7 @@ def init_app(app: Flask) -> None:
         # Jinja's own makes all other letters small: OSCE would be Osce.
         capitalized=lambda text: text[:1].upper() + text[1:],
         spoken_date=languages.spoken_date,
+        spoken_day=languages.spoken_day,
         spoken_moment=languages.spoken_moment,
         spoken_list=languages.spoken_list,
         time_in_words=time_in_words,

@@ -1,12 +1,13 @@
 """The audit log: who did what, and when."""
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
-from ..models import AuditEntry, Deed
+from ..models import AuditEntry, Deed, Organizer
+from ..sealing import Ring
 
 PAGE = 100
 
@@ -29,9 +30,23 @@ def note(
     session.execute(entry)
 
 
-def entries(session: Session, *, before: int | None = None) -> Sequence[AuditEntry]:
+@dataclass(frozen=True, slots=True)
+class Line:
+    """An entry as it is read: with the addresses of who did it, and to whom."""
+
+    entry: AuditEntry
+    by: str | None
+    subject: str | None
+
+
+def lines(session: Session, ring: Ring, *, before: int | None = None) -> list[Line]:
     """Return a page of the log, the last first: those before the entry of that id."""
     wanted = select(AuditEntry).order_by(AuditEntry.id.desc()).limit(PAGE)
     if before is not None:
         wanted = wanted.where(AuditEntry.id < before)
-    return session.scalars(wanted).all()
+    everybody = session.scalars(select(Organizer)).all()
+    named = {item.id: item.identity(ring).address for item in everybody}
+    return [
+        Line(entry, named.get(entry.organizer_id or 0), named.get(entry.subject_id or 0))
+        for entry in session.scalars(wanted)
+    ]

@@ -2,13 +2,19 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime, timedelta
 
-from sqlalchemy import ColumnElement, and_, case, func, select
+from sqlalchemy import ColumnElement, and_, case, func, select, true
 from sqlalchemy.orm import Session
 
 from ..models import Discussion, Letter, LetterState, Organizer, Registration, Role
 from . import organizers
+from .publishing import NoSuchDiscussion
+
+# The counts of a discussion, and when the first and the last of them is erased.
+People = tuple[dict[str, int], datetime, datetime]
+# More days than this are shown by week.
+MOST_DAYS = 62
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +50,55 @@ def overview(session: Session, organizer: Organizer, *, now: datetime) -> Sequen
     found = organizers.discussions_of(session, organizer)
     if organizer.role is Role.PARTNER:
         return [Overview(item, None, item.takes_registrations(now), None, None) for item in found]
-    people, letters = _people(session), _letters(session)
+    people, letters = _people(session, true()), _letters(session, true())
     return [_of(item, people.get(item.id), letters.get(item.id, {}), now) for item in found]
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """So many registrations came from the `first` day (UTC) to the `last`."""
+
+    first: date
+    last: date
+    count: int
+
+
+def by_day(session: Session, discussion: Discussion) -> list[Span]:
+    """Return how many registrations there are by day, from the first to the last; by week, where
+    that are many days."""
+    day = func.date(Registration.registered_at)
+    rows = session.execute(
+        select(day, func.count()).where(Registration.discussion_id == discussion.id).group_by(day)
+    )
+    counts = {date.fromisoformat(str(when)): count for when, count in rows}
+    if not counts:
+        return []
+    first, last = min(counts), max(counts)
+    each = 1 if (last - first).days < MOST_DAYS else 7
+    spans = []
+    while first <= last:
+        days = [first + timedelta(days=number) for number in range(each)]
+        spans.append(Span(days[0], days[-1], sum(counts.get(item, 0) for item in days)))
+        first += timedelta(days=each)
+    return spans
+
+
+def of_one(session: Session, organizer: Organizer, slug: str, *, now: datetime) -> Overview:
+    """Return the numbers of a discussion that an organizer has; a partner has none to see.
+
+    Raises `NoSuchDiscussion`.
+    """
+    discussion = organizers.discussion_of(session, organizer, slug)
+    if organizer.role is Role.PARTNER:
+        raise NoSuchDiscussion(f"There is no discussion {slug}.")
+    only = Registration.discussion_id == discussion.id
+    people, letters = _people(session, only), _letters(session, only)
+    return _of(discussion, people.get(discussion.id), letters.get(discussion.id, {}), now)
 
 
 def _of(
     discussion: Discussion,
-    people: tuple[dict[str, int], datetime, datetime] | None,
+    people: People | None,
     letters: dict[str, int],
     now: datetime,
 ) -> Overview:
@@ -59,7 +107,7 @@ def _of(
     return Overview(discussion, Numbers(**counts, **letters), is_open, first, last)
 
 
-def _people(session: Session) -> dict[int, tuple[dict[str, int], datetime, datetime]]:
+def _people(session: Session, which: ColumnElement[bool]) -> dict[int, People]:
     gone, there = Registration.withdrawn_at.is_not(None), Registration.withdrawn_at.is_(None)
     is_confirmed = Registration.confirmed_at.is_not(None)
     has_seat = Registration.seated_at.is_not(None)
@@ -76,12 +124,14 @@ def _people(session: Session) -> dict[int, tuple[dict[str, int], datetime, datet
             func.min(Registration.erase_at),
             func.max(Registration.erase_at),
             *named.values(),
-        ).group_by(Registration.discussion_id)
+        )
+        .where(which)
+        .group_by(Registration.discussion_id)
     )
     return {row[0]: (dict(zip(named, row[3:], strict=True)), row[1], row[2]) for row in rows}
 
 
-def _letters(session: Session) -> dict[int, dict[str, int]]:
+def _letters(session: Session, which: ColumnElement[bool]) -> dict[int, dict[str, int]]:
     states = {
         "owed": LetterState.OWED,
         "sent": LetterState.SENT,
@@ -93,6 +143,7 @@ def _letters(session: Session) -> dict[int, dict[str, int]]:
             *(_sum(Letter.state == state) for state in states.values()),
         )
         .join(Letter, Letter.registration_id == Registration.id)
+        .where(which)
         .group_by(Registration.discussion_id)
     )
     return {row[0]: dict(zip(states, row[1:], strict=True)) for row in rows}

@@ -22,6 +22,7 @@ from ..models import (
 from ..refusals import Refusal
 from ..sealing import Ring, new_token, token_hash
 from . import audit_log, publishing
+from .publishing import NoSuchDiscussion
 
 INVITATION_LIFE = timedelta(hours=72)
 
@@ -122,6 +123,15 @@ def discussions_of(session: Session, organizer: Organizer) -> Sequence[Discussio
         given = select(Grant.discussion_id).where(Grant.organizer_id == organizer.id)
         wanted = wanted.where(Discussion.id.in_(given))
     return session.scalars(wanted).all()
+
+
+def discussion_of(session: Session, organizer: Organizer, slug: str) -> Discussion:
+    """Return a discussion that an organizer has; for one they have not, `NoSuchDiscussion`, as for
+    one that is not there."""
+    discussion = publishing.find(session, slug)
+    if discussion.id not in {item.id for item in discussions_of(session, organizer)}:
+        raise NoSuchDiscussion(f"There is no discussion {slug}.")
+    return discussion
 
 
 def find(session: Session, address: EmailAddress, ring: Ring) -> Organizer:

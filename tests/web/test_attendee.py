@@ -13,6 +13,7 @@ from registration.models import Registration, address_index
 from registration.services import attending
 
 from .. import builders
+from ..desk import invite
 from ..machine import on_sqlite
 from ..visitor import form_of, text_of
 
@@ -323,9 +324,10 @@ def test_no_get_changes_anything(app, visitor, own):
     visitor.fill(own, "/change", email=NEW)
     link = change_link(app)
     builders.register(address="unconfirmed@example.org")
+    invitation = invite()
     before = [builders.every_row()]
     for _ in range(2):
-        for path in every_get(app, link, held.token, held.calendar_token):
+        for path in every_get(app, link, held.token, held.calendar_token, invitation):
             for method in ("GET", "HEAD", "OPTIONS"):
                 with visitor.client.open(path, method=method) as answer:
                     assert answer.status_code in {200, 302, 303}, path
@@ -333,7 +335,7 @@ def test_no_get_changes_anything(app, visitor, own):
     assert all(first == second for first, second in pairwise(before))
 
 
-def every_get(app, link: str, token: str, calendar_token: str) -> list[str]:
+def every_get(app, link: str, token: str, calendar_token: str, invitation: str) -> list[str]:
     """Return an address for every route that takes a GET, with what opens it."""
     letters = (app.extensions["settings"].mail.folder / "new").iterdir()
     (key,) = [letter.name for letter in letters if b"text/calendar" in letter.read_bytes()]
@@ -347,6 +349,8 @@ def every_get(app, link: str, token: str, calendar_token: str) -> list[str]:
             known = dict(opens)
             if rule.endpoint == "registrations.calendar":
                 known["token"] = calendar_token
+            if rule.endpoint == "organizing.invitation":
+                known["token"] = invitation
             paths.append(app.url_for(rule.endpoint, **{it: known[it] for it in rule.arguments}))
     return [path.removeprefix("http://127.0.0.1:8000") for path in paths]
 

@@ -4,9 +4,11 @@ from flask import render_template
 
 from ... import house
 from ...database import reading
-from ...services import counting
+from ...languages import gettext as _
+from ...languages import spoken_day
+from ...services import counting, feed_readers
 from .. import forms
-from . import organizer, place
+from . import charts, organizer, place
 
 
 @place.get("/")
@@ -19,6 +21,41 @@ def overview() -> str:
         "organizing/overview.html",
         found=found,
         address=identity.address,
-        organizer=organizer(),
         button=forms.button(),
     )
+
+
+@place.get("/discussions/<slug>")
+def discussion(slug: str) -> str:
+    """One discussion: its numbers, when people came, and which calendars follow."""
+    now = house.now()
+    with reading() as session:
+        item = counting.of_one(session, organizer(), slug, now=now)
+        spans = counting.by_day(session, item.discussion)
+        readers = feed_readers.readers(session, now)
+    return render_template(
+        "organizing/discussion.html",
+        item=item,
+        bars=charts.bars(spans),
+        width=charts.WIDTH,
+        height=charts.HEIGHT,
+        words=_in_words(spans),
+        readers=readers,
+    )
+
+
+def _in_words(spans: list[counting.Span]) -> str:
+    if not spans:
+        return ""
+    most = max(spans, key=lambda span: span.count)
+    in_one_day = _("%(all)s registrations from %(first)s to %(last)s; most, %(most)s, on %(day)s.")
+    in_a_week = _(
+        "%(all)s registrations from %(first)s to %(last)s; most, %(most)s, in the week from %(day)s."
+    )
+    return (in_one_day if most.first == most.last else in_a_week) % {
+        "all": sum(span.count for span in spans),
+        "first": spoken_day(spans[0].first),
+        "last": spoken_day(spans[-1].last),
+        "most": most.count,
+        "day": spoken_day(most.first),
+    }

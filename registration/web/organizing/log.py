@@ -1,0 +1,20 @@
+"""The audit log, for administrators."""
+
+from flask import abort, render_template, request
+
+from ... import house
+from ...database import reading
+from ...models import Role
+from ...services import audit_log
+from . import organizer, place
+
+
+@place.get("/log")
+def log() -> str:
+    """A page of the audit log, the last deeds first."""
+    if organizer().role is not Role.ADMINISTRATOR:
+        abort(404)
+    before = request.args.get("before", type=int)
+    with reading() as session:
+        lines = audit_log.lines(session, house.ring(session), before=before)
+    return render_template("organizing/log.html", lines=lines, page=audit_log.PAGE)
