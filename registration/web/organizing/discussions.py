@@ -50,7 +50,7 @@ def _in_words(spans: list[counting.Span]) -> str:
     most = max(spans, key=lambda span: span.count)
     in_one_day = _("%(all)s registrations from %(first)s to %(last)s; most, %(most)s, on %(day)s.")
     in_a_week = _(
-        "%(all)s registrations from %(first)s to %(last)s; most, %(most)s, in the week from %(day)s."
+        "%(all)s registrations from %(first)s to %(last)s; most, %(most)s, in the week of %(day)s."
     )
     return (in_one_day if most.first == most.last else in_a_week) % {
         "all": sum(span.count for span in spans),
