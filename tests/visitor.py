@@ -60,7 +60,13 @@ def _values(form: object) -> dict[str, str]:
         kind = field.get("type")
         if kind in {"checkbox", "radio"} and field.get("checked") is None:
             continue
-        if kind != "submit" and field.get("name"):
+        if kind == "checkbox" and field.get("name") in values:
+            held = values[field.get("name")]
+            values[field.get("name")] = [
+                *([held] if isinstance(held, str) else held),
+                field.get("value") or "",
+            ]
+        elif kind != "submit" and field.get("name"):
             values[field.get("name")] = field.get("value") or ""
     for field in form.iter("textarea"):
         values[field.get("name")] = (field.text or "").removeprefix("\n")

@@ -19,6 +19,7 @@ class Deed(StrEnum):
     SIGNED_IN = "signed in"
     SIGNED_OUT = "signed out"
     SIGNED_OUT_EVERYWHERE = "signed out everywhere"
+    EXPORTED = "attendees exported"
     CODES_TRIED = "wrong codes with the right password"
 
 
@@ -26,7 +27,7 @@ class AuditEntry(Model):
     """One line, which is never changed and never removed: the database refuses both.
 
     `organizer_id` did it, to or for `subject_id`; without the first it was done on the command
-    line.
+    line. `detail` says how, of no attendee.
     """
 
     __tablename__ = "audit_entries"
@@ -38,3 +39,4 @@ class AuditEntry(Model):
     subject_id: Mapped[int | None] = mapped_column(ForeignKey("organizers.id"))
     slug: Mapped[str | None]
     count: Mapped[int | None]
+    detail: Mapped[str | None]

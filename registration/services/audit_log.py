@@ -21,11 +21,18 @@ def note(
     subject: int | None = None,
     slug: str | None = None,
     count: int | None = None,
+    detail: str | None = None,
 ) -> None:
     """Write that a deed was done `by` an organizer, in the transaction that does it."""
     session.flush()
     entry = insert(AuditEntry).values(
-        at=now, organizer_id=by, deed=deed, subject_id=subject, slug=slug, count=count
+        at=now,
+        organizer_id=by,
+        deed=deed,
+        subject_id=subject,
+        slug=slug,
+        count=count,
+        detail=detail,
     )
     session.execute(entry)
 

@@ -41,6 +41,8 @@ COLUMNS = (
     "attended",
     "letter_state",
 )
+# What can be shared with a partner.
+SHARED = ("name", "email", "affiliation")
 STEP = 1000
 BOM = "\N{ZERO WIDTH NO-BREAK SPACE}"
 
@@ -90,13 +92,24 @@ def _questions(session: Session, discussion: Discussion) -> list[str]:
     return list(dict.fromkeys(asked))
 
 
+def partners(session: Session, slug: str) -> list[str]:
+    """Return the partners that a discussion asks to share with. Raises `NoSuchDiscussion`."""
+    return [item.partner for item in find(session, slug).content.sharing]
+
+
 def attendees(
-    reading: Reading, slug: str, ring: RingOf, until: tuple[int, datetime] | None = None
+    reading: Reading,
+    slug: str,
+    ring: RingOf,
+    until: tuple[int, datetime] | None = None,
+    *,
+    partner: str | None = None,
 ) -> Iterator[dict[str, str]]:
     """Return each registration of a discussion as its columns by name, in order of arrival.
 
     With `until`, only those whose id is not above its first, and who came no later than its
-    second: SQLite may give the id of somebody who was erased to the next one.
+    second: SQLite may give the id of somebody who was erased to the next one. With `partner`,
+    only who comes and agreed to share something with it, and of them only that.
     """
     with reading() as session:
         discussion_id = find(session, slug).id
@@ -107,7 +120,10 @@ def attendees(
         if not rows:
             return
         for row in rows:
-            yield _columns(row, keys)
+            if partner is None:
+                yield _columns(row, keys)
+            elif shared := _shared(row, keys, partner):
+                yield shared
         last = rows[-1].id
 
 
@@ -168,6 +184,16 @@ def _columns(row: Row[Any], ring: Ring) -> dict[str, str]:
         "letter_state": row.letter_state.value if row.letter_state else "",
     }
     return values
+
+
+def _shared(row: Row[Any], ring: Ring, partner: str) -> dict[str, str]:
+    """Return what somebody who comes agreed to share with a partner; nothing for anybody else."""
+    columns = _columns(row, ring)
+    if columns["status"] not in {RegistrationStatus.CONFIRMED, RegistrationStatus.WAITING}:
+        return {}
+    agreed = unsealed(row.sealed, row.public_id, ring).shared_with
+    names = {name for item in agreed if item["partner"] == partner for name in item["what"]}
+    return {name: columns[name] for name in SHARED if name in names}
 
 
 def _answer(answer: Answer) -> str:

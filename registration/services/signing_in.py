@@ -78,6 +78,19 @@ def begin(
     return token
 
 
+def prove(
+    session: Session, organizer_id: int, password_hash: str, code: str, *, ring: Ring, now: datetime
+) -> bool:
+    """Whether who is signed in, and has given the password of that hash again, has the code too.
+
+    Either way the transaction is to be kept.
+    """
+    organizer = session.get_one(Organizer, organizer_id, with_for_update=True)
+    if organizer.password_hash != password_hash or organizer.removed_at:
+        return False
+    return _takes(session, organizer, code, ring, now)
+
+
 def _takes(session: Session, organizer: Organizer, code: str, ring: Ring, now: datetime) -> bool:
     """Whether a code is right; it is used up by that. A wrong one takes one of those that may be
     tried."""

@@ -11,7 +11,13 @@ from . import readers
 from .properties import PROPERTIES
 from .readers import Injection, NotReadBack, ServerFault
 
-FEW = {"forms": 12, "discussion files": 12, "addresses": 12, "mail servers' answers": 8}
+FEW = {
+    "requests": 80,
+    "forms": 12,
+    "discussion files": 12,
+    "addresses": 12,
+    "mail servers' answers": 8,
+}
 
 
 @pytest.mark.parametrize("tried", PROPERTIES, ids=lambda tried: tried.name)

@@ -75,6 +75,7 @@ def _make_audit_log() -> None:
         sa.Column("subject_id", sa.Integer(), nullable=True),
         sa.Column("slug", sa.String(), nullable=True),
         sa.Column("count", sa.Integer(), nullable=True),
+        sa.Column("detail", sa.String(), nullable=True),
         _to("audit_entries", "organizer_id", "organizers", None),
         _to("audit_entries", "subject_id", "organizers", None),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_audit_entries")),

@@ -22,7 +22,7 @@ place = Blueprint("organizing", __name__, url_prefix=PREFIX)
 
 def init_app(app: Flask) -> None:
     """Give `app` the desk."""
-    from . import discussions, log, sessions  # noqa: F401, PLC0415  # they add their addresses to it
+    from . import discussions, exports, log, sessions  # noqa: F401, PLC0415  # they add their addresses to it
 
     app.register_blueprint(place)
     app.register_error_handler(MethodNotAllowed, _not_allowed)

@@ -1,0 +1,139 @@
+"""The export of attendees as CSV: asks again who it is, is noted in the audit log, and streams."""
+
+from collections.abc import Callable, Iterator
+from itertools import islice
+
+from flask import Flask, Response, current_app, render_template
+from flask_wtf import FlaskForm
+
+from ... import house
+from ...database import reading, writing
+from ...models import Deed, Role
+from ...services import audit_log, exporting, organizers, passwords, signing_in
+from ...services.throttling import TooManyForms
+from .. import forms as public_forms
+from ..limits import Later, client, later
+from . import forms, organizer, place
+
+# How many lines are sent at once.
+SOME = 500
+
+Rows = Callable[[], Iterator[dict[str, str]]]
+
+
+@place.get("/discussions/<slug>/export")
+def export(slug: str) -> str:
+    """Ask what is to be exported, and for password and code again."""
+    return _page(slug, _form(slug))
+
+
+@place.post("/discussions/<slug>/export")
+def submit_export(slug: str) -> Response | tuple[str, int, dict[str, str]]:
+    """Send the CSV."""
+    typed = _form(slug)
+    if not typed.validate() or not _is_theirs(typed):
+        return _page(slug, typed), 422, {}
+    try:
+        is_proven = _is_proven(typed)
+    except TooManyForms as refusal:
+        wait = later(refusal)
+        return _page(slug, typed, wait), wait.status, wait.headers
+    if not is_proven:
+        return _page(slug, typed, is_wrong=True), 422, {}
+    names, rows = _chosen(slug, typed)
+    count = sum(1 for _row in rows())
+    detail = _detail(typed, names)
+    with writing() as session:
+        audit_log.note(
+            session,
+            Deed.EXPORTED,
+            by=organizer().id,
+            slug=slug,
+            count=count,
+            detail=detail,
+            now=house.now(),
+        )
+    separator = forms.SEPARATORS[typed["separator"].data]
+    lines = exporting.lines(rows(), names, separator)
+    headers = {"Content-Disposition": f'attachment; filename="{slug}.csv"'}
+    kind = "text/csv; charset=utf-8"
+    return Response(_streamed(lines), content_type=kind, headers=headers)
+
+
+def _streamed(lines: Iterator[str]) -> Iterator[bytes]:
+    """Return the lines, some at a time; nothing is held while a slow reader reads them."""
+    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001
+
+    def some() -> bytes:
+        with app.app_context():
+            return "".join(islice(lines, SOME)).encode()
+
+    return iter(some, b"")
+
+
+def _form(slug: str) -> FlaskForm:
+    """Return the form, with the columns and partners that the discussion has."""
+    mine = organizer()
+    with reading() as session:
+        organizers.discussion_of(session, mine, slug)
+        columns, partners = exporting.header(session, slug), exporting.partners(session, slug)
+    if mine.role is Role.PARTNER:
+        return forms.export([], [mine.partner or ""], is_partner=True)
+    return forms.export(columns, partners, is_partner=False)
+
+
+def _is_theirs(typed: FlaskForm) -> bool:
+    """Whether a partner asks for its own part, and nothing else."""
+    mine = organizer()
+    return mine.role is not Role.PARTNER or typed["partner"].data == mine.partner
+
+
+def _is_proven(typed: FlaskForm) -> bool:
+    """Whether password and code are right; checked as at the sign-in."""
+    with writing() as session:
+        signing_in.try_from(session, client(), ring=house.ring(session), now=house.now())
+    kept = organizer().password_hash
+    if not passwords.is_right(typed["password"].data, kept) or kept is None:
+        return False
+    with writing() as session:
+        ring, now = house.ring(session), house.now()
+        return signing_in.prove(
+            session, organizer().id, kept, typed["code"].data, ring=ring, now=now
+        )
+
+
+def _chosen(slug: str, typed: FlaskForm) -> tuple[list[str], Rows]:
+    """Return the columns, and a function that reads the rows anew."""
+    partner = typed["partner"].data
+    if partner:
+        return list(exporting.SHARED), lambda: exporting.attendees(
+            reading, slug, house.ring, partner=partner
+        )
+    states = set(typed["states"].data)
+
+    def rows() -> Iterator[dict[str, str]]:
+        everybody = exporting.attendees(reading, slug, house.ring)
+        return (row for row in everybody if row["status"] in states)
+
+    return list(typed["columns"].data), rows
+
+
+def _detail(typed: FlaskForm, names: list[str]) -> str:
+    if typed["partner"].data:
+        return f"for {typed['partner'].data}"
+    return f"{', '.join(typed['states'].data)}: {', '.join(names)}"
+
+
+def _page(slug: str, typed: FlaskForm, wait: Later | None = None, *, is_wrong: bool = False) -> str:
+    with reading() as session:
+        discussion = organizers.discussion_of(session, organizer(), slug)
+    return render_template(
+        "organizing/export.html",
+        discussion=discussion,
+        form=typed,
+        is_partner=organizer().role is Role.PARTNER,
+        partner=organizer().partner,
+        wait=wait,
+        is_wrong=is_wrong,
+        is_stale=public_forms.is_stale(typed),
+    )
