@@ -2,7 +2,8 @@
 
 What is wrong is never told. Only who knows the password can use up the codes that may be tried,
 so nobody else can lock an organizer out; how many passwords a client may try is limited by
-`throttling`, and how fast they can be tried, by Argon2id.
+`throttling`, and how fast they can be tried, by Argon2id. A browser that is known has tries of its
+own, also where all clients look alike.
 """
 
 from dataclasses import replace
@@ -36,9 +37,15 @@ class CodeWrong(Refusal):
     """The code is not the one that the app shows now."""
 
 
-def try_from(session: Session, client: str, *, ring: Ring, now: datetime) -> None:
-    """Take one of the tries that a client has, or raise `TooManyForms`."""
+def try_from(session: Session, client: str, device: str, *, ring: Ring, now: datetime) -> None:
+    """Take one of the tries that a client has, or raise `TooManyForms`.
+
+    A browser with which somebody has signed in before, `device`, has tries of its own: nobody else
+    can use them up.
+    """
     bucket = Bucket(("sign in", client), TRIES if client else TRIES_OF_ALL)
+    if device:
+        bucket = Bucket(("sign in", "device", device), TRIES)
     throttling.take_each(session, [bucket], ring=ring, now=now)
 
 

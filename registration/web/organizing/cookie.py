@@ -1,22 +1,48 @@
-"""The cookie of an organizer's browser: a random token, which the database knows as a hash."""
+"""The cookies of an organizer's browser: a random token, which the database knows as a hash; and
+that somebody has signed in with this browser before, so that others cannot keep them out."""
 
+import secrets
 from datetime import timedelta
 
 from flask import current_app, request
+from itsdangerous import BadSignature, URLSafeSerializer
 from werkzeug.wrappers import Response
 
 from ...services.signing_in import LIFE
 
+_TOKEN, _DEVICE = "organizer", "organizer-device"
+_DEVICE_LIFE = timedelta(days=365)
+
 
 def token() -> str:
     """Return the token that the browser has sent; empty if it has sent none."""
-    return request.cookies.get(_name(), "")
+    return request.cookies.get(_named(_TOKEN), "")
 
 
-def give(response: Response, value: str, life: timedelta = LIFE) -> None:
-    """Let the browser keep a token."""
+def device() -> str:
+    """Return the number of a browser in which somebody has signed in before; empty for others."""
+    try:
+        number: str = _signer().loads(request.cookies.get(_named(_DEVICE), ""))
+    except BadSignature:
+        return ""
+    return number
+
+
+def give(response: Response, value: str) -> None:
+    """Let the browser keep a token, and, for a year, that somebody has signed in with it."""
+    _set(response, _TOKEN, value, LIFE)
+    if not device():
+        _set(response, _DEVICE, str(_signer().dumps(secrets.token_hex(16))), _DEVICE_LIFE)
+
+
+def take_away(response: Response) -> None:
+    """Let the browser forget its token."""
+    _set(response, _TOKEN, "", timedelta())
+
+
+def _set(response: Response, name: str, value: str, life: timedelta) -> None:
     response.set_cookie(
-        _name(),
+        _named(name),
         value,
         max_age=life,
         path="/",
@@ -26,13 +52,12 @@ def give(response: Response, value: str, life: timedelta = LIFE) -> None:
     )
 
 
-def take_away(response: Response) -> None:
-    """Let the browser forget its token."""
-    give(response, "", timedelta())
+def _signer() -> URLSafeSerializer:
+    return URLSafeSerializer(current_app.secret_key or "", salt="organizer's browser")
 
 
-def _name() -> str:
-    return "__Host-organizer" if _is_secure() else "organizer"
+def _named(name: str) -> str:
+    return f"__Host-{name}" if _is_secure() else name
 
 
 def _is_secure() -> bool:

@@ -13,7 +13,7 @@ from ...services import audit_log, exporting, organizers, passwords, signing_in
 from ...services.throttling import TooManyForms
 from .. import forms as public_forms
 from ..limits import Later, client, later
-from . import forms, organizer, place
+from . import cookie, forms, organizer, place
 
 # How many lines are sent at once.
 SOME = 500
@@ -91,7 +91,8 @@ def _is_theirs(typed: FlaskForm) -> bool:
 def _is_proven(typed: FlaskForm) -> bool:
     """Whether password and code are right; checked as at the sign-in."""
     with writing() as session:
-        signing_in.try_from(session, client(), ring=house.ring(session), now=house.now())
+        ring = house.ring(session)
+        signing_in.try_from(session, client(), cookie.device(), ring=ring, now=house.now())
     kept = organizer().password_hash
     if not passwords.is_right(typed["password"].data, kept) or kept is None:
         return False

@@ -56,7 +56,7 @@ def _begin(typed: FlaskForm) -> str | None:
     long, on purpose."""
     with writing() as database:
         ring = house.ring(database)
-        signing_in.try_from(database, client(), ring=ring, now=house.now())
+        signing_in.try_from(database, client(), cookie.device(), ring=ring, now=house.now())
     with reading() as database:
         found, kept = signing_in.kept_password(database, typed["email"].address, ring)
     if not passwords.is_right(typed["password"].data, kept) or kept is None:

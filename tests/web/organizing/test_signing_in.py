@@ -7,6 +7,7 @@ from registration import addresses, house
 from registration.database import reading, writing
 from registration.models import AuditEntry, Deed, SignIn
 from registration.services import organizers, signing_in
+from registration.services.throttling import TooManyForms
 
 from ... import desk
 from ...desk import ASEL, PASSWORD, SIGN_IN, Desk, invite, signed_in
@@ -119,6 +120,34 @@ def test_one_client_tries_so_many_passwords_and_others_go_on(app, clock, asel):
     assert statuses[: signing_in.TRIES] == [422] * signing_in.TRIES
     assert 429 in statuses
     assert asel.sign_in().status_code == 303
+
+
+@on_sqlite
+def test_a_known_browser_has_tries_of_its_own_where_all_clients_look_alike(app, clock, asel):
+    stranger, client = Desk(app, clock), "203.0.113.9"
+    stranger.key = asel.key
+    for somebody in (asel, stranger):
+        somebody.client.environ_base["REMOTE_ADDR"] = client
+    assert asel.sign_in().status_code == 303
+    asel.fill(HOME, "/sign-out")
+    known = asel.client.get_cookie("organizer-device").value
+    for wrong in ("", "x" + known, known[:-1]):
+        use_up(client)
+        stranger.client.set_cookie("organizer-device", wrong)
+        # One try may have come back meanwhile.
+        tries = [stranger.sign_in(password="wrong password").status_code for _ in range(2)]
+        assert 429 in tries
+    assert asel.sign_in().status_code == 303
+
+
+def use_up(client: str) -> None:
+    """Use up the tries of a client."""
+    with writing() as session:
+        for _ in range(signing_in.TRIES + 1):
+            try:
+                signing_in.try_from(session, client, "", ring=house.ring(session), now=house.now())
+            except TooManyForms:
+                return
 
 
 @on_sqlite
