@@ -96,8 +96,7 @@ class Grant(Model):
 
 
 class SignIn(Model):
-    """One browser in which an organizer is signed in. `proven_at` is when they last gave password
-    and code there."""
+    """One browser in which an organizer is signed in."""
 
     __tablename__ = "sign_ins"
 
@@ -108,4 +107,3 @@ class SignIn(Model):
     )
     started_at: Mapped[datetime] = mapped_column(UtcDateTime)
     seen_at: Mapped[datetime] = mapped_column(UtcDateTime)
-    proven_at: Mapped[datetime] = mapped_column(UtcDateTime)

@@ -65,32 +65,29 @@ def begin(
 
     Returns None if it is not, or too many were tried; either way the transaction is to be kept.
     """
-    organizer = session.get_one(Organizer, organizer_id, with_for_update=True)
-    if organizer.password_hash != password_hash or organizer.removed_at:
-        return None  # it was changed while it was checked
-    if not _takes(session, organizer, code, ring, now):
+    if not prove(session, organizer_id, password_hash, code, ring=ring, now=now):
         return None
     token = new_token()
     session.add(
         SignIn(
             token_hash=token_hash(token),
-            organizer_id=organizer.id,
+            organizer_id=organizer_id,
             started_at=now,
             seen_at=now,
-            proven_at=now,
         )
     )
     session.execute(delete(SignIn).where(_is_over(now)))
-    audit_log.note(session, Deed.SIGNED_IN, by=organizer.id, now=now)
+    audit_log.note(session, Deed.SIGNED_IN, by=organizer_id, now=now)
     return token
 
 
 def prove(
     session: Session, organizer_id: int, password_hash: str, code: str, *, ring: Ring, now: datetime
 ) -> bool:
-    """Whether who is signed in, and has given the password of that hash again, has the code too.
+    """Whether who has given the password of that hash has the code too.
 
-    Either way the transaction is to be kept.
+    The password may have been changed while it was checked. Either way the transaction is to be
+    kept.
     """
     organizer = session.get_one(Organizer, organizer_id, with_for_update=True)
     if organizer.password_hash != password_hash or organizer.removed_at:

@@ -57,7 +57,6 @@ def _make_grants_and_sign_ins() -> None:
         sa.Column("organizer_id", sa.Integer(), nullable=False),
         sa.Column("started_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("seen_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("proven_at", sa.DateTime(timezone=True), nullable=False),
         _to("sign_ins", "organizer_id", "organizers"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_sign_ins")),
         sa.UniqueConstraint("token_hash", name=op.f("uq_sign_ins_token_hash")),
