@@ -5,6 +5,7 @@ written inside the block: each letter, and each entry of a calendar.
 """
 
 import gettext as stdlib_gettext
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -12,7 +13,7 @@ from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from pathlib import Path
 
-from babel import Locale
+from babel import Locale, UnknownLocaleError
 from babel.dates import format_date, format_time
 from babel.lists import format_list
 from babel.support import NullTranslations, Translations
@@ -20,6 +21,7 @@ from babel.support import NullTranslations, Translations
 DEFAULT = "en"
 FOLDER = Path(__file__).parent / "translations"
 
+_TAG = r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*"
 _language: ContextVar[str] = ContextVar("language", default=DEFAULT)
 
 
@@ -31,6 +33,16 @@ def speaking(language: str) -> Iterator[None]:
         yield
     finally:
         _language.reset(token)
+
+
+def is_tag(value: str) -> bool:
+    """Whether `value` is the tag of a language (BCP 47) that dates can be written in."""
+    try:
+        # Babel would take the names of POSIX locales too, such as en.utf8.
+        Locale.parse(value if re.fullmatch(_TAG, value) else "", "-")
+    except (ValueError, UnknownLocaleError):
+        return False
+    return True
 
 
 def language() -> str:

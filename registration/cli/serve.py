@@ -20,10 +20,6 @@ from . import worker
 from .groups import RefusingCommand, run_as_service
 from .strict import Channel
 
-# Bodies are kept in memory up to here, and refused beyond: waitress would spill larger ones into
-# temporary files, in the clear. The pages themselves take less (web.LARGEST_BODY), and can tell
-# in words that it is too much.
-LARGEST_BODY = 1024 * 1024
 LARGEST_ANSWER = 64 * 1024 * 1024
 LARGEST_HEAD = 32 * 1024
 # Connections held at once, and files that the process needs beside them.
@@ -119,8 +115,9 @@ def _server(app: Flask, host: str, port: int) -> Any:
             channel_timeout=SILENCE,
             asyncore_use_poll=True,
             max_request_header_size=LARGEST_HEAD,
-            max_request_body_size=LARGEST_BODY,
-            inbuf_overflow=LARGEST_BODY + 1,
+            # In memory: waitress would spill more into temporary files, in the clear.
+            max_request_body_size=app.config["LARGEST_UPLOAD"] + 1,
+            inbuf_overflow=app.config["LARGEST_UPLOAD"] + 2,
             outbuf_overflow=LARGEST_ANSWER,
             # The app itself decides which proxy's word it takes, and sees whether there was one.
             clear_untrusted_proxy_headers=False,
@@ -134,6 +131,7 @@ def _server(app: Flask, host: str, port: int) -> Any:
     if not isinstance(server, BaseWSGIServer):
         raise click.ClickException(f"{host} names several addresses: give one of them as --host.")
     server.channel_class = Channel
+    server.adj.is_upload = app.extensions["is upload"]
     return server
 
 

@@ -7,12 +7,16 @@ with it.
 
 import re
 import time
+from collections.abc import Callable
 from typing import Any
 
 from waitress.channel import HTTPChannel
 from waitress.parser import HTTPRequestParser, ParsingError
-from waitress.utilities import BadRequest
+from waitress.utilities import BadRequest, RequestEntityTooLarge
 
+# Bodies of forms are refused beyond this. The pages themselves take less (web.LARGEST_BODY), and
+# can tell in words that it is too much.
+LARGEST_BODY = 1024 * 1024
 # Seconds from a request's first byte to its last: a form over a bad line takes a fraction.
 LONGEST = 120.0
 # Bytes of answers that a client may leave unread and still be answered.
@@ -65,6 +69,13 @@ class Request(HTTPRequestParser):  # type: ignore[misc]  # waitress has no types
             self.headers["HOST"] = self.proxy_netloc
         if _CODED.search(header_plus):
             self.refuse(LengthRequired("Send it with a Content-Length."))
+        elif self.content_length >= LARGEST_BODY and not self._is_upload():
+            self.refuse(RequestEntityTooLarge("More was sent than is taken here."))
+
+    def _is_upload(self) -> bool:
+        """Whether it is one of the few that may be larger than a form, as the app tells."""
+        is_upload: Callable[[str, str], bool] = self.adj.is_upload
+        return is_upload(self.path, self.headers.get("COOKIE", ""))
 
     def refuse(self, error: BadRequest) -> None:
         """Answer with `error`, and take nothing more."""

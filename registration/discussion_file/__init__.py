@@ -4,8 +4,7 @@ import re
 import tomllib
 from datetime import UTC, datetime
 
-from babel import Locale, UnknownLocaleError
-
+from ..languages import is_tag
 from ..models import Announcement, Content, Contributor, Partner, Question, Sharing, When
 from ..models.when import instants
 from ..refusals import Refusal
@@ -100,10 +99,7 @@ def _content(table: Table, title: str, when: When | None) -> Content:
 
 def _language(table: Table) -> str:
     value = table.line("language", "en")
-    try:
-        # Babel would take the names of POSIX locales too, such as en.utf8.
-        Locale.parse(value if re.fullmatch(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*", value) else "", "-")
-    except (ValueError, UnknownLocaleError):
+    if not is_tag(value):
         table.wrong("language", "must be a language tag such as en, ru or kk.")
     return value
 

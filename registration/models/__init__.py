@@ -14,6 +14,8 @@ from .registration import (
     Registration,
     RegistrationStatus,
     address_index,
+    as_sealed,
+    read,
     unsealed,
 )
 from .when import Tense, When
@@ -51,6 +53,8 @@ __all__ = [
     "Throttle",
     "When",
     "address_index",
+    "as_sealed",
     "organizer_index",
+    "read",
     "unsealed",
 ]

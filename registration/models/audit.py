@@ -20,6 +20,14 @@ class Deed(StrEnum):
     SIGNED_OUT = "signed out"
     SIGNED_OUT_EVERYWHERE = "signed out everywhere"
     EXPORTED = "attendees exported"
+    ATTENDEE_ADDED = "attendee added by hand"
+    LETTER_SENT_AGAIN = "letter sent again"
+    ADDRESS_CORRECTED = "address corrected"
+    ATTENDEE_WITHDRAWN = "attendee withdrawn"
+    ATTENDEE_ERASED = "attendee erased"
+    MARKED_ATTENDED = "marked as attended"
+    MARKED_ABSENT = "marked as not attended"
+    IMPORTED = "attendees imported"
     CODES_TRIED = "wrong codes with the right password"
 
 

@@ -65,10 +65,20 @@ class Attendee:
 
 def unsealed(sealed: bytes, public_id: str, ring: Ring) -> Attendee:
     """Return the attendee in `sealed`; `SealBroken` if it was not sealed for `public_id`."""
-    attendee = Attendee(**json.loads(ring.unseal(sealed)))
+    return read(ring.unseal(sealed).decode(), public_id)
+
+
+def read(plain: str, public_id: str) -> Attendee:
+    """Return the attendee that was sealed as `plain`; `SealBroken` if not for `public_id`."""
+    attendee = Attendee(**json.loads(plain))
     if attendee.public_id != public_id:
         raise SealBroken("A sealed value stands in a row that is not its own.")
     return attendee
+
+
+def as_sealed(text: str) -> str:
+    """Return how `text` stands within what is sealed."""
+    return json.dumps(text, ensure_ascii=False)[1:-1]
 
 
 def address_index(ring: Ring, discussion_uid: str, address: EmailAddress) -> bytes:
@@ -88,6 +98,8 @@ class Registration(Model):
     __table_args__ = (
         UniqueConstraint("discussion_id", "address_index"),
         Index("ix_registrations_seated", "discussion_id", "seated_at"),
+        # Whoever reads all of a discussion, step by step, finds the next ones at once.
+        Index("ix_registrations_in_order", "discussion_id", "id"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)

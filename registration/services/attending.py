@@ -96,25 +96,30 @@ def change(
         return
     # The earlier letter was allowed for another address than the one it would now go to.
     outbox.drop(session, registration.id, LetterKind.ADDRESS_CHANGE)
-    if not same:
-        _ask_new_address(session, registration, discussion, entry, ring, settings, now)
+    if same or not may_ask(session, registration, discussion, entry.address, ring=ring, now=now):
+        return
+    # If it is registered itself, a letter tells only it so.
+    taken = registering.known_as(session, discussion, entry.address, ring)
+    kind = LetterKind.ALREADY_REGISTERED if taken else LetterKind.ADDRESS_CHANGE
+    number = (taken or registration).id
+    registering.owe(session, number, kind, discussion, settings=settings, now=now)
 
 
-def _ask_new_address(
+def may_ask(
     session: Session,
     registration: Registration,
     discussion: Discussion,
-    entry: Entry,
+    address: EmailAddress,
+    *,
     ring: Ring,
-    settings: Settings,
     now: datetime,
-) -> None:
-    """Owe a letter to the new address; if it is registered itself, one that tells only it so.
+) -> bool:
+    """Whether another letter may ask a new address today.
 
     Its limit is one of its own: nobody can use up what an address gets when it registers.
     """
-    for bucket in (entry.address.mailbox, registration.public_id):
-        if not throttling.take(
+    return all(
+        throttling.take(
             session,
             "new address",
             discussion.uid,
@@ -122,17 +127,9 @@ def _ask_new_address(
             capacity=registering.LETTERS_A_DAY,
             ring=ring,
             now=now,
-        ):
-            return
-    index = address_index(ring, discussion.uid, entry.address)
-    taken = session.scalar(
-        select(Registration.id).where(
-            Registration.discussion_id == discussion.id, Registration.address_index == index
         )
+        for bucket in (address.mailbox, registration.public_id)
     )
-    kind = LetterKind.ALREADY_REGISTERED if taken else LetterKind.ADDRESS_CHANGE
-    number = taken or registration.id
-    registering.owe(session, number, kind, discussion, settings=settings, now=now)
 
 
 def confirm_new_address(

@@ -4,12 +4,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from sqlalchemy import ColumnElement, and_, case, func, select, true
+from sqlalchemy import ColumnElement, case, func, select, true
 from sqlalchemy.orm import Session
 
-from ..models import Discussion, Letter, LetterState, Organizer, Registration, Role
+from ..models import (
+    Discussion,
+    Letter,
+    LetterState,
+    Organizer,
+    Registration,
+    RegistrationStatus,
+    Role,
+)
 from . import organizers
-from .publishing import NoSuchDiscussion
+from .attendees import stands
 
 # The counts of a discussion, and when the first and the last of them is erased.
 People = tuple[dict[str, int], datetime, datetime]
@@ -88,9 +96,7 @@ def of_one(session: Session, organizer: Organizer, slug: str, *, now: datetime) 
 
     Raises `NoSuchDiscussion`.
     """
-    discussion = organizers.discussion_of(session, organizer, slug)
-    if organizer.role is Role.PARTNER:
-        raise NoSuchDiscussion(f"There is no discussion {slug}.")
+    discussion = organizers.run_by(session, organizer, slug)
     only = Registration.discussion_id == discussion.id
     people, letters = _people(session, only), _letters(session, only)
     return _of(discussion, people.get(discussion.id), letters.get(discussion.id, {}), now)
@@ -108,16 +114,8 @@ def _of(
 
 
 def _people(session: Session, which: ColumnElement[bool]) -> dict[int, People]:
-    gone, there = Registration.withdrawn_at.is_not(None), Registration.withdrawn_at.is_(None)
-    is_confirmed = Registration.confirmed_at.is_not(None)
-    has_seat = Registration.seated_at.is_not(None)
-    named = {
-        "registered": func.count(),
-        "unconfirmed": _sum(and_(there, ~is_confirmed)),
-        "confirmed": _sum(and_(there, is_confirmed, has_seat)),
-        "waiting": _sum(and_(there, is_confirmed, ~has_seat)),
-        "withdrawn": _sum(gone),
-    }
+    counted = {status.value: _sum(stands(status)) for status in RegistrationStatus}
+    named = {"registered": func.count(), **counted}
     rows = session.execute(
         select(
             Registration.discussion_id,

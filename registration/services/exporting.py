@@ -20,6 +20,7 @@ from ..models import (
     Answer,
     Discussion,
     Letter,
+    Question,
     Registration,
     RegistrationStatus,
     Revision,
@@ -74,22 +75,26 @@ def header(session: Session, slug: str, chosen: Sequence[str] | None = None) -> 
 
     Raises `NoSuchDiscussion`, `NoSuchColumn`.
     """
-    names = [*COLUMNS, *_questions(session, find(session, slug))]
+    asked = (question.key for question in questions(session, find(session, slug)))
+    names = [*COLUMNS, *asked]
     for name in chosen or []:
         if name not in names:
             raise NoSuchColumn(f"There is no column {name}; there are {', '.join(names)}.")
     return list(chosen or names)
 
 
-def _questions(session: Session, discussion: Discussion) -> list[str]:
-    """Return the keys of all questions, then of those asked once: their answers are held too."""
+def questions(session: Session, discussion: Discussion) -> list[Question]:
+    """Return all questions, then those asked once, as last asked: their answers are held too."""
     snapshots = session.scalars(
         select(Revision.snapshot)
         .where(Revision.discussion_id == discussion.id)
         .order_by(Revision.number.desc())
     )
-    asked = (question["key"] for one in snapshots for question in one["content"]["questions"])
-    return list(dict.fromkeys(asked))
+    asked: dict[str, Question] = {}
+    for snapshot in snapshots:
+        for question in snapshot["content"]["questions"]:
+            asked.setdefault(question["key"], Question(**question))
+    return list(asked.values())
 
 
 def partners(session: Session, slug: str) -> list[str]:

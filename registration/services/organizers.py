@@ -129,7 +129,17 @@ def discussion_of(session: Session, organizer: Organizer, slug: str) -> Discussi
     """Return a discussion that an organizer has; for one they have not, `NoSuchDiscussion`, as for
     one that is not there."""
     discussion = publishing.find(session, slug)
-    if discussion.id not in {item.id for item in discussions_of(session, organizer)}:
+    given = (Grant.organizer_id == organizer.id, Grant.discussion_id == discussion.id)
+    if organizer.role is Role.ADMINISTRATOR or session.scalar(select(Grant).where(*given)):
+        return discussion
+    raise NoSuchDiscussion(f"There is no discussion {slug}.")
+
+
+def run_by(session: Session, organizer: Organizer, slug: str) -> Discussion:
+    """Return a discussion that an organizer runs, as no partner does, or raise
+    `NoSuchDiscussion`."""
+    discussion = discussion_of(session, organizer, slug)
+    if organizer.role is Role.PARTNER:
         raise NoSuchDiscussion(f"There is no discussion {slug}.")
     return discussion
 

@@ -33,6 +33,8 @@ from .publishing import identify
 # Unconfirmed registrations are erased after this.
 UNCONFIRMED_LIFE = timedelta(hours=72)
 LETTERS_A_DAY = 3
+# How many characters an entry's texts have at most.
+MOST_NAME, MOST_LINE, MOST_LONG = 200, 300, 2000
 # What of an entry is not sealed.
 IN_THE_CLEAR = ("language", "zone", "wants_follow_up")
 # Confirming and withdrawing, again and again, is answered by so many letters a day.
@@ -68,12 +70,7 @@ def register(
     with seating.changing(session, identify(session, slug), now, settings) as discussion:
         if not discussion.takes_registrations(now):
             raise RegistrationClosed("Registration for this discussion is closed.")
-        index = address_index(ring, discussion.uid, entry.address)
-        known = session.scalar(
-            select(Registration).where(
-                Registration.discussion_id == discussion.id, Registration.address_index == index
-            )
-        )
+        known = known_as(session, discussion, entry.address, ring)
         may_write = may_write_to(session, discussion, entry.address, ring=ring, now=now)
         if known and known.status in {RegistrationStatus.CONFIRMED, RegistrationStatus.WAITING}:
             number, kind = known.id, LetterKind.ALREADY_REGISTERED
@@ -81,13 +78,44 @@ def register(
             known.seal(known.attendee(ring), ring)
             session.flush()
         else:
-            values = _entered(session, discussion, entry, known, ring, settings, now)
-            number = _keep(session, discussion, known, index, values)
-            kind = _first_letter(values)
+            number, kind = enter(
+                session, discussion, entry, known, ring=ring, settings=settings, now=now
+            )
         with session.begin_nested() as owing:
             owe(session, number, kind, discussion, settings=settings, now=now)
             if not may_write:  # found out only now, so that the time it takes does not tell
                 owing.rollback()
+
+
+def known_as(
+    session: Session, discussion: Discussion, address: EmailAddress, ring: Ring
+) -> Registration | None:
+    """Return the registration of an address, if there is one."""
+    return session.scalar(
+        select(Registration).where(
+            Registration.discussion_id == discussion.id,
+            Registration.address_index == address_index(ring, discussion.uid, address),
+        )
+    )
+
+
+def enter(
+    session: Session,
+    discussion: Discussion,
+    entry: Entry,
+    known: Registration | None,
+    *,
+    ring: Ring,
+    settings: Settings,
+    now: datetime,
+) -> tuple[int, LetterKind]:
+    """Write a registration, over one that is `known` and means to come no more, or not yet.
+
+    Returns its id, and which letter tells of it. The discussion is locked (`seating.changing`).
+    """
+    values = _entered(session, discussion, entry, known, ring, settings, now)
+    index = address_index(ring, discussion.uid, entry.address)
+    return _keep(session, discussion, known, index, values), _first_letter(values)
 
 
 def confirm(

@@ -176,6 +176,21 @@ def is_full(session: Session, discussion: Discussion, now: datetime) -> bool:
     return _free(session, discussion, now) == 0 or _count(session, discussion, _waiting()) > 0
 
 
+def left(session: Session, discussion: Discussion, now: datetime) -> int | None:
+    """Return how many could register before the next one waits; None where there is no end."""
+    return 0 if is_full(session, discussion, now) else _free(session, discussion, now)
+
+
+def last_in_queue(session: Session, discussion: Discussion) -> int:
+    """Return the last place of the waiting list; 0 if nobody has ever had one that is held."""
+    last = session.scalar(
+        select(func.max(Registration.queue_position)).where(
+            Registration.discussion_id == discussion.id
+        )
+    )
+    return last or 0
+
+
 def full_until(session: Session, discussion: Discussion, now: datetime) -> datetime | None:
     """Return when the next held seat is freed by time alone; None if no seat is only held."""
     held = and_(_seated(now), Registration.confirmed_at.is_(None))
@@ -194,12 +209,7 @@ def assign(
         return Place(known.seated_at, known.queue_position, known.seat_held_until)
     if not is_full(session, discussion, now):
         return Place(now, None, now + HOLD)
-    last = session.scalar(
-        select(func.max(Registration.queue_position)).where(
-            Registration.discussion_id == discussion.id
-        )
-    )
-    return Place(None, (last or 0) + 1)
+    return Place(None, last_in_queue(session, discussion) + 1)
 
 
 def settle(

@@ -10,7 +10,18 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from .. import house
 from ..refusals import Refusal
 from ..settings import Settings
-from . import assets, errors, headers, health, hosts, mailbox, organizing, own_page, public
+from . import (
+    assets,
+    errors,
+    headers,
+    health,
+    hosts,
+    mailbox,
+    organizing,
+    own_page,
+    public,
+    uploads,
+)
 from .sessions import Sessions
 
 if TYPE_CHECKING:
@@ -47,6 +58,7 @@ def init_app(app: Flask, settings: Settings) -> None:
         site_name=lambda: house.settings().site_name, contact=lambda: house.settings().contact
     )
     organizing.init_app(app)
+    uploads.init_app(app)
     assets.init_app(app)
     hosts.init_app(app)
     errors.init_app(app)

@@ -19,6 +19,7 @@ from ..services.attending import LinkIsOver, NoSuchRegistration
 from ..services.migrating import SchemaNewer, SchemaOutdated
 from ..services.publishing import NoSuchDiscussion
 from ..services.signing_in import InvitationOver
+from . import uploads
 from .faults import log_fault, log_refusal
 from .own_page import RegistrationEnded
 from .public import DiscussionUnpublished
@@ -60,11 +61,12 @@ def _open_keys() -> None:
 def _refuse_what_is_no_form() -> None:
     """Refuse what is sent in another format, and a form whose bytes are not UTF-8, escaped or not.
 
-    Parsed, the fields of such a form would seem empty, or hold other characters than were typed.
+    Parsed, the fields of such a form would seem empty, or hold other characters than were typed. A
+    file that is sent tells of itself in what encoding it is.
     """
     if request.mimetype not in {"", _ESCAPED, "multipart/form-data"}:
         raise UnsupportedMediaType
-    if request.mimetype:
+    if request.mimetype and not uploads.is_one():
         body = request.get_data(cache=True)
         try:
             (unquote_to_bytes(body) if request.mimetype == _ESCAPED else body).decode()

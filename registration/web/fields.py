@@ -13,10 +13,7 @@ from ..languages import gettext as _
 from ..languages import ngettext
 from ..models.when import is_zone
 
-MOST_NAME = 200
 MOST_ADDRESS = 254
-MOST_LINE = 300
-MOST_LONG = 2000
 
 
 def _clean(field: Field, typed: list[str], clean: Callable[[str], str]) -> None:

@@ -1,7 +1,7 @@
 """The forms: shape only. What is typed becomes an `Entry`; nothing here asks the database."""
 
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,6 +14,7 @@ from wtforms.validators import ValidationError
 from ..languages import gettext as _
 from ..languages import language
 from ..models import Answer, Attendee, Content, Question, Sharing
+from ..services import registering
 from ..services.registering import Entry
 from . import fields
 from .fields import (
@@ -98,6 +99,15 @@ def change(
     return form
 
 
+def by_hand(content: Content) -> EntryForm:
+    """Return the form in which an organizer adds somebody: no question needs an answer, and nobody
+    agrees to sharing for another."""
+    asked = [replace(item, required=False) for item in content.questions]
+    lenient = replace(content, questions=asked, sharing=[])
+    form: EntryForm = _bound(type("ByHandForm", (EntryForm,), _entry_fields(lenient)), None)
+    return form
+
+
 def address(now: datetime) -> FlaskForm:
     """Return the form that asks for one's personal link."""
     named = {"email": _email()} | _trap_fields(now)
@@ -129,13 +139,13 @@ def _entry_fields(content: Content) -> dict[str, Any]:
         "content": content,
         "name": LineField(
             _("Name"),
-            [Needed(_("Write a name; a pseudonym is fine.")), AtMost(fields.MOST_NAME)],
+            [Needed(_("Write a name; a pseudonym is fine.")), AtMost(registering.MOST_NAME)],
             render_kw={"autocomplete": "name"},
         ),
         "email": _email(),
         "affiliation": LineField(
             _("Affiliation"),
-            [AtMost(fields.MOST_NAME)],
+            [AtMost(registering.MOST_NAME)],
             render_kw={"autocomplete": "organization"},
         ),
     }
@@ -162,8 +172,8 @@ def _email() -> AddressField:
 
 def _question(item: Question) -> Field:
     kinds: dict[str, Callable[..., Any]] = {
-        "line": lambda checks: LineField(item.label, [*checks, AtMost(fields.MOST_LINE)]),
-        "long": lambda checks: LongField(item.label, [*checks, AtMost(fields.MOST_LONG)]),
+        "line": lambda checks: LineField(item.label, [*checks, AtMost(registering.MOST_LINE)]),
+        "long": lambda checks: LongField(item.label, [*checks, AtMost(registering.MOST_LONG)]),
         "yes": lambda checks: BooleanField(item.label, checks),
         "choice": lambda checks: ChoiceField(
             item.label,

@@ -12,8 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from registration import create_app, database, web
+from registration import create_app, database, house, web
 from registration.cli import serve, strict
+from registration.web import uploads
+from registration.web.organizing import cookie
 
 from .. import builders
 from ..machine import program
@@ -309,9 +311,13 @@ def test_a_large_body_gets_a_page_and_a_huge_one_is_not_even_read(server):
     (answer,) = ask(server, said)
     assert answer[0] == 413
     assert b"More was sent than a form here can hold." in answer[1]
-    for length in (serve.LARGEST_BODY, 10**15):
+    for length in (strict.LARGEST_BODY, 10**15):
         (answer,) = ask(server, POST + FORM + b"Content-Length: %d\r\n\r\n" % length)
         assert answer[0] == 413
+    upload = b"POST /organizer/discussions/water/attendees/import HTTP/1.1\r\n" + HOST
+    stranger = b"Cookie: organizer-device=\xff; organizer=x\r\nContent-Length: 9000000\r\n\r\n"
+    (answer,) = ask(server, upload + stranger)
+    assert answer[0] == 413
 
 
 def test_who_sends_slowly_keeps_nobody_waiting(server):
@@ -414,18 +420,29 @@ def test_nothing_that_is_sent_or_answered_is_written_into_temporary_files(
     monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
     with create_app(settings).app_context():
         builders.publish(builders.file('slug = "long"') + 30 * SPEAKER.encode())
+        house.open_keys()
         database.engine().dispose()
-    form, file = b"a" * (serve.LARGEST_BODY - 1), in_parts(b"a" * (web.LARGEST_BODY - 100))
+        known = f"organizer-device={cookie._signer().dumps('asel')}"
+    form, file = b"a" * (strict.LARGEST_BODY - 1), in_parts(b"a" * (web.LARGEST_BODY - 100))
+    large = in_parts(b"a" * (uploads.LARGEST - 200))
     with Server(settings, "--without-mail", log=tmp_path / "log") as server:
         assert len(server.get("/discussions/long").text.encode()) > 1_200_000
         assert posted(server, form, "application/x-www-form-urlencoded") == 413
         assert posted(server, file, "multipart/form-data; boundary=x") == 422
+        # Taken in from an organizer's browser, who has to sign in again.
+        assert imported(server, large, known) == 303
         assert len(server.output.splitlines()) == 1
 
 
 def in_parts(content: bytes) -> bytes:
     head = b'--x\r\nContent-Disposition: form-data; name="name"; filename="a"\r\n\r\n'
     return head + content + b"\r\n--x--\r\n"
+
+
+def imported(server: Server, body: bytes, held: str) -> int:
+    path = "/organizer/discussions/long/attendees/import"
+    kind = "multipart/form-data; boundary=x"
+    return server.ask("POST", path, body, Content_Type=kind, Cookie=held).status
 
 
 def posted(server: Server, body: bytes, kind: str) -> int:

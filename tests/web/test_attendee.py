@@ -340,7 +340,7 @@ def every_get(app, link: str, token: str, calendar_token: str, invitation: str) 
     letters = (app.extensions["settings"].mail.folder / "new").iterdir()
     (key,) = [letter.name for letter in letters if b"text/calendar" in letter.read_bytes()]
     opens = {"slug": "water", "token": token, "signed": link.rpartition("/")[2], "key": key}
-    opens |= {"number": 0, "filename": "base.css"}
+    opens |= {"number": 0, "filename": "base.css", "public_id": builders.found().public_id}
     routes = [rule for rule in app.url_map.iter_rules() if "GET" in rule.methods]
     assert len(routes) > 20
     paths = []

@@ -3,13 +3,14 @@
 from http import HTTPStatus
 
 from flask import Blueprint, Flask, Response, g, redirect, request, url_for
+from sqlalchemy.orm import Session
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 from werkzeug.wrappers import Response as BaseResponse
 
 from ... import house
 from ...database import reading, writing
-from ...models import Organizer
-from ...services import signing_in
+from ...models import Deed, Organizer
+from ...services import audit_log, signing_in
 from .. import errors
 from . import cookie
 
@@ -22,7 +23,15 @@ place = Blueprint("organizing", __name__, url_prefix=PREFIX)
 
 def init_app(app: Flask) -> None:
     """Give `app` the desk."""
-    from . import discussions, exports, log, sessions  # noqa: F401, PLC0415  # they add their addresses to it
+    from . import (  # noqa: PLC0415  # they add their addresses to it
+        attendee,  # noqa: F401
+        attendees,  # noqa: F401
+        discussions,  # noqa: F401
+        exports,  # noqa: F401
+        imports,  # noqa: F401
+        log,  # noqa: F401
+        sessions,  # noqa: F401
+    )
 
     app.register_blueprint(place)
     app.register_error_handler(MethodNotAllowed, _not_allowed)
@@ -32,6 +41,11 @@ def organizer() -> Organizer:
     """Return who is signed in."""
     found: Organizer = g.organizer
     return found
+
+
+def note(session: Session, deed: Deed, slug: str, *, count: int | None = None) -> None:
+    """Write into the audit log what whoever is signed in has done with a discussion."""
+    audit_log.note(session, deed, by=organizer().id, slug=slug, count=count, now=house.now())
 
 
 @place.before_request

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from flask import current_app, request
 from itsdangerous import BadSignature, URLSafeSerializer
+from werkzeug.sansio.http import parse_cookie
 from werkzeug.wrappers import Response
 
 from ...services.signing_in import LIFE
@@ -21,11 +22,12 @@ def token() -> str:
 
 def device() -> str:
     """Return the number of a browser in which somebody has signed in before; empty for others."""
-    try:
-        number: str = _signer().loads(request.cookies.get(_named(_DEVICE), ""))
-    except BadSignature:
-        return ""
-    return number
+    return _number(request.cookies.get(_named(_DEVICE), ""))
+
+
+def has_device(header: str) -> bool:
+    """Whether a Cookie header is that of a browser in which somebody has signed in before."""
+    return bool(_number(parse_cookie(header).get(_named(_DEVICE), "")))
 
 
 def give(response: Response, value: str) -> None:
@@ -50,6 +52,14 @@ def _set(response: Response, name: str, value: str, life: timedelta) -> None:
         httponly=True,
         samesite="Lax",
     )
+
+
+def _number(signed: str) -> str:
+    try:
+        number: str = _signer().loads(signed)
+    except BadSignature:
+        return ""
+    return number
 
 
 def _signer() -> URLSafeSerializer:

@@ -6,14 +6,23 @@ from typing import Any
 
 from flask import request
 from flask_wtf import FlaskForm
-from wtforms import Field, HiddenField, PasswordField, SelectChoice, StringField
+from werkzeug.datastructures import CombinedMultiDict, MultiDict
+from wtforms import (
+    BooleanField,
+    Field,
+    FileField,
+    HiddenField,
+    PasswordField,
+    SelectChoice,
+    StringField,
+)
 from wtforms.validators import ValidationError
 
 from ...languages import gettext as _
 from ...models import RegistrationStatus
-from ...services import passwords
+from ...services import passwords, registering
 from .. import fields
-from ..fields import AddressField, AtMost, CheckboxesField, ChoiceField, Needed
+from ..fields import AddressField, AtMost, CheckboxesField, ChoiceField, LineField, Needed
 
 # A path below the desk, and nothing that a browser or a proxy could read as another.
 _NEXT = re.compile(r"/organizer/(?:[a-z0-9-]+/?)*(?:\?[A-Za-z0-9=&_.~-]*)?")
@@ -83,8 +92,39 @@ def export(columns: list[str], partners: list[str], *, is_partner: bool) -> Flas
         "code": _code(_("Code from your app, or a recovery code")),
     }
     coming = [RegistrationStatus.CONFIRMED.value, RegistrationStatus.WAITING.value]
-    held = {"columns": columns, "states": coming, "partner": "", "separator": "comma"}
+    held: dict[str, Any] = {"columns": columns, "states": coming}
+    held |= {"partner": "", "separator": "comma"}
     return _bound("ExportForm", named, **held)
+
+
+def search() -> FlaskForm:
+    """Return the form that searches the attendees."""
+    named = {"search": LineField(_("Search"), [AtMost(registering.MOST_NAME)])}
+    return _bound("SearchForm", named)
+
+
+def correction() -> FlaskForm:
+    """Return the form that corrects an attendee's address."""
+    named = {
+        "email": AddressField(
+            _("The right address"),
+            [Needed(_("Write the address.")), AtMost(fields.MOST_ADDRESS)],
+            render_kw={"autocomplete": "off", "inputmode": "email"},
+        )
+    }
+    return _bound("CorrectionForm", named)
+
+
+def sheet() -> FlaskForm:
+    """Return the form that takes a CSV of attendees; held back until it is looked over."""
+    named = {
+        "sheet": FileField(_("The CSV"), render_kw={"accept": ".csv,.txt,text/csv"}),
+        "content": HiddenField(""),
+        "is_told": BooleanField(
+            _("Write to everybody who is added, to tell them where they stand")
+        ),
+    }
+    return _bound("SheetForm", named, files=request.files, is_told=True)
 
 
 def _several(label: str, offered: list[str]) -> Any:
@@ -118,9 +158,11 @@ def _code(label: str) -> Any:
     )
 
 
-def _bound(name: str, named: dict[str, Any], **held: Any) -> FlaskForm:
-    posted = request.method == "POST"
+def _bound(
+    name: str, named: dict[str, Any], files: MultiDict[str, Any] | None = None, **held: Any
+) -> FlaskForm:
+    sent = CombinedMultiDict([files or MultiDict(), request.form])
     form: FlaskForm = type(name, (FlaskForm,), named)(
-        formdata=request.form if posted else None, **held
+        formdata=sent if request.method == "POST" else None, **held
     )
     return form

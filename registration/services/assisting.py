@@ -1,0 +1,201 @@
+"""What organizers do for attendees: add one by hand, send a letter again, correct an address, mark
+who came. Withdrawing and erasing are as on the attendee's own page (`attending`)."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from sqlalchemy import select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from ..addresses import EmailAddress
+from ..mail import outbox
+from ..models import (
+    Discussion,
+    DiscussionStatus,
+    Letter,
+    LetterKind,
+    LetterState,
+    Registration,
+    RegistrationStatus,
+    address_index,
+)
+from ..refusals import Refusal
+from ..sealing import Ring, new_token, token_hash
+from ..settings import Settings
+from . import attending, publishing, registering, seating, throttling
+from .attending import COMING, NoSuchRegistration
+from .registering import LETTERS_A_DAY, Entry
+
+# Which letter tells who stands there all that they have to know.
+_LETTER_OF = {
+    RegistrationStatus.UNCONFIRMED: LetterKind.ADDRESS_CONFIRMATION,
+    RegistrationStatus.CONFIRMED: LetterKind.CONFIRMATION,
+    RegistrationStatus.WAITING: LetterKind.WAITING,
+    RegistrationStatus.WITHDRAWN: LetterKind.WITHDRAWAL,
+}
+
+
+class AlreadyRegistered(Refusal):
+    """The address is registered for this discussion already."""
+
+
+class EnoughLetters(Refusal):
+    """The attendee, or the address, has had all the letters of today."""
+
+
+class TakesNobody(Refusal):
+    """The discussion is off or over: nobody can be added."""
+
+
+class HasWithdrawn(Refusal):
+    """Who has withdrawn gets no more letters, and so needs no other address."""
+
+
+def add(
+    session: Session, slug: str, entry: Entry, *, ring: Ring, settings: Settings, now: datetime
+) -> str:
+    """Register somebody who asked an organizer for it, also where the form is closed, and return
+    the public id.
+
+    All else is as if they had sent the form. Raises `NoSuchDiscussion`, `TakesNobody`,
+    `AlreadyRegistered`, `EnoughLetters`.
+    """
+    number = publishing.identify(session, slug)
+    with seating.changing(session, number, now, settings) as discussion:
+        refuse_off(discussion, now)
+        known = registering.known_as(session, discussion, entry.address, ring)
+        if known and known.status in COMING:
+            raise AlreadyRegistered("This address is registered already.")
+        if not registering.may_write_to(session, discussion, entry.address, ring=ring, now=now):
+            raise _enough()
+        added, kind = registering.enter(
+            session, discussion, entry, known, ring=ring, settings=settings, now=now
+        )
+        registering.owe(session, added, kind, discussion, settings=settings, now=now)
+    return session.scalars(select(Registration.public_id).where(Registration.id == added)).one()
+
+
+def refuse_off(discussion: Discussion, now: datetime) -> None:
+    """Raise `TakesNobody` unless people can be added."""
+    if discussion.status is not DiscussionStatus.PUBLISHED or discussion.is_over(now):
+        raise TakesNobody("The discussion is off or over: nobody can be added any more.")
+
+
+def send_again(
+    session: Session, registration: Registration, *, ring: Ring, settings: Settings, now: datetime
+) -> LetterKind:
+    """Owe the letter once more that tells an attendee where they stand, and return its kind.
+
+    Raises `EnoughLetters` after three a day.
+    """
+    discussion = session.get_one(Discussion, registration.discussion_id)
+    named = ("sent again", registration.public_id)
+    if not throttling.take(session, *named, capacity=LETTERS_A_DAY, ring=ring, now=now):
+        raise _enough()
+    kind = _LETTER_OF[registration.status]
+    registering.owe(session, registration.id, kind, discussion, settings=settings, now=now)
+    return kind
+
+
+def retry(session: Session, registration: Registration, now: datetime) -> int:
+    """Owe an attendee's letters again that have failed, or that a restore held; return how many."""
+    stuck = select(Letter.id).where(
+        Letter.registration_id == registration.id,
+        Letter.state.in_([LetterState.FAILED, LetterState.HELD]),
+    )
+    return outbox.retry(session, session.scalars(stuck).all(), now)
+
+
+def correct_address(
+    session: Session,
+    registration: Registration,
+    new: EmailAddress,
+    *,
+    ring: Ring,
+    settings: Settings,
+    now: datetime,
+) -> None:
+    """Correct the address that an attendee typed wrongly.
+
+    Who has not confirmed yet is asked at the new one, and the links that went to the old one end.
+    Who has, keeps the old one until the new one confirms: an organizer can mistype, too. Raises
+    `NoSuchRegistration`, `AlreadyRegistered`, `EnoughLetters`, `HasWithdrawn`.
+    """
+    discussion = session.get_one(Discussion, registration.discussion_id, with_for_update=True)
+    if not seating.is_still_there(session, registration):
+        raise NoSuchRegistration("It has just been erased.")
+    session.refresh(registration, with_for_update={"key_share": True})
+    if registration.status is RegistrationStatus.WITHDRAWN:
+        raise HasWithdrawn("Whoever has withdrawn gets no more letters.")
+    if registering.known_as(session, discussion, new, ring):
+        raise AlreadyRegistered("This address is registered already.")
+    if not attending.may_ask(session, registration, discussion, new, ring=ring, now=now):
+        raise _enough()
+    if registration.status is RegistrationStatus.UNCONFIRMED:
+        kind = LetterKind.ADDRESS_CONFIRMATION
+        _move(session, registration, discussion, new, ring)
+    else:
+        kind = LetterKind.ADDRESS_CHANGE
+        registration.seal(replace(registration.attendee(ring), new_address=new.sent), ring)
+    session.flush()
+    # One that is on its way was to go to another address.
+    outbox.drop(session, registration.id, kind)
+    registering.owe(session, registration.id, kind, discussion, settings=settings, now=now)
+
+
+def _move(
+    session: Session,
+    registration: Registration,
+    discussion: Discussion,
+    new: EmailAddress,
+    ring: Ring,
+) -> None:
+    attendee = replace(
+        registration.attendee(ring),
+        address=new.sent,
+        token=new_token(),
+        calendar_token=new_token(),
+    )
+    registration.seal(attendee, ring)
+    registration.token_hash = token_hash(attendee.token)
+    registration.calendar_token_hash = token_hash(attendee.calendar_token)
+    registration.address_index = address_index(ring, discussion.uid, new)
+    try:
+        session.flush()
+    except IntegrityError:
+        raise AlreadyRegistered("This address is registered already.") from None
+
+
+def mark(
+    session: Session,
+    discussion: Discussion,
+    public_ids: Sequence[str],
+    *,
+    attended: bool,
+    now: datetime,
+) -> int:
+    """Mark that these attendees came, or that they did not; return of how many that changes
+    something."""
+    is_marked = Registration.attended_at.is_not(None)
+    changed = 0
+    for start in range(0, len(public_ids), 500):
+        marked = (
+            update(Registration)
+            .where(
+                Registration.discussion_id == discussion.id,
+                Registration.public_id.in_(public_ids[start : start + 500]),
+                ~is_marked if attended else is_marked,
+            )
+            .values(attended_at=now if attended else None)
+            .returning(Registration.id)
+        )
+        changed += len(session.scalars(marked).all())
+    return changed
+
+
+def _enough() -> EnoughLetters:
+    return EnoughLetters(
+        f"{LETTERS_A_DAY} such letters have been owed to this address today: that is all it gets."
+    )

@@ -1,0 +1,164 @@
+"""Reads a CSV of attendees: every row in its right shape, or every mistake with its line."""
+
+import codecs
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from ...models import Question, RegistrationStatus
+from ...refusals import Refusal
+from ..exporting import COLUMNS, unguarded
+from ..registering import Entry
+from .cells import Cells
+
+MOST_BYTES = 12 * 1024 * 1024
+MOST_ROWS = 100_000
+NEEDED = ("name", "email")
+_SEPARATORS = ",;\t"
+
+
+class NoSheet(Refusal):
+    """The file as a whole is not a CSV of attendees; its text says what would be right."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One attendee to add, from the line where the row begins. Without a status they are to be
+    registered as by the form; without a time, now."""
+
+    line: int
+    entry: Entry
+    status: RegistrationStatus | None
+    registered_at: datetime | None
+    confirmed_at: datetime | None
+    withdrawn_at: datetime | None
+    attended: bool
+
+
+@dataclass(slots=True)
+class Sheet:
+    """What a file holds: rows, or, by sentence, the lines that it is true of."""
+
+    rows: list[Row] = field(default_factory=list)
+    faults: dict[str, list[int]] = field(default_factory=dict)
+
+    def wrong(self, line: int, sentence: str) -> None:
+        """Note that something is wrong with a line."""
+        self.faults.setdefault(sentence, []).append(line)
+
+
+def read(content: bytes, questions: Sequence[Question], now: datetime) -> Sheet:
+    """Return what a CSV holds, as UTF-8 or (with a byte order mark) UTF-16, and separated by a
+    comma, a semicolon or a tab. `questions` are those ever asked.
+
+    Raises `NoSheet`.
+    """
+    if len(content) > MOST_BYTES:
+        raise NoSheet(
+            f"The file has {len(content) / 1048576:.1f} MB; at most {MOST_BYTES // 1048576} MB are "
+            "taken at once: split it."
+        )
+    text = _decoded(content)
+    known = [*COLUMNS, *(question.key for question in questions)]
+    separator, names = _header(text, known)
+    asked = {question.key: question for question in questions}
+    sheet, seen = Sheet(), dict[str, int]()
+    for line, cells in _body(text, separator, names, sheet):
+        row = _row(line, Cells(cells, asked, now), sheet)
+        if row is None:
+            continue
+        first = seen.setdefault(row.entry.address.canonical, line)
+        if first != line:
+            sheet.wrong(line, f"email is that of line {first} again; leave one of them out.")
+        sheet.rows.append(row)
+    if not sheet.rows and not sheet.faults:
+        raise NoSheet("The file has no rows below its first line.")
+    return sheet
+
+
+def _decoded(content: bytes) -> str:
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        encoding, name = "utf-16", "UTF-16"
+    else:
+        encoding, name = "utf-8-sig", "UTF-8"
+    try:
+        return content.decode(encoding)
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise NoSheet(
+            f"Line {line} is not {name}: save the file as “CSV UTF-8” and send it again."
+        ) from None
+
+
+def _header(text: str, known: Sequence[str]) -> tuple[str, list[str]]:
+    """Return what separates the cells, and the columns, from the first line."""
+    first = text.partition("\n")[0].rstrip("\r")
+    # With the right separator, most of the columns are known.
+    found = {sign: _names(first, sign) for sign in _SEPARATORS}
+    separator = max(found, key=lambda sign: len(set(found[sign]) & set(known)))
+    names = found[separator]
+    missing = [name for name in NEEDED if name not in names]
+    if missing:
+        raise NoSheet(
+            f"The first line has no column {' and no column '.join(missing)}: it must name the "
+            f"columns, {' and '.join(NEEDED)} among them."
+        )
+    unknown = sorted({name for name in names if name not in known})
+    if unknown:
+        raise NoSheet(
+            f"The column {', '.join(unknown)} is not known here; known are {', '.join(known)}. "
+            "Rename it, or leave it out."
+        )
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise NoSheet(f"The column {', '.join(twice)} stands there twice: leave one out.")
+    return separator, names
+
+
+def _names(first: str, separator: str) -> list[str]:
+    cells = next(csv.reader([first], delimiter=separator), [])
+    return [cell.strip().casefold() for cell in cells]
+
+
+def _body(
+    text: str, separator: str, names: list[str], sheet: Sheet
+) -> Iterator[tuple[int, dict[str, str]]]:
+    """Return each row that has as many cells as the first line, as a table of its cells."""
+    for count, (line, cells) in enumerate(_rows(text, separator, sheet), start=1):
+        if count > MOST_ROWS:
+            raise NoSheet(f"The file has more than {MOST_ROWS} rows: split it.")
+        if len(cells) == len(names):
+            yield line, dict(zip(names, map(unguarded, cells), strict=True))
+        else:
+            said = f"has {len(cells)} cells, and the first line has {len(names)}."
+            sheet.wrong(line, said)
+
+
+def _rows(text: str, separator: str, sheet: Sheet) -> Iterator[tuple[int, list[str]]]:
+    """Return each row that is not empty, with the line on which it begins."""
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    line = 1
+    try:
+        for cells in reader:
+            if line > 1 and any(cells):
+                yield line, cells
+            line = reader.line_num + 1
+    except csv.Error:
+        said = "is not CSV: a quotation mark stands where none may, or a cell has no end."
+        sheet.wrong(line, said)
+
+
+def _row(line: int, cells: Cells, sheet: Sheet) -> Row | None:
+    """Return the attendee of a row, or note what is wrong with it."""
+    entry = cells.entry()
+    confirmed_at, withdrawn_at = cells.time("confirmed_at"), cells.time("withdrawn_at")
+    registered_at = cells.time("registered_at")
+    status = cells.status(confirmed_at, withdrawn_at)
+    attended = cells.flag("attended")
+    for sentence in cells.mistakes:
+        sheet.wrong(line, sentence)
+    if entry is None or cells.mistakes:
+        return None
+    return Row(line, entry, status, registered_at, confirmed_at, withdrawn_at, attended)

@@ -1,0 +1,133 @@
+"""The table of a discussion's attendees: filtered, sorted, searched; with marks, and additions."""
+
+from functools import partial
+
+from flask import redirect, render_template, request, url_for
+from flask_wtf import FlaskForm
+from werkzeug.wrappers import Response as BaseResponse
+
+from ... import house
+from ...database import reading, writing
+from ...languages import gettext as _
+from ...models import Deed
+from ...services import assisting, counting, organizers
+from ...services import attendees as listed
+from ...services.assisting import AlreadyRegistered, EnoughLetters, TakesNobody
+from .. import forms as public_forms
+from ..forms import EntryForm
+from . import forms, note, organizer, place, searching
+
+
+@place.get("/discussions/<slug>/attendees")
+def attendees(slug: str) -> str:
+    """A page of the table."""
+    return _page(slug, forms.search())
+
+
+@place.post("/discussions/<slug>/attendees")
+def search_attendees(slug: str) -> BaseResponse | tuple[str, int]:
+    """Go to the address that shows what is searched for."""
+    typed = forms.search()
+    if not typed.validate():
+        return _page(slug, typed), 422
+    with reading() as session:
+        organizers.run_by(session, organizer(), slug)
+        ring = house.ring(session)
+    shown = searching.wanted(ring)
+    return redirect(searching.address(slug, ring, shown, search=typed["search"].data), 303)
+
+
+@place.post("/discussions/<slug>/attendees/mark")
+def mark_attendees(slug: str) -> BaseResponse | tuple[str, int]:
+    """Mark those chosen as attended, or as not; and show the same page of the table again."""
+    if not public_forms.button().validate():
+        return render_template("organizing/stale.html"), 422
+    chosen, attended = request.form.getlist("chosen"), request.form.get("attended") == "yes"
+    with writing() as session:
+        discussion = organizers.run_by(session, organizer(), slug)
+        marked = assisting.mark(
+            session, discussion, chosen[: listed.PAGE], attended=attended, now=house.now()
+        )
+        if marked:
+            deed = Deed.MARKED_ATTENDED if attended else Deed.MARKED_ABSENT
+            note(session, deed, slug, count=marked)
+        ring = house.ring(session)
+    shown = searching.wanted(ring)
+    return redirect(searching.address(slug, ring, shown, page=shown.page), 303)
+
+
+@place.get("/discussions/<slug>/attendees/add")
+def add(slug: str) -> str:
+    """The form in which an organizer adds somebody."""
+    return _add_page(slug, _add_form(slug))
+
+
+@place.post("/discussions/<slug>/attendees/add")
+def submit_add(slug: str) -> BaseResponse | tuple[str, int]:
+    """Add somebody by hand, and show their page."""
+    typed = _add_form(slug)
+    if not typed.validate():
+        return _add_page(slug, typed), 422
+    try:
+        with writing() as session:
+            organizers.run_by(session, organizer(), slug)
+            public_id = assisting.add(session, slug, typed.entry(), **house.means(session))
+            note(session, Deed.ATTENDEE_ADDED, slug, count=1)
+    except (AlreadyRegistered, EnoughLetters, TakesNobody) as refusal:
+        typed["email"].errors = [str(refusal)]
+        return _add_page(slug, typed), 409
+    return redirect(url_for("organizing.attendee", slug=slug, public_id=public_id), 303)
+
+
+def _add_form(slug: str) -> EntryForm:
+    with reading() as session:
+        discussion = organizers.run_by(session, organizer(), slug)
+    return public_forms.by_hand(discussion.content)
+
+
+def _add_page(slug: str, typed: EntryForm) -> str:
+    with reading() as session:
+        discussion = organizers.run_by(session, organizer(), slug)
+    return render_template(
+        "organizing/add.html",
+        discussion=discussion,
+        form=typed,
+        is_stale=public_forms.is_stale(typed),
+    )
+
+
+def _page(slug: str, typed: FlaskForm) -> str:
+    with reading() as session:
+        item = counting.of_one(session, organizer(), slug, now=house.now())
+        ring = house.ring(session)
+    shown = searching.wanted(ring)
+    if request.method == "GET":
+        typed["search"].data = shown.search
+    found = listed.page(reading, house.ring, item.discussion.id, shown)
+
+    return render_template(
+        "organizing/attendees.html",
+        item=item,
+        found=found,
+        shown=shown,
+        to=partial(searching.address, slug, ring, shown),
+        filters=_filters(),
+        form=typed,
+        button=public_forms.button(),
+        Order=listed.Order,
+        Filter=listed.Filter,
+        is_stale=public_forms.is_stale(typed),
+    )
+
+
+def _filters() -> dict[listed.Filter, str]:
+    """Return the filters in words, in their order."""
+    return {
+        listed.Filter.ALL: _("All"),
+        listed.Filter.CONFIRMED: _("Confirmed"),
+        listed.Filter.WAITING: _("Waiting"),
+        listed.Filter.UNCONFIRMED: _("Not confirmed yet"),
+        listed.Filter.WITHDRAWN: _("Withdrawn"),
+        listed.Filter.ATTENDED: _("Attended"),
+        listed.Filter.LETTER_FAILED: _("A letter failed"),
+    }

@@ -1,0 +1,130 @@
+"""The import of attendees from a CSV: looked over first, and then done, all of it or nothing.
+
+Between the two, nothing is kept here: the page that shows what would be done has the file in it,
+and sends it back.
+"""
+
+import base64
+import binascii
+
+from flask import redirect, render_template, url_for
+from flask_wtf import FlaskForm
+from werkzeug.wrappers import Response as BaseResponse
+
+from ... import house
+from ...database import reading, writing
+from ...languages import gettext as _
+from ...models import Deed
+from ...services import exporting, importing, organizers
+from ...services.importing import NoSheet, Sheet
+from .. import forms as public_forms
+from . import forms, note, organizer, place
+
+# How many rows are shown as they were understood.
+SHOWN = 20
+
+
+@place.get("/discussions/<slug>/attendees/import")
+def import_attendees(slug: str) -> str:
+    """Ask for the file."""
+    return _page(slug, forms.sheet())
+
+
+@place.post("/discussions/<slug>/attendees/import")
+def submit_import(slug: str) -> BaseResponse | tuple[str, int] | str:
+    """Show what a file would do; or do it, if that is what was looked over."""
+    typed = forms.sheet()
+    content, is_looked_over = _content(typed)
+    if not typed.validate() or not content:
+        return _page(slug, typed, is_empty=not content), 422
+    try:
+        sheet = _read(slug, content)
+    except NoSheet as refusal:
+        return _page(slug, typed, refusal=str(refusal)), 422
+    if sheet.faults:
+        return _page(slug, typed, sheet), 422
+    if not is_looked_over:
+        return _page(slug, typed, sheet, content)
+    _add(slug, sheet, is_told=typed["is_told"].data)
+    return redirect(url_for("organizing.attendees", slug=slug), 303)
+
+
+def _content(typed: FlaskForm) -> tuple[bytes, bool]:
+    """Return the file's bytes, and whether they come back from the page that showed them."""
+    file = typed["sheet"].data
+    if file:
+        return file.read(), False
+    try:
+        return base64.b64decode(typed["content"].data or "", validate=True), True
+    except (binascii.Error, ValueError):
+        return b"", False
+
+
+def _read(slug: str, content: bytes) -> Sheet:
+    with reading() as session:
+        discussion = organizers.run_by(session, organizer(), slug)
+        questions = exporting.questions(session, discussion)
+    return importing.read(content, questions, house.now())
+
+
+def _add(slug: str, sheet: Sheet, *, is_told: bool) -> None:
+    with reading() as session:
+        discussion = organizers.run_by(session, organizer(), slug)
+        means = house.means(session)
+        new = importing.plan(session, discussion, sheet.rows, **means).new
+    prepared = importing.prepare(discussion, new, **means)
+    with writing() as session:
+        means = house.means(session)
+        count = importing.add(session, slug, prepared, is_told=is_told, **means)
+        note(session, Deed.IMPORTED, slug, count=count)
+
+
+def _page(
+    slug: str,
+    typed: FlaskForm,
+    sheet: Sheet | None = None,
+    content: bytes = b"",
+    *,
+    refusal: str = "",
+    is_empty: bool = False,
+) -> str:
+    with reading() as session:
+        discussion = organizers.run_by(session, organizer(), slug)
+        columns = exporting.header(session, slug)
+        plan = None
+        if sheet and not sheet.faults:
+            plan = importing.plan(session, discussion, sheet.rows, **house.means(session))
+    if is_empty and typed.is_submitted() and not public_forms.is_stale(typed):
+        typed["sheet"].errors = [_("Choose a file that is not empty.")]
+    return render_template(
+        "organizing/import.html",
+        discussion=discussion,
+        columns=columns,
+        form=typed,
+        faults_by_line=_by_line(sheet) if sheet else [],
+        plan=plan,
+        rows=sheet.rows[:SHOWN] if sheet else [],
+        content=base64.b64encode(content).decode(),
+        refusal=refusal,
+        is_stale=public_forms.is_stale(typed),
+        megabytes=importing.MOST_BYTES // 1048576,
+        most=importing.MOST_ROWS,
+        retention=house.settings().retention_days,
+    )
+
+
+def _by_line(sheet: Sheet) -> list[tuple[str, str]]:
+    """Return lines, as spans of numbers, and what is wrong with them; the first line first."""
+    found = sorted(sheet.faults.items(), key=lambda fault: fault[1][0])
+    return [(_spans(lines), sentence) for sentence, lines in found]
+
+
+def _spans(lines: list[int]) -> str:
+    """Return numbers in short: 2-4, 7."""
+    spans: list[list[int]] = []
+    for line in lines:
+        if spans and line == spans[-1][1] + 1:
+            spans[-1][1] = line
+        else:
+            spans.append([line, line])
+    return ", ".join(str(first) if first == last else f"{first}-{last}" for first, last in spans)

@@ -1,0 +1,218 @@
+"""Imports from a CSV: our own export reads back, and whatever is wrong is told by its line."""
+
+import csv
+import io
+
+import pytest
+
+from registration import house
+from registration.database import reading, writing
+from registration.services import attending, exporting, importing, publishing
+from registration.services.importing import NoSheet
+
+from .. import builders
+from ..machine import on_sqlite
+
+
+def sheet(*rows: list[str], separator: str = ",") -> bytes:
+    """Return a CSV of these rows."""
+    buffer = io.StringIO()
+    csv.writer(buffer, delimiter=separator, lineterminator="\r\n").writerows(rows)
+    return buffer.getvalue().encode()
+
+
+def read(content: bytes, slug: str = "water") -> importing.Sheet:
+    with reading() as session:
+        questions = exporting.questions(session, publishing.find(session, slug))
+    return importing.read(content, questions, house.now())
+
+
+def bring(content: bytes, slug: str = "water", *, is_told: bool = False) -> importing.Plan:
+    """Import a CSV as the desk does, and return what was planned."""
+    found = read(content, slug)
+    assert found.faults == {}
+    with reading() as session:
+        discussion, means = publishing.find(session, slug), house.means(session)
+        plan = importing.plan(session, discussion, found.rows, **means)
+    prepared = importing.prepare(discussion, plan.new, **means)
+    with writing() as session:
+        added = importing.add(session, slug, prepared, is_told=is_told, **means)
+    assert added == len(plan.new)
+    return plan
+
+
+def export(slug: str = "water") -> bytes:
+    with reading() as session:
+        names = exporting.header(session, slug)
+    return "".join(exporting.lines(exporting.attendees(reading, slug, house.ring), names)).encode()
+
+
+def without(content: bytes, column: str) -> list[dict[str, str]]:
+    rows = list(csv.DictReader(io.StringIO(content.decode("utf-8-sig"), newline="")))
+    return [{name: cell for name, cell in row.items() if name != column} for row in rows]
+
+
+def test_our_own_export_imported_again_gives_the_same_rows(app, clock):
+    questions = builders.with_questions("seats = 2\naddress_confirmation = true")
+    builders.publish(questions)
+    answers = {"city": "Алматы", "ask": "Two\nlines; “quoted”", "topics": ["Rivers", "Law"]}
+    people = ["=HYPERLINK(1)", "+7 701 123", "'quoted'", "@SUM", "\uff0d1", 'Қайрат, Ә; "Ө"']
+    for number, name in enumerate(people):
+        address = f"p{number}@example.org"
+        builders.register(
+            address=address, name=name, affiliation=name, answers=answers | {"rules": True}
+        )
+        clock.advance(minutes=7)
+        if number:
+            person = builders.confirm(address)
+    with writing() as session:
+        registration, _discussion = attending.by_token(session, person.token)
+        attending.withdraw(session, registration, **house.means(session))
+    before = export()
+    builders.publish(builders.with_questions('slug = "again"\nseats = 2'))
+    plan = bring(before, "again")
+    assert len(plan.new) == 6
+    assert without(export("again"), "letter_state") == without(before, "letter_state")
+    assert {row["letter_state"] for row in without(export("again"), "")} == {""}
+    # And where everybody is there already, nothing changes.
+    rows = builders.every_row()
+    assert bring(before).known == [2, 4, 6, 8, 10, 12]
+    assert builders.every_row() == rows
+
+
+def test_a_bare_list_registers_as_the_form_does_and_tells(app, clock):
+    builders.publish()
+    plan = bring(sheet(["email", "name"], ["a@example.org", "A"]), is_told=True)
+    assert plan.letters == 1
+    assert builders.letter_kinds() == ["address_confirmation"]
+    builders.deliver()
+    builders.confirm("a@example.org")
+    builders.publish(builders.file('slug = "open"\naddress_confirmation = false'))
+    bring(sheet(["email", "name"], ["a@example.org", "A"]), "open", is_told=True)
+    assert builders.found("a@example.org", "open").status.value == "confirmed"
+    assert builders.letter_kinds()[2:] == ["confirmation"]
+
+
+def test_who_finds_no_seat_waits_in_the_order_of_the_file(app, clock):
+    builders.publish(builders.file("seats = 2"))
+    builders.register_and_confirm("first@example.org")
+    rows = [["name", "email", "status"]]
+    rows += [[who, f"{who}@example.org", "confirmed"] for who in ("b", "c", "d")]
+    rows.insert(2, ["w", "w@example.org", "waiting"])
+    plan = bring(sheet(*rows), is_told=True)
+    assert {status.value: count for status, count in plan.counts.items()} == {
+        "confirmed": 1,
+        "waiting": 3,
+    }
+    order = [builders.found(f"{who}@example.org").queue_position for who in ("b", "w", "c", "d")]
+    assert order == [None, 1, 2, 3]
+    # Who comes next waits behind them.
+    builders.register_and_confirm("last@example.org")
+    assert builders.found("last@example.org").queue_position == 4
+
+
+@on_sqlite
+def test_whose_data_was_to_be_erased_by_now_does_not_come_back(app, clock):
+    builders.publish_first()
+    rows = sheet(
+        ["name", "email", "status", "registered_at"],
+        ["Old", "old@example.org", "confirmed", "2023-11-01T10:00:00Z"],
+        ["New", "new@example.org", "confirmed", "2026-03-01 10:00"],
+        ["Never", "never@example.org", "unconfirmed", "2026-02-20T10:00:00Z"],
+    )
+    plan = bring(rows, "bloody-january")
+    assert (plan.late, [row.entry.name for row in plan.new]) == ([2, 4], ["New"])
+
+
+@on_sqlite
+@pytest.mark.parametrize(
+    ("row", "sentence"),
+    [
+        ({"email": "nobody"}, "email is not an e-mail address: no single @."),
+        ({"name": " \u200b"}, "name is empty; a pseudonym is fine."),
+        ({"name": "a\x00b"}, "name holds the character U+0000, which cannot be shown; remove it."),
+        ({"name": "x" * 201}, "name has more than 200 characters."),
+        ({"status": "maybe"}, "status must be one of unconfirmed, confirmed, waiting, withdrawn."),
+        ({"registered_at": "yesterday"}, "registered_at is no time such as 2026-03-02T12:00:00Z."),
+        ({"registered_at": "2999-01-01"}, "registered_at lies ahead, or before 1970."),
+        ({"registered_at": "0001-01-01T00:00+14:00"}, "registered_at lies ahead, or before 1970."),
+        ({"attended": "perhaps"}, "attended must be yes, no or empty."),
+        ({"language": "../en"}, "language must be a language tag such as en, ru or kk."),
+        ({"seat": "Roof"}, "seat must be among Front; Back."),
+        ({"topics": "Rivers; Wine"}, "topics must be among Rivers; Lakes & seas; Law."),
+        ({"rules": "perhaps"}, "rules must be yes, no or empty."),
+        ({"ask": "x" * 2001}, "ask has more than 2000 characters."),
+    ],
+)
+def test_a_cell_that_cannot_be_taken_is_named_with_its_line(app, clock, row, sentence):
+    builders.publish(builders.with_questions())
+    good = dict.fromkeys(row, "") | {"name": "A", "email": "a@example.org"}
+    bad = good | {"email": "b@example.org"} | row
+    found = read(sheet([*good], [*good.values()], [*bad.values()]))
+    assert found.faults == {sentence: [3]}
+
+
+@on_sqlite
+@pytest.mark.parametrize(
+    ("content", "faults"),
+    [
+        (b"name,email\nA,a@example.org\nB,A@Example.org\n", {3: "email is that of line 2 again"}),
+        (b"name,email\nA,a@example.org,x\nB\n", {2: "has 3 cells", 3: "has 1 cells"}),
+        (b'name,email\n"A,a@example.org\n', {2: "is not CSV"}),
+        (b'name,email\n"A"b,a@example.org\n', {2: "is not CSV"}),
+        (b"name,email\n" + b"a" * 200_000 + b",a@example.org\n", {2: "is not CSV"}),
+    ],
+)
+def test_what_is_wrong_with_a_row_is_told_by_its_line(app, content, faults):
+    builders.publish()
+    found = read(content).faults
+    assert {line: sentence for sentence, lines in found.items() for line in lines}.keys() == {
+        *faults
+    }
+    for sentence, (line,) in found.items():
+        assert sentence.startswith(faults[line])
+
+
+@on_sqlite
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "The first line has no column name and no column email"),
+        (b"name\nA\n", "no column email"),
+        (b"name,email\n", "The file has no rows below its first line."),
+        (b"name,email,Telegram\nA,a@example.org,x\n", "The column telegram is not known here"),
+        (b"name,email,name\nA,a@example.org,A\n", "The column name stands there twice"),
+        (b"name,email\n\xc0\xe9\xe3\xe5,a@example.org\n", "Line 2 is not UTF-8: save"),
+        (b"\xff\xfea", "Line 1 is not UTF-16"),
+        (b"%PDF-1.4\n\x00\x01", "The first line has no column name"),
+        (b"PK\x03\x04\xff\xff", "Line 1 is not UTF-8: save"),
+    ],
+)
+def test_a_file_that_is_no_such_csv_is_refused_whole(app, content, said):
+    builders.publish()
+    with pytest.raises(NoSheet, match=said):
+        read(content)
+
+
+@on_sqlite
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_spreadsheets_save_it_in_their_own_ways(app, separator, encoding):
+    builders.publish()
+    rows = sheet(
+        ["E-mail".replace("-", ""), "NAME "], ["a@example.org", 'Ә; "b", \tc'], separator=separator
+    )
+    (row,) = read(rows.decode().encode(encoding)).rows
+    assert row.entry.name == 'Ә; "b", c'
+
+
+@on_sqlite
+def test_a_hundred_thousand_rows_are_read_and_one_more_is_refused(app, monkeypatch):
+    builders.publish()
+    lines = b"".join(b"A,not an address %d\n" % number for number in range(100_000))
+    found = read(b"name,email\n" + lines)
+    assert found.faults == {"email is not an e-mail address: no single @.": [*range(2, 100_002)]}
+    with pytest.raises(NoSheet, match="more than 100000 rows: split it"):
+        read(b"name,email\n" + lines + b"A,b\n")
+    with pytest.raises(NoSheet, match=r"The file has 12\.0 MB; at most 12 MB"):
+        read(b"x" * (importing.MOST_BYTES + 1))
