@@ -19,6 +19,7 @@ class Deed(StrEnum):
     SIGNED_IN = "signed in"
     SIGNED_OUT = "signed out"
     SIGNED_OUT_EVERYWHERE = "signed out everywhere"
+    SIGN_IN_CHANGED = "password changed"
     EXPORTED = "attendees exported"
     ATTENDEE_ADDED = "attendee added by hand"
     LETTER_SENT_AGAIN = "letter sent again"

@@ -194,6 +194,16 @@ def accept(
     return codes
 
 
+def change_password(
+    session: Session, organizer_id: int, password_hash: str, *, now: datetime
+) -> None:
+    """Keep another password, and end every session of who has proven to be it."""
+    organizer = session.get_one(Organizer, organizer_id, with_for_update=True)
+    organizer.password_hash = password_hash
+    session.execute(delete(SignIn).where(SignIn.organizer_id == organizer_id))
+    audit_log.note(session, Deed.SIGN_IN_CHANGED, by=organizer_id, now=now)
+
+
 def refuse_weak(password: str, identity: Identity, site: str) -> None:
     """Raise `PasswordRefused` unless a password is good for this organizer."""
     passwords.check(password, *identity.address.split("@"), site)

@@ -30,6 +30,7 @@ def init_app(app: Flask) -> None:
         exports,  # noqa: F401
         imports,  # noqa: F401
         log,  # noqa: F401
+        password,  # noqa: F401
         sessions,  # noqa: F401
     )
 

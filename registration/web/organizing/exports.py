@@ -9,11 +9,11 @@ from flask_wtf import FlaskForm
 from ... import house
 from ...database import reading, writing
 from ...models import Deed, Role
-from ...services import audit_log, exporting, organizers, passwords, signing_in
+from ...services import audit_log, exporting, organizers
 from ...services.throttling import TooManyForms
 from .. import forms as public_forms
-from ..limits import Later, client, later
-from . import cookie, forms, organizer, place
+from ..limits import Later, later
+from . import forms, organizer, place, proving
 
 # How many lines are sent at once.
 SOME = 500
@@ -34,7 +34,7 @@ def submit_export(slug: str) -> Response | tuple[str, int, dict[str, str]]:
     if not typed.validate() or not _is_theirs(typed):
         return _page(slug, typed), 422, {}
     try:
-        is_proven = _is_proven(typed)
+        is_proven = proving.is_proven(typed)
     except TooManyForms as refusal:
         wait = later(refusal)
         return _page(slug, typed, wait), wait.status, wait.headers
@@ -86,21 +86,6 @@ def _is_theirs(typed: FlaskForm) -> bool:
     """Whether a partner asks for its own part, and nothing else."""
     mine = organizer()
     return mine.role is not Role.PARTNER or typed["partner"].data == mine.partner
-
-
-def _is_proven(typed: FlaskForm) -> bool:
-    """Whether password and code are right; checked as at the sign-in."""
-    with writing() as session:
-        ring = house.ring(session)
-        signing_in.try_from(session, client(), cookie.device(), ring=ring, now=house.now())
-    kept = organizer().password_hash
-    if not passwords.is_right(typed["password"].data, kept) or kept is None:
-        return False
-    with writing() as session:
-        ring, now = house.ring(session), house.now()
-        return signing_in.prove(
-            session, organizer().id, kept, typed["code"].data, ring=ring, now=now
-        )
 
 
 def _chosen(slug: str, typed: FlaskForm) -> tuple[list[str], Rows]:

@@ -47,17 +47,31 @@ def sign_in() -> FlaskForm:
 
 def invitation() -> FlaskForm:
     """Return the form that sets password and second factor."""
-
-    def same(form: FlaskForm, field: Field) -> None:
-        if field.data != form["password"].data:
-            raise ValidationError(_("This is not the password above. Type both again."))
-
     named = {
         "password": _password(_("New password"), "new-password"),
-        "again": _password(_("The password again"), "new-password", same),
+        "again": _password(_("The password again"), "new-password", _same_as("password")),
         "code": _code(_("Code that the app shows now")),
     }
     return _bound("InvitationForm", named)
+
+
+def password() -> FlaskForm:
+    """Return the form that changes the password."""
+    named = {
+        "password": _password(_("Password until now"), "current-password"),
+        "code": _code(_("Code from your app, or a recovery code")),
+        "new": _password(_("New password"), "new-password"),
+        "again": _password(_("The new password again"), "new-password", _same_as("new")),
+    }
+    return _bound("PasswordForm", named)
+
+
+def _same_as(name: str) -> Callable[[FlaskForm, Field], None]:
+    def check(form: FlaskForm, field: Field) -> None:
+        if field.data != form[name].data:
+            raise ValidationError(_("This is not the password above. Type both again."))
+
+    return check
 
 
 def export(columns: list[str], partners: list[str], *, is_partner: bool) -> FlaskForm:

@@ -305,3 +305,43 @@ def test_a_partner_and_an_organizer_see_their_discussions_and_a_partner_no_numbe
         "organizer": (True, False, True),
         "partner": (True, False, False),
     }
+
+
+NEW = "anchor velvet thistle"
+
+
+def test_a_changed_password_ends_every_session_and_alone_signs_in(app, clock):
+    asel = signed_in(app, clock)
+    other = Desk(app, clock)
+    other.key = asel.key
+    other.sign_in()
+    changed = asel.fill(
+        "/organizer/password", password=PASSWORD, code=asel.code(), new=NEW, again=NEW
+    )
+    assert changed.status_code == 303
+    for browser in (asel, other):
+        assert browser.get("/organizer/").status_code == 303
+    assert asel.sign_in().status_code == 422
+    assert asel.sign_in(password=NEW).status_code == 303
+    assert "password changed" in asel.get("/organizer/log").text
+
+
+@on_sqlite
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"password": "wrong password"}, "Password or code is wrong"),
+        ({"code": "000000"}, "Password or code is wrong"),
+        ({"again": PASSWORD}, "This is not the password above."),
+        ({"new": "short", "again": "short"}, "this one has 5"),
+        ({"csrf_token": "x"}, "press the button once more"),
+    ],
+)
+def test_a_password_is_not_changed_by_whoever_cannot_prove_who_they_are(app, clock, fields, said):
+    asel = signed_in(app, clock)
+    typed = {"password": PASSWORD, "code": asel.code(), "new": NEW, "again": NEW} | fields
+    page = asel.fill("/organizer/password", **typed)
+    assert page.status_code == 422
+    assert said in text_of(page.text)
+    assert NEW not in page.text
+    assert asel.get("/organizer/").status_code == 200

@@ -1,0 +1,64 @@
+"""Choosing another password: asks for the one that was, and ends every session."""
+
+from flask import redirect, render_template, session, url_for
+from flask_wtf import FlaskForm
+from werkzeug.wrappers import Response as BaseResponse
+
+from ... import house
+from ...database import reading, writing
+from ...services import passwords, signing_in
+from ...services.passwords import PasswordRefused
+from ...services.throttling import TooManyForms
+from .. import forms as public_forms
+from ..limits import Later, later
+from . import cookie, forms, organizer, place, proving
+
+
+@place.get("/password")
+def password() -> str:
+    """Ask for the old password, a code and the new one."""
+    return _page(forms.password())
+
+
+@place.post("/password")
+def change_password() -> BaseResponse | tuple[str, int, dict[str, str]]:
+    """Change it, and ask to sign in anew everywhere."""
+    typed = forms.password()
+    if not typed.validate() or not _is_good(typed):
+        return _page(typed), 422, {}
+    try:
+        is_proven = proving.is_proven(typed)
+    except TooManyForms as refusal:
+        wait = later(refusal)
+        return _page(typed, wait), wait.status, wait.headers
+    if not is_proven:
+        return _page(typed, is_wrong=True), 422, {}
+    hashed = passwords.hashed(typed["new"].data)
+    with writing() as database:
+        signing_in.change_password(database, organizer().id, hashed, now=house.now())
+    session.clear()
+    response = redirect(url_for("organizing.sign_in"), 303)
+    cookie.take_away(response)
+    return response
+
+
+def _is_good(typed: FlaskForm) -> bool:
+    with reading() as database:
+        identity = organizer().identity(house.ring(database))
+    try:
+        signing_in.refuse_weak(typed["new"].data, identity, house.settings().site_name)
+    except PasswordRefused as refusal:
+        typed["new"].errors = [str(refusal)]
+        return False
+    return True
+
+
+def _page(typed: FlaskForm, wait: Later | None = None, *, is_wrong: bool = False) -> str:
+    return render_template(
+        "organizing/password.html",
+        form=typed,
+        wait=wait,
+        is_wrong=is_wrong,
+        is_stale=public_forms.is_stale(typed),
+        least=passwords.LEAST,
+    )

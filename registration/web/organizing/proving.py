@@ -1,0 +1,27 @@
+"""Asking whoever is signed in again who they are, before what a stolen session must not do."""
+
+from flask_wtf import FlaskForm
+
+from ... import house
+from ...database import writing
+from ...services import passwords, signing_in
+from ..limits import client
+from . import cookie, organizer
+
+
+def is_proven(typed: FlaskForm) -> bool:
+    """Whether `password` and `code` of a form are right; checked as at the sign-in.
+
+    Raises `TooManyForms`.
+    """
+    with writing() as session:
+        ring = house.ring(session)
+        signing_in.try_from(session, client(), cookie.device(), ring=ring, now=house.now())
+    kept = organizer().password_hash
+    if not passwords.is_right(typed["password"].data, kept) or kept is None:
+        return False
+    with writing() as session:
+        ring, now = house.ring(session), house.now()
+        return signing_in.prove(
+            session, organizer().id, kept, typed["code"].data, ring=ring, now=now
+        )
