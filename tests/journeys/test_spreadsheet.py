@@ -12,6 +12,7 @@ from registration.services import exporting
 
 from .. import builders
 from ..machine import program
+from ..services.test_importing import bring
 
 # Imported as UTF-8 with commas; kept as text only where the spreadsheet itself decides so.
 IMPORT = "--infilter=CSV:44,34,76,1,,0,false,true,false"
@@ -69,3 +70,28 @@ def convert(office: str, folder: Path, *words: str) -> None:
         capture_output=True,
         timeout=90,
     )
+
+
+# As Russian Excel writes it: semicolons, and the locale's own dates and numbers.
+RUSSIAN = "--infilter=CSV:59,34,76,1,,1049,false,true,false"
+SAVED = "csv:Text - txt - csv (StarCalc):59,34,76,1,,1049,false,true,false"
+
+
+@pytest.mark.parametrize("instance", ["sqlite"], indirect=True)
+def test_what_a_russian_spreadsheet_saves_is_imported_again_as_it_was(app, tmp_path):
+    office = program("soffice", "libreoffice")
+    builders.publish(builders.file("address_confirmation = false"))
+    for number, name in enumerate(NAMES):
+        builders.register(address=f"a{number}@example.org", name=name, affiliation="1,5; 2.03")
+    with reading() as session:
+        names = exporting.header(session, "water")
+    file = tmp_path / "attendees.csv"
+    lines = list(exporting.lines(exporting.attendees(reading, "water", house.ring), names, ";"))
+    file.write_bytes("".join(lines).encode())
+    convert(office, tmp_path, RUSSIAN, "--convert-to", "ods", file.name)
+    file.unlink()
+    convert(office, tmp_path, "--convert-to", SAVED, file.with_suffix(".ods").name)
+    builders.publish(builders.file('slug = "again"\naddress_confirmation = false'))
+    bring(file.read_bytes(), "again")
+    again = exporting.lines(exporting.attendees(reading, "again", house.ring), names, ";")
+    assert [line.replace(";owed", ";") for line in lines] == list(again)
