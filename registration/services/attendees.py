@@ -24,6 +24,7 @@ from ..models import (
 from ..sealing import Ring
 from .attending import NoSuchRegistration
 from .exporting import Reading, RingOf
+from .standing import stands
 
 PAGE = 100
 # How many are unsealed in one session.
@@ -82,21 +83,6 @@ class Page:
     @property
     def pages(self) -> int:
         return _pages(self.found)
-
-
-def stands(status: RegistrationStatus) -> ColumnElement[bool]:
-    """Return whether a registration stands there, as `RegistrationStatus.of` tells of one."""
-    here = Registration.withdrawn_at.is_(None)
-    is_confirmed, is_seated = (
-        Registration.confirmed_at.is_not(None),
-        Registration.seated_at.is_not(None),
-    )
-    return {
-        RegistrationStatus.WITHDRAWN: ~here,
-        RegistrationStatus.UNCONFIRMED: and_(here, ~is_confirmed),
-        RegistrationStatus.CONFIRMED: and_(here, is_confirmed, is_seated),
-        RegistrationStatus.WAITING: and_(here, is_confirmed, ~is_seated),
-    }[status]
 
 
 def page(reading: Reading, ring: RingOf, discussion_id: int, wanted: Wanted) -> Page:

@@ -17,7 +17,7 @@ from ..models import (
     Role,
 )
 from . import organizers
-from .attendees import stands
+from .standing import stands
 
 # The counts of a discussion, and when the first and the last of them is erased.
 People = tuple[dict[str, int], datetime, datetime]

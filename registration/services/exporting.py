@@ -7,13 +7,13 @@ with them.
 import csv
 import io
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from itertools import chain
 from typing import Any
 
-from sqlalchemy import Row, select
+from sqlalchemy import ColumnElement, Row, and_, false, func, or_, select
 from sqlalchemy.orm import Session
 
 from ..models import (
@@ -29,6 +29,7 @@ from ..models import (
 from ..refusals import Refusal
 from ..sealing import Ring
 from .publishing import find
+from .standing import stands
 
 COLUMNS = (
     "registered_at",
@@ -42,8 +43,9 @@ COLUMNS = (
     "attended",
     "letter_state",
 )
-# What can be shared with a partner.
+# What can be shared with a partner, and of whom: those who come.
 SHARED = ("name", "email", "affiliation")
+SHARING = (RegistrationStatus.CONFIRMED, RegistrationStatus.WAITING)
 STEP = 1000
 BOM = "\N{ZERO WIDTH NO-BREAK SPACE}"
 
@@ -108,20 +110,25 @@ def attendees(
     ring: RingOf,
     until: tuple[int, datetime] | None = None,
     *,
+    states: Collection[RegistrationStatus] = tuple(RegistrationStatus),
     partner: str | None = None,
 ) -> Iterator[dict[str, str]]:
-    """Return each registration of a discussion as its columns by name, in order of arrival.
+    """Return each registration of a discussion that stands in one of `states` as its columns by
+    name, in order of arrival.
 
     With `until`, only those whose id is not above its first, and who came no later than its
     second: SQLite may give the id of somebody who was erased to the next one. With `partner`,
     only who comes and agreed to share something with it, and of them only that.
     """
     with reading() as session:
-        discussion_id = find(session, slug).id
+        which = _which(session, slug, SHARING if partner else states)
+    if until is not None:
+        last_id, at = until
+        which = and_(which, Registration.id <= last_id, Registration.registered_at <= at)
     last = 0
     while True:
         with reading() as session:
-            rows, keys = _step(session, discussion_id, last, until), ring(session)
+            rows, keys = _step(session, which, last), ring(session)
         if not rows:
             return
         for row in rows:
@@ -148,9 +155,20 @@ def lines(
         buffer.truncate()
 
 
-def _step(
-    session: Session, discussion_id: int, last: int, until: tuple[int, datetime] | None
-) -> Sequence[Row[Any]]:
+def count(session: Session, slug: str, states: Collection[RegistrationStatus]) -> int:
+    """Return how many registrations stand in these states. Raises `NoSuchDiscussion`."""
+    which = _which(session, slug, states)
+    return session.scalars(select(func.count(Registration.id)).where(which)).one()
+
+
+def _which(
+    session: Session, slug: str, states: Collection[RegistrationStatus]
+) -> ColumnElement[bool]:
+    of_it = Registration.discussion_id == find(session, slug).id
+    return and_(of_it, or_(false(), *(stands(status) for status in states)))
+
+
+def _step(session: Session, which: ColumnElement[bool], last: int) -> Sequence[Row[Any]]:
     columns: Any = Registration.__table__.columns
     latest = (
         select(Letter.state)
@@ -161,13 +179,10 @@ def _step(
     )
     wanted = (
         select(*columns, latest.label("letter_state"))
-        .where(Registration.discussion_id == discussion_id, Registration.id > last)
+        .where(which, Registration.id > last)
         .order_by(Registration.id)
         .limit(STEP)
     )
-    if until is not None:
-        last_id, at = until
-        wanted = wanted.where(Registration.id <= last_id, Registration.registered_at <= at)
     rows: Sequence[Any] = session.execute(wanted).all()
     return rows
 
@@ -192,10 +207,8 @@ def _columns(row: Row[Any], ring: Ring) -> dict[str, str]:
 
 
 def _shared(row: Row[Any], ring: Ring, partner: str) -> dict[str, str]:
-    """Return what somebody who comes agreed to share with a partner; nothing for anybody else."""
+    """Return what somebody agreed to share with a partner."""
     columns = _columns(row, ring)
-    if columns["status"] not in {RegistrationStatus.CONFIRMED, RegistrationStatus.WAITING}:
-        return {}
     agreed = unsealed(row.sealed, row.public_id, ring).shared_with
     names = {name for item in agreed if item["partner"] == partner for name in item["what"]}
     return {name: columns[name] for name in SHARED if name in names}

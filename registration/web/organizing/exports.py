@@ -1,6 +1,7 @@
 """The export of attendees as CSV: asks again who it is, is noted in the audit log, and streams."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import partial
 from itertools import islice
 
 from flask import Flask, Response, current_app, render_template
@@ -8,7 +9,7 @@ from flask_wtf import FlaskForm
 
 from ... import house
 from ...database import reading, writing
-from ...models import Deed, Role
+from ...models import Deed, RegistrationStatus, Role
 from ...services import audit_log, exporting, organizers
 from ...services.throttling import TooManyForms
 from .. import forms as public_forms
@@ -18,7 +19,7 @@ from . import forms, organizer, place, proving
 # How many lines are sent at once.
 SOME = 500
 
-Rows = Callable[[], Iterator[dict[str, str]]]
+Rows = Iterator[dict[str, str]]
 
 
 @place.get("/discussions/<slug>/export")
@@ -40,8 +41,7 @@ def submit_export(slug: str) -> Response | tuple[str, int, dict[str, str]]:
         return _page(slug, typed, wait), wait.status, wait.headers
     if not is_proven:
         return _page(slug, typed, is_wrong=True), 422, {}
-    names, rows = _chosen(slug, typed)
-    count = sum(1 for _row in rows())
+    names, rows, count = _chosen(slug, typed)
     detail = _detail(typed, names)
     with writing() as session:
         audit_log.note(
@@ -54,7 +54,7 @@ def submit_export(slug: str) -> Response | tuple[str, int, dict[str, str]]:
             now=house.now(),
         )
     separator = forms.SEPARATORS[typed["separator"].data]
-    lines = exporting.lines(rows(), names, separator)
+    lines = exporting.lines(rows, names, separator)
     headers = {"Content-Disposition": f'attachment; filename="{slug}.csv"'}
     kind = "text/csv; charset=utf-8"
     return Response(_streamed(lines), content_type=kind, headers=headers)
@@ -88,20 +88,18 @@ def _is_theirs(typed: FlaskForm) -> bool:
     return mine.role is not Role.PARTNER or typed["partner"].data == mine.partner
 
 
-def _chosen(slug: str, typed: FlaskForm) -> tuple[list[str], Rows]:
-    """Return the columns, and a function that reads the rows anew."""
+def _chosen(slug: str, typed: FlaskForm) -> tuple[list[str], Rows, int]:
+    """Return the columns, the rows, and how many these are."""
     partner = typed["partner"].data
     if partner:
-        return list(exporting.SHARED), lambda: exporting.attendees(
-            reading, slug, house.ring, partner=partner
-        )
-    states = set(typed["states"].data)
-
-    def rows() -> Iterator[dict[str, str]]:
-        everybody = exporting.attendees(reading, slug, house.ring)
-        return (row for row in everybody if row["status"] in states)
-
-    return list(typed["columns"].data), rows
+        shared = partial(exporting.attendees, reading, slug, house.ring, partner=partner)
+        # Who has agreed stands sealed: they are counted by reading them.
+        return list(exporting.SHARED), shared(), sum(1 for _row in shared())
+    states = [RegistrationStatus(state) for state in typed["states"].data]
+    with reading() as session:
+        count = exporting.count(session, slug, states)
+    rows = exporting.attendees(reading, slug, house.ring, states=states)
+    return list(typed["columns"].data), rows, count
 
 
 def _detail(typed: FlaskForm, names: list[str]) -> str:
