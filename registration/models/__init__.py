@@ -1,6 +1,7 @@
 """The tables. Importing this package makes all of them known to `Model.metadata`."""
 
 from .audit import AuditEntry, Deed
+from .circular import Circular, CircularState, Group, Wording
 from .content import Content, Contributor, Partner, Question, Sharing
 from .discussion import Announcement, Discussion, DiscussionStatus, Essentials, Revision
 from .export import Export
@@ -23,6 +24,8 @@ __all__ = [
     "Answer",
     "Attendee",
     "AuditEntry",
+    "Circular",
+    "CircularState",
     "Content",
     "Contributor",
     "Deed",
@@ -33,6 +36,7 @@ __all__ = [
     "Export",
     "FeedReading",
     "Grant",
+    "Group",
     "Identity",
     "Installation",
     "Letter",
@@ -50,6 +54,7 @@ __all__ = [
     "Tense",
     "Throttle",
     "When",
+    "Wording",
     "address_index",
     "organizer_index",
     "unsealed",

@@ -20,6 +20,11 @@ class Deed(StrEnum):
     SIGNED_OUT = "signed out"
     SIGNED_OUT_EVERYWHERE = "signed out everywhere"
     EXPORTED = "attendees exported"
+    DRAFTED = "letter to attendees drafted"
+    DISCARDED = "draft of a letter discarded"
+    TESTED = "test letter posted"
+    QUEUED = "letter to attendees queued"
+    STOPPED = "letter to attendees stopped"
     CODES_TRIED = "wrong codes with the right password"
 
 

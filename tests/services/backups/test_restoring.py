@@ -449,18 +449,21 @@ def test_a_backup_of_the_first_version_is_brought_to_this_one(app, clock, elsewh
 
 
 def copy_common(source, target) -> None:
-    """Copy the rows of every table and column that an older database has too."""
-    from sqlalchemy import MetaData
+    """Copy the rows of every table and column that both have."""
+    from sqlalchemy import MetaData, inspect
 
     old = MetaData()
     old.reflect(target)
+    there = inspect(source)
     with source.connect() as live, target.begin() as connection:
         for table in old.sorted_tables:
             if table.name != "alembic_version":
-                names = ", ".join(column.name for column in table.columns)
+                kept = [one["name"] for one in there.get_columns(table.name)]
+                both = [column.name for column in table.columns if column.name in kept]
+                names = ", ".join(both)
                 found = live.execute(text(f"SELECT {names} FROM {table.name}")).mappings().all()
                 if found:
-                    marks = ", ".join(f":{column.name}" for column in table.columns)
+                    marks = ", ".join(f":{name}" for name in both)
                     words = f"INSERT INTO {table.name} ({names}) VALUES ({marks})"
                     connection.execute(text(words), [dict(row) for row in found])
 
