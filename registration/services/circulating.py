@@ -165,6 +165,8 @@ def queue(
 ) -> None:
     """Owe a circular to everybody in its groups, if it is still the `version` that was seen; a
     second time changes nothing. Raises `NoSuchCircular`, `CircularChanged`, `NobodyToWriteTo`."""
+    # Locked first: nobody who is owed a letter is erased meanwhile.
+    session.refresh(discussion, with_for_update=True)
     circular = find(session, discussion, public_id, lock=True)
     if circular.queued_at and circular.version == version:
         return

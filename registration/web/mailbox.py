@@ -69,7 +69,7 @@ def html(key: str) -> Response:
 @place.get("/<key>/source")
 def source(key: str) -> Response:
     """The letter as it would go over the wire."""
-    return Response(bytes(_message(key)), content_type="text/plain; charset=utf-8")
+    return Response(_content(key), content_type="text/plain; charset=utf-8")
 
 
 @place.get("/<key>/attachments/<int:number>")
@@ -92,8 +92,11 @@ def _folder() -> Path:
 
 
 def _message(key: str) -> EmailMessage:
+    return message_from_bytes(_content(key), policy=default)
+
+
+def _content(key: str) -> bytes:
     try:
-        content = maildir.folder_at(_folder()).get_bytes(key)
+        return maildir.folder_at(_folder()).get_bytes(key)
     except KeyError:
         abort(404)
-    return message_from_bytes(content, policy=default)

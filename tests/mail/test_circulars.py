@@ -1,7 +1,11 @@
 """What an organizer typed, as it stands in the letter: nothing in it runs, and nothing put in is
 read again."""
 
+import re
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from registration.mail import placeholders
 from registration.models import LetterKind, RegistrationStatus, Wording
@@ -86,6 +90,22 @@ def test_each_placeholder_has_its_value_and_addresses_are_links(write):
 )
 def test_what_looks_like_a_placeholder_and_is_none_is_found(typed, wrong):
     assert placeholders.wrong(typed) == wrong
+
+
+PARTS = ["{{ name }}", "{{", "}}", "name", " ", "\n", "https://", "a", ".", "<b>", "\\1", "%s", "Ж"]
+
+
+@given(st.lists(st.sampled_from(PARTS)).map("".join), st.text(max_size=20))
+def test_html_says_what_the_text_says_whatever_was_typed(typed, name):
+    values = {"name": name.replace("\n", " ")}
+    paragraphs = [
+        "\n".join("".join(piece.text for piece in line) for line in lines)
+        for lines in placeholders.paragraphs(typed, values)
+    ]
+    text = placeholders.filled(typed, values)
+    assert "\n\n".join(paragraphs) == re.sub(r"\n{3,}", "\n\n", text)
+    if placeholders.wrong(typed) is None:
+        assert text == typed.replace("{{ name }}", values["name"])
 
 
 def test_the_link_to_join_goes_to_nobody_without_a_seat(write):

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import select
 
 from registration import house
 from registration.cli import rounds, worker
@@ -20,6 +21,7 @@ from registration.models import (
     Registration,
 )
 from registration.services import (
+    attending,
     circulating,
     grouping,
     publishing,
@@ -128,6 +130,25 @@ def test_it_is_sent_once_to_each_whatever_is_pressed_twice(app, people):
     assert (entry.slug, entry.count, entry.detail) == ("water", 4, "confirmed, waiting")
 
 
+def test_who_is_erased_at_the_same_moment_stands_in_nobodys_way(app, people):
+    number = draft()
+    tokens = [builders.attendee(f"{it}@example.org").token for it in ("dina", "erlan")]
+
+    def erase(token: str) -> None:
+        with writing() as session:
+            registration, _discussion = attending.by_token(session, token)
+            means = {"settings": house.settings(), "now": house.now()}
+            attending.erase(session, registration, **means)
+
+    acts = [lambda: queue(number), *(lambda token=token: erase(token) for token in tokens)]
+    builders.at_once(app, acts)
+    assert progress(number).owed >= 1
+    with reading() as session:
+        there = set(session.scalars(select(Registration.id)))
+        owed = session.query(Letter).filter_by(kind=LetterKind.CIRCULAR)
+        assert {it.registration_id for it in owed} <= there
+
+
 @on_sqlite
 def test_nobody_queues_what_they_have_not_seen_nor_to_nobody(people):
     number = draft()
@@ -210,6 +231,7 @@ def test_mail_is_not_said_to_be_stuck_while_circulars_leave(app, people, clock):
     assert not is_stuck()
 
 
+@on_sqlite
 def test_what_it_says_is_sealed_and_opens_after_a_rotation_with_the_new_key_alone(people):
     number = draft()
     assert SECRET not in str(builders.every_row())
@@ -225,6 +247,7 @@ def test_what_it_says_is_sealed_and_opens_after_a_rotation_with_the_new_key_alon
     assert builders.deliver() == 3
 
 
+@on_sqlite
 def test_it_is_erased_when_its_time_has_come_and_not_before(app, people, clock):
     number = draft()
     with writing() as session:

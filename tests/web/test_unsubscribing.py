@@ -48,7 +48,10 @@ def is_stopped(address: str = "aigerim@example.org") -> bool:
     return builders.found(address).circulars_stopped_at is not None
 
 
+@on_sqlite
 def test_one_click_stops_them_without_cookie_or_token_and_no_get_does(app, visitor, link):
+    # A mail program is told to click only where that is safe from who listens (RFC 8058 3.1).
+    assert {it["List-Unsubscribe-Post"] for it in circulars(app)} == {None}
     assert visitor.get(link).status_code == 200
     assert not is_stopped()
     for body in ({}, {"List-Unsubscribe": "One-click"}, {"x": "List-Unsubscribe=One-Click"}):

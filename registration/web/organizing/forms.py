@@ -157,10 +157,10 @@ def version_of(form: FlaskForm) -> int:
 
 def _groups() -> dict[Group, str]:
     return {
-        Group.CONFIRMED: _("Who has a seat"),
-        Group.WAITING: _("Who is on the waiting list"),
-        Group.ATTENDED: _("Who is marked as attended"),
-        Group.ABSENT: _("Who had a seat and is not marked as attended"),
+        Group.CONFIRMED: _("Those who have a seat"),
+        Group.WAITING: _("Those on the waiting list"),
+        Group.ATTENDED: _("Those marked as attended"),
+        Group.ABSENT: _("Those who had a seat and are not marked as attended"),
     }
 
 

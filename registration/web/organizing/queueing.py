@@ -19,20 +19,19 @@ Answer = BaseResponse | str | tuple[str, int]
 @place.get("/discussions/<slug>/circulars/<circular>")
 def circular(slug: str, circular: str) -> str:
     """A draft as an attendee would get it; or how far a circular has got."""
-    discussion, found, shown = _rehearsed(slug, circular)
     with reading() as session:
+        discussion = circulating.discussion_of(session, organizer(), slug)
+        found = circulating.find(session, discussion, circular)
         progress = circulating.progress(session, found)
         wording = found.wording(house.ring(session))
-    text = shown.message.get_body(("plain",)) if shown.message else None
+    if found.is_draft:
+        return _draft_page(slug, circular)
     return render_template(
-        "organizing/circular.html" if found.is_draft else "organizing/circular_queued.html",
+        "organizing/circular_queued.html",
         discussion=discussion,
         circular=found,
         wording=wording,
-        shown=shown,
-        text=text.get_content() if text else "",
         progress=progress,
-        is_tried="tried" in request.args,
         button=public_forms.button(),
     )
 
@@ -119,6 +118,20 @@ def discard_circular(slug: str, circular: str) -> BaseResponse | tuple[str, int]
         )
     house.remember(receipt)
     return redirect(url_for("organizing.circulars", slug=slug), 303)
+
+
+def _draft_page(slug: str, circular: str) -> str:
+    discussion, found, shown = _rehearsed(slug, circular)
+    text = shown.message.get_body(("plain",)) if shown.message else None
+    return render_template(
+        "organizing/circular.html",
+        discussion=discussion,
+        circular=found,
+        shown=shown,
+        text=text.get_content() if text else "",
+        is_tried="tried" in request.args,
+        button=public_forms.button(),
+    )
 
 
 def _rehearsed(slug: str, circular: str) -> tuple[Discussion, Circular, Rehearsal]:
