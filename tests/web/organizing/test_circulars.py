@@ -226,7 +226,10 @@ def test_for_everybody_else_it_is_the_same_404_as_nothing(app, clock, asel):
     partner = signed_in(app, clock, "lab@example.org", Role.PARTNER, "rivers", partner="PaperLab")
     missing = other.get("/organizer/discussions/never/circulars")
     assert missing.status_code == 404
-    token = {"csrf_token": form_of(other.get("/organizer/").text)[1]["csrf_token"]}
+    token, own = (
+        {"csrf_token": form_of(it.get("/organizer/").text)[1]["csrf_token"]}
+        for it in (other, partner)
+    )
     before = builders.every_row()
     for path in (CIRCULARS, NEW, page, f"{page}/html", f"{page}/edit", f"{page}/send", elsewhere):
         assert other.get(path).data == missing.data
@@ -234,6 +237,9 @@ def test_for_everybody_else_it_is_the_same_404_as_nothing(app, clock, asel):
     for act in ("send", "stop", "discard", "test"):
         for path in (f"{page}/{act}", f"{elsewhere}/{act}"):
             assert other.client.post(path, data=token | {"version": "1"}).data == missing.data
+        theirs = f"/organizer/discussions/rivers/circulars/0/{act}"
+        assert partner.client.post(theirs, data=own | {"version": "1"}).data == missing.data
+    assert partner.client.post(NEW.replace("water", "rivers"), data=own | TYPED).status_code == 404
     after = builders.every_row()
     for rows in (before, after):
         del rows["sign_ins"]
