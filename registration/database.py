@@ -82,6 +82,12 @@ def rows(model: type[Model]) -> Table:
     return cast("Table", model.__table__)
 
 
+def comparable(text: str) -> str:
+    """Return text that somebody sent as the database takes it: PostgreSQL does not take the NUL
+    that an address can name, and none of ours has one."""
+    return text.replace("\0", "?")
+
+
 def by_value(members: type[StrEnum]) -> Enum:
     """Return a column type that stores an enum by its values, as text."""
     return Enum(

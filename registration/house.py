@@ -99,8 +99,8 @@ def remember(receipt: Receipt) -> None:
     What cannot be noted now is noted by the next round.
     """
     with _told_if_not_written():
-        remembering.remember(settings().keys, receipt.public_ids)
-    if receipt.public_ids:
+        remembering.remember(settings().keys, receipt.every_id)
+    if receipt.every_id:
         database.scrub()
 
 

@@ -1,5 +1,7 @@
 """Absolute and signed links, from PUBLIC_URL only: never from what a request claims."""
 
+import base64
+import hmac
 from dataclasses import dataclass
 
 from itsdangerous import BadSignature, URLSafeSerializer
@@ -35,6 +37,9 @@ class Links:
     def new_address(self, signed: str) -> str:
         return f"{self.root}/registrations/address/{signed}"
 
+    def circulars(self, public_id: str, token: str) -> str:
+        return f"{self.root}/registrations/circulars/{sign_circulars(public_id, token)}"
+
     def invitation(self, token: str) -> str:
         return f"{self.root}/organizer/invitation/{token}"
 
@@ -56,3 +61,13 @@ def read_new_address(secret: str, signed: str) -> tuple[str, bytes] | None:
     except BadSignature:
         return None
     return public_id, bytes.fromhex(index)
+
+
+def sign_circulars(public_id: str, token: str) -> str:
+    """Return a value that lets whoever has it stop circulars to one registration, and no more.
+
+    It is made from the personal link's `token`, so that it goes on working when the key changes,
+    and cannot be turned back into it: programs of mail providers read it.
+    """
+    proof = hmac.digest(token.encode(), f"circulars {public_id}".encode(), "sha256")
+    return f"{public_id}-{base64.urlsafe_b64encode(proof).decode().rstrip('=')}"

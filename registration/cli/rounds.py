@@ -50,7 +50,7 @@ def make() -> None:
     except ErasureWaits as refusal:
         log.warning("%s", refusal)
     else:
-        if receipt.public_ids:
+        if receipt.every_id:
             log.info("Erased %s, whose time had come.", receipt)
     _audit_times(now)
     current_app.extensions.pop(_GIVEN_UP, None)
@@ -95,8 +95,10 @@ def erase_due() -> Receipt:
             f"More than {clock.JUMP.days} days lie between two rounds: if the clock is wrong, set "
             f"it right. Erasure waits until {until:%Y-%m-%d %H:%M} UTC, and then goes on."
         )
+    letters, days = house.letters_folder(), house.settings().retention_days
     receipt = _in_batches(
-        lambda session: erasing.erase_due(session, letters=house.letters_folder(), now=now)
+        lambda session: erasing.erase_due(session, letters=letters, now=now),
+        lambda session: erasing.erase_due_circulars(session, letters=letters, days=days, now=now),
     )
     with writing() as session:
         installing.has_made_round(session, now)
@@ -116,22 +118,29 @@ def _audit_times(now: datetime) -> None:
 
 
 def erase_all(slug: str) -> Receipt:
-    """Erase everybody who registered for a discussion. Raises `NoSuchDiscussion`."""
-    now = house.now()
+    """Erase everybody who registered for a discussion, and what was written to them.
+
+    Raises `NoSuchDiscussion`.
+    """
+    now, letters = house.now(), house.letters_folder()
     return _in_batches(
-        lambda session: erasing.erase_all(session, slug, letters=house.letters_folder(), now=now)
+        lambda session: erasing.erase_all(session, slug, letters=letters, now=now),
+        lambda session: erasing.erase_all_circulars(session, slug, letters=letters, now=now),
     )
 
 
-def _in_batches(erase_some: Callable[[Session], Receipt]) -> Receipt:
+def _in_batches(*erase_some: Callable[[Session], Receipt]) -> Receipt:
+    """Do each of these until it finds nothing more to erase."""
     total = Receipt()
-    while True:
-        with writing() as session:
-            receipt = erase_some(session)
-        if not receipt.public_ids:
-            return total
-        house.remember(receipt)
-        total += receipt
+    for erase in erase_some:
+        while True:
+            with writing() as session:
+                receipt = erase(session)
+            if not receipt.every_id:
+                break
+            house.remember(receipt)
+            total += receipt
+    return total
 
 
 def finish() -> list[str]:

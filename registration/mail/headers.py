@@ -1,6 +1,7 @@
-"""Headers of letters as email.policy.SMTP has them, but for two that it writes wrongly.
+"""Headers of letters as email.policy.SMTP has them, but for those that it writes wrongly.
 
-Where email folds words that are not ASCII it loses, doubles or moves spaces (seen on 3.11).
+Where email folds words that are not ASCII it loses, doubles or moves spaces (seen on 3.11). A word
+that does not fit into a line, such as an address in a List-Unsubscribe, it encodes.
 """
 
 from email.header import Header
@@ -42,7 +43,16 @@ class Sender(UniqueAddressHeader, BaseHeader):  # type: ignore[misc]  # as the r
         return f"{self.name}: {name.encode(linesep=end)}{end} <{sender.addr_spec}>{end}"
 
 
+class Whole(Unstructured, BaseHeader):  # type: ignore[misc]  # as the registry mixes them
+    """ASCII that stands in one line, however long: 998 characters may (RFC 5322 2.1.1)."""
+
+    def fold(self, *, policy: Policy) -> str:
+        """Return the header's one line."""
+        return f"{self.name}: {self}{policy.linesep}"
+
+
 _registry = HeaderRegistry()
+_registry.map_to_type("list-unsubscribe", Whole)
 _registry.map_to_type("subject", Subject)
 _registry.map_to_type("from", Sender)
 

@@ -22,10 +22,12 @@ from ..models import (
     LetterKind,
     Registration,
     RegistrationStatus,
+    Wording,
     address_index,
 )
 from ..sealing import Ring
 from ..settings import Settings
+from . import placeholders
 from .writing import Envelope, Invitation, write
 
 
@@ -43,6 +45,7 @@ class Case:
     place: int  # on the waiting list, if the registration waits
     told: Essentials | None  # what its attendee was last told
     stamp: datetime  # DTSTAMP: later than that of any entry sent before
+    wording: Wording | None = None  # of a circular, unless it was stopped
 
     @property
     def links(self) -> Links:
@@ -56,7 +59,12 @@ class Case:
         recipient = str(context.pop("recipient", self.attendee.address))
         discreet = self.discussion.content.discreet
         envelope = Envelope(
-            recipient, self.letter.message_id, self.settings, is_discreet=discreet, at=self.now
+            recipient,
+            self.letter.message_id,
+            self.settings,
+            is_discreet=discreet,
+            at=self.now,
+            unsubscribe=self.unsubscribe,
         )
         return write(
             "discreet" if discreet else folder,
@@ -74,6 +82,13 @@ class Case:
             personal_link=self.links.registration(self.attendee.token),
             **context,
         )
+
+    @property
+    def unsubscribe(self) -> str | None:
+        """Where circulars are stopped. A test goes to an organizer, who has nothing to stop."""
+        if self.letter.kind is not LetterKind.CIRCULAR or self.letter.organizer_id:
+            return None
+        return self.links.circulars(self.registration.public_id, self.attendee.token)
 
     @property
     def guest(self) -> personal.Guest:
@@ -179,6 +194,26 @@ def change(case: Case) -> EmailMessage | None:
     return case.write("change", _entry(case), was=was)
 
 
+def circular(case: Case) -> EmailMessage | None:
+    """Hand on what an organizer wrote, unless it was stopped, by them or by who would get it; a
+    link to join only to who has a seat."""
+    registered = {RegistrationStatus.CONFIRMED, RegistrationStatus.WAITING}
+    status, wording = case.registration.status, case.wording
+    is_wanted = status in registered and not case.registration.circulars_stopped_at
+    if wording is None or not is_wanted:
+        return None
+    if placeholders.has_link(wording.text) and status is not RegistrationStatus.CONFIRMED:
+        return None
+    found = placeholders.values(case.discussion, case.registration, case.attendee, case.links)
+    return case.write(
+        "circular",
+        subject=placeholders.filled(wording.subject, found),
+        text=placeholders.filled(wording.text, found),
+        paragraphs=placeholders.paragraphs(wording.text, found),
+        is_test=case.letter.organizer_id is not None,
+    )
+
+
 def _entry(case: Case) -> Invitation | None:
     """Return the calendar entry of who has a seat, unless it is off or calendars ignore it."""
     if case.discussion.is_cancelled or not _can_have_entry(case):
@@ -211,6 +246,7 @@ _LETTERS: dict[LetterKind, Callable[[Case], EmailMessage | None]] = {
     LetterKind.SEAT: seat,
     LetterKind.REMINDER: reminder,
     LetterKind.FOLLOW_UP: follow_up,
+    LetterKind.CIRCULAR: circular,
 }
 # After these, an attendee knows what the discussion is now.
 TELLING = frozenset(
@@ -234,6 +270,7 @@ def compose(
     place: int,
     told: Essentials | None = None,
     stamp: datetime | None = None,
+    wording: Wording | None = None,
 ) -> EmailMessage | None:
     """Return the letter as it is to be sent at `now`, in its registration's language."""
     case = Case(
@@ -247,6 +284,7 @@ def compose(
         place,
         told,
         stamp or now,
+        wording,
     )
     with speaking(registration.language):
         return _LETTERS[letter.kind](case)

@@ -27,13 +27,15 @@ class Invitation:
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """To whom, from whom, and under which Message-ID."""
+    """To whom, from whom, and under which Message-ID; and the address at which whoever gets it
+    can stop letters of its kind, where they can (RFC 2369, RFC 8058)."""
 
     recipient: str
     message_id: str
     settings: Settings
     is_discreet: bool
     at: datetime
+    unsubscribe: str | None = None
 
     @property
     def sender(self) -> Address:
@@ -55,6 +57,10 @@ def write(
     message["Auto-Submitted"] = "auto-generated"
     if envelope.settings.contact:
         message["Reply-To"] = Address(addr_spec=envelope.settings.contact)
+    if envelope.unsubscribe:
+        message["List-Unsubscribe"] = f"<{envelope.unsubscribe}>"
+        if envelope.unsubscribe.startswith("https:"):  # RFC 8058 3.1
+            message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
     text = render_template(f"mail/{folder}/text.txt", **context).strip() + "\n"
     text = re.sub(r"\n{3,}", "\n\n", text)
     html = render_template(f"mail/{folder}/html.html", **context)

@@ -1,6 +1,7 @@
 """The tables. Importing this package makes all of them known to `Model.metadata`."""
 
 from .audit import AuditEntry, Deed
+from .circular import Circular, CircularState, Group, Wording
 from .content import Content, Contributor, Partner, Question, Sharing
 from .discussion import Announcement, Discussion, DiscussionStatus, Essentials, Revision
 from .export import Export
@@ -25,6 +26,8 @@ __all__ = [
     "Answer",
     "Attendee",
     "AuditEntry",
+    "Circular",
+    "CircularState",
     "Content",
     "Contributor",
     "Deed",
@@ -35,6 +38,7 @@ __all__ = [
     "Export",
     "FeedReading",
     "Grant",
+    "Group",
     "Identity",
     "Installation",
     "Letter",
@@ -52,6 +56,7 @@ __all__ = [
     "Tense",
     "Throttle",
     "When",
+    "Wording",
     "address_index",
     "as_sealed",
     "organizer_index",

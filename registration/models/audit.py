@@ -29,6 +29,11 @@ class Deed(StrEnum):
     MARKED_ATTENDED = "marked as attended"
     MARKED_ABSENT = "marked as not attended"
     IMPORTED = "attendees imported"
+    DRAFTED = "letter to attendees drafted"
+    DISCARDED = "draft of a letter discarded"
+    TESTED = "test letter posted"
+    QUEUED = "letter to attendees queued"
+    STOPPED = "letter to attendees stopped"
     CODES_TRIED = "wrong codes with the right password"
 
 

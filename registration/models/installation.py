@@ -26,7 +26,7 @@ class Installation(Model):
 
 
 class Erasure(Model):
-    """A registration that was erased: its random id and when, nothing else."""
+    """A registration or a circular that was erased: its random id and when, nothing else."""
 
     __tablename__ = "erasures"
 

@@ -23,6 +23,7 @@ class LetterKind(StrEnum):
     SEAT = "seat"
     REMINDER = "reminder"
     FOLLOW_UP = "follow_up"
+    CIRCULAR = "circular"
 
 
 class LetterState(StrEnum):
@@ -36,7 +37,7 @@ class LetterState(StrEnum):
 
 
 class Letter(Model):
-    """One letter owed to one registration.
+    """One letter owed to one registration; or, as a test of a circular, to one organizer.
 
     `key` says what is owed and is unique, so that nothing is owed twice. `message_id` is made
     with the row and never changes. `server_answer` is redacted. While `lease_until` has not
@@ -50,8 +51,10 @@ class Letter(Model):
     registration_id: Mapped[int | None] = mapped_column(
         ForeignKey("registrations.id", ondelete="CASCADE"), index=True
     )
-    organizer_id: Mapped[int | None]
-    announcement_id: Mapped[int | None]
+    organizer_id: Mapped[int | None] = mapped_column(ForeignKey("organizers.id"))
+    circular_id: Mapped[int | None] = mapped_column(
+        ForeignKey("circulars.id", ondelete="SET NULL"), index=True
+    )
     kind: Mapped[LetterKind] = mapped_column(by_value(LetterKind))
     key: Mapped[str] = mapped_column(unique=True)
     revision: Mapped[int]

@@ -91,7 +91,8 @@ class Registration(Model):
 
     `address_index` is the blind index of discussion and canonical address, unique in the
     discussion. `seated_at` is set while a seat is taken, `queue_position` while waiting;
-    an unconfirmed registration keeps its seat until `seat_held_until`.
+    an unconfirmed registration keeps its seat until `seat_held_until`. Who has stopped circulars
+    gets none.
     """
 
     __tablename__ = "registrations"
@@ -123,7 +124,7 @@ class Registration(Model):
     calendar_sequence: Mapped[int] = mapped_column(default=0)
     told_revision: Mapped[int] = mapped_column(default=0)
     wants_follow_up: Mapped[bool] = mapped_column(default=False)
-    announcements_stopped_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    circulars_stopped_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
     @property
     def status(self) -> RegistrationStatus:

@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, String, and_, exists, func, select, type_coerce
 from sqlalchemy.orm import Session
 
+from ..database import comparable
 from ..models import (
     Attendee,
     Letter,
@@ -108,8 +109,7 @@ def find(
     """Return a registration by its public id, in this discussion; or raise `NoSuchRegistration`."""
     named = select(Registration).where(
         Registration.discussion_id == discussion_id,
-        # PostgreSQL does not take the NUL that an address can name.
-        Registration.public_id == public_id.replace("\0", "?"),
+        Registration.public_id == comparable(public_id),
     )
     found = session.scalar(named.with_for_update(key_share=True) if lock else named)
     if found is None:

@@ -10,7 +10,7 @@ from ..mail import letters, outbox
 from ..models import Discussion, Letter, LetterKind, Registration
 from ..sealing import Ring
 from ..settings import Settings
-from . import seating, telling
+from . import circulating, rehearsing, seating, telling
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +30,13 @@ def written(
     session: Session, letter: Letter, *, ring: Ring, settings: Settings, now: datetime
 ) -> Written | None:
     """Return the letter as it is to be sent; None if nobody is owed it any more."""
+    if not outbox.is_owed(session, letter):
+        return None
+    if letter.organizer_id is not None:
+        test = rehearsing.test_letter(session, letter, ring=ring, settings=settings, now=now)
+        return Written(test, (), None) if test else None
     registration = session.get(Registration, letter.registration_id)
-    if registration is None or not outbox.is_owed(session, letter):
+    if registration is None:
         return None
     discussion = session.get_one(Discussion, registration.discussion_id)
     place = seating.waiting_before(session, registration) + 1
@@ -48,6 +53,7 @@ def written(
         place=place,
         told=told,
         stamp=max(now, last + timedelta(seconds=1)) if last else now,
+        wording=circulating.wording_of(session, letter, ring),
     )
     if message is None:
         return None
@@ -78,8 +84,10 @@ def record(
     A change that was taken back while the letter was under way is told by another. Returns False
     if nothing was recorded: the registration is erased, or another hand has it.
     """
+    if tells is None:
+        return outbox.mark_sent(session, letter, answer, now)
     registration = session.get(Registration, letter.registration_id)
-    if registration is None or tells is None:
+    if registration is None:
         return outbox.mark_sent(session, letter, answer, now)
     # Locked first: an amendment sees what this letter has told, or this sees the amendment.
     discussion = session.get_one(

@@ -18,15 +18,6 @@ def held(
     attendee = registration.attendee(ring)
     is_waiting = registration.status is RegistrationStatus.WAITING
     place = seating.waiting_before(session, registration) + 1 if is_waiting else None
-    letters = session.scalars(
-        select(Letter)
-        .where(
-            Letter.registration_id == registration.id,
-            # Whether one was owed for a new address tells whether that one is registered.
-            Letter.kind != LetterKind.ADDRESS_CHANGE,
-        )
-        .order_by(Letter.id)
-    )
     return {
         "discussion": discussion.content.title,
         "status": registration.status.value,
@@ -39,6 +30,7 @@ def held(
         "language": registration.language,
         "zone": registration.zone,
         "wants_follow_up": registration.wants_follow_up,
+        "circulars_stopped_at": _iso(registration.circulars_stopped_at),
         "registered_at": registration.registered_at.isoformat(),
         "confirmed_at": _iso(registration.confirmed_at),
         "withdrawn_at": _iso(registration.withdrawn_at),
@@ -48,9 +40,22 @@ def held(
         # Its place as the page shows it: the stored number counts others who never confirmed.
         "place": place,
         "calendar_sequence": registration.calendar_sequence,
-        "letters": [_letter(letter) for letter in letters],
+        "letters": _letters(session, registration),
         "erased_at_the_latest": registration.erase_at.isoformat(),
     }
+
+
+def _letters(session: Session, registration: Registration) -> list[dict[str, Any]]:
+    found = session.scalars(
+        select(Letter)
+        .where(
+            Letter.registration_id == registration.id,
+            # Whether one was owed for a new address tells whether that one is registered.
+            Letter.kind != LetterKind.ADDRESS_CHANGE,
+        )
+        .order_by(Letter.id)
+    )
+    return [_letter(letter) for letter in found]
 
 
 def _letter(letter: Letter) -> dict[str, Any]:

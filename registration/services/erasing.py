@@ -1,15 +1,24 @@
-"""Erases registrations: their rows, the letters owed or kept, all that is personal."""
+"""Erases registrations: their rows, the letters owed or kept, all that is personal; and circulars,
+whose text may name people."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
-from sqlalchemy import ColumnElement, delete, insert, select, update
+from sqlalchemy import ColumnElement, delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
-from ..mail import maildir
-from ..models import Discussion, Erasure, Export, Letter, Registration, RegistrationStatus
+from ..mail import maildir, outbox
+from ..models import (
+    Circular,
+    Discussion,
+    Erasure,
+    Export,
+    Letter,
+    Registration,
+    RegistrationStatus,
+)
 from . import publishing, seating
 
 # How many registrations one transaction erases: nobody who registers waits long for it.
@@ -18,16 +27,28 @@ BATCH = 200
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What was erased: whose random ids (for `remembering`), and how many letters. Never who."""
+    """What was erased: the random ids of registrations and circulars (for `remembering`), and how
+    many letters. Never who."""
 
     public_ids: tuple[str, ...] = ()
     letters: int = 0
+    circulars: tuple[str, ...] = ()
+
+    @property
+    def every_id(self) -> tuple[str, ...]:
+        """All the random ids."""
+        return self.public_ids + self.circulars
 
     def __add__(self, other: "Receipt") -> "Receipt":
-        return Receipt(self.public_ids + other.public_ids, self.letters + other.letters)
+        return Receipt(
+            self.public_ids + other.public_ids,
+            self.letters + other.letters,
+            self.circulars + other.circulars,
+        )
 
     def __str__(self) -> str:
-        return f"{len(self.public_ids)} registrations and {self.letters} letters"
+        texts = f", and {len(self.circulars)} texts to attendees" if self.circulars else ""
+        return f"{len(self.public_ids)} registrations and {self.letters} letters{texts}"
 
 
 def erase(
@@ -43,7 +64,7 @@ def erase(
         if not seating.is_still_there(session, registration):
             return Receipt()
         _outrank(discussion, registration)
-        count = _discard_letters(session, registration, letters)
+        count = _discard(session, letters, Letter.registration_id == registration.id)
         session.execute(insert(Erasure).values(public_id=registration.public_id, at=now))
         session.execute(
             update(Export)
@@ -72,6 +93,56 @@ def erase_again(
     return _erase_some(session, Registration.public_id.in_(public_ids), letters, now)
 
 
+def erase_circular(
+    session: Session, circular: Circular, *, letters: Path | None, now: datetime
+) -> Receipt:
+    """Erase a circular for good, with its tests; whoever has not got it yet never will.
+
+    What attendees were sent of it is erased with them.
+    """
+    outbox.drop_waiting(session, Letter.circular_id == circular.id, now)
+    is_test = Letter.organizer_id.is_not(None)
+    count = _discard(session, letters, Letter.circular_id == circular.id, is_test)
+    session.execute(insert(Erasure).values(public_id=circular.public_id, at=now))
+    session.delete(circular)
+    session.flush()
+    return Receipt((), count, (circular.public_id,))
+
+
+def erase_due_circulars(
+    session: Session, *, letters: Path | None, days: int, now: datetime
+) -> Receipt:
+    """Erase every circular whose discussion is over for so many days, and that was written and
+    queued so long ago, too."""
+    last = now - timedelta(days=days)
+    over = select(Discussion.id).where(Discussion.ends_at <= last)
+    is_old = func.coalesce(Circular.queued_at, Circular.written_at) <= last
+    return _erase_circulars(session, is_old & Circular.discussion_id.in_(over), letters, now)
+
+
+def erase_all_circulars(
+    session: Session, slug: str, *, letters: Path | None, now: datetime
+) -> Receipt:
+    """Erase every circular of a discussion. Raises `NoSuchDiscussion`."""
+    of_it = Circular.discussion_id == publishing.identify(session, slug)
+    return _erase_circulars(session, of_it, letters, now)
+
+
+def erase_circulars_again(
+    session: Session, public_ids: Sequence[str], *, letters: Path | None, now: datetime
+) -> Receipt:
+    """Erase those that were erased before, and have come back with a backup."""
+    return _erase_circulars(session, Circular.public_id.in_(public_ids), letters, now)
+
+
+def _erase_circulars(
+    session: Session, which: ColumnElement[bool], letters: Path | None, now: datetime
+) -> Receipt:
+    found = session.scalars(select(Circular).where(which).with_for_update()).all()
+    receipts = (erase_circular(session, item, letters=letters, now=now) for item in found)
+    return sum(receipts, Receipt())
+
+
 def _erase_some(
     session: Session, which: ColumnElement[bool], letters: Path | None, now: datetime
 ) -> Receipt:
@@ -95,11 +166,9 @@ def _outrank(discussion: Discussion, registration: Registration) -> None:
         discussion.first_calendar_sequence = first
 
 
-def _discard_letters(session: Session, registration: Registration, folder: Path | None) -> int:
-    gone = (
-        delete(Letter).where(Letter.registration_id == registration.id).returning(Letter.message_id)
-    )
-    message_ids = session.scalars(gone).all()
+def _discard(session: Session, folder: Path | None, *which: ColumnElement[bool]) -> int:
+    """Delete letters, kept ones too, and return how many."""
+    message_ids = session.scalars(delete(Letter).where(*which).returning(Letter.message_id)).all()
     if folder:
         for message_id in message_ids:
             maildir.discard(folder, maildir.key_of(message_id))

@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, insert, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from ..database import comparable
 from ..models import (
     Announcement,
     Discussion,
@@ -201,8 +202,7 @@ def unpublish(session: Session, slug: str, *, now: datetime) -> None:
 
 
 def _is_named(slug: str) -> ColumnElement[bool]:
-    # PostgreSQL does not take the NUL that an address can name.
-    return Discussion.slug == slug.replace("\0", "?")
+    return Discussion.slug == comparable(slug)
 
 
 def identify(session: Session, slug: str) -> int:

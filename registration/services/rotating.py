@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from .. import addresses
 from ..database import rows
 from ..models import (
+    Circular,
     Discussion,
     Installation,
     Organizer,
@@ -63,7 +64,7 @@ def _made_at(folder: Path, fingerprint: str) -> datetime | None:
 
 
 def rotate(session: Session, folder: Path, credentials: Path | None) -> Rotation:
-    """Make a key in `folder`, and seal and index every registration with it.
+    """Make a key in `folder`, and seal and index everything personal with it.
 
     Personal links go on working: a token is found by a hash without a key. A link to confirm a
     new address ends. Whoever writes waits meanwhile, and finds the new key afterwards
@@ -91,6 +92,8 @@ def _seal_anew(session: Session, old: Ring, new: Ring) -> int:
         identity = organizer.identity(old)
         organizer.seal(identity, new)
         organizer.address_index = organizer_index(new, addresses.parse(identity.address))
+    for circular in session.scalars(select(Circular)):
+        circular.seal(circular.wording(old), new)
     session.execute(update(Installation).values(key_fingerprint=new.current))
     return total
 

@@ -9,7 +9,15 @@ from sqlalchemy.orm import Session
 
 from ..database import UtcDateTime
 from ..mail import outbox
-from ..models import Discussion, Erasure, Installation, Letter, LetterState, Registration
+from ..models import (
+    Discussion,
+    Erasure,
+    Installation,
+    Letter,
+    LetterKind,
+    LetterState,
+    Registration,
+)
 from ..settings import Settings
 from . import remembering, throttling
 
@@ -83,7 +91,11 @@ def _is_stuck(session: Session, now: datetime, *, without_first: bool) -> bool:
     """Whether a letter was due long ago. Each attempt has moved `due_at` on by its delay."""
     moved = list(accumulate(outbox.DELAYS, initial=now - LONGEST_WAIT))
     latest = {tried: literal(limit, UtcDateTime) for tried, limit in enumerate(moved)}
-    kinds = Letter.kind.not_in(outbox.FIRST if without_first else [])
+    waiting = [*outbox.FIRST] if without_first else []
+    # To hand on tens of thousands takes longer, and is not stuck as long as letters leave.
+    if _exists(session, Letter.state == LetterState.SENT, Letter.sent_at > now - LONGEST_WAIT):
+        waiting.append(LetterKind.CIRCULAR)
+    kinds = Letter.kind.not_in(waiting)
     return _exists(
         session,
         _OWED,

@@ -18,8 +18,8 @@ from . import (
     hosts,
     mailbox,
     organizing,
-    own_page,
     public,
+    unsubscribing,
     uploads,
 )
 from .sessions import Sessions
@@ -51,8 +51,8 @@ def init_app(app: Flask, settings: Settings) -> None:
     app.session_interface = Sessions()
     # Otherwise it redirects to what the Host header says.
     app.url_map.strict_slashes = app.url_map.merge_slashes = False
-    # own_page adds its addresses to the blueprint of registrations.
-    for place in (public, own_page, mailbox, health):
+    # unsubscribing, and own_page before it, add their addresses to the blueprint of registrations.
+    for place in (public, unsubscribing, mailbox, health):
         app.register_blueprint(place.place)
     app.jinja_env.globals.update(
         site_name=lambda: house.settings().site_name, contact=lambda: house.settings().contact

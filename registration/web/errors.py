@@ -16,6 +16,7 @@ from ..languages import gettext as _
 from ..refusals import Refusal
 from ..sealing import KeysRefused
 from ..services.attending import LinkIsOver, NoSuchRegistration
+from ..services.circulating import NoSuchCircular
 from ..services.migrating import SchemaNewer, SchemaOutdated
 from ..services.publishing import NoSuchDiscussion
 from ..services.signing_in import InvitationOver
@@ -29,6 +30,7 @@ _STATUS: dict[type[Refusal], int] = {
     NoSuchRegistration: 404,
     LinkIsOver: 404,
     InvitationOver: 404,
+    NoSuchCircular: 404,
     DiscussionUnpublished: 410,
     RegistrationEnded: 410,
     DatabaseBusy: 503,

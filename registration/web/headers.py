@@ -37,6 +37,18 @@ def content_security_policy(**changes: str) -> str:
     return "; ".join(f"{name} {value}".strip() for name, value in policy.items())
 
 
+def framed(html: str) -> Response:
+    """Return a letter's HTML for a sandboxed frame: it can only be read, and open links."""
+    response = Response(html, content_type="text/html; charset=utf-8")
+    response.headers["Content-Security-Policy"] = content_security_policy(
+        style_src="'unsafe-inline'",
+        script_src="'none'",
+        frame_ancestors="'self'",
+        sandbox="allow-popups allow-popups-to-escape-sandbox",
+    )
+    return response
+
+
 def _set_headers(response: Response) -> Response:
     headers = response.headers
     headers.setdefault("Content-Security-Policy", content_security_policy())

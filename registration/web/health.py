@@ -19,7 +19,7 @@ _MEANING = {
     "outbox_oldest_due_seconds": "For how long the oldest letter has been due.",
     "failed_letters": "Letters that have failed.",
     "erasures_due": "Registrations whose time to be erased has come.",
-    "erasures_total": "Registrations that have been erased.",
+    "erasures_total": "Registrations, and texts to attendees, that have been erased.",
     "last_round_timestamp_seconds": "When the worker last erased what was due; 0 for never.",
     "last_backup_timestamp_seconds": "When the last backup was made; 0 for never.",
     "schema_info": "The revision of the tables.",

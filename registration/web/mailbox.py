@@ -13,7 +13,7 @@ from flask import Blueprint, Response, abort, current_app, render_template
 
 from .. import house
 from ..mail import maildir
-from .headers import content_security_policy
+from .headers import framed
 from .hosts import is_from_this_machine
 
 MOST = 200
@@ -61,22 +61,15 @@ def letter(key: str) -> str:
 
 @place.get("/<key>/html")
 def html(key: str) -> Response:
-    """The letter's HTML, for a sandboxed frame: it can do nothing but be read, and open links."""
+    """The letter's HTML, for a sandboxed frame."""
     body = _message(key).get_body(("html",))
-    response = Response(body.get_content() if body else "", content_type="text/html; charset=utf-8")
-    response.headers["Content-Security-Policy"] = content_security_policy(
-        style_src="'unsafe-inline'",
-        script_src="'none'",
-        frame_ancestors="'self'",
-        sandbox="allow-popups allow-popups-to-escape-sandbox",
-    )
-    return response
+    return framed(body.get_content() if body else "")
 
 
 @place.get("/<key>/source")
 def source(key: str) -> Response:
     """The letter as it would go over the wire."""
-    return Response(bytes(_message(key)), content_type="text/plain; charset=utf-8")
+    return Response(_content(key), content_type="text/plain; charset=utf-8")
 
 
 @place.get("/<key>/attachments/<int:number>")
@@ -99,8 +92,11 @@ def _folder() -> Path:
 
 
 def _message(key: str) -> EmailMessage:
+    return message_from_bytes(_content(key), policy=default)
+
+
+def _content(key: str) -> bytes:
     try:
-        content = maildir.folder_at(_folder()).get_bytes(key)
+        return maildir.folder_at(_folder()).get_bytes(key)
     except KeyError:
         abort(404)
-    return message_from_bytes(content, policy=default)

@@ -11,7 +11,7 @@ from ..calendars import personal
 from ..database import reading, writing
 from ..models import Attendee, Discussion, Registration, RegistrationStatus
 from ..refusals import Refusal
-from ..services import attending, disclosing, registering, seating
+from ..services import attending, disclosing, registering, seating, unsubscribing
 from ..services.attending import NoSuchRegistration
 from . import forms
 from .forms import EntryForm
@@ -33,7 +33,7 @@ def erased() -> str:
 @place.get("/registrations/<token>")
 def page(token: str) -> str:
     """The attendee's own page: what is held, and what they can do."""
-    return _own_page(token)
+    return shown(token)
 
 
 @place.get("/registrations/<token>.json")
@@ -63,7 +63,7 @@ def cancellation(token: str) -> Response:
 def confirm(token: str) -> BaseResponse | tuple[str, int]:
     """Confirm the address."""
     if not forms.button().validate():
-        return _own_page(token, is_stale=True), 422
+        return shown(token, is_stale=True), 422
     with writing() as session:
         registration, _discussion = attending.by_token(session, token)
         registering.confirm(session, registration, **house.means(session))
@@ -74,7 +74,7 @@ def confirm(token: str) -> BaseResponse | tuple[str, int]:
 def withdraw(token: str) -> BaseResponse | tuple[str, int]:
     """Withdraw from the discussion."""
     if not forms.button().validate():
-        return _own_page(token, is_stale=True), 422
+        return shown(token, is_stale=True), 422
     with writing() as session:
         registration, _discussion = attending.by_token(session, token)
         attending.withdraw(session, registration, **house.means(session))
@@ -85,7 +85,7 @@ def withdraw(token: str) -> BaseResponse | tuple[str, int]:
 def erase(token: str) -> BaseResponse | tuple[str, int]:
     """Erase everything that is held, at once."""
     if not forms.button().validate():
-        return _own_page(token, is_stale=True), 422
+        return shown(token, is_stale=True), 422
     with writing() as session:
         registration, _discussion = attending.by_token(session, token)
         receipt = attending.erase(session, registration, settings=house.settings(), now=house.now())
@@ -102,13 +102,13 @@ def change(token: str) -> BaseResponse | tuple[str, int, dict[str, str]]:
         attendee = registration.attendee(house.ring(session))
     typed = _change_form(registration, discussion, attendee)
     if not typed.validate():
-        return _own_page(token, typed, is_stale=forms.is_stale(typed)), 422, {}
+        return shown(token, typed, is_stale=forms.is_stale(typed)), 422, {}
     try:
         with taking() as session:
             attending.change(session, token, typed.entry(), **house.means(session))
     except NOT_NOW as refusal:
         wait = later(refusal)
-        return _own_page(token, typed, wait=wait), wait.status, wait.headers
+        return shown(token, typed, wait=wait), wait.status, wait.headers
     wait_since(started)
     return _to_page(token)
 
@@ -155,17 +155,20 @@ def calendar(token: str) -> Response:
     return response
 
 
-def _own_page(
+def shown(
     token: str,
     typed: EntryForm | None = None,
     *,
     is_stale: bool = False,
     wait: Later | None = None,
 ) -> str:
+    """Return the attendee's own page, with what was typed and why it was not taken."""
     with reading() as session:
         registration, discussion = attending.by_token(session, token)
         before = seating.waiting_before(session, registration)
-        attendee = registration.attendee(house.ring(session))
+        ring = house.ring(session)
+        attendee = registration.attendee(ring)
+        written = unsubscribing.received(session, registration, discussion, ring, house.links())
     return render_template(
         "registrations/page.html",
         registration=registration,
@@ -180,6 +183,7 @@ def _own_page(
         is_open=discussion.takes_registrations(house.now()),
         tense=discussion.when.tense(house.now()),
         links=house.links(),
+        received=written,
     )
 
 

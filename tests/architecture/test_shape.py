@@ -153,3 +153,8 @@ def test_every_relative_link_of_the_documents_leads_somewhere():
 
 def test_no_answer_can_pass_for_a_column_of_the_export():
     assert {*COLUMNS, "shared_with"} == RESERVED_KEYS
+
+
+def test_the_desk_has_a_word_for_every_letter():
+    text = (TOP / "templates/components/registration_words.html").read_text()
+    assert [kind.value for kind in LetterKind if f'"{kind.value}": _(' not in text] == []

@@ -22,6 +22,7 @@ from registration.models import (
     LetterKind,
     Registration,
     RegistrationStatus,
+    Wording,
 )
 from registration.sealing import Ring
 
@@ -43,7 +44,9 @@ TRUE_AT = {
     LetterKind.SEAT: RegistrationStatus.CONFIRMED,
     LetterKind.REMINDER: RegistrationStatus.CONFIRMED,
     LetterKind.FOLLOW_UP: RegistrationStatus.CONFIRMED,
+    LetterKind.CIRCULAR: RegistrationStatus.CONFIRMED,
 }
+WORDING = Wording("circular-id", "About {{ title }}", "Dear {{ name }},\n\nsee {{ page }}.")
 
 # What is told of a discussion that is still to come.
 BEFORE = {LetterKind.CHANGE, LetterKind.REMINDER}
@@ -79,6 +82,7 @@ def write(paper: Flask) -> Write:
         language: str = "en",
         calendar_sequence: int = 0,
         told: Essentials | None = None,
+        wording: Wording = WORDING,
         **personal: object,
     ) -> EmailMessage | None:
         status = status or TRUE_AT[kind]
@@ -101,6 +105,7 @@ def write(paper: Flask) -> Write:
             now=now,
             place=3,
             told=told,
+            wording=wording,
         )
 
     return write

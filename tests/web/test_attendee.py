@@ -8,7 +8,7 @@ from icalendar import Calendar
 
 from registration import house
 from registration.database import reading, writing
-from registration.links import sign_new_address
+from registration.links import sign_circulars, sign_new_address
 from registration.models import Registration, address_index
 from registration.services import attending
 
@@ -76,6 +76,7 @@ def test_the_download_holds_everything(app, visitor, own):
         "language": "en",
         "zone": None,
         "wants_follow_up": False,
+        "circulars_stopped_at": None,
         "registered_at": registration.registered_at.isoformat(),
         "confirmed_at": registration.confirmed_at.isoformat(),
         "withdrawn_at": None,
@@ -340,7 +341,9 @@ def every_get(app, link: str, token: str, calendar_token: str, invitation: str) 
     letters = (app.extensions["settings"].mail.folder / "new").iterdir()
     (key,) = [letter.name for letter in letters if b"text/calendar" in letter.read_bytes()]
     opens = {"slug": "water", "token": token, "signed": link.rpartition("/")[2], "key": key}
-    opens |= {"number": 0, "filename": "base.css", "public_id": builders.found().public_id}
+    public_id = builders.found().public_id
+    opens |= {"number": 0, "filename": "base.css", "circular": "0", "public_id": public_id}
+    stop = sign_circulars(public_id, token)
     routes = [rule for rule in app.url_map.iter_rules() if "GET" in rule.methods]
     assert len(routes) > 20
     paths = []
@@ -349,6 +352,8 @@ def every_get(app, link: str, token: str, calendar_token: str, invitation: str) 
             known = dict(opens)
             if rule.endpoint == "registrations.calendar":
                 known["token"] = calendar_token
+            if rule.endpoint == "registrations.circulars":
+                known["signed"] = stop
             if rule.endpoint == "organizing.invitation":
                 known["token"] = invitation
             paths.append(app.url_for(rule.endpoint, **{it: known[it] for it in rule.arguments}))
@@ -382,7 +387,7 @@ def test_the_download_names_every_column_that_says_something_of_the_attendee(app
     # Keys and numbers of the service's own, what is sealed (told by name), and what is not used.
     inner = {
         *("id", "public_id", "discussion_id", "sealed", "key_id", "address_index", "token_hash"),
-        *("calendar_token_hash", "told_revision", "announcements_stopped_at", "erase_at"),
+        *("calendar_token_hash", "told_revision", "erase_at"),
         "queue_position",  # counts others; `place` is what is told
     }
     assert columns - inner <= held.keys()

@@ -30,10 +30,12 @@ from .marking import (
 from .posting import (
     drop,
     drop_all,
+    drop_waiting,
     every,
     held,
     post,
     post_all,
+    post_test,
     put_off,
     retry,
 )
@@ -47,6 +49,7 @@ __all__ = [
     "claim",
     "drop",
     "drop_all",
+    "drop_waiting",
     "every",
     "first_due",
     "first_left",
@@ -61,6 +64,7 @@ __all__ = [
     "owes",
     "post",
     "post_all",
+    "post_test",
     "put_off",
     "release",
     "retry",

@@ -74,18 +74,25 @@ def claim(
 ) -> Sequence[Letter]:
     """Take up to `limit` due letters for `LEASE`, oldest first, and return them.
 
-    Of `FIRST` letters at most `first` are among them, or any number.
+    Of `FIRST` letters at most `first` are among them, or any number. Circulars, of which there may
+    be tens of thousands, come after all others: nobody's confirmation waits for them.
     """
-    due = (
-        select(Letter)
-        .where(_is_claimable(now, first))
-        .order_by(Letter.due_at, Letter.id)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-    )
-    letters = session.scalars(due).all()
-    for letter in letters:
-        letter.lease_until = now + LEASE
+    is_circular = Letter.kind == LetterKind.CIRCULAR
+    letters: list[Letter] = []
+    for which in (~is_circular, is_circular):
+        due = (
+            select(Letter)
+            .where(which, _is_claimable(now, first))
+            .order_by(Letter.due_at, Letter.id)
+            .limit(limit - len(letters))
+            .with_for_update(skip_locked=True)
+        )
+        for letter in session.scalars(due):
+            letter.lease_until = now + LEASE
+            letters.append(letter)
+        session.flush()
+        if len(letters) == limit:
+            break
     return letters
 
 

@@ -4,7 +4,7 @@ import secrets
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import and_, case, func, insert, select, update
+from sqlalchemy import ColumnElement, and_, case, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from ...database import rows
@@ -37,19 +37,20 @@ def post_all(
     now: datetime,
     due_at: datetime | None = None,
     occasion: str = "",
+    circular_id: int | None = None,
 ) -> None:
     """Owe a letter of one kind to each of these registrations, at once or from `due_at` on.
 
     One that is owed already, and in no hand, is enough: it is written when it is sent, and that
-    is not later now. A letter that is sent once for each `occasion` has it in its key, instead of
-    a count.
+    is not later now. What is sent once for each `occasion`, as a circular, has it in its key.
     """
     for start in range(0, len(registration_ids), 500):
         some = registration_ids[start : start + 500]
-        counts, waiting = _posted(session, some, kind)
+        counts, waiting = ({}, set()) if occasion else _posted(session, some, kind)
         posted = [
             {
                 "registration_id": number,
+                "circular_id": circular_id,
                 "kind": kind,
                 "key": f"{kind.value}/{number}/{occasion or counts.get(number, 0) + 1}",
                 "revision": revision,
@@ -64,8 +65,40 @@ def post_all(
         ]
         if posted:
             session.execute(insert(rows(Letter)), posted)
-        if waiting and not occasion:
+        if waiting:
             _hurry(session, waiting, kind, due_at or now)
+
+
+def post_test(
+    session: Session,
+    organizer_id: int,
+    circular_id: int,
+    *,
+    revision: int,
+    host: str,
+    now: datetime,
+) -> None:
+    """Owe an organizer a circular as its attendees would get it; one that waits is enough."""
+    of_it = and_(
+        Letter.organizer_id == organizer_id,
+        Letter.circular_id == circular_id,
+        Letter.state == LetterState.OWED,
+    )
+    if session.scalar(select(Letter.id).where(of_it, Letter.lease_until.is_(None)).limit(1)):
+        return
+    number = secrets.token_hex(16)
+    session.add(
+        Letter(
+            organizer_id=organizer_id,
+            circular_id=circular_id,
+            kind=LetterKind.CIRCULAR,
+            key=f"test/{circular_id}/{number}",
+            revision=revision,
+            message_id=f"<{number}@{host}>",
+            posted_at=now,
+            due_at=now,
+        )
+    )
 
 
 def _hurry(session: Session, registration_ids: set[int], kind: LetterKind, at: datetime) -> None:
@@ -149,6 +182,25 @@ def drop_all(
     if but is not None:
         dropped = dropped.where(~Letter.key.endswith(f"/{but}"))
     session.execute(dropped.values(state=LetterState.DROPPED, lease_until=None))
+
+
+def drop_waiting(session: Session, which: ColumnElement[bool], now: datetime) -> int:
+    """Owe no more circulars of these, and return how many.
+
+    One in hand is left to whoever has it: it is on its way, or dropped when it is to be written.
+    """
+    dropped = (
+        update(Letter)
+        .where(
+            which,
+            Letter.kind == LetterKind.CIRCULAR,
+            Letter.state == LetterState.OWED,
+            or_(Letter.lease_until.is_(None), Letter.lease_until <= now),
+        )
+        .values(state=LetterState.DROPPED, lease_until=None)
+        .returning(Letter.id)
+    )
+    return len(session.scalars(dropped).all())
 
 
 def held(session: Session) -> Sequence[int]:

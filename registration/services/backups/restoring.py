@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 
 from ...database import phrased
 from ...models import (
+    Circular,
     Discussion,
     Export,
     Installation,
@@ -160,12 +161,16 @@ def _refuse_unsound(file: Path, copy: Engine) -> None:
 def _erase_again(copy: Engine, settings: Settings, now: datetime) -> int:
     with copy.connect() as connection:
         known = set(connection.scalars(select(Registration.public_id)))
-    back = sorted(known & remembering.remembered(settings.keys))
-    receipt = Receipt()
+        written = set(connection.scalars(select(Circular.public_id)))
+    remembered = remembering.remembered(settings.keys)
+    back, receipt = sorted(known & remembered), Receipt()
     for start in range(0, len(back), erasing.BATCH):
         some = back[start : start + erasing.BATCH]
         with _writing(copy) as session:
             receipt += erasing.erase_again(session, some, letters=settings.mail.folder, now=now)
+    with _writing(copy) as session:
+        gone = sorted(written & remembered)
+        erasing.erase_circulars_again(session, gone, letters=settings.mail.folder, now=now)
     return len(receipt.public_ids)
 
 

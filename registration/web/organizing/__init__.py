@@ -26,11 +26,13 @@ def init_app(app: Flask) -> None:
     from . import (  # noqa: PLC0415  # they add their addresses to it
         attendee,  # noqa: F401
         attendees,  # noqa: F401
+        circulars,  # noqa: F401
         discussions,  # noqa: F401
         exports,  # noqa: F401
         imports,  # noqa: F401
         log,  # noqa: F401
         password,  # noqa: F401
+        queueing,  # noqa: F401
         sessions,  # noqa: F401
     )
 

@@ -19,14 +19,26 @@ from wtforms import (
 from wtforms.validators import ValidationError
 
 from ...languages import gettext as _
-from ...models import RegistrationStatus
+from ...mail import placeholders
+from ...models import Group, RegistrationStatus
 from ...services import passwords, registering
 from .. import fields
-from ..fields import AddressField, AtMost, CheckboxesField, ChoiceField, LineField, Needed
+from ..fields import (
+    AddressField,
+    AtMost,
+    CheckboxesField,
+    ChoiceField,
+    LineField,
+    LongField,
+    Needed,
+)
 
 # A path below the desk, and nothing that a browser or a proxy could read as another.
 _NEXT = re.compile(r"/organizer/(?:[a-z0-9-]+/?)*(?:\?[A-Za-z0-9=&_.~-]*)?")
 MOST_CODE = 40
+MOST_SUBJECT = 200
+MOST_TEXT = 10_000
+_VERSION = re.compile(r"[0-9]{1,9}")
 SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t"}
 
 
@@ -149,6 +161,96 @@ def _several(label: str, offered: list[str]) -> Any:
 
     some.field_flags = {"required": True}  # type: ignore[attr-defined]
     return CheckboxesField(label, [some], choices=offered, validate_choice=False)
+
+
+def circular(offered: dict[Group, int], *, has_link: bool, **held: Any) -> FlaskForm:
+    """Return the form of a circular, to the groups `offered`, each with its size; `has_link` tells
+    whether there is a link to join."""
+
+    def some(_form: FlaskForm, field: Field) -> None:
+        if not field.data:
+            raise ValidationError(_("Choose at least one."))
+        fields.one_of(field, [group.value for group in offered])
+
+    some.field_flags = {"required": True}  # type: ignore[attr-defined]
+    words = _groups()
+    choices = [
+        SelectChoice(group.value, f"{words[group]} ({count})") for group, count in offered.items()
+    ]
+    named = {
+        "groups": CheckboxesField(_("To whom"), [some], choices=choices, validate_choice=False),
+        "subject": LineField(
+            _("Subject"),
+            [Needed(_("Write a subject.")), AtMost(MOST_SUBJECT), _filled_in(in_subject=True)],
+        ),
+        "text": LongField(
+            _("Text"),
+            [
+                Needed(_("Write what the letter says.")),
+                AtMost(MOST_TEXT),
+                _filled_in(),
+                _links_to_seats(has_link=has_link),
+            ],
+            render_kw={"rows": 14},
+        ),
+        "version": HiddenField(""),
+    }
+    return _bound("CircularForm", named, **held)
+
+
+def seen(version: int | None = None) -> FlaskForm:
+    """Return the form of a button that is about one version of something."""
+    return _bound("SeenForm", {"version": HiddenField("")}, version=version)
+
+
+def version_of(form: FlaskForm) -> int:
+    """Return which version was seen; 0, which none has, for what is no number."""
+    typed = str(form["version"].data or "")
+    return int(typed) if _VERSION.fullmatch(typed) else 0
+
+
+def _groups() -> dict[Group, str]:
+    return {
+        Group.CONFIRMED: _("Those who have a seat"),
+        Group.WAITING: _("Those on the waiting list"),
+        Group.ATTENDED: _("Those marked as attended"),
+        Group.ABSENT: _("Those who had a seat and are not marked as attended"),
+    }
+
+
+def _filled_in(*, in_subject: bool = False) -> Callable[..., None]:
+    """Refuse what looks like a placeholder and is none."""
+    allowed = placeholders.IN_SUBJECT if in_subject else placeholders.NAMES
+
+    def check(_form: FlaskForm, field: Field) -> None:
+        wrong = placeholders.wrong(field.data or "", allowed)
+        if wrong is not None:
+            names = ", ".join(map(placeholders.written, allowed))
+            sentence = _("There is no %(wrong)s here; there are %(names)s.")
+            raise ValidationError(sentence % {"wrong": wrong, "names": names})
+
+    return check
+
+
+def _links_to_seats(*, has_link: bool) -> Callable[..., None]:
+    """Refuse a link to join that some who get the letter must not have, or that is not there."""
+
+    def check(form: FlaskForm, field: Field) -> None:
+        if not placeholders.has_link(field.data or ""):
+            return
+        link = {"link": placeholders.written("join_link")}
+        if not has_link:
+            raise ValidationError(
+                _("This discussion has no link to join: take %(link)s out.") % link
+            )
+        if Group.WAITING in form["groups"].data:
+            sentence = _(
+                "Who waits has no seat, and gets no link to join: take %(link)s out, or write to "
+                "them apart."
+            )
+            raise ValidationError(sentence % link)
+
+    return check
 
 
 def safe_next(wanted: str) -> str:

@@ -15,13 +15,24 @@ from sqlalchemy import create_engine, insert, select, text
 from registration import create_app, database, house
 from registration.cli import rounds
 from registration.database import connect, reading, rows, writing
-from registration.models import Erasure, Installation, Letter, LetterState, Registration, Throttle
+from registration.models import (
+    Circular,
+    Erasure,
+    Group,
+    Installation,
+    Letter,
+    LetterState,
+    Registration,
+    Throttle,
+)
 from registration.sealing import KeysRefused
 from registration.services import (
     attending,
+    circulating,
     erasing,
     installing,
     migrating,
+    publishing,
     remembering,
     rotating,
     running,
@@ -29,10 +40,12 @@ from registration.services import (
 from registration.services.backups import backing_up, restoring
 from registration.services.backups.placing import DatabaseThere
 from registration.services.backups.restoring import NoBackup, NotRestored, Restored
+from registration.services.circulating import Draft
 from registration.services.migrating import SchemaNewer
 from registration.services.running import ServiceRunning
 
 from ... import builders
+from ...desk import invite
 from ...machine import on_sqlite
 
 to_sqlite = pytest.mark.parametrize("elsewhere", ["sqlite"], indirect=True)
@@ -425,6 +438,31 @@ def test_the_restored_file_is_private_and_alone(app, clock, backup, elsewhere):
     assert path.stat().st_mode & 0o777 == 0o600
 
 
+@to_sqlite
+@on_sqlite
+def test_what_was_written_to_attendees_and_erased_since_is_erased_again(
+    app, clock, backup, elsewhere
+):
+    invite()
+    builders.publish()
+    with writing() as session:
+        discussion, ring = publishing.find(session, "water"), house.ring(session)
+        for subject in ("Kept", "Gone"):
+            typed = Draft(subject, "x", (Group.CONFIRMED,))
+            kept = circulating.save(session, discussion, typed, by=1, ring=ring, now=clock.now)
+    file = backup()
+    with writing() as session:
+        means = {"settings": house.settings(), "now": clock.now}
+        receipt = circulating.discard(session, discussion, kept.public_id, by=1, **means)
+    house.remember(receipt)
+    carry_keys(app, elsewhere)
+    with at(elsewhere, clock):
+        restore(file)
+        with reading() as session:
+            (left,) = session.query(Circular)
+            assert left.wording(house.ring(session)).subject == "Kept"
+
+
 OLD = "0001"
 
 
@@ -449,18 +487,21 @@ def test_a_backup_of_the_first_version_is_brought_to_this_one(app, clock, elsewh
 
 
 def copy_common(source, target) -> None:
-    """Copy the rows of every table and column that an older database has too."""
-    from sqlalchemy import MetaData
+    """Copy the rows of every table and column that both have."""
+    from sqlalchemy import MetaData, inspect
 
     old = MetaData()
     old.reflect(target)
+    there = inspect(source)
     with source.connect() as live, target.begin() as connection:
         for table in old.sorted_tables:
             if table.name != "alembic_version":
-                names = ", ".join(column.name for column in table.columns)
+                kept = [one["name"] for one in there.get_columns(table.name)]
+                both = [column.name for column in table.columns if column.name in kept]
+                names = ", ".join(both)
                 found = live.execute(text(f"SELECT {names} FROM {table.name}")).mappings().all()
                 if found:
-                    marks = ", ".join(f":{column.name}" for column in table.columns)
+                    marks = ", ".join(f":{name}" for name in both)
                     words = f"INSERT INTO {table.name} ({names}) VALUES ({marks})"
                     connection.execute(text(words), [dict(row) for row in found])
 
