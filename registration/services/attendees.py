@@ -168,7 +168,8 @@ def _holding(
     while True:
         step = wanted.where(which, Registration.id > last).order_by(Registration.id).limit(STEP)
         with reading() as session:
-            rows, keys = session.execute(step).all(), ring(session)
+            # Past the ORM, which would take a fifth of the time for nothing.
+            rows, keys = session.connection().execute(step).all(), ring(session)
         if not rows:
             return
         for number, at, public_id, sealed in rows:

@@ -71,6 +71,12 @@ class Span:
     count: int
 
 
+def people(session: Session, discussion: Discussion) -> Numbers:
+    """Return how many registrations of a discussion stand where; of letters nothing."""
+    found = _people(session, Registration.discussion_id == discussion.id).get(discussion.id)
+    return Numbers(**found[0]) if found else Numbers()
+
+
 def by_day(session: Session, discussion: Discussion) -> list[Span]:
     """Return how many registrations there are by day, from the first to the last; by week, where
     that are many days."""

@@ -98,16 +98,17 @@ def _add_page(slug: str, typed: EntryForm) -> str:
 
 def _page(slug: str, typed: FlaskForm) -> str:
     with reading() as session:
-        item = counting.of_one(session, organizer(), slug, now=house.now())
-        ring = house.ring(session)
+        discussion = organizers.run_by(session, organizer(), slug)
+        numbers, ring = counting.people(session, discussion), house.ring(session)
     shown = searching.wanted(ring)
     if request.method == "GET":
         typed["search"].data = shown.search
-    found = listed.page(reading, house.ring, item.discussion.id, shown)
+    found = listed.page(reading, house.ring, discussion.id, shown)
 
     return render_template(
         "organizing/attendees.html",
-        item=item,
+        discussion=discussion,
+        numbers=numbers,
         found=found,
         shown=shown,
         to=partial(searching.address, slug, ring, shown),
