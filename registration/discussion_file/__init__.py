@@ -1,15 +1,20 @@
-"""Reads a discussion file (TOML) into an `Announcement`, or tells every mistake in it at once."""
+"""Reads a discussion file (TOML) into an `Announcement`, or tells every mistake in it at once.
+
+`typed` makes the same values of what was typed into the browser's form, so that one set of rules
+holds for both; `writing` writes the file of an announcement.
+"""
 
 import re
 import tomllib
 from datetime import UTC, datetime
+from typing import Any
 
 from babel import Locale, UnknownLocaleError
 
 from ..models import Announcement, Content, Contributor, Partner, Question, Sharing, When
 from ..models.when import instants
 from ..refusals import Refusal
-from .table import Table
+from .table import Mistake, Table
 from .time import is_time, read_when
 
 MOST_CONTRIBUTORS = 500
@@ -24,31 +29,40 @@ RESERVED_KEYS = {
 
 
 class DiscussionFileRefused(Refusal):
-    """The file is not one discussion; `mistakes` has a sentence for each thing wrong."""
+    """It is not one discussion; `found` has what is wrong, `mistakes` a sentence for each."""
 
-    def __init__(self, mistakes: list[str]) -> None:
-        self.mistakes = mistakes
-        super().__init__("\n".join(mistakes))
+    def __init__(self, found: list[Mistake]) -> None:
+        self.found = found
+        self.mistakes = list(map(str, found))
+        super().__init__("\n".join(self.mistakes))
 
 
 def read(content: bytes) -> Announcement:
     """Return what a file of these bytes announces, or raise `DiscussionFileRefused`."""
-    try:
-        values = tomllib.loads(content.decode("utf-8-sig"))
-    except UnicodeDecodeError as error:
-        row = error.object[: error.start].count(b"\n") + 1
-        raise DiscussionFileRefused([f"line {row} is not UTF-8: save the file as UTF-8."]) from None
-    except tomllib.TOMLDecodeError as error:
-        raise DiscussionFileRefused([f"This is not TOML: {error}."]) from None
-    except (ValueError, RecursionError):  # Python's own limits on digits and depth
-        sentence = "This is no discussion: a number in it is endless, or a list too deep."
-        raise DiscussionFileRefused([sentence]) from None
-    table = Table(values, "", [])
+    return announce(_values(content))
+
+
+def announce(values: dict[str, Any], *, is_typed: bool = False) -> Announcement:
+    """Return what such values announce, of a file or typed, or raise `DiscussionFileRefused`."""
+    table = Table(values, "", [], is_typed=is_typed)
     announcement = _announcement(table)
     table.close()
     if table.mistakes or announcement is None:
         raise DiscussionFileRefused(table.mistakes)
     return announcement
+
+
+def _values(content: bytes) -> dict[str, Any]:
+    try:
+        return tomllib.loads(content.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        row = error.object[: error.start].count(b"\n") + 1
+        sentence = f"line {row} is not UTF-8: save the file as UTF-8."
+    except tomllib.TOMLDecodeError as error:
+        sentence = f"This is not TOML: {error}."
+    except (ValueError, RecursionError):  # Python's own limits on digits and depth
+        sentence = "This is no discussion: a number in it is endless, or a list too deep."
+    raise DiscussionFileRefused([Mistake("", sentence)])
 
 
 def _announcement(table: Table) -> Announcement | None:
