@@ -3,6 +3,7 @@
 from .audit import AuditEntry, Deed
 from .content import Content, Contributor, Partner, Question, Sharing
 from .discussion import Announcement, Discussion, DiscussionStatus, Essentials, Revision
+from .draft import Draft
 from .export import Export
 from .feed_reading import FeedReading
 from .installation import Erasure, Installation, Throttle
@@ -28,6 +29,7 @@ __all__ = [
     "Deed",
     "Discussion",
     "DiscussionStatus",
+    "Draft",
     "Erasure",
     "Essentials",
     "Export",

@@ -20,6 +20,11 @@ class Deed(StrEnum):
     SIGNED_OUT = "signed out"
     SIGNED_OUT_EVERYWHERE = "signed out everywhere"
     EXPORTED = "attendees exported"
+    PUBLISHED = "discussion published"
+    CHANGED = "discussion changed"
+    CANCELLED = "discussion cancelled"
+    RESTORED = "discussion restored"
+    TAKEN_OFF = "discussion taken off"
     CODES_TRIED = "wrong codes with the right password"
 
 

@@ -134,6 +134,15 @@ def discussion_of(session: Session, organizer: Organizer, slug: str) -> Discussi
     return discussion
 
 
+def run_by(session: Session, organizer: Organizer, slug: str) -> Discussion:
+    """Return a discussion that an organizer runs: a partner runs none. Raises
+    `NoSuchDiscussion`."""
+    discussion = discussion_of(session, organizer, slug)
+    if organizer.role is Role.PARTNER:
+        raise NoSuchDiscussion(f"There is no discussion {slug}.")
+    return discussion
+
+
 def find(session: Session, address: EmailAddress, ring: Ring) -> Organizer:
     """Return who signs in with an address, locked, or raise `NoSuchOrganizer`."""
     organizer = _by_address(session, address, ring)

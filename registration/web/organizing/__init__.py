@@ -22,7 +22,16 @@ place = Blueprint("organizing", __name__, url_prefix=PREFIX)
 
 def init_app(app: Flask) -> None:
     """Give `app` the desk."""
-    from . import discussions, exports, log, sessions  # noqa: F401, PLC0415  # they add their addresses to it
+    # They add their addresses to it.
+    from . import (  # noqa: PLC0415
+        acts,  # noqa: F401
+        discussions,  # noqa: F401
+        editing,  # noqa: F401
+        exports,  # noqa: F401
+        log,  # noqa: F401
+        reviewing,  # noqa: F401
+        sessions,  # noqa: F401
+    )
 
     app.register_blueprint(place)
     app.register_error_handler(MethodNotAllowed, _not_allowed)

@@ -12,8 +12,9 @@ from wtforms.validators import ValidationError
 from ...languages import gettext as _
 from ...models import RegistrationStatus
 from ...services import passwords
+from ...services.cancelling import LONGEST_WHY
 from .. import fields
-from ..fields import AddressField, AtMost, CheckboxesField, ChoiceField, Needed
+from ..fields import AddressField, AtMost, CheckboxesField, ChoiceField, LineField, Needed
 
 # A path below the desk, and nothing that a browser or a proxy could read as another.
 _NEXT = re.compile(r"/organizer/(?:[a-z0-9-]+/?)*(?:\?[A-Za-z0-9=&_.~-]*)?")
@@ -49,6 +50,17 @@ def invitation() -> FlaskForm:
         "code": _code(_("Code that the app shows now")),
     }
     return _bound("InvitationForm", named)
+
+
+def cancel() -> FlaskForm:
+    """Return the form that cancels a discussion."""
+    named = {
+        "why": LineField(
+            _("Why"),
+            [Needed(_("Say why: attendees and the page are told.")), AtMost(LONGEST_WHY)],
+        )
+    }
+    return _bound("CancelForm", named)
 
 
 def export(columns: list[str], partners: list[str], *, is_partner: bool) -> FlaskForm:
