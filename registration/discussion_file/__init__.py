@@ -19,6 +19,7 @@ from .time import is_time, read_when
 
 MOST_CONTRIBUTORS = 500
 MOST_QUESTIONS = 20
+SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _KINDS = ("line", "long", "choice", "choices", "yes")
 _SHARED = ("name", "email", "affiliation")
 # The columns that every export has; an answer must not pass for one of them.
@@ -67,7 +68,7 @@ def _values(content: bytes) -> dict[str, Any]:
 
 def _announcement(table: Table) -> Announcement | None:
     slug = table.line("slug", most=80)
-    if slug and not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", slug):
+    if slug and not SLUG.fullmatch(slug):
         table.wrong("slug", "may hold small letters a-z, digits and single hyphens between them.")
     uid = table.line("uid", "", most=200)
     if uid and not re.fullmatch(r"[A-Za-z0-9._@+-]{8,}", uid):

@@ -14,7 +14,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from ..discussion_file import announce, typed
+from ..discussion_file import SLUG, announce, typed
 from ..discussion_file.typed import Typed
 from ..models import Announcement, Deed, Discussion, Draft, Organizer, Revision, Role
 from ..refusals import Refusal
@@ -25,7 +25,7 @@ from .publishing import NoSuchDiscussion, Outcome, Publication
 
 
 class SlugTaken(Refusal):
-    """Another discussion or draft has that slug."""
+    """Another discussion or draft has that slug, or it is none."""
 
 
 class NoDraft(Refusal):
@@ -237,6 +237,8 @@ def _new(organizer: Organizer, slug: str, written: Typed, version: int, now: dat
 
 
 def _refuse_taken(session: Session, slug: str) -> None:
+    if not SLUG.fullmatch(slug):  # reading it would bring it to another form
+        raise SlugTaken("may hold small letters a-z, digits and single hyphens between them.")
     is_there = session.scalar(select(Discussion.id).where(Discussion.slug == slug))
     if is_there or _draft(session, slug, lock=False):
         raise SlugTaken("is taken: another discussion or draft has it.")

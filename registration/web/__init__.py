@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 # Twenty long answers in the widest script, percent-encoded, fit. Werkzeug writes what is sent as a
 # file into a temporary one, in the clear, if it is larger than this.
 LARGEST_BODY = 500 * 1024
-# The largest form has some 3,500 fields: a discussion with all that it may hold.
-MOST_FIELDS = 4000
 CSRF_LIFE = 6 * 60 * 60
 # Seconds that every accepted form takes at least: more than any address needs.
 ANSWER_FLOOR = 0.05
@@ -32,7 +30,6 @@ def init_app(app: Flask, settings: Settings) -> None:
     app.config.update(
         MAX_CONTENT_LENGTH=LARGEST_BODY,
         MAX_FORM_MEMORY_SIZE=LARGEST_BODY,
-        MAX_FORM_PARTS=MOST_FIELDS,
         SESSION_COOKIE_NAME="__Host-session" if secure else "session",
         SESSION_COOKIE_SECURE=secure,
         SESSION_COOKIE_HTTPONLY=True,

@@ -1,8 +1,9 @@
 """The organizer's desk, below /organizer/: who is signed in, and who is asked to sign in first."""
 
+from collections.abc import Callable
 from http import HTTPStatus
 
-from flask import Blueprint, Flask, Response, g, redirect, request, url_for
+from flask import Blueprint, Flask, Response, g, make_response, redirect, request, url_for
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 from werkzeug.wrappers import Response as BaseResponse
 
@@ -16,6 +17,9 @@ from . import cookie
 PREFIX = "/organizer"
 # What can be asked for by whoever is not signed in.
 _OPEN = {"sign_in", "submit_sign_in", "invitation", "accept_invitation", "without_slash"}
+
+# Forms that are long to fill in, by endpoint: what gives back what was typed, if it may.
+kept_for: dict[str, Callable[[], tuple[str, int] | None]] = {}
 
 place = Blueprint("organizing", __name__, url_prefix=PREFIX)
 
@@ -45,11 +49,16 @@ def organizer() -> Organizer:
 
 @place.before_request
 def _ask_to_sign_in() -> BaseResponse | None:
-    if (request.endpoint or "").removeprefix("organizing.") in _OPEN:
+    endpoint = request.endpoint or ""
+    if endpoint.removeprefix("organizing.") in _OPEN:
         return None
     now = house.now()
     with reading() as session:
         found = signing_in.who(session, cookie.token(), now)
+    if found is None and request.method == "POST" and (give_back := kept_for.get(endpoint)):
+        kept = give_back()
+        if kept:
+            return make_response(kept)
     if found is None:
         asked = request.full_path.rstrip("?") if request.method == "GET" else None
         return redirect(url_for("organizing.sign_in", next=asked), HTTPStatus.SEE_OTHER)

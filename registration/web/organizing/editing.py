@@ -16,8 +16,10 @@ from ...services.publishing import NoSuchDiscussion
 from .. import LARGEST_BODY
 from .. import forms as public_forms
 from ..limits import Later, later
-from . import changes, organizer, place, typed_form
+from . import changes, kept_for, organizer, place, typed_form
 
+# Token and marks are sent, too.
+LARGEST_FORM = LARGEST_BODY - 4096
 # What the draft of a new discussion is opened with.
 _NEW = Opened(0, {})
 Page = tuple[str, int]
@@ -77,16 +79,29 @@ def _submit(found: Standing | None) -> Page | Response:
         mistakes.append(Mistake("slug", str(refusal)))
         return _page(found, written, opened, mistakes, status=422)
     except ChangedMeanwhile as refusal:
-        return _clashed(found.slug if found else slug, refusal, mistakes)
+        return _clashed(found.slug if found else slug, refusal)
     except (DatabaseBusy, DatabaseUnavailable) as refusal:
         return _page(found, written, opened, mistakes, wait=later(refusal), status=503)
 
 
-def _clashed(slug: str, refusal: ChangedMeanwhile, mistakes: list[Mistake]) -> Page:
+def _clashed(slug: str, refusal: ChangedMeanwhile) -> Page:
     with reading() as session:
         found = drafting.standing(session, organizer(), slug)
-    clashes = refusal.clashes
-    return _page(found, refusal.merged, refusal.opened, mistakes, clashes=clashes, status=409)
+    merged, clashes = refusal.merged, refusal.clashes
+    mistakes = _mistakes(slug, merged)
+    return _page(found, merged, refusal.opened, mistakes, clashes=clashes, status=409)
+
+
+def _signed_out() -> Page | None:
+    """Give what was typed back to whoever was signed out meanwhile, if it came from a page of
+    ours; that tells nothing of what is there."""
+    if not public_forms.button().validate():
+        return None
+    written, opened = typed_form.sent(), typed_form.opened()
+    return _page(None, written, opened, status=422, is_signed_out=True, action=request.path)
+
+
+kept_for.update(dict.fromkeys(("organizing.submit_new", "organizing.submit_edit"), _signed_out))
 
 
 def _gone() -> Page:
@@ -131,6 +146,8 @@ def _page(
     wait: Later | None = None,
     is_stale: bool = False,
     is_gone: bool = False,
+    is_signed_out: bool = False,
+    action: str = "",
     status: int = 200,
 ) -> Page:
     html = render_template(
@@ -150,9 +167,11 @@ def _page(
         wait=wait,
         is_stale=is_stale,
         is_gone=is_gone,
+        is_signed_out=is_signed_out,
+        is_new=opened.version == 0,
         button=public_forms.button(),
-        is_large=typed_form.size(written) > LARGEST_BODY,
-        action=request.path if found else url_for("organizing.new"),
+        is_large=typed_form.size(written) > LARGEST_FORM,
+        action=action or (request.path if found else url_for("organizing.new")),
     )
     return html, status
 

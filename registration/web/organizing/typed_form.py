@@ -4,9 +4,11 @@ Fields are named as mistakes name them (`contributors[2].url`), so that each is 
 """
 
 import re
+from http import HTTPStatus
 from typing import Any
+from urllib.parse import urlencode
 
-from flask import request
+from flask import abort, request
 from werkzeug.datastructures import MultiDict
 
 from ...discussion_file import typed
@@ -16,8 +18,9 @@ from ...services.merging import Opened
 
 _GROUPED = re.compile(rf"({'|'.join(GROUPS)})\[([0-9]{{1,12}})\]\.([a-z]+)")
 _ACT = re.compile(rf"(add|remove|up|down) ({'|'.join(GROUPS)})(?:\[([0-9]{{1,4}})\])?")
-# How large a body may be is said in bytes; of a field, its name and what stands around it count.
-_AROUND = 130
+# More than any discussion may have, so that each mistake is told at its place; a page of more would
+# take longer to write than anybody waits.
+MOST_ITEMS = 1000
 
 
 def sent() -> Typed:
@@ -32,6 +35,8 @@ def sent() -> Typed:
                 item = numbered[group].setdefault(number, _blank(group))
                 is_list = isinstance(item[name], list)
                 item[name] = form.getlist(key) if is_list else _text(form, key)
+    if any(len(items) > MOST_ITEMS for items in numbered.values()):
+        abort(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
     return found | {name: [items[n] for n in sorted(items)] for name, items in numbered.items()}
 
 
@@ -82,14 +87,14 @@ def by_field(mistakes: list[Mistake], written: Typed) -> dict[str, str]:
 
 
 def size(written: Typed) -> int:
-    """Return about how many bytes a browser sends for what was typed."""
-    items = [item for name in GROUPS for item in written[name]]
-    lines = {name: written[name] for name in LINES}
-    return sum(
-        len(str(value).encode()) + str(value).count("\n") + _AROUND
-        for table in [lines, *items]
-        for value in table.values()
-    )
+    """Return how many bytes a browser sends for what was typed, beside the token and its like."""
+    pairs = [(name, written[name]) for name in LINES]
+    for group in GROUPS:
+        for number, item in enumerate(written[group], start=1):
+            pairs += [(f"{group}[{number}].{name}", value) for name, value in item.items()]
+    lines = [(name, value.replace("\n", "\r\n")) if isinstance(value, str) else (name, value)
+             for name, value in pairs]  # fmt: skip
+    return len(urlencode(lines, doseq=True))
 
 
 def _blank(group: str, *, is_new: bool = False) -> dict[str, Any]:
