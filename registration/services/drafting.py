@@ -202,12 +202,11 @@ def publish(
     done = publishing.publish(
         session, announcement, settings=settings, now=now, quiet=quiet, from_file=False
     )
-    note(session, organizer, done, now=now)
+    _note(session, organizer, done, now=now)
     return done
 
 
-def note(session: Session, organizer: Organizer, done: Publication, *, now: datetime) -> None:
-    """Note in the audit log what was published, if anything was."""
+def _note(session: Session, organizer: Organizer, done: Publication, *, now: datetime) -> None:
     if done.outcome is Outcome.UNCHANGED:
         return
     is_new = done.outcome is Outcome.PUBLISHED

@@ -10,7 +10,7 @@ from registration.services import publishing
 from registration.services.publishing import Outcome
 
 from ... import builders
-from ...builders import file
+from ...builders import at_once, file
 from ...desk import ASEL, signed_in
 from ...machine import on_sqlite
 from ...visitor import form_of, text_of
@@ -170,6 +170,25 @@ def test_two_who_edit_at_once_lose_nothing_unseen(app, clock):
     assert save(asel, hers).status_code == 409
 
 
+def test_of_two_at_the_same_moment_one_is_first(app, clock):
+    builders.publish()
+    asel, erlan = signed_in(app, clock), signed_in(app, clock, ERLAN)
+    new = [(desk, fields_of(desk, NEW)) for desk in (asel, erlan)]
+    old = [(desk, fields_of(desk)) for desk in (asel, erlan)]
+
+    def statuses(acts) -> list[int]:
+        return sorted(answer.status_code for answer in at_once(app, acts))
+
+    begun = [lambda it=it: save(it[0], it[1], NEW, slug="air", title=it[0].address) for it in new]
+    assert statuses(begun) == [303, 422]
+    typed = [lambda it=it: save(it[0], it[1], summary=it[0].address) for it in old]
+    assert statuses(typed) == [303, 409]
+    pressed = [(desk, form_of(desk.get(REVIEW).text, "/publish")[1]) for desk in (asel, erlan)]
+    published = [lambda it=it: it[0].client.post(f"{WATER}/publish", data=it[1]) for it in pressed]
+    assert statuses(published) == [303, 303]
+    assert (water().version, len(deeds()), [it.slug for it in drafts()]) == (2, 1, ["air"])
+
+
 @on_sqlite
 def test_what_is_published_meanwhile_is_neither_undone_nor_lost(app, clock):
     builders.publish()
@@ -179,7 +198,7 @@ def test_what_is_published_meanwhile_is_neither_undone_nor_lost(app, clock):
     seal = form_of(asel.get(REVIEW).text, "/publish")[1]
     assert from_file(file('title = "From the file"\nseats = 5')) is Outcome.AMENDED
     assert asel.client.post(f"{WATER}/publish", data=seal).status_code == 409
-    assert "was changed since this draft was saved" in text_of(asel.get(REVIEW).text)
+    assert "was changed or cancelled since this draft" in text_of(asel.get(REVIEW).text)
     page = asel.get(EDIT)
     said = text_of(page.text)
     assert "Title: yours is below New From the file Yours Hers" in said
