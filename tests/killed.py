@@ -1,6 +1,6 @@
 """Acts on a database, in processes of their own that are killed at a moment that can be named.
 
-A moment is just before a statement that changes something, a commit, or a step with a draft of a
+A moment is just before a statement that changes something, a commit, or a step with a part of a
 file. The n-th of them is the same in every run.
 """
 

@@ -597,7 +597,7 @@ def test_values_of_any_kind_are_an_announcement_or_mistakes(tables, is_dated):
     found = _announcement(table)
     table.close()
     assert isinstance(found, Announcement) or table.mistakes
-    assert all("\n" not in sentence for sentence in table.mistakes)
+    assert all("\n" not in str(mistake) for mistake in table.mistakes)
     if not table.mistakes:
         assert found.digest == found.digest
         assert found.when.starts_at < found.when.ends_at

@@ -68,6 +68,10 @@ def _values(form: object) -> dict[str, str]:
             ]
         elif kind != "submit" and field.get("name"):
             values[field.get("name")] = field.get("value") or ""
+    for field in form.iter("select"):
+        options = list(field.iter("option"))
+        chosen = [item for item in options if item.get("selected") is not None]
+        values[field.get("name")] = (chosen or options)[0].get("value")
     for field in form.iter("textarea"):
         values[field.get("name")] = (field.text or "").removeprefix("\n")
     return values

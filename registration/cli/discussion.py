@@ -12,12 +12,12 @@ from ..discussion_file import DiscussionFileRefused, read
 from ..models import Announcement, Discussion
 from ..services import auditing, cancelling, listing, publishing
 from ..services.auditing import Finding
+from ..services.cancelling import LONGEST_WHY
 from ..services.publishing import Outcome, Publication
 from ..text import line
 from .groups import Group, as_json, echo_json, echo_table
 
 group = Group("discussion", help="Publish discussions.")
-LONGEST_WHY = 500
 FILES = click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 
 

@@ -1,18 +1,24 @@
-"""Reads a discussion file (TOML) into an `Announcement`, or tells every mistake in it at once."""
+"""Reads a discussion file (TOML) into an `Announcement`, or tells every mistake in it at once.
+
+`typed` makes the same values of what was typed into the browser's form, so that one set of rules
+holds for both; `writing` writes the file of an announcement.
+"""
 
 import re
 import tomllib
 from datetime import UTC, datetime
+from typing import Any
 
 from ..languages import is_tag
 from ..models import Announcement, Content, Contributor, Partner, Question, Sharing, When
 from ..models.when import instants
 from ..refusals import Refusal
-from .table import Table
+from .table import Mistake, Table
 from .time import is_time, read_when
 
 MOST_CONTRIBUTORS = 500
 MOST_QUESTIONS = 20
+SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _KINDS = ("line", "long", "choice", "choices", "yes")
 _SHARED = ("name", "email", "affiliation")
 # The columns that every export has; an answer must not pass for one of them.
@@ -23,26 +29,22 @@ RESERVED_KEYS = {
 
 
 class DiscussionFileRefused(Refusal):
-    """The file is not one discussion; `mistakes` has a sentence for each thing wrong."""
+    """It is not one discussion; `found` has what is wrong, `mistakes` a sentence for each."""
 
-    def __init__(self, mistakes: list[str]) -> None:
-        self.mistakes = mistakes
-        super().__init__("\n".join(mistakes))
+    def __init__(self, found: list[Mistake]) -> None:
+        self.found = found
+        self.mistakes = list(map(str, found))
+        super().__init__("\n".join(self.mistakes))
 
 
 def read(content: bytes) -> Announcement:
     """Return what a file of these bytes announces, or raise `DiscussionFileRefused`."""
-    try:
-        values = tomllib.loads(content.decode("utf-8-sig"))
-    except UnicodeDecodeError as error:
-        row = error.object[: error.start].count(b"\n") + 1
-        raise DiscussionFileRefused([f"line {row} is not UTF-8: save the file as UTF-8."]) from None
-    except tomllib.TOMLDecodeError as error:
-        raise DiscussionFileRefused([f"This is not TOML: {error}."]) from None
-    except (ValueError, RecursionError):  # Python's own limits on digits and depth
-        sentence = "This is no discussion: a number in it is endless, or a list too deep."
-        raise DiscussionFileRefused([sentence]) from None
-    table = Table(values, "", [])
+    return announce(_values(content))
+
+
+def announce(values: dict[str, Any], *, is_typed: bool = False) -> Announcement:
+    """Return what such values announce, of a file or typed, or raise `DiscussionFileRefused`."""
+    table = Table(values, "", [], is_typed=is_typed)
     announcement = _announcement(table)
     table.close()
     if table.mistakes or announcement is None:
@@ -50,9 +52,22 @@ def read(content: bytes) -> Announcement:
     return announcement
 
 
+def _values(content: bytes) -> dict[str, Any]:
+    try:
+        return tomllib.loads(content.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        row = error.object[: error.start].count(b"\n") + 1
+        sentence = f"line {row} is not UTF-8: save the file as UTF-8."
+    except tomllib.TOMLDecodeError as error:
+        sentence = f"This is not TOML: {error}."
+    except (ValueError, RecursionError):  # Python's own limits on digits and depth
+        sentence = "This is no discussion: a number in it is endless, or a list too deep."
+    raise DiscussionFileRefused([Mistake("", sentence)])
+
+
 def _announcement(table: Table) -> Announcement | None:
     slug = table.line("slug", most=80)
-    if slug and not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", slug):
+    if slug and not SLUG.fullmatch(slug):
         table.wrong("slug", "may hold small letters a-z, digits and single hyphens between them.")
     uid = table.line("uid", "", most=200)
     if uid and not re.fullmatch(r"[A-Za-z0-9._@+-]{8,}", uid):

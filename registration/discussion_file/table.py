@@ -2,17 +2,41 @@
 
 import re
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
 from .. import text
 
 
-class Table:
-    """One table of the file: hands out its values, and collects what is wrong with them."""
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """Something wrong: what of (`contributors[2].url`; empty if of the whole), and a sentence
+    that goes on from there."""
 
-    def __init__(self, values: dict[str, Any], path: str, mistakes: list[str]) -> None:
+    key: str
+    sentence: str
+
+    def __str__(self) -> str:
+        return f"{self.key} {self.sentence}".strip()
+
+
+class Table:
+    """One table of the file: hands out its values, and collects what is wrong with them.
+
+    What was typed into a form has no quotes, so that no mistake speaks of them there.
+    """
+
+    def __init__(
+        self,
+        values: dict[str, Any],
+        path: str,
+        mistakes: list[Mistake],
+        *,
+        is_typed: bool = False,
+    ) -> None:
         self.values, self.path, self.mistakes = values, path, mistakes
+        self.is_typed = is_typed
         self.asked: list[str] = []
         self.told: set[str] = set()
 
@@ -23,7 +47,7 @@ class Table:
         self.told.add(key)
         # A quoted TOML key may hold anything, line ends too; a mistake is one line.
         shown = key if key.isprintable() else repr(key)
-        self.mistakes.append(f"{self.path}{shown} {sentence}")
+        self.mistakes.append(Mistake(f"{self.path}{shown}", sentence))
 
     def take(self, key: str, kind: type, default: Any, what: str) -> Any:
         """Return the value of `key` if it is of `kind`, else note that it must be `what`."""
@@ -40,15 +64,16 @@ class Table:
 
     def line(self, key: str, default: str | None = None, most: int = 300) -> str:
         """Return one line of text; empty only where there is a default."""
-        return self._cleaned(key, default, most, text.line, "one line of text, in quotes")
+        return self._cleaned(key, default, most, text.line, "one line of text")
 
     def markdown(self, key: str, default: str | None = "", most: int = 20_000) -> str:
         """Return text of any number of lines."""
-        return self._cleaned(key, default, most, text.paragraphs, "text (Markdown), in quotes")
+        return self._cleaned(key, default, most, text.paragraphs, "text (Markdown)")
 
     def _cleaned(
         self, key: str, default: str | None, most: int, clean: Callable[[str], str], what: str
     ) -> str:
+        what += "" if self.is_typed else ", in quotes"
         value = self.take(key, str, default, what)
         try:
             cleaned = clean(value or "")
@@ -108,7 +133,7 @@ class Table:
             self.wrong(key, f"has {len(found)} entries; at most {most} are taken.")
             return []
         return [
-            Table(item, f"{self.path}{key}[{number}].", self.mistakes)
+            Table(item, f"{self.path}{key}[{number}].", self.mistakes, is_typed=self.is_typed)
             for number, item in enumerate(found, start=1)
         ]
 

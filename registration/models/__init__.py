@@ -4,6 +4,7 @@ from .audit import AuditEntry, Deed
 from .circular import Circular, CircularState, Group, Wording
 from .content import Content, Contributor, Partner, Question, Sharing
 from .discussion import Announcement, Discussion, DiscussionStatus, Essentials, Revision
+from .draft import Draft
 from .export import Export
 from .feed_reading import FeedReading
 from .installation import Erasure, Installation, Throttle
@@ -33,6 +34,7 @@ __all__ = [
     "Deed",
     "Discussion",
     "DiscussionStatus",
+    "Draft",
     "Erasure",
     "Essentials",
     "Export",

@@ -34,6 +34,11 @@ class Deed(StrEnum):
     TESTED = "test letter posted"
     QUEUED = "letter to attendees queued"
     STOPPED = "letter to attendees stopped"
+    PUBLISHED = "discussion published"
+    CHANGED = "discussion changed"
+    CANCELLED = "discussion cancelled"
+    RESTORED = "discussion restored"
+    TAKEN_OFF = "discussion taken off"
     CODES_TRIED = "wrong codes with the right password"
 
 

@@ -9,7 +9,7 @@ from sqlalchemy import JSON, CheckConstraint, ForeignKey, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ..database import Model, UtcDateTime, by_value
-from .content import Content, ContentType, digest
+from .content import Content, ContentType, content_from_json, digest
 from .when import Tense, When
 
 
@@ -203,16 +203,25 @@ class Revision(Model):
 
     @property
     def essentials(self) -> Essentials:
+        held = self.snapshot
+        join_url = held["content"]["join_url"]
+        return Essentials(self.when, held["cancelled_why"] is not None, join_url)
+
+    @property
+    def when(self) -> When:
         held, when = self.snapshot, self.snapshot["when"]
-        return Essentials(
-            When(
-                datetime.fromisoformat(when["starts_local"]),
-                datetime.fromisoformat(when["ends_local"]),
-                when["zone"],
-                when["all_day"],
-                datetime.fromisoformat(held["starts_at"]),
-                datetime.fromisoformat(held["ends_at"]),
-            ),
-            held["cancelled_why"] is not None,
-            held["content"]["join_url"],
+        return When(
+            datetime.fromisoformat(when["starts_local"]),
+            datetime.fromisoformat(when["ends_local"]),
+            when["zone"],
+            when["all_day"],
+            datetime.fromisoformat(held["starts_at"]),
+            datetime.fromisoformat(held["ends_at"]),
         )
+
+    @property
+    def announcement(self) -> Announcement:
+        """What was announced then, without the UID."""
+        held = self.snapshot
+        content = content_from_json(held["content"])
+        return Announcement(held["slug"], None, self.when, held["seats"], content)

@@ -9,6 +9,8 @@ from ..refusals import Refusal
 from ..settings import Settings
 from . import moving, publishing, seating, telling
 
+LONGEST_WHY = 500
+
 
 class NotCancelled(Refusal):
     """The discussion is not in a state from which it could be cancelled, or that be taken back."""

@@ -27,7 +27,7 @@ def has_moved(
     if quiet and _is_anybody_held_longer(session, discussion, settings):
         raise MustBeTold(
             f"{discussion.slug}: attendees would be held for longer than they were promised, "
-            "and must be told so: publish it without --quiet."
+            "and must be told so: it cannot be published quietly."
         )
     is_told = not discussion.is_cancelled and discussion.ends_at > now
     move_erasure(session, discussion, settings, is_told=is_told)

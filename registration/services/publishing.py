@@ -63,27 +63,30 @@ def publish(
     now: datetime,
     keep_edits: bool = False,
     quiet: bool = False,
+    from_file: bool = True,
 ) -> Publication:
     """Make what is announced public; the same announcement again changes nothing.
 
     With `keep_edits`, a discussion that was edited elsewhere since its file was last published,
-    or taken off, is left alone. Who comes is told of what they hold on to, unless it is `quiet`.
-    Raises `IdentityTaken`, `MovedIntoThePast`, `MustBeTold`.
+    or taken off, is left alone. What does not come `from_file` is such an edit: the file is still
+    the one that was published last. Who comes is told of what they hold on to, unless it is
+    `quiet`. Raises `IdentityTaken`, `MovedIntoThePast`, `MustBeTold`.
     """
     slug = announcement.slug
     discussion = session.scalar(select(Discussion).where(Discussion.slug == slug).with_for_update())
     if discussion is None:
-        _add(session, announcement, settings, now, quiet=quiet)
+        _add(session, announcement, settings, now, quiet=quiet, from_file=from_file)
         return Publication(slug, Outcome.PUBLISHED, [])
     _refuse_other_identity(discussion, announcement)
     is_off = discussion.status is DiscussionStatus.UNPUBLISHED
-    if discussion.file_digest == announcement.digest and not is_off:
+    if from_file and discussion.file_digest == announcement.digest and not is_off:
         return Publication(slug, Outcome.UNCHANGED, [])
-    was_edited = discussion.announcement.digest != discussion.file_digest
-    if keep_edits and (was_edited or is_off):
-        return Publication(slug, Outcome.LEFT_ALONE, [])
     changed = differences(discussion.announcement, announcement)
-    discussion.file_digest = announcement.digest
+    was_edited = discussion.announcement.digest != discussion.file_digest
+    if keep_edits and (is_off or (was_edited and changed)):
+        return Publication(slug, Outcome.LEFT_ALONE, [])
+    if from_file:
+        discussion.file_digest = announcement.digest
     if not changed and not is_off:
         return Publication(slug, Outcome.UNCHANGED, [])
     owed = _amend(session, discussion, announcement, settings, now, quiet=quiet)
@@ -100,7 +103,13 @@ def differences(before: Announcement, after: Announcement) -> list[str]:
 
 
 def _add(
-    session: Session, announcement: Announcement, settings: Settings, now: datetime, *, quiet: bool
+    session: Session,
+    announcement: Announcement,
+    settings: Settings,
+    now: datetime,
+    *,
+    quiet: bool,
+    from_file: bool,
 ) -> None:
     taken = select(Discussion.slug).where(Discussion.uid == announcement.uid)
     if announcement.uid and (other := session.scalar(taken)):
@@ -114,7 +123,7 @@ def _add(
         published_at=now,
         changed_at=now,
         time_set_at=now,
-        file_digest=announcement.digest,
+        file_digest=announcement.digest if from_file else None,
         organizer_address=str(settings.mail_from),
         sequence=0,
         version=1,
@@ -172,7 +181,7 @@ def _refuse_promoted(discussion: Discussion, promoted: int) -> None:
     if promoted:
         raise moving.MustBeTold(
             f"{discussion.slug}: {promoted} people who wait would get seats, and must be told so: "
-            "publish it without --quiet."
+            "it cannot be published quietly."
         )
 
 
@@ -187,8 +196,8 @@ def _refuse_other_identity(discussion: Discussion, announcement: Announcement) -
 def _refuse_past(discussion: Discussion, announcement: Announcement, now: datetime) -> None:
     if announcement.when.ends_at <= now < discussion.ends_at:
         raise MovedIntoThePast(
-            f"{discussion.slug} is still to come, and would be over by this file: correct its "
-            "time, or publish it with --quiet."
+            f"{discussion.slug} is still to come, and would be over: correct its time, "
+            "or publish it quietly."
         )
 
 

@@ -114,14 +114,22 @@ def _agenda(session: Session, now: datetime) -> Made:
 
 
 def _page(session: Session, slug: str, now: datetime) -> Made:
-    found, links = published(session, slug), house.links()
+    found = published(session, slug)
     full = seating.is_full(session, found, now)
-    html = render_template(
+    html = page_of(found, now, is_full=full)
+    freed = seating.full_until(session, found, now) if full else None
+    return _timed(html, _next_turn([found], now, freed))
+
+
+def page_of(found: Discussion, now: datetime, *, is_full: bool) -> str:
+    """Return the page of a discussion as HTML."""
+    links = house.links()
+    return render_template(
         "public/discussion.html",
         discussion=found,
         tense=found.when.tense(now),
         is_open=found.takes_registrations(now),
-        is_full=full,
+        is_full=is_full,
         settings=house.settings(),
         links=links,
         webcal=webcal,
@@ -129,8 +137,6 @@ def _page(session: Session, slug: str, now: datetime) -> Made:
         outlook=web_calendars.outlook(found, links),
         jsonld=jsonld.event(found, links),
     )
-    freed = seating.full_until(session, found, now) if full else None
-    return _timed(html, _next_turn([found], now, freed))
 
 
 def _feed(session: Session, _now: datetime) -> Made:

@@ -252,7 +252,7 @@ def test_quietly_nobody_is_written_to(two, run, write):
         (
             "starts = 2025-04-02T17:00:00\nends = 2025-04-02T18:30:00",
             [],
-            "water is still to come, and would be over by this file: correct its time, or",
+            "water is still to come, and would be over: correct its time, or publish it",
         ),
         (
             MOVED,

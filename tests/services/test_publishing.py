@@ -318,7 +318,7 @@ def test_a_discussion_that_moves_back_before_anybody_is_told_takes_the_promised_
 
 def test_quietly_nobody_is_held_for_longer_than_was_promised(app, four):
     before = every_row()
-    with pytest.raises(MustBeTold, match="must be told so: publish it without --quiet"):
+    with pytest.raises(MustBeTold, match="must be told so: it cannot be published quietly"):
         publish(file(MOVED), quiet=True)
     assert every_row() == before
     assert publish(file('title = "Rivers"\nseats = 1'), quiet=True).letters == 0

@@ -16,7 +16,7 @@ from ...database import phrased
 from ...models import Installation
 from ...refusals import Refusal
 from .. import migrating
-from . import copying, drafts
+from . import copying, unfinished
 
 
 class NotBackedUp(Refusal):
@@ -27,16 +27,16 @@ def back_up(engine: Engine, file: Path, *, now: datetime) -> None:
     """Write all that is committed at this moment to `file`, which appears whole or not at all.
 
     Nobody who registers waits for it. Raises `NotBackedUp`, `SchemaOutdated`, `SchemaNewer`,
-    `DraftThere`.
+    `PartThere`.
     """
     migrating.check(engine)
     _refuse_taken(engine, file)
     try:
-        with drafts.draft_of(file) as draft:
-            with phrased(), copying.opened(draft) as copy:
+        with unfinished.part_of(file) as part:
+            with phrased(), copying.opened(part) as copy:
                 _fill(engine, copy)
                 _finish(copy, now)
-            drafts.finish(draft, file)
+            unfinished.finish(part, file)
     except FileExistsError:
         raise _taken(file) from None
     except OSError as error:

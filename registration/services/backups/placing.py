@@ -9,7 +9,7 @@ from ...database import Model
 from ...refusals import Refusal
 from .. import migrating
 from ..running import ServiceRunning
-from . import copying, drafts
+from . import copying, unfinished
 
 
 class DatabaseThere(Refusal):
@@ -26,21 +26,21 @@ def refuse_taken(engine: Engine) -> None:
         _refuse_tables(connection)
 
 
-def draft_for(engine: Engine, instance: Path) -> Path:
-    """Return the file beside which the draft is made: the database itself, where that is one."""
+def part_for(engine: Engine, instance: Path) -> Path:
+    """Return the file beside which the part is made: the database itself, where that is one."""
     return _file(engine) if engine.dialect.name == "sqlite" else instance / "restored.sqlite3"
 
 
-def put(engine: Engine, draft: Path) -> None:
-    """Make the draft the database, all at once. Raises `DatabaseThere`, OSError."""
+def put(engine: Engine, part: Path) -> None:
+    """Make the part the database, all at once. Raises `DatabaseThere`, OSError."""
     if engine.dialect.name == "sqlite":
         try:
-            drafts.finish(draft, _file(engine))
+            unfinished.finish(part, _file(engine))
         except FileExistsError:
             _refuse_files(_file(engine))
             raise
         return
-    with copying.opened(draft) as copy, copy.connect() as source, migrating.alone(engine) as target:
+    with copying.opened(part) as copy, copy.connect() as source, migrating.alone(engine) as target:
         _refuse_tables(target)
         migrating.upgrade_within(target)
         copying.copy_rows(source, target)

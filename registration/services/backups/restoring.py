@@ -1,7 +1,7 @@
 """Restores a backup where there is no database: what was erased since is erased again, what was
 owed is held, and only then does the database appear, whole.
 
-All this happens in a draft, so that a restore that is killed at any moment leaves no database, or
+All this happens in a part, so that a restore that is killed at any moment leaves no database, or
 the restored one.
 """
 
@@ -32,7 +32,7 @@ from ...refusals import Refusal
 from ...settings import Settings
 from .. import clock, erasing, installing, migrating, remembering, rotating, running
 from ..erasing import Receipt
-from . import copying, drafts, placing
+from . import copying, placing, unfinished
 
 MAGIC = b"SQLite format 3\0"
 # More than anybody has changed since the backup: no page that is kept passes for the restored one.
@@ -75,23 +75,23 @@ def restore(engine: Engine, file: Path, *, settings: Settings, now: datetime) ->
     """
     with running.stopped(settings.instance), phrased():
         placing.refuse_taken(engine)
-        place = placing.draft_for(engine, settings.instance)
+        place = placing.part_for(engine, settings.instance)
         try:
             # It is of a restore that was killed: no other runs now.
-            drafts.discard(place)
-            with drafts.draft_of(place) as draft:
-                _copy_file(file, draft)
-                done = _make_ready(file, draft, settings, now)
-                placing.put(engine, draft)
+            unfinished.discard(place)
+            with unfinished.part_of(place) as part:
+                _copy_file(file, part)
+                done = _make_ready(file, part, settings, now)
+                placing.put(engine, part)
         except OSError as error:
             raise NotRestored(f"{place} cannot be written: {error.strerror}.") from None
     return done
 
 
-def _copy_file(file: Path, draft: Path) -> None:
+def _copy_file(file: Path, part: Path) -> None:
     try:
         _refuse_journal(file)
-        with file.open("rb") as source, draft.open("wb") as target:
+        with file.open("rb") as source, part.open("wb") as target:
             if source.read(len(MAGIC)) != MAGIC:
                 raise NoBackup(f"{file} is no backup: `flask database backup` did not write it.")
             source.seek(0)
@@ -110,9 +110,9 @@ def _refuse_journal(file: Path) -> None:
             )
 
 
-def _make_ready(file: Path, draft: Path, settings: Settings, now: datetime) -> Restored:
-    """Bring the draft to this version, erase and hold what must be, and return what was done."""
-    with copying.opened(draft) as copy:
+def _make_ready(file: Path, part: Path, settings: Settings, now: datetime) -> Restored:
+    """Bring the part to this version, erase and hold what must be, and return what was done."""
+    with copying.opened(part) as copy:
         _refuse_unsound(file, copy)
         migrating.upgrade(copy)
         with _writing(copy) as session:

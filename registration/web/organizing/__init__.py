@@ -1,8 +1,9 @@
 """The organizer's desk, below /organizer/: who is signed in, and who is asked to sign in first."""
 
+from collections.abc import Callable
 from http import HTTPStatus
 
-from flask import Blueprint, Flask, Response, g, redirect, request, url_for
+from flask import Blueprint, Flask, Response, g, make_response, redirect, request, url_for
 from sqlalchemy.orm import Session
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 from werkzeug.wrappers import Response as BaseResponse
@@ -18,21 +19,28 @@ PREFIX = "/organizer"
 # What can be asked for by whoever is not signed in.
 _OPEN = {"sign_in", "submit_sign_in", "invitation", "accept_invitation", "without_slash"}
 
+# Forms that are long to fill in, by endpoint: what gives back what was typed, if it may.
+kept_for: dict[str, Callable[[], tuple[str, int] | None]] = {}
+
 place = Blueprint("organizing", __name__, url_prefix=PREFIX)
 
 
 def init_app(app: Flask) -> None:
     """Give `app` the desk."""
-    from . import (  # noqa: PLC0415  # they add their addresses to it
+    # They add their addresses to it.
+    from . import (  # noqa: PLC0415
+        acts,  # noqa: F401
         attendee,  # noqa: F401
         attendees,  # noqa: F401
         circulars,  # noqa: F401
         discussions,  # noqa: F401
+        editing,  # noqa: F401
         exports,  # noqa: F401
         imports,  # noqa: F401
         log,  # noqa: F401
         password,  # noqa: F401
         queueing,  # noqa: F401
+        reviewing,  # noqa: F401
         sessions,  # noqa: F401
     )
 
@@ -53,11 +61,16 @@ def note(session: Session, deed: Deed, slug: str, *, count: int | None = None) -
 
 @place.before_request
 def _ask_to_sign_in() -> BaseResponse | None:
-    if (request.endpoint or "").removeprefix("organizing.") in _OPEN:
+    endpoint = request.endpoint or ""
+    if endpoint.removeprefix("organizing.") in _OPEN:
         return None
     now = house.now()
     with reading() as session:
         found = signing_in.who(session, cookie.token(), now)
+    if found is None and request.method == "POST" and (give_back := kept_for.get(endpoint)):
+        kept = give_back()
+        if kept:
+            return make_response(kept)
     if found is None:
         asked = request.full_path.rstrip("?") if request.method == "GET" else None
         return redirect(url_for("organizing.sign_in", next=asked), HTTPStatus.SEE_OTHER)

@@ -6,7 +6,7 @@ from ... import house
 from ...database import reading
 from ...languages import gettext as _
 from ...languages import spoken_day
-from ...services import counting, feed_readers
+from ...services import counting, drafting, feed_readers
 from .. import forms
 from . import charts, organizer, place
 
@@ -16,10 +16,12 @@ def overview() -> str:
     """The discussions that one has, and how many come."""
     with reading() as session:
         found = counting.overview(session, organizer(), now=house.now())
+        drafts = drafting.drafts_of_new(session, organizer())
         identity = organizer().identity(house.ring(session))
     return render_template(
         "organizing/overview.html",
         found=found,
+        drafts=drafts,
         address=identity.address,
         button=forms.button(),
     )
@@ -33,9 +35,12 @@ def discussion(slug: str) -> str:
         item = counting.of_one(session, organizer(), slug, now=now)
         spans = counting.by_day(session, item.discussion)
         readers = feed_readers.readers(session, now)
+        has_draft = drafting.standing(session, organizer(), slug).draft is not None
     return render_template(
         "organizing/discussion.html",
         item=item,
+        has_draft=has_draft,
+        is_over=item.discussion.ends_at <= now,
         bars=charts.bars(spans),
         width=charts.WIDTH,
         height=charts.HEIGHT,

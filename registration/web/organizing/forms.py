@@ -22,6 +22,7 @@ from ...languages import gettext as _
 from ...mail import placeholders
 from ...models import Group, RegistrationStatus
 from ...services import passwords, registering
+from ...services.cancelling import LONGEST_WHY
 from .. import fields
 from ..fields import (
     AddressField,
@@ -84,6 +85,17 @@ def _same_as(name: str) -> Callable[[FlaskForm, Field], None]:
             raise ValidationError(_("This is not the password above. Type both again."))
 
     return check
+
+
+def cancel() -> FlaskForm:
+    """Return the form that cancels a discussion."""
+    named = {
+        "why": LineField(
+            _("Why"),
+            [Needed(_("Say why: attendees and the page are told.")), AtMost(LONGEST_WHY)],
+        )
+    }
+    return _bound("CancelForm", named)
 
 
 def export(columns: list[str], partners: list[str], *, is_partner: bool) -> FlaskForm:

@@ -16,7 +16,7 @@ from registration.database import reading, writing
 from registration.models import Installation
 from registration.services.backups import backing_up
 from registration.services.backups.backing_up import NotBackedUp
-from registration.services.backups.drafts import DraftThere
+from registration.services.backups.unfinished import PartThere
 
 from ... import builders
 from ...machine import on_sqlite
@@ -137,12 +137,12 @@ def test_a_folder_that_is_not_there_is_told(app, clock, tmp_path):
     assert not (tmp_path / "missing").exists()
 
 
-def test_a_draft_that_is_there_already_is_told_and_kept(app, clock, tmp_path):
-    draft = tmp_path / ".backup.unfinished"
-    draft.write_text("somebody writes this")
-    with pytest.raises(DraftThere, match=r"\.backup\.unfinished is there already: remove it"):
+def test_a_part_that_is_there_already_is_told_and_kept(app, clock, tmp_path):
+    part = tmp_path / ".backup.unfinished"
+    part.write_text("somebody writes this")
+    with pytest.raises(PartThere, match=r"\.backup\.unfinished is there already: remove it"):
         back_up(tmp_path / "backup", clock)
-    assert draft.read_text() == "somebody writes this"
+    assert part.read_text() == "somebody writes this"
     assert not (tmp_path / "backup").exists()
 
 

@@ -1,0 +1,60 @@
+"""Writes the file of an announcement: reading it gives the same announcement."""
+
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+import tomli_w
+
+from ..models import Announcement, Content, When
+
+_ARRAYS = ("contributors", "partners", "questions", "sharing")
+
+
+def write(announcement: Announcement) -> str:
+    """Return the discussion file (TOML) of an announcement, its keys in the usual order."""
+    content = announcement.content
+    top = {
+        "slug": announcement.slug,
+        "uid": announcement.uid or "",
+        "title": content.title,
+        "subtitle": content.subtitle,
+        "summary": content.summary,
+        "description": content.description,
+        **_time(announcement.when),
+        "language": content.language,
+        "registration": _registration(content),
+        "seats": announcement.seats or "",
+        "address_confirmation": content.address_confirmation,
+        "join_url": content.join_url,
+        "recording_url": content.recording_url,
+        "afterword": content.afterword,
+        "reminders": content.reminders,
+        "discreet": content.discreet,
+    }
+    parts = [_table(top, "reminders")]
+    # Each table by itself: the library would write short ones into one line.
+    for name in _ARRAYS:
+        items = getattr(content, name)
+        parts += [f"[[{name}]]\n{_table(asdict(item))}" for item in items]
+    return "\n".join(parts)
+
+
+def _table(values: dict[str, Any], *always: str) -> str:
+    """Return a table without what is empty, and so left to its default; `always` is told."""
+    told = {key: item for key, item in values.items() if key in always or item not in ("", [])}
+    return tomli_w.dumps(told, multiline_strings=True)
+
+
+def _time(when: When) -> dict[str, Any]:
+    zone = {"zone": when.zone or ""}
+    if when.all_day:
+        return {"date": when.starts_local.date()} | zone
+    return {"starts": when.starts_local, "ends": when.ends_local} | zone
+
+
+def _registration(content: Content) -> str | datetime:
+    rule = content.registration
+    if rule == "end":
+        return ""  # what holds where nothing is said
+    return rule if rule in {"open", "closed"} else datetime.fromisoformat(rule)

@@ -1,0 +1,26 @@
+"""A draft: what is being typed of a discussion, before it is published."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import JSON, ForeignKey
+from sqlalchemy.orm import Mapped, mapped_column
+
+from ..database import Model, UtcDateTime
+
+
+class Draft(Model):
+    """The one draft of a discussion, or of one that is to be, by its slug; nothing of it is public.
+
+    `typed` is what stands in the form, right or not. `based_on` is the version of the discussion
+    that whoever saved it last had seen; 0 if there was none.
+    """
+
+    __tablename__ = "drafts"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    slug: Mapped[str] = mapped_column(unique=True)
+    typed: Mapped[dict[str, Any]] = mapped_column(JSON)
+    based_on: Mapped[int]
+    saved_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    organizer_id: Mapped[int] = mapped_column(ForeignKey("organizers.id"))

@@ -1,0 +1,155 @@
+"""Cancels a discussion, lets it take place after all, takes it off, publishes it again: each a page
+that says what follows, with one button."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from flask import redirect, render_template, url_for
+from flask_wtf import FlaskForm
+from sqlalchemy.orm import Session
+from werkzeug.wrappers import Response
+
+from ... import house
+from ...database import reading, writing
+from ...models import Deed
+from ...services import audit_log, cancelling, organizers, publishing
+from ...services.cancelling import NotCancelled
+from .. import forms as public_forms
+from . import forms, organizer, place
+
+Page = tuple[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """One change of where a discussion stands. `do` returns how many letters it owes."""
+
+    name: str
+    deed: Deed
+    do: Callable[[Session, str], int]
+
+
+@place.get("/discussions/<slug>/cancel")
+def cancel(slug: str) -> Page:
+    """Ask why it is cancelled, and say how many will be told."""
+    return _page(slug, _cancelling("..."), forms.cancel())
+
+
+@place.post("/discussions/<slug>/cancel")
+def submit_cancel(slug: str) -> Page | Response:
+    """Cancel it."""
+    typed = forms.cancel()
+    return _submit(slug, _cancelling(typed["why"].data or "..."), typed)
+
+
+@place.get("/discussions/<slug>/restore")
+def restore(slug: str) -> Page:
+    """Say who will be told that it takes place after all."""
+    return _page(slug, _RESTORE, public_forms.button())
+
+
+@place.post("/discussions/<slug>/restore")
+def submit_restore(slug: str) -> Page | Response:
+    """Let it take place after all."""
+    return _submit(slug, _RESTORE, public_forms.button())
+
+
+@place.get("/discussions/<slug>/take-off")
+def take_off(slug: str) -> Page:
+    """Say what becomes of a discussion that is taken off."""
+    return _page(slug, _TAKE_OFF, public_forms.button())
+
+
+@place.post("/discussions/<slug>/take-off")
+def submit_take_off(slug: str) -> Page | Response:
+    """Take it off the public pages."""
+    return _submit(slug, _TAKE_OFF, public_forms.button())
+
+
+@place.get("/discussions/<slug>/publish-again")
+def publish_again(slug: str) -> Page:
+    """Say what becomes of a discussion that is published again."""
+    return _page(slug, _PUBLISH_AGAIN, public_forms.button())
+
+
+@place.post("/discussions/<slug>/publish-again")
+def submit_publish_again(slug: str) -> Page | Response:
+    """Publish it again, as it was when it was taken off."""
+    return _submit(slug, _PUBLISH_AGAIN, public_forms.button())
+
+
+def _submit(slug: str, act: Act, typed: FlaskForm) -> Page | Response:
+    if not typed.validate():
+        return _page(slug, act, typed, 422)
+    try:
+        with writing() as session:
+            organizers.run_by(session, organizer(), slug)
+            _do(session, slug, act)
+    except NotCancelled as refusal:
+        return _page(slug, act, typed, 409, str(refusal))
+    return redirect(url_for("organizing.discussion", slug=slug), 303)
+
+
+def _page(slug: str, act: Act, typed: FlaskForm, status: int = 200, why_not: str = "") -> Page:
+    with reading() as session:
+        discussion = organizers.run_by(session, organizer(), slug)
+    letters, refused = _tried(slug, act)
+    html = render_template(
+        f"organizing/{act.name}.html",
+        discussion=discussion,
+        form=typed,
+        letters=letters,
+        why_not=why_not or refused,
+        is_stale=public_forms.is_stale(typed),
+    )
+    return html, status
+
+
+def _tried(slug: str, act: Act) -> tuple[int, str]:
+    """Return how many letters it would owe, or why it is refused: it is done, and undone."""
+    try:
+        with writing() as session:
+            letters = _do(session, slug, act)
+            session.rollback()
+    except NotCancelled as refusal:
+        return 0, str(refusal)
+    return letters, ""
+
+
+def _do(session: Session, slug: str, act: Act) -> int:
+    """Do it, and note it in the audit log, unless it was so already."""
+    discussion = publishing.find(session, slug, lock=True)
+    before = discussion.version
+    letters = act.do(session, slug)
+    if discussion.version != before:
+        by, now = organizer().id, house.now()
+        audit_log.note(session, act.deed, by=by, slug=slug, count=letters, now=now)
+    return letters
+
+
+def _cancelling(why: str) -> Act:
+    def cancel(session: Session, slug: str) -> int:
+        settings, now = house.settings(), house.now()
+        return cancelling.cancel(session, slug, why, settings=settings, now=now)
+
+    return Act("cancel", Deed.CANCELLED, cancel)
+
+
+def _restore(session: Session, slug: str) -> int:
+    return cancelling.restore(session, slug, settings=house.settings(), now=house.now())
+
+
+def _take_off(session: Session, slug: str) -> int:
+    publishing.unpublish(session, slug, now=house.now())
+    return 0
+
+
+def _publish_again(session: Session, slug: str) -> int:
+    again = publishing.find(session, slug).announcement
+    settings, now = house.settings(), house.now()
+    return publishing.publish(session, again, settings=settings, now=now, from_file=False).letters
+
+
+_RESTORE = Act("restore", Deed.RESTORED, _restore)
+_TAKE_OFF = Act("take_off", Deed.TAKEN_OFF, _take_off)
+_PUBLISH_AGAIN = Act("publish_again", Deed.PUBLISHED, _publish_again)
