@@ -131,6 +131,7 @@ def test_a_large_file_is_taken_here_alone_and_kept_out_of_temporary_files(
 def test_the_server_takes_much_only_from_where_an_organizer_has_signed_in(app, clock, visitor):
     builders.publish()
     asel = signed_in(app, clock)
+    asel.sign_in()
     may_come = app.extensions["is upload"]
     cookie = asel.client.get_cookie("organizer-device")
     ours = f"a=b; organizer-device={cookie.value}"
