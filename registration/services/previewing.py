@@ -25,6 +25,7 @@ from ..models import (
 )
 from ..sealing import Ring
 from ..settings import Settings
+from . import registering
 
 STEP = 1000
 # Where a real attendee has a random token: no page answers to this one.
@@ -69,6 +70,7 @@ def confirmation(
         registered_at=now,
         confirmed_at=now,
         seated_at=now,
+        erase_at=registering.erase_at(would_be, now, settings),
         language=language(),
         calendar_sequence=0,
         told_revision=0,

@@ -24,6 +24,7 @@ from ...models import (
     Installation,
     Letter,
     LetterState,
+    Organizer,
     Registration,
     SignIn,
     Throttle,
@@ -199,6 +200,8 @@ def _start_anew(session: Session, now: datetime) -> None:
     session.execute(delete(Throttle))
     # Whoever has signed out since is not to be signed in again.
     session.execute(delete(SignIn))
+    # An invitation may have been used since: `flask organizer reset` makes another.
+    session.execute(update(Organizer).values(invitation_hash=None, invited_until=None))
     # They lie where the backup was made, and are that installation's.
     session.execute(delete(Export))
     session.execute(

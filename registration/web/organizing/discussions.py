@@ -5,7 +5,7 @@ from flask import render_template
 from ... import house
 from ...database import reading
 from ...languages import gettext as _
-from ...languages import spoken_day
+from ...languages import ngettext, spoken_day
 from ...services import counting, drafting, feed_readers
 from .. import forms
 from . import charts, organizer, place
@@ -53,6 +53,11 @@ def _in_words(spans: list[counting.Span]) -> str:
     if not spans:
         return ""
     most = max(spans, key=lambda span: span.count)
+    if len(spans) == 1:
+        only = ngettext(
+            "%(num)s registration on %(day)s.", "%(num)s registrations on %(day)s.", most.count
+        )
+        return only % {"num": most.count, "day": spoken_day(most.first)}
     in_one_day = _("%(all)s registrations from %(first)s to %(last)s; most, %(most)s, on %(day)s.")
     in_a_week = _(
         "%(all)s registrations from %(first)s to %(last)s; most, %(most)s, in the week of %(day)s."

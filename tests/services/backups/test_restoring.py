@@ -36,6 +36,7 @@ from registration.services import (
     remembering,
     rotating,
     running,
+    signing_in,
 )
 from registration.services.backups import backing_up, restoring
 from registration.services.backups.placing import DatabaseThere
@@ -43,9 +44,10 @@ from registration.services.backups.restoring import NoBackup, NotRestored, Resto
 from registration.services.circulating import Draft
 from registration.services.migrating import SchemaNewer
 from registration.services.running import ServiceRunning
+from registration.services.signing_in import InvitationOver
 
 from ... import builders
-from ...desk import invite
+from ...desk import invite, signed_in
 from ...machine import on_sqlite
 
 to_sqlite = pytest.mark.parametrize("elsewhere", ["sqlite"], indirect=True)
@@ -255,6 +257,19 @@ def test_limits_clock_and_kept_pages_begin_anew(app, clock, backup, elsewhere):
             found = session.get_one(Installation, 1)
             assert (found.last_round_at, found.clock_jumped_at) == (clock.now, None)
             assert found.content_version >= version + 1_000_000
+
+
+@to_sqlite
+def test_no_sign_in_and_no_invitation_comes_back(app, clock, backup, elsewhere):
+    token = invite("invited@example.org")
+    asel = signed_in(app, clock)
+    file = backup()
+    with at(elsewhere, clock) as restored:
+        restore(file)
+        asel.client.application = restored
+        assert asel.get("/organizer/").status_code == 303
+        with pytest.raises(InvitationOver), reading() as session:
+            signing_in.invited(session, token, ring=house.ring(session), now=clock.now)
 
 
 def tables(settings: dict[str, str]) -> list[str]:

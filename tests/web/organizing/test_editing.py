@@ -453,6 +453,7 @@ def test_the_frames_show_page_and_letter_and_can_do_nothing(app, clock):
         assert "<script>alert" not in frame.text
         assert "<img" not in frame.text
     assert "https://meet.example.org/x" not in asel.get(f"{REVIEW}/page").text
+    assert "erased on 2 May 2026" in text_of(asel.get(f"{REVIEW}/letter").text)
     seen = text_of(asel.get(REVIEW).text)
     assert "You are registered: Who owns the water?" in seen
     assert "DTSTART:20260402T120000Z" in seen
