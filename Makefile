@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 export PORT
 
-.PHONY: run test check crash screenshots sbom format clean
+.PHONY: run test check crash bench screenshots sbom format clean
 
 run: $(VENV)/run
 	$(BIN)/flask database upgrade
@@ -26,6 +26,10 @@ check: $(VENV)/test
 # What safety promises, as figures: BRIEF=1 takes two minutes, FULL=1 hours.
 crash: $(VENV)/test
 	$(BIN)/python -m tests.reliability
+
+# Speed, each figure beside a baseline of the same run.
+bench: $(VENV)/test
+	$(BIN)/python -m bench.desk
 
 # Every page of the desk as pictures in docs/desk, after a look at each by the browser.
 screenshots: $(VENV)/test

@@ -2,9 +2,12 @@
 
 import pytest
 
+from registration.models import Role
+
 from ... import builders
-from ...desk import SIGN_IN
+from ...desk import SIGN_IN, signed_in
 from ...machine import on_sqlite
+from ...visitor import form_of
 
 # What whoever is not signed in may ask for.
 OPEN = {"organizing.sign_in", "organizing.submit_sign_in", "organizing.without_slash"}
@@ -57,3 +60,34 @@ def test_no_form_of_the_desk_is_taken_without_its_token(app, visitor):
             before = builders.every_row()
             assert visitor.client.post(path, data={"email": "a@example.org"}).status_code != 200
             assert builders.every_row() == before
+
+
+# Of one's own, whatever discussions one has.
+OWN = {"overview", "password", "change_password", "sign_out", "sign_out_everywhere"}
+OWN = {f"organizing.{name}" for name in OWN} | OPEN
+
+
+@on_sqlite
+@pytest.mark.parametrize("role", [Role.ORGANIZER, Role.PARTNER])
+def test_who_has_not_been_given_it_finds_nothing_whatever_they_ask_for(app, clock, role):
+    builders.publish(builders.with_questions())
+    builders.publish_first()
+    of_water = role is Role.PARTNER
+    given = "water" if of_water else "bloody-january"
+    partner = "PaperLab" if of_water else None
+    somebody = signed_in(app, clock, "b@example.org", role, given, partner=partner)
+    missing = somebody.get("/organizer/never")
+    assert missing.status_code == 404
+    token = {"csrf_token": form_of(somebody.get("/organizer/").text, "sign-out")[1]["csrf_token"]}
+    before, tried = builders.every_row(), 0
+    found = {path for name, (path, _) in routes(app).items() if name not in OWN}
+    for path in sorted(found):
+        if of_water and path.endswith("/water/export"):  # the one thing that a partner has
+            continue
+        for method in METHODS:
+            data = token | {"email": "a@example.org", "sure": "yes"} if method != "GET" else None
+            answer = somebody.client.open(path, method=method, data=data)
+            assert (answer.status_code, answer.data) == (404, missing.data), (method, path)
+            tried += 1
+    assert tried > 100
+    assert builders.every_row() == before
