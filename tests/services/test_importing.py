@@ -112,6 +112,40 @@ def test_who_finds_no_seat_waits_in_the_order_of_the_file(app, clock):
 
 
 @on_sqlite
+def test_who_waits_in_the_file_has_a_seat_where_one_is_left(app, clock):
+    builders.publish(builders.file("seats = 3"))
+    rows = [["name", "email", "status"]]
+    rows += [[it, f"{it}@example.org", it] for it in ("waiting", "confirmed", "unconfirmed")]
+    rows.append(["last", "last@example.org", "waiting"])
+    plan = bring(sheet(*rows), is_told=True)
+    assert {status.value: count for status, count in plan.counts.items()} == {
+        "confirmed": 2,
+        "unconfirmed": 1,
+        "waiting": 1,
+    }
+    assert builders.found("waiting@example.org").status.value == "confirmed"
+    assert builders.found("last@example.org").status.value == "waiting"
+    assert sorted(builders.letter_kinds()) == [
+        "address_confirmation",
+        "confirmation",
+        "confirmation",
+        "waiting",
+    ]
+
+
+@on_sqlite
+def test_a_discussion_that_moves_while_rows_are_sealed_moves_their_erasure(app, clock):
+    discussion = builders.publish()
+    rows = read(sheet(["name", "email", "status"], ["A", "a@example.org", "confirmed"])).rows
+    with reading() as session:
+        prepared = importing.prepare(discussion, rows, **house.means(session))
+    builders.publish(builders.file("starts = 2026-05-02T17:00:00\nends = 2026-05-02T18:30:00"))
+    with writing() as session:
+        importing.add(session, "water", prepared, is_told=False, **house.means(session))
+    assert builders.found("a@example.org").erase_at.date().isoformat() == "2026-06-01"
+
+
+@on_sqlite
 def test_whose_data_was_to_be_erased_by_now_does_not_come_back(app, clock):
     builders.publish_first()
     rows = sheet(

@@ -54,9 +54,11 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """Rows as the database holds them, but for their seats; sealed with one key."""
+    """Rows as the database holds them, but for their seats; sealed with one key, for one version of
+    the discussion."""
 
     key: str
+    version: int
     columns: Sequence[dict[str, Any]]
     rows: Sequence[Row]
 
@@ -91,7 +93,7 @@ def prepare(
     """Seal `rows`: what takes long is done before anybody has to wait for it."""
     rows = list(rows)
     columns = [_columns(discussion, row, ring, settings, now) for row in rows]
-    return Prepared(ring.current, columns, rows)
+    return Prepared(ring.current, discussion.version, columns, rows)
 
 
 def add(
@@ -111,7 +113,8 @@ def add(
     """
     number = publishing.identify(session, slug)
     with seating.changing(session, number, now, settings) as discussion:
-        if prepared.key != ring.current:  # it was changed in between
+        if (prepared.key, prepared.version) != (ring.current, discussion.version):
+            # Changed in between: then it takes longer.
             prepared = prepare(discussion, prepared.rows, ring=ring, settings=settings, now=now)
         there = _ids(session, discussion)
         columns = [row for row in prepared.columns if row["address_index"] not in there]

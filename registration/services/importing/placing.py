@@ -1,4 +1,5 @@
-"""Who of a sheet gets a seat: who is confirmed before who is not yet, each in the file's order."""
+"""Who of a sheet gets a seat: who is confirmed, then who is not yet and would be held one, then who
+waits; each in the file's order."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -48,4 +49,8 @@ def places(
         # As long as the form would hold it.
         if status is RegistrationStatus.UNCONFIRMED and at + HOLD > now and left != 0:
             place.seated_at, place.seat_held_until, left = now, at + HOLD, left and left - 1
+    for place in given:
+        if place.status is RegistrationStatus.WAITING and left != 0:
+            place.status, place.queue_position = RegistrationStatus.CONFIRMED, None
+            place.seated_at, left = now, left and left - 1
     return given
