@@ -19,10 +19,9 @@ from ..models import (
     LetterState,
     Registration,
     RegistrationStatus,
-    address_index,
 )
 from ..refusals import Refusal
-from ..sealing import Ring, new_token, token_hash
+from ..sealing import Ring
 from ..settings import Settings
 from . import attending, publishing, registering, seating, throttling
 from .attending import COMING, NoSuchRegistration
@@ -135,7 +134,10 @@ def correct_address(
         raise _enough()
     if registration.status is RegistrationStatus.UNCONFIRMED:
         kind = LetterKind.ADDRESS_CONFIRMATION
-        _move(session, registration, discussion, new, ring)
+        try:
+            attending.give_address(session, registration, discussion, new, ring)
+        except IntegrityError:
+            raise AlreadyRegistered("This address is registered already.") from None
     else:
         kind = LetterKind.ADDRESS_CHANGE
         registration.seal(replace(registration.attendee(ring), new_address=new.sent), ring)
@@ -143,29 +145,6 @@ def correct_address(
     # One that is on its way was to go to another address.
     outbox.drop(session, registration.id, kind)
     registering.owe(session, registration.id, kind, discussion, settings=settings, now=now)
-
-
-def _move(
-    session: Session,
-    registration: Registration,
-    discussion: Discussion,
-    new: EmailAddress,
-    ring: Ring,
-) -> None:
-    attendee = replace(
-        registration.attendee(ring),
-        address=new.sent,
-        token=new_token(),
-        calendar_token=new_token(),
-    )
-    registration.seal(attendee, ring)
-    registration.token_hash = token_hash(attendee.token)
-    registration.calendar_token_hash = token_hash(attendee.calendar_token)
-    registration.address_index = address_index(ring, discussion.uid, new)
-    try:
-        session.flush()
-    except IntegrityError:
-        raise AlreadyRegistered("This address is registered already.") from None
 
 
 def mark(

@@ -25,7 +25,7 @@ from ..models import (
 from ..sealing import Ring
 from .attending import NoSuchRegistration
 from .exporting import Reading, RingOf
-from .standing import stands
+from .standing import last_letter, stands
 
 PAGE = 100
 # How many are unsealed in one session.
@@ -180,14 +180,7 @@ def _holding(
 
 
 def _people(session: Session, ring: Ring, ids: Sequence[int]) -> list[Person]:
-    latest = (
-        select(Letter.state)
-        .where(Letter.registration_id == Registration.id)
-        .order_by(Letter.id.desc())
-        .limit(1)
-        .scalar_subquery()
-    )
-    rows = session.execute(select(Registration, latest).where(Registration.id.in_(ids)))
+    rows = session.execute(select(Registration, last_letter()).where(Registration.id.in_(ids)))
     people = {row[0].id: Person(row[0], row[0].attendee(ring), row[1]) for row in rows}
     # Who has been erased in between is left out.
     return [people[number] for number in ids if number in people]

@@ -143,26 +143,38 @@ def confirm_new_address(
     with seating.changing(session, registration.discussion_id, now) as discussion:
         registration, attendee = by_new_address(session, signed, ring=ring, lock=True)
         new = addresses.parse(attendee.new_address)
-        # New links too: whoever had the old ones may be somebody else.
-        attendee = replace(
-            attendee,
-            address=new.sent,
-            new_address="",
-            token=new_token(),
-            calendar_token=new_token(),
-        )
-        registration.seal(attendee, ring)
-        registration.token_hash = token_hash(attendee.token)
-        registration.calendar_token_hash = token_hash(attendee.calendar_token)
-        registration.address_index = address_index(ring, discussion.uid, new)
         try:
-            session.flush()
+            attendee = give_address(session, registration, discussion, new, ring)
         except IntegrityError:
             raise LinkIsOver("This link does not apply any more.") from None
         seated = registration.status is RegistrationStatus.CONFIRMED
         kind = LetterKind.CONFIRMATION if seated else LetterKind.WAITING
         registering.owe(session, registration.id, kind, discussion, settings=settings, now=now)
     return attendee.token
+
+
+def give_address(
+    session: Session,
+    registration: Registration,
+    discussion: Discussion,
+    new: EmailAddress,
+    ring: Ring,
+) -> Attendee:
+    """Make an address the attendee's, with new links too: whoever had the old ones may be somebody
+    else. Raises `IntegrityError` if it is registered already."""
+    attendee = replace(
+        registration.attendee(ring),
+        address=new.sent,
+        new_address="",
+        token=new_token(),
+        calendar_token=new_token(),
+    )
+    registration.seal(attendee, ring)
+    registration.token_hash = token_hash(attendee.token)
+    registration.calendar_token_hash = token_hash(attendee.calendar_token)
+    registration.address_index = address_index(ring, discussion.uid, new)
+    session.flush()
+    return attendee
 
 
 def by_new_address(

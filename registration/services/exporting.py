@@ -19,7 +19,6 @@ from sqlalchemy.orm import Session
 from ..models import (
     Answer,
     Discussion,
-    Letter,
     Question,
     Registration,
     RegistrationStatus,
@@ -29,7 +28,7 @@ from ..models import (
 from ..refusals import Refusal
 from ..sealing import Ring
 from .publishing import find
-from .standing import stands
+from .standing import last_letter, stands
 
 COLUMNS = (
     "registered_at",
@@ -170,15 +169,8 @@ def _which(
 
 def _step(session: Session, which: ColumnElement[bool], last: int) -> Sequence[Row[Any]]:
     columns: Any = Registration.__table__.columns
-    latest = (
-        select(Letter.state)
-        .where(Letter.registration_id == Registration.id)
-        .order_by(Letter.id.desc())
-        .limit(1)
-        .scalar_subquery()
-    )
     wanted = (
-        select(*columns, latest.label("letter_state"))
+        select(*columns, last_letter().label("letter_state"))
         .where(which, Registration.id > last)
         .order_by(Registration.id)
         .limit(STEP)

@@ -1,8 +1,8 @@
-"""Where registrations stand, as a condition in SQL."""
+"""Where registrations stand, and their letters, in SQL."""
 
-from sqlalchemy import ColumnElement, and_
+from sqlalchemy import ColumnElement, ScalarSelect, and_, select
 
-from ..models import Registration, RegistrationStatus
+from ..models import Letter, LetterState, Registration, RegistrationStatus
 
 
 def stands(status: RegistrationStatus) -> ColumnElement[bool]:
@@ -18,3 +18,14 @@ def stands(status: RegistrationStatus) -> ColumnElement[bool]:
         RegistrationStatus.CONFIRMED: and_(here, is_confirmed, is_seated),
         RegistrationStatus.WAITING: and_(here, is_confirmed, ~is_seated),
     }[status]
+
+
+def last_letter() -> ScalarSelect[LetterState]:
+    """Return what became of the letter that a registration was owed last; NULL without one."""
+    return (
+        select(Letter.state)
+        .where(Letter.registration_id == Registration.id)
+        .order_by(Letter.id.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
