@@ -58,6 +58,21 @@ class Ring:
         except InvalidToken:
             raise SealBroken("A sealed value does not open with the keys of this ring.") from None
 
+    def seal_for(self, purpose: str, text: str) -> str:
+        """Return `text` sealed for one purpose: nothing sealed at rest, or for another, opens by
+        that."""
+        return self._fernet_for(purpose).encrypt(text.encode()).decode()
+
+    def unseal_for(self, purpose: str, sealed: str) -> str:
+        """Return what was sealed for a purpose under the key in use, or raise `SealBroken`."""
+        try:
+            return self._fernet_for(purpose).decrypt(sealed.encode()).decode()
+        except InvalidToken:
+            raise SealBroken("A sealed value does not open for this purpose.") from None
+
+    def _fernet_for(self, purpose: str) -> Fernet:
+        return Fernet(base64.urlsafe_b64encode(_derive(self._root, f"seal for {purpose}")))
+
     def index(self, *parts: str) -> bytes:
         """Return the blind index of `parts`: 32 bytes, equal for equal parts under one key."""
         return hmac.digest(self._index, "\0".join(parts).encode(), "sha256")

@@ -64,9 +64,14 @@ def add(
     number = publishing.identify(session, slug)
     with seating.changing(session, number, now, settings) as discussion:
         refuse_off(discussion, now)
-        known = registering.known_as(session, discussion, entry.address, ring)
+        known = registering.known_as(session, discussion, entry.address, ring, lock=True)
         if known and known.status in COMING:
             raise AlreadyRegistered("This address is registered already.")
+        if known and known.status is RegistrationStatus.UNCONFIRMED:
+            # What they typed themselves is not to be written over.
+            raise AlreadyRegistered(
+                "This address is registered already, and not confirmed yet: send its letter again."
+            )
         if not registering.may_write_to(session, discussion, entry.address, ring=ring, now=now):
             raise _enough()
         added, kind = registering.enter(
@@ -125,7 +130,6 @@ def correct_address(
     discussion = session.get_one(Discussion, registration.discussion_id, with_for_update=True)
     if not seating.is_still_there(session, registration):
         raise NoSuchRegistration("It has just been erased.")
-    session.refresh(registration, with_for_update={"key_share": True})
     if registration.status is RegistrationStatus.WITHDRAWN:
         raise HasWithdrawn("Whoever has withdrawn gets no more letters.")
     if registering.known_as(session, discussion, new, ring):

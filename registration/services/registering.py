@@ -70,7 +70,7 @@ def register(
     with seating.changing(session, identify(session, slug), now, settings) as discussion:
         if not discussion.takes_registrations(now):
             raise RegistrationClosed("Registration for this discussion is closed.")
-        known = known_as(session, discussion, entry.address, ring)
+        known = known_as(session, discussion, entry.address, ring, lock=True)
         may_write = may_write_to(session, discussion, entry.address, ring=ring, now=now)
         if known and known.status in {RegistrationStatus.CONFIRMED, RegistrationStatus.WAITING}:
             number, kind = known.id, LetterKind.ALREADY_REGISTERED
@@ -88,15 +88,23 @@ def register(
 
 
 def known_as(
-    session: Session, discussion: Discussion, address: EmailAddress, ring: Ring
+    session: Session,
+    discussion: Discussion,
+    address: EmailAddress,
+    ring: Ring,
+    *,
+    lock: bool = False,
 ) -> Registration | None:
-    """Return the registration of an address, if there is one."""
-    return session.scalar(
-        select(Registration).where(
-            Registration.discussion_id == discussion.id,
-            Registration.address_index == address_index(ring, discussion.uid, address),
-        )
+    """Return the registration of an address, if there is one; locked, for who writes it anew: what
+    its attendee has changed meanwhile must not be undone."""
+    known = select(Registration).where(
+        Registration.discussion_id == discussion.id,
+        Registration.address_index == address_index(ring, discussion.uid, address),
     )
+    if lock:
+        # Letters refer to the row meanwhile: only its key must stay.
+        known = known.with_for_update(key_share=True).execution_options(populate_existing=True)
+    return session.scalar(known)
 
 
 def enter(

@@ -164,8 +164,11 @@ def promotable(session: Session, now: datetime) -> Sequence[int]:
 
 
 def is_still_there(session: Session, registration: Registration) -> bool:
-    """Read a registration again, once its discussion is locked; False if it has been erased."""
-    again = select(Registration).where(Registration.id == registration.id)
+    """Read a registration again and lock it, once its discussion is locked; False if it has been
+    erased."""
+    named = select(Registration).where(Registration.id == registration.id)
+    # Letters refer to the row meanwhile: only its key must stay.
+    again = named.with_for_update(key_share=True)
     return session.scalar(again.execution_options(populate_existing=True)) is not None
 
 

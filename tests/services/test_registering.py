@@ -1,6 +1,7 @@
 """Registering, confirming and coming back: what is kept, who is told, and which form wins."""
 
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from icalendar import Calendar
@@ -224,3 +225,19 @@ def test_who_comes_back_is_unconfirmed_and_says_it_anew(app):
     after = builders.attendee()
     assert builders.found().status.value == "unconfirmed"
     assert (after.name, after.answers, after.token) == ("Aigerim K.", {}, before.token)
+
+
+def test_nobody_who_registers_the_same_address_meanwhile_undoes_a_change(app, clock):
+    builders.publish(builders.file("address_confirmation = false"))
+    builders.register()
+    token = builders.attendee().token
+
+    def change(name: str) -> None:
+        with writing() as session:
+            entry = builders.entry(name=name)
+            attending.change(session, token, entry, **house.means(session))
+
+    for number in range(15):
+        acts = [partial(change, f"Name {number}"), *[builders.register] * 5]
+        builders.at_once(app, acts)
+        assert builders.attendee().name == f"Name {number}"

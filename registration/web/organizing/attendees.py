@@ -33,7 +33,7 @@ def search_attendees(slug: str) -> BaseResponse | tuple[str, int]:
     with reading() as session:
         organizers.run_by(session, organizer(), slug)
         ring = house.ring(session)
-    shown = searching.wanted(ring)
+    shown = searching.wanted(slug, ring)
     return redirect(searching.address(slug, ring, shown, search=typed["search"].data), 303)
 
 
@@ -52,7 +52,7 @@ def mark_attendees(slug: str) -> BaseResponse | tuple[str, int]:
             deed = Deed.MARKED_ATTENDED if attended else Deed.MARKED_ABSENT
             note(session, deed, slug, count=marked)
         ring = house.ring(session)
-    shown = searching.wanted(ring)
+    shown = searching.wanted(slug, ring)
     return redirect(searching.address(slug, ring, shown, page=shown.page), 303)
 
 
@@ -100,7 +100,7 @@ def _page(slug: str, typed: FlaskForm) -> str:
     with reading() as session:
         discussion = organizers.run_by(session, organizer(), slug)
         numbers, ring = counting.people(session, discussion), house.ring(session)
-    shown = searching.wanted(ring)
+    shown = searching.wanted(slug, ring)
     if request.method == "GET":
         typed["search"].data = shown.search
     found = listed.page(reading, house.ring, discussion.id, shown)

@@ -3,7 +3,7 @@
 import pytest
 
 from registration.database import reading
-from registration.models import AuditEntry, Deed, Role
+from registration.models import AuditEntry, Deed, Organizer, Registration, Role
 from registration.services import attendees
 
 from ... import builders
@@ -109,6 +109,23 @@ def test_what_is_searched_for_stands_in_no_address_and_goes_along_with_sorting(a
 
 
 @on_sqlite
+def test_nothing_that_is_sealed_at_rest_opens_through_an_address(app, clock, people):
+    asel = signed_in(app, clock)
+    builders.publish(builders.file('slug = "other"'))
+    with reading() as session:
+        held = [
+            it.sealed.decode() for kind in (Registration, Organizer) for it in session.query(kind)
+        ]
+    found = asel.fill(TABLE, TABLE, search="kaznu").location.partition("search=")[2]
+    for sealed in held:
+        page = asel.get(f"{TABLE}?search={sealed}")
+        assert len(names(page.text)) == 4
+        assert "public_id" not in page.text
+    # Nor what was searched for in another discussion.
+    assert "kaznu" not in asel.get(f"{TABLE.replace('water', 'other')}?search={found}").text
+
+
+@on_sqlite
 def test_pages_are_turned_and_one_too_far_is_the_last(app, clock, people, monkeypatch):
     monkeypatch.setattr(attendees, "PAGE", 3)
     asel = signed_in(app, clock)
@@ -143,6 +160,8 @@ def test_somebody_is_added_by_hand_also_where_the_form_is_closed(app, clock):
     assert answer.status_code == 303
     assert "not confirmed yet" in asel.get(answer.location).text
     assert builders.letter_kinds() == ["address_confirmation"]
+    again = asel.fill(f"{TABLE}/add", name="Another", email="aigerim@example.org")
+    assert "and not confirmed yet: send its letter again." in text_of(again.text)
     builders.confirm()
     again = asel.fill(f"{TABLE}/add", name="Another", email="Aigerim@Example.ORG")
     assert again.status_code == 409
@@ -173,9 +192,9 @@ def test_what_cannot_be_added_is_kept_on_the_form(app, clock, fields, said):
 def test_nobody_is_added_to_what_is_off_and_no_address_gets_more_than_three_letters(app, clock):
     builders.publish()
     asel = signed_in(app, clock)
-    for _ in range(3):
-        asel.fill(f"{TABLE}/add", name="A", email="a@example.org")
-    page = asel.fill(f"{TABLE}/add", name="A", email="a@example.org")
+    for number in range(3):
+        asel.fill(f"{TABLE}/add", name="A", email=f"a+{number}@example.org")
+    page = asel.fill(f"{TABLE}/add", name="A", email="a+3@example.org")
     assert "that is all it gets" in text_of(page.text)
     builders.cancel()
     page = asel.fill(f"{TABLE}/add", name="B", email="b@example.org")
