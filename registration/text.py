@@ -13,6 +13,14 @@ from .refusals import Refusal
 _BREAKS = re.compile("\r\n|[\r\v\f\x85\u2028\u2029]")
 _MOST_MARKS = 30
 BYTE_ORDER_MARK = "\ufeff"
+# Letters that code points put elsewhere: each after the first of its group, in Kazakh and Russian.
+_LAST = "\U0010fffd"
+_GROUPS = "аә гғ её ий кқ нң оө уұү хһ ыі"  # noqa: RUF001
+_AFTER = {
+    ord(letter): group[0] + _LAST * place
+    for group in _GROUPS.split()
+    for place, letter in enumerate(group)
+}
 _SPACES = re.compile(r"[ \t\u00a0]+")
 # U+202A-202E and U+2066-2069 let a text read differently from what is stored.
 _OVERRIDES = {*map(chr, range(0x202A, 0x202F)), *map(chr, range(0x2066, 0x206A))}
@@ -51,6 +59,13 @@ def paragraphs(text: str) -> str:
     r"""Return `text` in NFC with `\n` for every line end, or raise `ForbiddenCharacter`."""
     text = normalized(_BREAKS.sub("\n", text).replace("\t", " ")).strip()
     return _checked(text, allowed="\n")
+
+
+def sorting_key(text: str) -> str:
+    """Return what `text` is sorted by: letters of either case and with any marks together, those of
+    Kazakh and Russian in the order of their alphabets."""
+    plain = unicodedata.normalize("NFKD", text.casefold().translate(_AFTER))
+    return "".join(character for character in plain if unicodedata.category(character) != "Mn")
 
 
 def cleaned(text: str) -> str:

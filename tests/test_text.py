@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from registration.text import ForbiddenCharacter, cleaned, line, paragraphs
+from registration.text import ForbiddenCharacter, cleaned, line, paragraphs, sorting_key
 
 # Every code point, surrogates too, and often those that end lines or turn text around.
 NASTY = "\r\n\t\v\f\x00\x1b\x1c\x85\xa0\u2028\u2029\u202e\u2066\u0301\ufeff\ufffe\ud800 "
@@ -154,3 +154,13 @@ def test_a_byte_order_mark_is_left_out_wherever_it_stands():
     for read in (line, paragraphs, cleaned):
         assert read("\ufeffĊ\ufeffÄ\ufeff") == "ĊÄ"
     assert line("\ufeff") == ""
+
+
+def test_names_sort_as_in_the_alphabets_of_their_languages():
+    names = [
+        *("Zoë", "Абай", "Азат", "Әсел", "Болат", "Еркін", "Ёлкин", "Йосиф", "Қанат"),
+        *("Нұрлан", "Ңұ", "Одина", "Өмір", "Ұлан", "Үміт", "Ясмин"),
+    ]
+    assert sorted(names, key=sorting_key) == names
+    assert sorting_key("Řehoř") < sorting_key("Zoe")
+    assert sorting_key("ÉMILE") == sorting_key("emile")

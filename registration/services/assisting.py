@@ -10,6 +10,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from ..addresses import EmailAddress
+from ..database import comparable
 from ..mail import outbox
 from ..models import (
     Discussion,
@@ -72,7 +73,8 @@ def add(
             raise AlreadyRegistered(
                 "This address is registered already, and not confirmed yet: send its letter again."
             )
-        if not registering.may_write_to(session, discussion, entry.address, ring=ring, now=now):
+        mailbox = entry.address.mailbox
+        if not registering.may_write_to(session, discussion, mailbox, ring=ring, now=now):
             raise _enough()
         added, kind = registering.enter(
             session, discussion, entry, known, ring=ring, settings=settings, now=now
@@ -81,10 +83,15 @@ def add(
     return session.scalars(select(Registration.public_id).where(Registration.id == added)).one()
 
 
+def is_off(discussion: Discussion, now: datetime) -> bool:
+    """Whether a discussion is cancelled, taken off, or over: nobody is told that they take part."""
+    return discussion.status is not DiscussionStatus.PUBLISHED or discussion.is_over(now)
+
+
 def refuse_off(discussion: Discussion, now: datetime) -> None:
-    """Raise `TakesNobody` unless people can be added."""
-    if discussion.status is not DiscussionStatus.PUBLISHED or discussion.is_over(now):
-        raise TakesNobody("The discussion is off or over: nobody can be added any more.")
+    """Raise `TakesNobody` where a discussion is off or over."""
+    if is_off(discussion, now):
+        raise TakesNobody("The discussion is off or over: nobody is told that they take part.")
 
 
 def send_again(
@@ -92,13 +99,19 @@ def send_again(
 ) -> LetterKind:
     """Owe the letter once more that tells an attendee where they stand, and return its kind.
 
-    Raises `EnoughLetters` after three a day.
+    One that waits already is hurried, and counts for nothing. Raises `TakesNobody`, as what is
+    off tells nobody of a seat, and `EnoughLetters` after three a day.
     """
     discussion = session.get_one(Discussion, registration.discussion_id)
-    named = ("sent again", registration.public_id)
-    if not throttling.take(session, *named, capacity=LETTERS_A_DAY, ring=ring, now=now):
-        raise _enough()
     kind = _LETTER_OF[registration.status]
+    if kind is not LetterKind.WITHDRAWAL:
+        refuse_off(discussion, now)
+    named = ("sent again", registration.public_id)
+    may_send = outbox.owes(session, registration.id, kind) or throttling.take(
+        session, *named, capacity=LETTERS_A_DAY, ring=ring, now=now
+    )
+    if not may_send:
+        raise _enough()
     registering.owe(session, registration.id, kind, discussion, settings=settings, now=now)
     return kind
 
@@ -124,7 +137,8 @@ def correct_address(
     """Correct the address that an attendee typed wrongly.
 
     Who has not confirmed yet is asked at the new one, and the links that went to the old one end.
-    Who has, keeps the old one until the new one confirms: an organizer can mistype, too. Raises
+    Who has, keeps the old one until the new one confirms: an organizer can mistype, too; the old
+    one, given again, takes that back. Raises
     `NoSuchRegistration`, `AlreadyRegistered`, `EnoughLetters`, `HasWithdrawn`.
     """
     discussion = session.get_one(Discussion, registration.discussion_id, with_for_update=True)
@@ -132,7 +146,11 @@ def correct_address(
         raise NoSuchRegistration("It has just been erased.")
     if registration.status is RegistrationStatus.WITHDRAWN:
         raise HasWithdrawn("Whoever has withdrawn gets no more letters.")
-    if registering.known_as(session, discussion, new, ring):
+    known = registering.known_as(session, discussion, new, ring)
+    if known is not None and known.id == registration.id:
+        _keep_address(session, registration, ring)
+        return
+    if known:
         raise AlreadyRegistered("This address is registered already.")
     if not attending.may_ask(session, registration, discussion, new, ring=ring, now=now):
         raise _enough()
@@ -149,6 +167,11 @@ def correct_address(
     # One that is on its way was to go to another address.
     outbox.drop(session, registration.id, kind)
     registering.owe(session, registration.id, kind, discussion, settings=settings, now=now)
+
+
+def _keep_address(session: Session, registration: Registration, ring: Ring) -> None:
+    registration.seal(replace(registration.attendee(ring), new_address=""), ring)
+    outbox.drop(session, registration.id, LetterKind.ADDRESS_CHANGE)
 
 
 def mark(
@@ -168,7 +191,7 @@ def mark(
             update(Registration)
             .where(
                 Registration.discussion_id == discussion.id,
-                Registration.public_id.in_(public_ids[start : start + 500]),
+                Registration.public_id.in_(map(comparable, public_ids[start : start + 500])),
                 ~is_marked if attended else is_marked,
             )
             .values(attended_at=now if attended else None)

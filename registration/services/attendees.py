@@ -9,13 +9,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, String, and_, exists, func, select, type_coerce
+from sqlalchemy import ColumnElement, Select, String, and_, func, select, type_coerce
 from sqlalchemy.orm import Session
 
 from ..database import comparable
 from ..models import (
     Attendee,
-    Letter,
     LetterState,
     Registration,
     RegistrationStatus,
@@ -23,6 +22,7 @@ from ..models import (
     read,
 )
 from ..sealing import Ring
+from ..text import sorting_key
 from .attending import NoSuchRegistration
 from .exporting import Reading, RingOf
 from .standing import last_letter, stands
@@ -123,9 +123,7 @@ def _is_shown(who: Filter) -> ColumnElement[bool]:
     if who is Filter.ATTENDED:
         return Registration.attended_at.is_not(None)
     if who is Filter.LETTER_FAILED:
-        return exists().where(
-            Letter.registration_id == Registration.id, Letter.state == LetterState.FAILED
-        )
+        return last_letter() == LetterState.FAILED
     return stands(RegistrationStatus(who.value))
 
 
@@ -142,11 +140,12 @@ def _sifted(
     keyed = []
     words = wanted.search.casefold().split()
     for number, at, attendee in _holding(words, reading, ring, which):
-        text = f"{attendee.name}\n{attendee.address}\n{attendee.affiliation}".casefold()
-        if all(word in text for word in words):
+        parts = (attendee.name, attendee.address, attendee.new_address, attendee.affiliation)
+        searched = "\n".join(parts).casefold()
+        if all(word in searched for word in words):
             sealed = attendee.address if wanted.order is Order.EMAIL else attendee.name
             by_name = wanted.order in {Order.NAME, Order.EMAIL}
-            keyed.append((sealed.casefold() if by_name else "", at, number))
+            keyed.append((sorting_key(sealed) if by_name else "", at, number))
     keyed.sort(reverse=wanted.order is Order.LAST)
     return [number for _key, _at, number in keyed]
 

@@ -249,7 +249,9 @@ def send_links(
     owners = {address_index(ring, item.uid, address): item for item in discussions}
     for registration in _indexed(session, list(owners)):
         discussion = owners[registration.address_index]
-        if allowed and registering.may_write_to(session, discussion, address, ring=ring, now=now):
+        if allowed and registering.may_write_to(
+            session, discussion, address.mailbox, ring=ring, now=now
+        ):
             unconfirmed = registration.status is RegistrationStatus.UNCONFIRMED
             kind = LetterKind.ADDRESS_CONFIRMATION if unconfirmed else LetterKind.LINK
             registering.owe(session, registration.id, kind, discussion, settings=settings, now=now)

@@ -21,7 +21,7 @@ from .standing import stands
 
 # The counts of a discussion, and when the first and the last of them is erased.
 People = tuple[dict[str, int], datetime, datetime]
-# More days than this are shown by week.
+# More days than this are shown by weeks, and not more spans of them.
 MOST_DAYS = 62
 
 
@@ -78,8 +78,8 @@ def people(session: Session, discussion: Discussion) -> Numbers:
 
 
 def by_day(session: Session, discussion: Discussion) -> list[Span]:
-    """Return how many registrations there are by day, from the first to the last; by week, where
-    that are many days."""
+    """Return how many registrations there are by day, from the first to the last; by as many weeks
+    as leave few enough spans, where that are many days."""
     day = func.date(Registration.registered_at)
     rows = session.execute(
         select(day, func.count()).where(Registration.discussion_id == discussion.id).group_by(day)
@@ -88,7 +88,8 @@ def by_day(session: Session, discussion: Discussion) -> list[Span]:
     if not counts:
         return []
     first, last = min(counts), max(counts)
-    each = 1 if (last - first).days < MOST_DAYS else 7
+    weeks = -(-((last - first).days + 1) // (7 * MOST_DAYS))
+    each = 1 if (last - first).days < MOST_DAYS else 7 * weeks
     spans = []
     while first <= last:
         days = [first + timedelta(days=number) for number in range(each)]

@@ -9,6 +9,7 @@ import io
 import re
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from datetime import datetime
 from itertools import chain
 from typing import Any
@@ -85,22 +86,41 @@ def header(session: Session, slug: str, chosen: Sequence[str] | None = None) -> 
 
 
 def questions(session: Session, discussion: Discussion) -> list[Question]:
-    """Return all questions, then those asked once, as last asked: their answers are held too."""
-    snapshots = session.scalars(
-        select(Revision.snapshot)
-        .where(Revision.discussion_id == discussion.id)
-        .order_by(Revision.number.desc())
-    )
+    """Return all questions, then those asked once: their answers are held too. Each is as last
+    asked, with every choice it ever had."""
     asked: dict[str, Question] = {}
-    for snapshot in snapshots:
-        for question in snapshot["content"]["questions"]:
-            asked.setdefault(question["key"], Question(**question))
+    for snapshot in _snapshots(session, discussion):
+        for question in (Question(**item) for item in snapshot["content"]["questions"]):
+            last = asked.setdefault(question.key, question)
+            options = list(dict.fromkeys([*last.options, *question.options]))
+            asked[question.key] = replace(last, options=options)
     return list(asked.values())
 
 
 def partners(session: Session, slug: str) -> list[str]:
     """Return the partners that a discussion asks to share with. Raises `NoSuchDiscussion`."""
     return [item.partner for item in find(session, slug).content.sharing]
+
+
+def shared(session: Session, slug: str, partner: str) -> list[str]:
+    """Return the columns that attendees have ever been asked to share with a partner."""
+    asked = {
+        name
+        for snapshot in _snapshots(session, find(session, slug))
+        for item in snapshot["content"]["sharing"]
+        if item["partner"] == partner
+        for name in item["what"]
+    }
+    return [name for name in SHARED if name in asked]
+
+
+def _snapshots(session: Session, discussion: Discussion) -> Sequence[dict[str, Any]]:
+    """Return all that a discussion has said, the last first."""
+    return session.scalars(
+        select(Revision.snapshot)
+        .where(Revision.discussion_id == discussion.id)
+        .order_by(Revision.number.desc())
+    ).all()
 
 
 def attendees(

@@ -71,7 +71,8 @@ def register(
         if not discussion.takes_registrations(now):
             raise RegistrationClosed("Registration for this discussion is closed.")
         known = known_as(session, discussion, entry.address, ring, lock=True)
-        may_write = may_write_to(session, discussion, entry.address, ring=ring, now=now)
+        mailbox = entry.address.mailbox
+        may_write = may_write_to(session, discussion, mailbox, ring=ring, now=now)
         if known and known.status in {RegistrationStatus.CONFIRMED, RegistrationStatus.WAITING}:
             number, kind = known.id, LetterKind.ALREADY_REGISTERED
             # What is held is sealed anew: as much work as for an address that is not known.
@@ -159,14 +160,14 @@ def erase_at(discussion: Discussion, registered_at: datetime, settings: Settings
 
 
 def may_write_to(
-    session: Session, discussion: Discussion, address: EmailAddress, *, ring: Ring, now: datetime
+    session: Session, discussion: Discussion, mailbox: str, *, ring: Ring, now: datetime
 ) -> bool:
-    """Whether this address may get another letter about this discussion that others can cause."""
+    """Whether this mailbox may get another letter about this discussion that others can cause."""
     return throttling.take(
         session,
         "letters",
         discussion.uid,
-        address.mailbox,
+        mailbox,
         capacity=LETTERS_A_DAY,
         ring=ring,
         now=now,

@@ -10,7 +10,7 @@ from flask import Flask, Request, request
 from .organizing import PREFIX, cookie
 
 # A file of `importing.MOST_BYTES`, in base64 where it is sent back after a look, and a form around.
-LARGEST = 17 * 1024 * 1024
+LARGEST = 9 * 1024 * 1024
 _ENDPOINT = "organizing.submit_import"
 _PATH = re.compile(rf"{PREFIX}/discussions/[a-z0-9-]+/attendees/import")
 

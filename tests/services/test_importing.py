@@ -13,6 +13,8 @@ from registration.services.importing import NoSheet
 from .. import builders
 from ..machine import on_sqlite
 
+TIMES = b"name,email,status,registered_at,confirmed_at,withdrawn_at\n"
+
 
 def sheet(*rows: list[str], separator: str = ",") -> bytes:
     """Return a CSV of these rows."""
@@ -195,6 +197,9 @@ def test_a_cell_that_cannot_be_taken_is_named_with_its_line(app, clock, row, sen
         (b'name,email\n"A,a@example.org\n', {2: "is not CSV"}),
         (b'name,email\n"A"b,a@example.org\n', {2: "is not CSV"}),
         (b"name,email\n" + b"a" * 200_000 + b",a@example.org\n", {2: "is not CSV"}),
+        (TIMES + b"A,a@b.org,confirmed,,,2026-03-01\n", {2: "withdrawn_at is there"}),
+        (TIMES + b"A,a@b.org,unconfirmed,,2026-03-01,\n", {2: "confirmed_at is there"}),
+        (TIMES + b"A,a@b.org,,2026-03-02,2026-03-01,\n", {2: "confirmed_at lies before"}),
     ],
 )
 def test_what_is_wrong_with_a_row_is_told_by_its_line(app, content, faults):
@@ -218,7 +223,9 @@ def test_what_is_wrong_with_a_row_is_told_by_its_line(app, content, faults):
         (b"name,email,name\nA,a@example.org,A\n", "The column name stands there twice"),
         (b"name,email\n\xc0\xe9\xe3\xe5,a@example.org\n", "Line 2 is not UTF-8: save"),
         (b"\xff\xfea", "Line 1 is not UTF-16"),
-        (b"%PDF-1.4\n\x00\x01", "The first line has no column name"),
+        (b"%PDF-1.4\x00\n\x01", "The file is no text: save it as"),
+        (b"a" * 200_000, "The first line is too long"),
+        (b"\n" * 300_000, "The first line has no column name"),
         (b"PK\x03\x04\xff\xff", "Line 1 is not UTF-8: save"),
     ],
 )
@@ -241,12 +248,62 @@ def test_spreadsheets_save_it_in_their_own_ways(app, separator, encoding):
 
 
 @on_sqlite
-def test_a_hundred_thousand_rows_are_read_and_one_more_is_refused(app, monkeypatch):
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"name,email\rA,a@example.org\r",
+        b"\xef\xbb\xbf\xef\xbb\xbfname,email,,\r\nA,a@example.org,,\r\n",
+        b"sep=;\r\n\r\nname;email\r\nA;a@example.org\r\n",
+        b"\n,,\nname,email\n\nA,a@example.org",
+    ],
+    ids=["CR alone", "two BOMs, empty columns", "sep=", "empty lines"],
+)
+def test_what_spreadsheets_add_is_passed_over(app, content):
     builders.publish()
-    lines = b"".join(b"A,not an address %d\n" % number for number in range(100_000))
+    (row,) = read(content).rows
+    assert (row.entry.name, row.entry.address.sent) == ("A", "a@example.org")
+
+
+@on_sqlite
+def test_lines_are_counted_from_the_beginning_of_the_file(app):
+    builders.publish()
+    assert [*read(b"sep=,\n\nname,email\nA,b\n").faults.values()] == [[4]]
+
+
+@on_sqlite
+def test_an_answer_that_was_offered_once_reads_back(app):
+    builders.publish(builders.with_questions())
+    builders.publish(builders.with_questions().replace(b'"Front", "Back"', b'"Left", "Right"'))
+    (row,) = read(sheet(["name", "email", "seat"], ["A", "a@example.org", "Back"])).rows
+    assert row.entry.answers == {"seat": "Back"}
+
+
+@on_sqlite
+def test_of_what_is_off_nobody_who_is_imported_is_told(app, clock):
+    builders.publish()
+    builders.cancel()
+    rows = sheet(["name", "email", "status"], ["A", "a@example.org", "confirmed"])
+    assert bring(rows, is_told=True).is_off
+    assert builders.letter_kinds() == []
+
+
+@on_sqlite
+def test_one_mailbox_gets_three_letters_a_day_by_imports_too(app, clock):
+    builders.publish()
+    rows = [["A", f"victim+{number}@example.org", "confirmed"] for number in range(9)]
+    bring(sheet(["name", "email", "status"], *rows), is_told=True)
+    assert builders.letter_kinds() == ["confirmation"] * 3
+
+
+@on_sqlite
+def test_as_many_rows_as_may_be_are_read_and_a_hundred_thousand_are_refused(app):
+    builders.publish()
+    lines = b"".join(b"A,not an address %d\n" % number for number in range(importing.MOST_ROWS))
     found = read(b"name,email\n" + lines)
-    assert found.faults == {"email is not an e-mail address: no single @.": [*range(2, 100_002)]}
-    with pytest.raises(NoSheet, match="more than 100000 rows: split it"):
-        read(b"name,email\n" + lines + b"A,b\n")
-    with pytest.raises(NoSheet, match=r"The file has 12\.0 MB; at most 12 MB"):
+    assert found.faults == {
+        "email is not an e-mail address: no single @.": [*range(2, importing.MOST_ROWS + 2)]
+    }
+    with pytest.raises(NoSheet, match="more than 10000 rows: split it"):
+        read(b"name,email\n" + lines * 10)
+    with pytest.raises(NoSheet, match=r"The file has 6\.0 MB; at most 6 MB"):
         read(b"x" * (importing.MOST_BYTES + 1))

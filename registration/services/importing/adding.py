@@ -24,12 +24,15 @@ from ...models import (
 from ...sealing import Ring, new_token, token_hash
 from ...settings import Settings
 from .. import publishing, registering, seating
+from ..assisting import is_off
 from ..registering import IN_THE_CLEAR, UNCONFIRMED_LIFE
 from .placing import places
 from .reading import Row
 
 # How many rows one statement adds.
 STEP = 1000
+# What is prepared of a row and is no column.
+_NOT_KEPT = {"status", "mailbox"}
 _LETTERS = {
     RegistrationStatus.UNCONFIRMED: LetterKind.ADDRESS_CONFIRMATION,
     RegistrationStatus.CONFIRMED: LetterKind.CONFIRMATION,
@@ -39,12 +42,15 @@ _LETTERS = {
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What adding a sheet does: how many come to stand where, and which lines are left out."""
+    """What adding a sheet does: where the new ones come to stand, and which lines are left out. Of
+    what `is_off` nobody is told."""
 
     new: Sequence[Row]
     counts: Counter[RegistrationStatus]
     known: Sequence[int]
     late: Sequence[int]
+    placed: Sequence[RegistrationStatus]
+    is_off: bool
 
     @property
     def letters(self) -> int:
@@ -84,7 +90,8 @@ def plan(
             new.append(row)
     wanted = [(_wanted(discussion, row), row.registered_at or now) for row in new]
     given = places(wanted, seating.left(session, discussion, now), 0, now)
-    return Plan(new, Counter(place.status for place in given), known, late)
+    placed = [place.status for place in given]
+    return Plan(new, Counter(placed), known, late, placed, is_off(discussion, now))
 
 
 def prepare(
@@ -119,8 +126,9 @@ def add(
         there = _ids(session, discussion)
         columns = [row for row in prepared.columns if row["address_index"] not in there]
         placed = _insert(session, discussion, columns, now)
-        if is_told:
-            _owe(session, discussion, placed, settings, now)
+        if is_told and not is_off(discussion, now):
+            mailboxes = {row["address_index"]: row["mailbox"] for row in columns}
+            _owe(session, discussion, placed, mailboxes, ring, settings, now)
     return len(placed)
 
 
@@ -128,14 +136,23 @@ def _owe(
     session: Session,
     discussion: Discussion,
     placed: dict[bytes, RegistrationStatus],
+    mailboxes: dict[bytes, str],
+    ring: Ring,
     settings: Settings,
     now: datetime,
 ) -> None:
+    """Owe each the letter that says where they stand, unless the mailbox had its three of today."""
     ids = _ids(session, discussion)
+    told = [
+        (ids[index], status)
+        for index, status in placed.items()
+        if status in _LETTERS
+        and registering.may_write_to(session, discussion, mailboxes[index], ring=ring, now=now)
+    ]
     for status, kind in _LETTERS.items():
         outbox.post_all(
             session,
-            [ids[index] for index, stands in placed.items() if stands is status],
+            [number for number, stands in told if stands is status],
             kind,
             revision=discussion.version,
             host=settings.host,
@@ -151,7 +168,7 @@ def _insert(
     left = seating.left(session, discussion, now)
     given = places(wanted, left, seating.last_in_queue(session, discussion), now)
     values = [
-        {name: row[name] for name in row if name != "status"} | place.columns
+        {name: row[name] for name in row if name not in _NOT_KEPT} | place.columns
         for row, place in zip(columns, given, strict=True)
     ]
     for start in range(0, len(values), STEP):
@@ -207,6 +224,7 @@ def _columns(
         "calendar_sequence": discussion.first_calendar_sequence,
         "told_revision": discussion.version,
         "status": status,
+        "mailbox": entry.address.mailbox,
         **{name: getattr(entry, name) for name in IN_THE_CLEAR},
     }
 

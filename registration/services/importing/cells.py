@@ -65,6 +65,22 @@ class Cells:
             return RegistrationStatus.WITHDRAWN
         return RegistrationStatus.CONFIRMED if confirmed_at else None
 
+    def refuse_disagreeing(
+        self,
+        status: RegistrationStatus | None,
+        registered_at: datetime | None,
+        confirmed_at: datetime | None,
+        withdrawn_at: datetime | None,
+    ) -> None:
+        """Note where the state and the times of a row say different things."""
+        if withdrawn_at and status is not RegistrationStatus.WITHDRAWN:
+            self._wrong("withdrawn_at", "is there, and status says otherwise.")
+        if confirmed_at and status is RegistrationStatus.UNCONFIRMED:
+            self._wrong("confirmed_at", "is there, and status says otherwise.")
+        for column, at in (("confirmed_at", confirmed_at), ("withdrawn_at", withdrawn_at)):
+            if at and registered_at and at < registered_at:
+                self._wrong(column, "lies before registered_at.")
+
     def flag(self, column: str) -> bool:
         """Return whether a cell says yes."""
         cell = self.cells.get(column, "").strip().casefold()

@@ -9,14 +9,17 @@ from datetime import datetime
 
 from ...models import Question, RegistrationStatus
 from ...refusals import Refusal
+from ...text import BYTE_ORDER_MARK
 from ..exporting import COLUMNS, unguarded
 from ..registering import Entry
 from .cells import Cells
 
-MOST_BYTES = 12 * 1024 * 1024
-MOST_ROWS = 100_000
+MOST_BYTES = 6 * 1024 * 1024
+# While they are added nobody else can write: that takes a second or two, and others wait for five.
+MOST_ROWS = 10_000
 NEEDED = ("name", "email")
 _SEPARATORS = ",;\t"
+MOST_CELL = csv.field_size_limit()
 
 
 class NoSheet(Refusal):
@@ -60,12 +63,12 @@ def read(content: bytes, questions: Sequence[Question], now: datetime) -> Sheet:
             f"The file has {len(content) / 1048576:.1f} MB; at most {MOST_BYTES // 1048576} MB are "
             "taken at once: split it."
         )
-    text = _decoded(content)
+    text, skipped = _below(_decoded(content))
     known = [*COLUMNS, *(question.key for question in questions)]
     separator, names = _header(text, known)
     asked = {question.key: question for question in questions}
     sheet, seen = Sheet(), dict[str, int]()
-    for line, cells in _body(text, separator, names, sheet):
+    for line, cells in _body(text, separator, names, sheet, skipped):
         row = _row(line, Cells(cells, asked, now), sheet)
         if row is None:
             continue
@@ -84,17 +87,35 @@ def _decoded(content: bytes) -> str:
     else:
         encoding, name = "utf-8-sig", "UTF-8"
     try:
-        return content.decode(encoding)
+        decoded = content.decode(encoding).replace(BYTE_ORDER_MARK, "")
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
         raise NoSheet(
             f"Line {line} is not {name}: save the file as “CSV UTF-8” and send it again."
         ) from None
+    # Some programs end lines with CR alone.
+    return decoded if "\n" in decoded else decoded.replace("\r", "\n")
+
+
+def _below(text: str) -> tuple[str, int]:
+    """Return the text from the line that names the columns on, and how many lines stand above:
+    empty ones, and one that tells Excel the separator."""
+    start = skipped = 0
+    while (end := text.find("\n", start)) >= 0:
+        line = text[start:end]
+        if line.strip(f"{_SEPARATORS} \r") and line[:4].casefold() != "sep=":
+            break
+        start, skipped = end + 1, skipped + 1
+    return text[start:], skipped
 
 
 def _header(text: str, known: Sequence[str]) -> tuple[str, list[str]]:
     """Return what separates the cells, and the columns, from the first line."""
     first = text.partition("\n")[0].rstrip("\r")
+    if "\0" in first:
+        raise NoSheet("The file is no text: save it as “CSV UTF-8” and send it again.")
+    if len(first) > MOST_CELL:
+        raise NoSheet("The first line is too long: it must name the columns.")
     # With the right separator, most of the columns are known.
     found = {sign: _names(first, sign) for sign in _SEPARATORS}
     separator = max(found, key=lambda sign: len(set(found[sign]) & set(known)))
@@ -118,17 +139,25 @@ def _header(text: str, known: Sequence[str]) -> tuple[str, list[str]]:
 
 
 def _names(first: str, separator: str) -> list[str]:
-    cells = next(csv.reader([first], delimiter=separator), [])
-    return [cell.strip().casefold() for cell in cells]
+    try:
+        cells = next(csv.reader([first], delimiter=separator), [])
+    except csv.Error:
+        return []
+    names = [cell.strip().casefold() for cell in cells]
+    while names and not names[-1]:  # columns that a spreadsheet has beside the last
+        names.pop()
+    return names
 
 
 def _body(
-    text: str, separator: str, names: list[str], sheet: Sheet
+    text: str, separator: str, names: list[str], sheet: Sheet, skipped: int
 ) -> Iterator[tuple[int, dict[str, str]]]:
     """Return each row that has as many cells as the first line, as a table of its cells."""
-    for count, (line, cells) in enumerate(_rows(text, separator, sheet), start=1):
+    for count, (line, cells) in enumerate(_rows(text, separator, sheet, skipped), start=1):
         if count > MOST_ROWS:
             raise NoSheet(f"The file has more than {MOST_ROWS} rows: split it.")
+        while len(cells) > len(names) and not cells[-1]:
+            cells.pop()
         if len(cells) == len(names):
             yield line, dict(zip(names, map(unguarded, cells), strict=True))
         else:
@@ -136,18 +165,21 @@ def _body(
             sheet.wrong(line, said)
 
 
-def _rows(text: str, separator: str, sheet: Sheet) -> Iterator[tuple[int, list[str]]]:
+def _rows(text: str, separator: str, sheet: Sheet, skipped: int) -> Iterator[tuple[int, list[str]]]:
     """Return each row that is not empty, with the line on which it begins."""
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
-    line = 1
+    line = first = skipped + 1
     try:
         for cells in reader:
-            if line > 1 and any(cells):
+            if line > first and any(cells):
                 yield line, cells
-            line = reader.line_num + 1
+            line = skipped + reader.line_num + 1
     except csv.Error:
-        said = "is not CSV: a quotation mark stands where none may, or a cell has no end."
-        sheet.wrong(line, said)
+        sheet.wrong(
+            line,
+            "is not CSV: a quotation mark stands where none may, or a cell has no end or more "
+            f"than {MOST_CELL} characters.",
+        )
 
 
 def _row(line: int, cells: Cells, sheet: Sheet) -> Row | None:
@@ -157,6 +189,7 @@ def _row(line: int, cells: Cells, sheet: Sheet) -> Row | None:
     registered_at = cells.time("registered_at")
     status = cells.status(confirmed_at, withdrawn_at)
     attended = cells.flag("attended")
+    cells.refuse_disagreeing(status, registered_at, confirmed_at, withdrawn_at)
     for sentence in cells.mistakes:
         sheet.wrong(line, sentence)
     if entry is None or cells.mistakes:

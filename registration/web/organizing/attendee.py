@@ -11,7 +11,12 @@ from ...database import reading, writing
 from ...languages import gettext as _
 from ...models import Deed, Registration
 from ...services import assisting, attendees, attending, histories, organizers, seating
-from ...services.assisting import AlreadyRegistered, EnoughLetters, HasWithdrawn
+from ...services.assisting import (
+    AlreadyRegistered,
+    EnoughLetters,
+    HasWithdrawn,
+    TakesNobody,
+)
 from .. import forms as public_forms
 from . import forms, note, organizer, place
 
@@ -34,7 +39,7 @@ def send_again(slug: str, public_id: str) -> BaseResponse | tuple[str, int]:
             registration = _find(session, slug, public_id)
             assisting.send_again(session, registration, **house.means(session))
             note(session, Deed.LETTER_SENT_AGAIN, slug, count=1)
-    except EnoughLetters as refusal:
+    except (EnoughLetters, TakesNobody) as refusal:
         return _page(slug, public_id, refusal=str(refusal)), 409
     return _back(slug, public_id)
 

@@ -1,5 +1,6 @@
 """The table of a discussion's attendees: filtered, sorted, searched; with marks, and additions."""
 
+from collections.abc import Sequence
 from functools import partial
 
 from flask import redirect, render_template, request, url_for
@@ -7,7 +8,7 @@ from flask_wtf import FlaskForm
 from werkzeug.wrappers import Response as BaseResponse
 
 from ... import house
-from ...database import reading, writing
+from ...database import DatabaseBusy, DatabaseUnavailable, reading, writing
 from ...languages import gettext as _
 from ...models import Deed
 from ...services import assisting, counting, organizers
@@ -15,6 +16,7 @@ from ...services import attendees as listed
 from ...services.assisting import AlreadyRegistered, EnoughLetters, TakesNobody
 from .. import forms as public_forms
 from ..forms import EntryForm
+from ..limits import Later, later
 from . import forms, note, organizer, place, searching
 
 
@@ -40,9 +42,10 @@ def search_attendees(slug: str) -> BaseResponse | tuple[str, int]:
 @place.post("/discussions/<slug>/attendees/mark")
 def mark_attendees(slug: str) -> BaseResponse | tuple[str, int]:
     """Mark those chosen as attended, or as not; and show the same page of the table again."""
-    if not public_forms.button().validate():
-        return render_template("organizing/stale.html"), 422
     chosen, attended = request.form.getlist("chosen"), request.form.get("attended") == "yes"
+    typed = forms.search()
+    if not typed.validate():
+        return _page(slug, typed, chosen=chosen), 422
     with writing() as session:
         discussion = organizers.run_by(session, organizer(), slug)
         marked = assisting.mark(
@@ -76,6 +79,8 @@ def submit_add(slug: str) -> BaseResponse | tuple[str, int]:
     except (AlreadyRegistered, EnoughLetters, TakesNobody) as refusal:
         typed["email"].errors = [str(refusal)]
         return _add_page(slug, typed), 409
+    except (DatabaseBusy, DatabaseUnavailable) as refusal:
+        return _add_page(slug, typed, later(refusal)), 503
     return redirect(url_for("organizing.attendee", slug=slug, public_id=public_id), 303)
 
 
@@ -85,18 +90,19 @@ def _add_form(slug: str) -> EntryForm:
     return public_forms.by_hand(discussion.content)
 
 
-def _add_page(slug: str, typed: EntryForm) -> str:
+def _add_page(slug: str, typed: EntryForm, wait: Later | None = None) -> str:
     with reading() as session:
         discussion = organizers.run_by(session, organizer(), slug)
     return render_template(
         "organizing/add.html",
         discussion=discussion,
+        wait=wait,
         form=typed,
         is_stale=public_forms.is_stale(typed),
     )
 
 
-def _page(slug: str, typed: FlaskForm) -> str:
+def _page(slug: str, typed: FlaskForm, *, chosen: Sequence[str] = ()) -> str:
     with reading() as session:
         discussion = organizers.run_by(session, organizer(), slug)
         numbers, ring = counting.people(session, discussion), house.ring(session)
@@ -117,7 +123,9 @@ def _page(slug: str, typed: FlaskForm) -> str:
         button=public_forms.button(),
         Order=listed.Order,
         Filter=listed.Filter,
-        is_stale=public_forms.is_stale(typed),
+        chosen=chosen,
+        imported=request.args.get("imported", type=int),
+        is_stale=request.method == "POST" and public_forms.is_stale(typed),
     )
 
 

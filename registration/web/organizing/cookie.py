@@ -31,8 +31,13 @@ def has_device(header: str) -> bool:
 
 
 def give(response: Response, value: str) -> None:
-    """Let the browser keep a token, and, for a year, that somebody has signed in with it."""
+    """Let the browser keep a token, and, for a year, that it is an organizer's."""
     _set(response, _TOKEN, value, LIFE)
+    give_device(response)
+
+
+def give_device(response: Response) -> None:
+    """Let the browser keep for a year that it is an organizer's."""
     if not device():
         _set(response, _DEVICE, str(_signer().dumps(secrets.token_hex(16))), _DEVICE_LIFE)
 

@@ -60,12 +60,14 @@ def _in_words(spans: list[counting.Span]) -> str:
         return only % {"num": most.count, "day": spoken_day(most.first)}
     in_one_day = _("%(all)s registrations from %(first)s to %(last)s; most, %(most)s, on %(day)s.")
     in_a_week = _(
-        "%(all)s registrations from %(first)s to %(last)s; most, %(most)s, in the week of %(day)s."
+        "%(all)s registrations from %(first)s to %(last)s; most, %(most)s, in the %(days)s days "
+        "from %(day)s."
     )
     return (in_one_day if most.first == most.last else in_a_week) % {
         "all": sum(span.count for span in spans),
         "first": spoken_day(spans[0].first),
         "last": spoken_day(spans[-1].last),
         "most": most.count,
+        "days": (most.last - most.first).days + 1,
         "day": spoken_day(most.first),
     }

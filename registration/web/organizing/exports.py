@@ -11,6 +11,7 @@ from ... import house
 from ...database import reading, writing
 from ...models import Deed, RegistrationStatus, Role
 from ...services import audit_log, exporting, organizers
+from ...services.publishing import NoSuchDiscussion
 from ...services.throttling import TooManyForms
 from .. import forms as public_forms
 from ..limits import Later, later
@@ -78,7 +79,9 @@ def _form(slug: str) -> FlaskForm:
         organizers.discussion_of(session, mine, slug)
         columns, partners = exporting.header(session, slug), exporting.partners(session, slug)
     if mine.role is Role.PARTNER:
-        return forms.export([], [mine.partner or ""], is_partner=True)
+        if mine.partner not in partners:
+            raise NoSuchDiscussion("The discussion shares nothing with this partner any more.")
+        return forms.export([], partners, is_partner=True)
     return forms.export(columns, partners, is_partner=False)
 
 
@@ -92,9 +95,11 @@ def _chosen(slug: str, typed: FlaskForm) -> tuple[list[str], Rows, int]:
     """Return the columns, the rows, and how many these are."""
     partner = typed["partner"].data
     if partner:
-        shared = partial(exporting.attendees, reading, slug, house.ring, partner=partner)
+        with reading() as session:
+            names = exporting.shared(session, slug, partner)
+        agreed = partial(exporting.attendees, reading, slug, house.ring, partner=partner)
         # Who has agreed stands sealed: they are counted by reading them.
-        return list(exporting.SHARED), shared(), sum(1 for _row in shared())
+        return names, agreed(), sum(1 for _row in agreed())
     states = [RegistrationStatus(state) for state in typed["states"].data]
     with reading() as session:
         count = exporting.count(session, slug, states)

@@ -6,7 +6,6 @@ from typing import Any
 
 from flask import request
 from flask_wtf import FlaskForm
-from werkzeug.datastructures import CombinedMultiDict, MultiDict
 from wtforms import (
     BooleanField,
     Field,
@@ -35,7 +34,7 @@ from ..fields import (
 )
 
 # A path below the desk, and nothing that a browser or a proxy could read as another.
-_NEXT = re.compile(r"/organizer/(?:[a-z0-9-]+/?)*(?:\?[A-Za-z0-9=&_.~-]*)?")
+_NEXT = re.compile(r"/organizer/(?:[a-z0-9-]+/?)*(?:\?[A-Za-z0-9=&_.~%+-]*)?")
 MOST_CODE = 40
 MOST_SUBJECT = 200
 MOST_TEXT = 10_000
@@ -157,12 +156,11 @@ def sheet() -> FlaskForm:
     """Return the form that takes a CSV of attendees; held back until it is looked over."""
     named = {
         "sheet": FileField(_("The CSV"), render_kw={"accept": ".csv,.txt,text/csv"}),
-        "content": HiddenField(""),
         "is_told": BooleanField(
             _("Write to everybody who is added, to tell them where they stand")
         ),
     }
-    return _bound("SheetForm", named, files=request.files, is_told=True)
+    return _bound("SheetForm", named, is_told=True)
 
 
 def _several(label: str, offered: list[str]) -> Any:
@@ -286,11 +284,8 @@ def _code(label: str) -> Any:
     )
 
 
-def _bound(
-    name: str, named: dict[str, Any], files: MultiDict[str, Any] | None = None, **held: Any
-) -> FlaskForm:
-    sent = CombinedMultiDict([files or MultiDict(), request.form])
+def _bound(name: str, named: dict[str, Any], **held: Any) -> FlaskForm:
     form: FlaskForm = type(name, (FlaskForm,), named)(
-        formdata=sent if request.method == "POST" else None, **held
+        formdata=request.form if request.method == "POST" else None, **held
     )
     return form

@@ -6,18 +6,20 @@ and sends it back.
 
 import base64
 import binascii
+from collections.abc import Sequence
 
-from flask import redirect, render_template, url_for
+from flask import redirect, render_template, request, url_for
 from flask_wtf import FlaskForm
 from werkzeug.wrappers import Response as BaseResponse
 
 from ... import house
-from ...database import reading, writing
+from ...database import DatabaseBusy, DatabaseUnavailable, reading, writing
 from ...languages import gettext as _
 from ...models import Deed
 from ...services import exporting, importing, organizers
 from ...services.importing import NoSheet, Sheet
 from .. import forms as public_forms
+from ..limits import Later, later
 from . import forms, note, organizer, place
 
 # How many rows are shown as they were understood.
@@ -34,29 +36,35 @@ def import_attendees(slug: str) -> str:
 def submit_import(slug: str) -> BaseResponse | tuple[str, int] | str:
     """Show what a file would do; or do it, if that is what was looked over."""
     typed = forms.sheet()
-    content, is_looked_over = _content(typed)
-    if not typed.validate() or not content:
-        return _page(slug, typed, is_empty=not content), 422
+    content, is_looked_over = _content()
+    if not content:
+        typed.validate()
+        return _page(slug, typed, is_empty=True), 422
     try:
         sheet = _read(slug, content)
     except NoSheet as refusal:
         return _page(slug, typed, refusal=str(refusal)), 422
     if sheet.faults:
         return _page(slug, typed, sheet), 422
+    if not typed.validate():
+        return _page(slug, typed, sheet, content), 422
     if not is_looked_over:
         return _page(slug, typed, sheet, content)
-    _add(slug, sheet, is_told=typed["is_told"].data)
-    return redirect(url_for("organizing.attendees", slug=slug), 303)
+    try:
+        count = _add(slug, sheet, is_told=typed["is_told"].data)
+    except (DatabaseBusy, DatabaseUnavailable) as refusal:
+        return _page(slug, typed, sheet, content, wait=later(refusal)), 503
+    return redirect(url_for("organizing.attendees", slug=slug, imported=count), 303)
 
 
-def _content(typed: FlaskForm) -> tuple[bytes, bool]:
+def _content() -> tuple[bytes, bool]:
     """Return the file's bytes, and whether they come back from the page that showed them."""
-    file = typed["sheet"].data
+    file = request.files.get("sheet")
     if file:
         return file.read(), False
     try:
         # What reads forms leaves a line end there now and then (Werkzeug 3.1.9, issue 3285).
-        return base64.b64decode((typed["content"].data or "").strip(), validate=True), True
+        return base64.b64decode(request.form.get("content", "").strip(), validate=True), True
     except (binascii.Error, ValueError):
         return b"", False
 
@@ -68,7 +76,8 @@ def _read(slug: str, content: bytes) -> Sheet:
     return importing.read(content, questions, house.now())
 
 
-def _add(slug: str, sheet: Sheet, *, is_told: bool) -> None:
+def _add(slug: str, sheet: Sheet, *, is_told: bool) -> int:
+    """Add the rows, and return how many people that are."""
     with reading() as session:
         discussion = organizers.run_by(session, organizer(), slug)
         means = house.means(session)
@@ -78,6 +87,7 @@ def _add(slug: str, sheet: Sheet, *, is_told: bool) -> None:
         means = house.means(session)
         count = importing.add(session, slug, prepared, is_told=is_told, **means)
         note(session, Deed.IMPORTED, slug, count=count)
+    return count
 
 
 def _page(
@@ -87,6 +97,7 @@ def _page(
     content: bytes = b"",
     *,
     refusal: str = "",
+    wait: Later | None = None,
     is_empty: bool = False,
 ) -> str:
     with reading() as session:
@@ -104,7 +115,9 @@ def _page(
         form=typed,
         faults_by_line=_by_line(sheet) if sheet else [],
         plan=plan,
-        rows=sheet.rows[:SHOWN] if sheet else [],
+        rows=list(zip(plan.new, plan.placed, strict=True))[:SHOWN] if plan else [],
+        spans=_spans,
+        wait=wait,
         content=base64.b64encode(content).decode(),
         refusal=refusal,
         is_stale=public_forms.is_stale(typed),
@@ -120,7 +133,7 @@ def _by_line(sheet: Sheet) -> list[tuple[str, str]]:
     return [(_spans(lines), sentence) for sentence, lines in found]
 
 
-def _spans(lines: list[int]) -> str:
+def _spans(lines: Sequence[int]) -> str:
     """Return numbers in short: 2-4, 7."""
     spans: list[list[int]] = []
     for line in lines:

@@ -113,7 +113,10 @@ def accept_invitation(token: str) -> Response | tuple[str, int]:
     except CodeWrong:
         typed["code"].errors = [_("This is not the code that the app shows now. Try the next one.")]
         return _invitation_page(token, typed), 422
-    return make_response(render_template("organizing/recovery_codes.html", codes=codes))
+    response = make_response(render_template("organizing/recovery_codes.html", codes=codes))
+    # Where all browsers look alike, nobody else's tries are to keep this one out.
+    cookie.give_device(response)
+    return response
 
 
 def _is_good(token: str, typed: FlaskForm) -> bool:

@@ -188,3 +188,53 @@ def test_an_attendee_of_another_discussion_or_desk_is_not_there(app, clock, act)
         ask = somebody.client.post if act else somebody.client.get
         assert ask(path + act, data=fields).data == missing
     assert builders.every_row()["registrations"] == before
+
+
+def test_the_old_address_given_again_takes_a_mistyped_correction_back(app, clock):
+    builders.publish()
+    builders.register_and_confirm("right@example.org")
+    builders.deliver()
+    asel = signed_in(app, clock)
+    page = page_of("right@example.org")
+    asel.fill(page, "address", email="typo@example.org")
+    assert asel.fill(page, "address", email="Right@example.org").status_code == 303
+    held = builders.attendee("right@example.org")
+    assert (held.address, held.new_address) == ("right@example.org", "")
+    builders.deliver()
+    assert [letter["To"] for letter in builders.kept_letters(app)] == ["right@example.org"]
+
+
+@on_sqlite
+def test_a_letter_that_waits_is_hurried_and_counts_for_nothing(app, clock):
+    builders.publish()
+    builders.register_and_confirm()
+    asel = signed_in(app, clock)
+    for _ in range(5):
+        assert asel.fill(page_of(), "send").status_code == 303
+    assert builders.letter_kinds().count("confirmation") == 1
+
+
+@on_sqlite
+def test_nobody_is_told_again_that_they_take_part_in_what_is_off(app, clock):
+    builders.publish()
+    builders.register_and_confirm()
+    builders.deliver()
+    builders.cancel()
+    kinds = builders.letter_kinds()
+    refused = signed_in(app, clock).fill(page_of(), "send")
+    assert refused.status_code == 409
+    assert "The discussion is off or over" in text_of(refused.text)
+    assert builders.letter_kinds() == kinds
+
+
+@on_sqlite
+def test_a_letter_that_failed_is_forgotten_once_another_arrives(app, clock):
+    builders.publish()
+    builders.register(address="typo@example.org")
+    fail_letters("550 no such user")
+    asel = signed_in(app, clock)
+    failed = f"{TABLE}?who=letter+failed"
+    assert "typo@example.org" in asel.get(failed).text
+    asel.fill(page_of("typo@example.org"), "address", email="right@example.org")
+    builders.deliver()
+    assert "right@example.org" not in asel.get(failed).text

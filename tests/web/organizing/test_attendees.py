@@ -151,6 +151,48 @@ def test_who_came_is_marked_and_unmarked_and_the_log_names_nobody(app, clock, pe
     ]
 
 
+@on_sqlite
+def test_ticks_are_kept_by_a_page_that_was_open_for_long_and_odd_ones_count_for_nothing(
+    app, clock, people
+):
+    asel = signed_in(app, clock)
+    public_id = builders.found(f"p{b'Berik'.hex()[:8]}@example.org").public_id
+    stale = asel.fill(TABLE, "mark", chosen=public_id, attended="yes", csrf_token="x")
+    assert stale.status_code == 422
+    assert "press the button once more" in text_of(stale.text)
+    assert f'value="{public_id}" checked' in stale.text
+
+
+def test_what_no_id_can_be_is_marked_by_nobody(app, clock, people):
+    asel = signed_in(app, clock)
+    odd = ["\0", "x" * 5000, "%00", "Ә"]
+    assert asel.fill(TABLE, "mark", chosen=odd, attended="yes").status_code == 303
+    assert asel.get("/organizer/log?before=99999999999999999999").status_code == 200
+    assert asel.get("/organizer/log?before=-9").status_code == 200
+
+
+@on_sqlite
+def test_whoever_signs_in_anew_comes_back_to_what_was_searched_for(app, clock, people):
+    asel = signed_in(app, clock)
+    found = asel.fill(TABLE, TABLE, search="Ұлан 7").location
+    wanted = f"{found}&who=letter+failed"
+    clock.advance(minutes=61)
+    asked = asel.get(wanted)
+    assert asked.status_code == 303
+    assert asel.sign_in(asked.location).location == wanted
+
+
+@on_sqlite
+def test_a_new_address_that_is_not_confirmed_yet_is_found_too(app, clock):
+    builders.publish()
+    builders.register_and_confirm()
+    asel = signed_in(app, clock)
+    page = f"{TABLE}/{builders.found().public_id}"
+    asel.fill(page, "address", email="pending@example.org")
+    found = asel.fill(TABLE, TABLE, search="pending").location
+    assert names(asel.get(found).text) == ["Айгерим"]
+
+
 def test_somebody_is_added_by_hand_also_where_the_form_is_closed(app, clock):
     builders.publish(builders.with_questions('registration = "closed"'))
     asel = signed_in(app, clock)
@@ -198,7 +240,7 @@ def test_nobody_is_added_to_what_is_off_and_no_address_gets_more_than_three_lett
     assert "that is all it gets" in text_of(page.text)
     builders.cancel()
     page = asel.fill(f"{TABLE}/add", name="B", email="b@example.org")
-    assert "nobody can be added any more" in text_of(page.text)
+    assert "The discussion is off or over" in text_of(page.text)
 
 
 @on_sqlite

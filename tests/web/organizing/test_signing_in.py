@@ -345,3 +345,15 @@ def test_a_password_is_not_changed_by_whoever_cannot_prove_who_they_are(app, clo
     assert said in text_of(page.text)
     assert NEW not in page.text
     assert asel.get("/organizer/").status_code == 200
+
+
+@on_sqlite
+def test_whoever_has_just_accepted_is_kept_out_by_nobody_else(app, clock):
+    asel, stranger = Desk(app, clock), Desk(app, clock)
+    asel.accept(invite())
+    with writing() as session:
+        ring = house.ring(session)
+        for _ in range(signing_in.TRIES_OF_ALL):
+            signing_in.try_from(session, "", "", ring=ring, now=clock.now)
+    assert stranger.fill(SIGN_IN, email=ASEL, password="x", code="1").status_code == 429
+    assert asel.sign_in().status_code == 303
