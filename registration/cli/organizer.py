@@ -20,7 +20,8 @@ EMAIL = click.argument("email")
 @click.option("--discussion", "slugs", multiple=True, metavar="SLUG", help="One they are given.")
 @click.option("--partner", help="Whom attendees agreed to share with, as [[sharing]] names it.")
 def add(email: str, role: str | None, slugs: tuple[str, ...], partner: str | None) -> None:
-    """Let somebody sign in, and print the link that sets password and second factor.
+    """Let somebody sign in, and print the link that sets password and second factor; or give an
+    organizer further discussions.
 
     An administrator may do everything. An organizer has the discussions that are named; a partner
     may only take what attendees of these agreed to share with it.
@@ -34,7 +35,10 @@ def add(email: str, role: str | None, slugs: tuple[str, ...], partner: str | Non
             ring=house.ring(session),
             now=house.now(),
         )
-    _echo_link(token)
+    if token is None:
+        click.echo(f"{email} has {', '.join(slugs)} now, too.")
+    else:
+        _echo_link(token)
 
 
 @group.command("list")

@@ -13,6 +13,7 @@ class Deed(StrEnum):
     """What was done."""
 
     ADDED = "organizer added"
+    GIVEN = "organizer given discussions"
     REMOVED = "organizer removed"
     RESET = "sign-in reset"
     ACCEPTED = "invitation accepted"

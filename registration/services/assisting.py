@@ -141,11 +141,7 @@ def correct_address(
     one, given again, takes that back. Raises
     `NoSuchRegistration`, `AlreadyRegistered`, `EnoughLetters`, `HasWithdrawn`.
     """
-    discussion = session.get_one(Discussion, registration.discussion_id, with_for_update=True)
-    if not seating.is_still_there(session, registration):
-        raise NoSuchRegistration("It has just been erased.")
-    if registration.status is RegistrationStatus.WITHDRAWN:
-        raise HasWithdrawn("Whoever has withdrawn gets no more letters.")
+    discussion = _locked(session, registration)
     known = registering.known_as(session, discussion, new, ring)
     if known is not None and known.id == registration.id:
         _keep_address(session, registration, ring)
@@ -167,6 +163,16 @@ def correct_address(
     # One that is on its way was to go to another address.
     outbox.drop(session, registration.id, kind)
     registering.owe(session, registration.id, kind, discussion, settings=settings, now=now)
+
+
+def _locked(session: Session, registration: Registration) -> Discussion:
+    """Lock the discussion and then the registration, which is read again."""
+    discussion = session.get_one(Discussion, registration.discussion_id, with_for_update=True)
+    if not seating.is_still_there(session, registration):
+        raise NoSuchRegistration("It has just been erased.")
+    if registration.status is RegistrationStatus.WITHDRAWN:
+        raise HasWithdrawn("Whoever has withdrawn gets no more letters.")
+    return discussion
 
 
 def _keep_address(session: Session, registration: Registration, ring: Ring) -> None:

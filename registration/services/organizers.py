@@ -57,8 +57,9 @@ class Wanted:
 
 def add(
     session: Session, address: EmailAddress, wanted: Wanted, *, ring: Ring, now: datetime
-) -> str:
-    """Let somebody sign in, and return the token of the link that sets password and second factor.
+) -> str | None:
+    """Let somebody sign in, and return the token of the link that sets password and second factor;
+    None for an organizer who signs in already, and is given further discussions.
 
     Raises `OrganizerRefused`, `NoSuchDiscussion`.
     """
@@ -66,6 +67,10 @@ def add(
     discussions = [publishing.find(session, slug) for slug in wanted.slugs]
     _refuse_unknown_partner(discussions, wanted)
     organizer = _by_address(session, address, ring)
+    if organizer and not organizer.removed_at and organizer.role is wanted.role is Role.ORGANIZER:
+        _give(session, organizer, discussions)
+        audit_log.note(session, Deed.GIVEN, subject=organizer.id, now=now)
+        return None
     if organizer and not organizer.removed_at:
         raise OrganizerRefused(
             f"{address.sent} may sign in already: `flask organizer remove` first, or `reset`."
@@ -81,11 +86,18 @@ def add(
     token = _invite(organizer, now)
     session.flush()
     session.execute(delete(Grant).where(Grant.organizer_id == organizer.id))
-    for discussion in discussions:
-        given = {"organizer_id": organizer.id, "discussion_id": discussion.id}
-        session.execute(insert(Grant).values(given))
+    _give(session, organizer, discussions)
     audit_log.note(session, Deed.ADDED, subject=organizer.id, now=now)
     return token
+
+
+def _give(session: Session, organizer: Organizer, discussions: Sequence[Discussion]) -> None:
+    held = select(Grant.discussion_id).where(Grant.organizer_id == organizer.id)
+    there = set(session.scalars(held))
+    for discussion in discussions:
+        if discussion.id not in there:
+            given = {"organizer_id": organizer.id, "discussion_id": discussion.id}
+            session.execute(insert(Grant).values(given))
 
 
 def reset(session: Session, address: EmailAddress, *, ring: Ring, now: datetime) -> str:

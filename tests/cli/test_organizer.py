@@ -6,7 +6,7 @@ import pytest
 
 from registration import house
 from registration.database import reading, writing
-from registration.models import SignIn
+from registration.models import Role, SignIn
 from registration.services import organizers, rotating
 
 from .. import builders
@@ -102,3 +102,14 @@ def test_a_rotation_of_keys_locks_nobody_out(app, clock):
         (found,) = organizers.every(session)
         assert found.key_id == house.ring(session).current
         assert session.query(SignIn).count() == 3
+
+
+@on_sqlite
+def test_an_organizer_is_given_further_discussions_and_signs_in_as_before(app, clock):
+    builders.publish()
+    builders.publish_first()
+    asel = signed_in(app, clock, ASEL, Role.ORGANIZER, "water")
+    given = ("--discussion", "bloody-january", "--discussion", "water")
+    assert run(app, "add", ASEL, *given).output == f"{ASEL} has bloody-january, water now, too.\n"
+    for slug in ("water", "bloody-january"):
+        assert asel.get(f"/organizer/discussions/{slug}").status_code == 200
