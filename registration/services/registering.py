@@ -5,6 +5,7 @@ address, by letter, at most three times a day.
 """
 
 import secrets
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -157,6 +158,18 @@ def may_answer(session: Session, registration: Registration, *, ring: Ring, now:
 def erase_at(discussion: Discussion, registered_at: datetime, settings: Settings) -> datetime:
     """Return when a registration's personal data is erased."""
     return max(discussion.ends_at, registered_at) + timedelta(days=settings.retention_days)
+
+
+def may_write_to_all(
+    session: Session, discussion: Discussion, mailboxes: Counter[str], *, ring: Ring, now: datetime
+) -> dict[str, int]:
+    """Return how many of so many letters each of these mailboxes may get, as `may_write_to` does of
+    one."""
+    buckets: dict[tuple[str, ...], int] = {
+        ("letters", discussion.uid, box): count for box, count in mailboxes.items()
+    }
+    given = throttling.take_many(session, buckets, capacity=LETTERS_A_DAY, ring=ring, now=now)
+    return {name[-1]: count for name, count in given.items()}
 
 
 def may_write_to(

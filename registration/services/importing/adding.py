@@ -142,17 +142,18 @@ def _owe(
     now: datetime,
 ) -> None:
     """Owe each the letter that says where they stand, unless the mailbox had its three of today."""
-    ids = _ids(session, discussion)
-    told = [
-        (ids[index], status)
-        for index, status in placed.items()
-        if status in _LETTERS
-        and registering.may_write_to(session, discussion, mailboxes[index], ring=ring, now=now)
-    ]
+    told = {index: status for index, status in placed.items() if status in _LETTERS}
+    wanted = Counter(mailboxes[index] for index in told)
+    left = registering.may_write_to_all(session, discussion, wanted, ring=ring, now=now)
+    ids, owed = _ids(session, discussion), dict[int, RegistrationStatus]()
+    for index, status in told.items():
+        left[mailboxes[index]] -= 1
+        if left[mailboxes[index]] >= 0:
+            owed[ids[index]] = status
     for status, kind in _LETTERS.items():
         outbox.post_all(
             session,
-            [number for number, stands in told if stands is status],
+            [number for number, stands in owed.items() if stands is status],
             kind,
             revision=discussion.version,
             host=settings.host,
