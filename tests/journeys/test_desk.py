@@ -48,19 +48,7 @@ def test_from_the_invitation_to_the_export(browser, server, tmp_path, viewport, 
     seen = look if script else lambda _page: None
     address = f"asel-{viewport['width']}-{script}@example.org"
     with opened(browser, viewport=viewport, java_script_enabled=script) as (page, told):
-        page.goto(invitation(server, address))
-        seen(page)
-        codes = accepted(page)
-        seen(page)
-        page.get_by_role("link", name="Sign in").click()
-        seen(page)
-        page.get_by_label("E-mail").fill(address)
-        page.get_by_label("Password").fill(PASSWORD)
-        # The app's next code would take half a minute.
-        page.get_by_label("Code from your app").fill(codes.pop())
-        press(page, "Sign in")
-        seen(page)
-
+        codes = come_in(page, server, address, seen)
         page.get_by_role("link", name="Who owns the water?").click()
         assert "Registered" in page.locator("dl.numbers").inner_text()
         seen(page)
@@ -85,6 +73,76 @@ def test_from_the_invitation_to_the_export(browser, server, tmp_path, viewport, 
         assert all(url.startswith((server.root, "blob:")) for url in told.asked)
     names = [row["name"] for row in rows((tmp_path / "water.csv").read_bytes())]
     assert names == ["Айгерим Нұрланқызы", "Dina", "'=Ерлан"]
+
+
+@pytest.mark.parametrize("script", [True, False], ids=["with JavaScript", "without JavaScript"])
+def test_a_discussion_is_changed_and_its_attendees_are_written_to(browser, server, script):
+    seen = look if script else lambda _page: None
+    subtitle = f"A river, {'with' if script else 'without'} a script"
+    with opened(browser, java_script_enabled=script) as (page, _told):
+        come_in(page, server, f"dana-{script}@example.org", seen)
+        page.get_by_role("link", name="Who owns the water?").click()
+        page.get_by_role("link", name="Edit", exact=True).click()
+        seen(page)
+        page.get_by_label("Subtitle").fill(subtitle)
+        press_first(page, "Add a partner")
+        page.get_by_label("Role", exact=True).last.fill("co-sponsor")
+        page.get_by_label("Name", exact=True).last.fill("Aral Fund")
+        press_first(page, "Save and look")
+        assert subtitle in page.frame_locator("iframe").first.locator("body").inner_text()
+        press(page, "Publish")
+        page.get_by_role("link", name="Page of the discussion").click()
+        assert subtitle in page.locator("main").inner_text()
+        assert "Aral Fund" in page.locator("main").inner_text()
+
+        page.goto(f"{server.root}/organizer/discussions/water/circulars/new")
+        page.get_by_label("Subject").fill(subtitle)
+        page.get_by_label("Text", exact=True).fill("Dear {{ name }},\n{0.__class__} <b>stays</b>.")
+        press(page, "Keep the draft and look at it")
+        page.get_by_role("link", name="Send to 3 people").click()
+        seen(page)
+        press(page, "Send it to 3 people now")
+        seen(page)
+        assert text_of_letters(page, server, subtitle) == {
+            f"Dear {name},\n{{0.__class__}} <b>stays</b>." for name in PEOPLE.values()
+        }
+
+
+def come_in(page, server: Server, address: str, seen) -> list[str]:
+    """Follow an invitation, and sign in; return the recovery codes that are left."""
+    page.goto(invitation(server, address))
+    seen(page)
+    codes = accepted(page)
+    seen(page)
+    page.get_by_role("link", name="Sign in").click()
+    seen(page)
+    page.get_by_label("E-mail").fill(address)
+    page.get_by_label("Password").fill(PASSWORD)
+    # The app's next code would take half a minute.
+    page.get_by_label("Code from your app").fill(codes.pop())
+    press(page, "Sign in")
+    seen(page)
+    return codes
+
+
+def press_first(page, words: str) -> None:
+    page.get_by_role("button", name=words, exact=True).first.click()
+
+
+def text_of_letters(page, server: Server, subject: str) -> set[str]:
+    """Return the first paragraph of each letter of a subject, when all have been sent."""
+    for _ in range(50):
+        page.goto(f"{server.root}/letters/")
+        links = page.get_by_role("link", name=subject)
+        if links.count() == len(PEOPLE):
+            break
+        page.wait_for_timeout(200)
+    found = [link.get_attribute("href") for link in links.all()]
+    texts = set()
+    for path in found:
+        page.goto(f"{server.root}{path}")
+        texts.add(page.frame_locator("iframe").locator("p").first.inner_text())
+    return texts
 
 
 def invitation(server: Server, address: str) -> str:
