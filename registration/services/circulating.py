@@ -127,15 +127,18 @@ def discard(
     session: Session,
     discussion: Discussion,
     public_id: str,
+    version: int,
     *,
     by: int,
     settings: Settings,
     now: datetime,
 ) -> Receipt:
-    """Throw a draft away; one that was queued meanwhile stays. Raises `NoSuchCircular`."""
+    """Throw a draft away, if it is still the `version` that was seen; one that was queued
+    meanwhile stays. Raises `NoSuchCircular`, `CircularChanged`."""
     circular = find(session, discussion, public_id, lock=True)
     if not circular.is_draft:
         return Receipt()
+    _refuse_changed(circular, version)
     _note(session, Deed.DISCARDED, discussion, circular, by, now)
     return erasing.erase_circular(session, circular, letters=settings.mail.folder, now=now)
 
@@ -171,7 +174,7 @@ def queue(
         revision=discussion.version,
         host=settings.host,
         now=now,
-        occasion=str(circular.id),
+        occasion=circular.public_id,
         circular_id=circular.id,
     )
     circular.queued_at, circular.organizer_id, circular.count = now, by, len(ids)

@@ -1,7 +1,7 @@
 """The desk's forms: shape only."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from flask import request
@@ -93,7 +93,8 @@ def cancel() -> FlaskForm:
         "why": LineField(
             _("Why"),
             [Needed(_("Say why: attendees and the page are told.")), AtMost(LONGEST_WHY)],
-        )
+        ),
+        "version": HiddenField(""),
     }
     return _bound("CancelForm", named)
 
@@ -175,9 +176,9 @@ def _several(label: str, offered: list[str]) -> Any:
     return CheckboxesField(label, [some], choices=offered, validate_choice=False)
 
 
-def circular(offered: dict[Group, int], *, has_link: bool, **held: Any) -> FlaskForm:
-    """Return the form of a circular, to the groups `offered`, each with its size; `has_link` tells
-    whether there is a link to join."""
+def circular(offered: Mapping[Group, int | None], *, has_link: bool, **held: Any) -> FlaskForm:
+    """Return the form of a circular, to the groups `offered`, each with its size, if that may be
+    told; `has_link` tells whether there is a link to join."""
 
     def some(_form: FlaskForm, field: Field) -> None:
         if not field.data:
@@ -187,7 +188,8 @@ def circular(offered: dict[Group, int], *, has_link: bool, **held: Any) -> Flask
     some.field_flags = {"required": True}  # type: ignore[attr-defined]
     words = _groups()
     choices = [
-        SelectChoice(group.value, f"{words[group]} ({count})") for group, count in offered.items()
+        SelectChoice(group.value, words[group] if count is None else f"{words[group]} ({count})")
+        for group, count in offered.items()
     ]
     named = {
         "groups": CheckboxesField(_("To whom"), [some], choices=choices, validate_choice=False),

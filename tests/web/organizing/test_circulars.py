@@ -5,8 +5,10 @@ import re
 
 import pytest
 
-from registration.database import reading
-from registration.models import AuditEntry, Circular, Deed, Letter, LetterKind, Role
+from registration import house
+from registration.database import reading, writing
+from registration.models import AuditEntry, Circular, Deed, Group, Letter, LetterKind, Role
+from registration.services import circulating, erasing, publishing
 
 from ... import builders
 from ...desk import ASEL, signed_in
@@ -245,3 +247,57 @@ def test_for_everybody_else_it_is_the_same_404_as_nothing(app, clock, asel):
         del rows["sign_ins"]
     assert after == before
     assert other.get("/organizer/discussions/rivers/circulars").status_code == 200
+
+
+@on_sqlite
+def test_what_was_typed_is_kept_for_whoever_was_signed_out_meanwhile(clock, asel, visitor):
+    asel.sign_in()
+    for path in (NEW, f"{drafted(asel)}/edit"):
+        typed = form_of(asel.get(path).text)[1] | TYPED | {"text": "Two hours of work"}
+        clock.advance(hours=2)
+        kept = asel.client.post(path, data=typed)
+        assert kept.status_code == 422
+        assert "Who owns the water?" not in kept.text
+        assert "(3)" not in kept.text
+        assert visitor.client.post(path, data=typed).status_code == 303
+        action, held = form_of(kept.text)
+        assert (action, held["text"]) == (path, "Two hours of work")
+        asel.sign_in()
+        again = form_of(asel.client.post(action, data=held).text)[1]
+        assert asel.client.post(path, data=again).status_code == 303
+    with reading() as session:
+        found = [it.wording(builders.ring()).text for it in session.query(Circular)]
+    assert found == ["Two hours of work"] * 2
+
+
+@on_sqlite
+def test_a_draft_is_discarded_only_by_who_has_seen_what_it_says(app, clock, asel):
+    page = drafted(asel)
+    erlan = signed_in(app, clock, "erlan@example.org")
+    seen = form_of(erlan.get(page).text, "/discard")[1]
+    asel.fill(f"{page}/edit", text="Two hours of work")
+    refused = erlan.client.post(f"{page}/discard", data=seen)
+    assert refused.status_code == 409
+    assert "Two hours of work" in text_of(refused.text)
+    assert asel.get(page).status_code == 200
+    seen = form_of(refused.text, "/discard")[1]
+    assert erlan.client.post(f"{page}/discard", data=seen).location == CIRCULARS
+    assert asel.get(page).status_code == 404
+
+
+@on_sqlite
+def test_what_was_sent_and_erased_keeps_no_later_letter_back(app, asel):
+    with writing() as session:
+        discussion = publishing.find(session, "water")
+        for number in range(2):
+            typed = circulating.Draft(f"News {number}", "x", (Group.CONFIRMED,))
+            means = house.means(session)
+            who, ring = {"by": 1, "now": means["now"]}, means["ring"]
+            kept = circulating.save(session, discussion, typed, ring=ring, **who)
+            circulating.queue(session, discussion, kept.public_id, 1, by=1, **means)
+            if number == 0:
+                first = kept.id
+                erasing.erase_circular(session, kept, letters=None, now=means["now"])
+    # SQLite gives the highest number anew.
+    assert kept.id == first
+    assert len(sent(app, "News 1")) == 3
