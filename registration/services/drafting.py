@@ -206,11 +206,13 @@ def publish(
     done = publishing.publish(
         session, announcement, settings=settings, now=now, quiet=quiet, from_file=False
     )
-    _note(session, organizer, done, now=now)
+    _note(session, organizer, done, now=now, quiet=quiet)
     return done
 
 
-def _note(session: Session, organizer: Organizer, done: Publication, *, now: datetime) -> None:
+def _note(
+    session: Session, organizer: Organizer, done: Publication, *, now: datetime, quiet: bool
+) -> None:
     if done.outcome is Outcome.UNCHANGED:
         return
     is_new = done.outcome is Outcome.PUBLISHED
@@ -220,7 +222,7 @@ def _note(session: Session, organizer: Organizer, done: Publication, *, now: dat
         by=organizer.id,
         slug=done.slug,
         count=done.letters,
-        detail=", ".join(done.changed) or None,
+        detail=", ".join([*done.changed, *(["quietly"] if quiet else [])]) or None,
         now=now,
     )
 

@@ -60,7 +60,7 @@ def change_circular(slug: str, circular: str) -> Answer:
 
 
 def _signed_out() -> tuple[str, int]:
-    return given_back(forms.circular(dict.fromkeys(Group), has_link=True))
+    return given_back(forms.circular(dict.fromkeys(Group), join_url=""))
 
 
 kept_for.update(
@@ -128,7 +128,7 @@ def _form(discussion: Discussion, found: Circular | None) -> FlaskForm:
             "text": wording.text,
             "version": found.version,
         }
-    return forms.circular(counts, has_link=bool(discussion.content.join_url), **held)
+    return forms.circular(counts, join_url=discussion.content.join_url, **held)
 
 
 def _form_page(

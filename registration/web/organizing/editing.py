@@ -159,6 +159,7 @@ def _page(
         shown=changes.shown,
         named=changes.named,
         by=_by(found),
+        days=house.settings().retention_days,
         labels=changes.labels(),
         parts=changes.parts_of_groups(),
         wait=wait,

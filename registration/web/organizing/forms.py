@@ -20,7 +20,7 @@ from wtforms.validators import ValidationError
 
 from ...languages import gettext as _
 from ...mail import placeholders
-from ...models import Group, RegistrationStatus
+from ...models import Group, RegistrationStatus, Wording
 from ...services import passwords, registering
 from ...services.cancelling import LONGEST_WHY
 from .. import fields
@@ -176,9 +176,9 @@ def _several(label: str, offered: list[str]) -> Any:
     return CheckboxesField(label, [some], choices=offered, validate_choice=False)
 
 
-def circular(offered: Mapping[Group, int | None], *, has_link: bool, **held: Any) -> FlaskForm:
+def circular(offered: Mapping[Group, int | None], *, join_url: str, **held: Any) -> FlaskForm:
     """Return the form of a circular, to the groups `offered`, each with its size, if that may be
-    told; `has_link` tells whether there is a link to join."""
+    told; `join_url` is the link to join, if there is one."""
 
     def some(_form: FlaskForm, field: Field) -> None:
         if not field.data:
@@ -203,7 +203,7 @@ def circular(offered: Mapping[Group, int | None], *, has_link: bool, **held: Any
                 Needed(_("Write what the letter says.")),
                 AtMost(MOST_TEXT),
                 _filled_in(),
-                _links_to_seats(has_link=has_link),
+                _links_to_seats(join_url),
             ],
             render_kw={"rows": 14},
         ),
@@ -246,14 +246,15 @@ def _filled_in(*, in_subject: bool = False) -> Callable[..., None]:
     return check
 
 
-def _links_to_seats(*, has_link: bool) -> Callable[..., None]:
+def _links_to_seats(join_url: str) -> Callable[..., None]:
     """Refuse a link to join that some who get the letter must not have, or that is not there."""
 
     def check(form: FlaskForm, field: Field) -> None:
-        if not placeholders.has_link(field.data or ""):
+        asks = placeholders.asks_for_link(field.data or "")
+        if not placeholders.has_link(Wording("", form["subject"].data, field.data or ""), join_url):
             return
-        link = {"link": placeholders.written("join_link")}
-        if not has_link:
+        link = {"link": placeholders.written("join_link") if asks else join_url}
+        if not join_url:
             raise ValidationError(
                 _("This discussion has no link to join: take %(link)s out.") % link
             )

@@ -7,7 +7,7 @@ from ... import house
 from ...database import reading, writing
 from ...models import Circular, Discussion
 from ...services import circulating, grouping, organizers, rehearsing
-from ...services.circulating import CircularChanged, NobodyToWriteTo
+from ...services.circulating import CircularChanged, NobodyToWriteTo, NoLinkToJoin
 from ...services.erasing import Receipt
 from ...services.rehearsing import Rehearsal
 from .. import forms as public_forms
@@ -86,7 +86,7 @@ def queue_circular(slug: str, circular: str) -> Answer:
                 by=organizer().id,
                 **house.means(session),
             )
-    except (CircularChanged, NobodyToWriteTo) as refusal:
+    except (CircularChanged, NoLinkToJoin, NobodyToWriteTo) as refusal:
         return _send_page(slug, circular, is_changed=isinstance(refusal, CircularChanged))
     return redirect(url_for("organizing.circular", slug=slug, circular=circular), 303)
 
@@ -169,6 +169,7 @@ def _send_page(slug: str, circular: str, *, is_changed: bool = False) -> Answer:
         circular=found,
         wording=wording,
         count=shown.total,
+        lacks_link=shown.lacks_link,
         stopped=stopped,
         form=form,
         is_changed=is_changed,

@@ -4,11 +4,23 @@ typed, and whoever asks."""
 import re
 
 import pytest
+from sqlalchemy import delete
 
 from registration import house
 from registration.database import reading, writing
-from registration.models import AuditEntry, Circular, Deed, Group, Letter, LetterKind, Role
-from registration.services import circulating, erasing, publishing
+from registration.mail import answers
+from registration.models import (
+    AuditEntry,
+    Circular,
+    Deed,
+    Grant,
+    Group,
+    Letter,
+    LetterKind,
+    LetterState,
+    Role,
+)
+from registration.services import circulating, delivering, erasing, publishing
 
 from ... import builders
 from ...desk import ASEL, signed_in
@@ -301,3 +313,71 @@ def test_what_was_sent_and_erased_keeps_no_later_letter_back(app, asel):
     # SQLite gives the highest number anew.
     assert kept.id == first
     assert len(sent(app, "News 1")) == 3
+
+
+@on_sqlite
+def test_a_link_to_join_that_is_gone_is_not_sent_as_a_gap(app, asel):
+    page = drafted(asel, text="Join: {{ join_link }} now")
+    form = form_of(asel.get(f"{page}/send").text)[1]
+    builders.publish(builders.file("address_confirmation = false\nseats = 3"))
+    said = "this discussion has no link to join any more"
+    for path in (page, f"{page}/send"):
+        assert said in text_of(asel.get(path).text)
+    refused = asel.client.post(f"{page}/send", data=form)
+    assert (refused.status_code, circulars()) == (409, 0)
+    assert said in text_of(refused.text)
+
+
+@on_sqlite
+def test_a_link_to_join_that_is_written_out_goes_to_nobody_without_a_seat(asel):
+    typed = TYPED | {"groups": ["waiting"], "text": "At https://meet.example.org/room now"}
+    refused = asel.fill(NEW, **typed)
+    assert refused.status_code == 422
+    assert "take https://meet.example.org/room out" in text_of(refused.text)
+
+
+@on_sqlite
+def test_what_is_off_is_said_before_anybody_is_written_to(asel):
+    page = drafted(asel)
+    builders.cancel()
+    for path in (page, f"{page}/send"):
+        assert "This discussion is cancelled." in text_of(asel.get(path).text)
+    with writing() as session:
+        publishing.unpublish(session, "water", now=house.now())
+    for path in (page, f"{page}/send"):
+        assert "a link to its page leads nowhere" in text_of(asel.get(path).text)
+
+
+@on_sqlite
+def test_no_test_letter_goes_to_who_has_lost_the_discussion(app, clock, asel):
+    other = signed_in(app, clock, "b@example.org", Role.ORGANIZER, "water")
+    assert other.fill(drafted(other), "/test").status_code == 303
+    with writing() as session:
+        session.execute(delete(Grant))
+    assert sent(app, "Test: ") == []
+
+
+@on_sqlite
+def test_what_a_restore_held_back_can_be_stopped(asel):
+    page = drafted(asel)
+    asel.fill(f"{page}/send")
+    with writing() as session:
+        session.query(Letter).filter_by(kind=LetterKind.CIRCULAR).update(
+            {Letter.state: LetterState.HELD}
+        )
+    asel.fill(page, "/stop")
+    assert "Owed 0 Failed 0 Dropped 3" in spaced(asel.get(page).text)
+
+
+@on_sqlite
+def test_what_a_server_quotes_of_a_sealed_subject_is_not_kept(asel):
+    page = drafted(asel, subject="The arrest of Dina, {{ name }}")
+    asel.fill(page, "/test")
+    asel.fill(f"{page}/send")
+    with reading() as session:
+        for letter in session.query(Letter).filter_by(kind=LetterKind.CIRCULAR):
+            written = delivering.written(session, letter, **house.means(session))
+            said = f'554 5.7.1 Spam: "{written.message["Subject"]}" =?utf-8?b?0JDRgNC10YHRgg==?='
+            kept = answers.redacted(said, "x@example.org", written.private)
+            assert not {"arrest", "Dina", "utf-8", "0JDRgNC10YHRgg"} & set(re.split(r"\W+", kept))
+            assert kept.startswith("554 5.7.1 Spam:")

@@ -293,6 +293,15 @@ BAD = {
 
 
 @on_sqlite
+def test_the_audit_log_tells_what_was_published_quietly(app, clock):
+    builders.publish()
+    asel = signed_in(app, clock)
+    save(asel, fields_of(asel), join_url="https://meet.example.org/other")
+    assert publish(asel, "quietly").status_code == 303
+    assert deeds() == [("discussion changed", "water", 0, "join_url, quietly")]
+
+
+@on_sqlite
 def test_every_mistake_is_told_at_its_field_and_everything_typed_is_kept(app, clock):
     builders.publish(builders.with_questions())
     asel = signed_in(app, clock)
