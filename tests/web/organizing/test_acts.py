@@ -6,6 +6,7 @@ from sqlalchemy import select
 from registration.database import reading, writing
 from registration.models import AuditEntry
 from registration.services import publishing
+from registration.turns import Turns
 
 from ... import builders
 from ...desk import signed_in
@@ -132,3 +133,14 @@ def test_the_letters_are_counted_while_another_writes(asel):
         for act in ("cancel", "take-off", "publish-again"):
             assert asel.get(f"{WATER}/{act}").status_code == 200
         assert "1 letter will be owed" in text_of(asel.get(f"{WATER}/cancel").text)
+
+
+@on_sqlite
+def test_the_reason_is_kept_where_the_database_is_busy(app, asel):
+    typed = form_of(asel.get(f"{WATER}/cancel").text)[1] | {"why": "Kept."}
+    app.extensions["writers"] = Turns(0.05)
+    with writing():
+        busy = asel.client.post(f"{WATER}/cancel", data=typed)
+    assert (busy.status_code, form_of(busy.text)[1]["why"]) == (503, "Kept.")
+    assert "send it again in a minute" in text_of(busy.text)
+    assert asel.client.post(f"{WATER}/cancel", data=form_of(busy.text)[1]).status_code == 303
