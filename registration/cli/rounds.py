@@ -101,7 +101,11 @@ def erase_due() -> Receipt:
         lambda session: erasing.erase_due_circulars(session, letters=letters, days=days, now=now),
     )
     with writing() as session:
+        drafts = erasing.erase_old_drafts(session, days=days, now=now)
         installing.has_made_round(session, now)
+    if drafts:
+        log.info("Erased %d drafts of discussions that nobody has saved for %d days.", drafts, days)
+        scrub()
     return receipt
 
 

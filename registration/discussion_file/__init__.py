@@ -16,8 +16,8 @@ from ..refusals import Refusal
 from .table import Mistake, Table
 from .time import is_time, read_when
 
-MOST_CONTRIBUTORS = 500
-MOST_QUESTIONS = 20
+# How many tables each array may have.
+MOST = {"contributors": 500, "partners": 50, "questions": 20, "sharing": 20}
 SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _KINDS = ("line", "long", "choice", "choices", "yes")
 _SHARED = ("name", "email", "affiliation")
@@ -83,10 +83,9 @@ def _announcement(table: Table) -> Announcement | None:
 
 
 def _content(table: Table, title: str, when: When | None) -> Content:
-    contributors = table.tables("contributors", MOST_CONTRIBUTORS)
-    partners = table.tables("partners", 50)
-    questions = table.tables("questions", MOST_QUESTIONS)
-    sharing = table.tables("sharing", 20)
+    contributors, partners, questions, sharing = (
+        table.tables(name, most) for name, most in MOST.items()
+    )
     content = Content(
         title=title,
         subtitle=table.line("subtitle", ""),

@@ -32,10 +32,12 @@ def _line(text: str) -> str:
 def redacted(answer: str, recipient: str, private: Collection[str] = ()) -> str:
     """Return a server's answer without the address that servers quote, whole or in parts.
 
-    Nor does it hold a word of `private`, such as the recipient's name.
+    Nor does it hold a word of `private`, such as the recipient's name; or any that is encoded as in
+    a header, which could not be found.
     """
     text = re.sub(r"\S*://\S*", "<link>", _line(answer))
     text = re.sub(r"\S*@\S*", "<address>", text)
+    text = re.sub(r"=\?\S+\?[bq]\?\S*", "<encoded>", text, flags=re.IGNORECASE)
     # Whatever is long and without a space may be a token.
     text = re.sub(r"[\w-]{24,}", "<token>", text)
     local, _at, domain = recipient.partition("@")

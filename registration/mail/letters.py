@@ -202,7 +202,8 @@ def circular(case: Case) -> EmailMessage | None:
     is_wanted = status in registered and not case.registration.circulars_stopped_at
     if wording is None or not is_wanted:
         return None
-    if placeholders.has_link(wording.text) and status is not RegistrationStatus.CONFIRMED:
+    has_link = placeholders.has_link(wording, case.discussion.content.join_url)
+    if has_link and status is not RegistrationStatus.CONFIRMED:
         return None
     found = placeholders.values(case.discussion, case.registration, case.attendee, case.links)
     return case.write(

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from ..calendars.words import time_in_words
 from ..links import Links
-from ..models import Attendee, Discussion, Registration
+from ..models import Attendee, Discussion, Registration, Wording
 
 NAMES = ("name", "title", "time", "page", "join_link")
 # A subject is one line, which everybody sees who looks at a screen: no address stands there.
@@ -45,9 +45,16 @@ def wrong(text: str, allowed: tuple[str, ...] = NAMES) -> str | None:
     return None
 
 
-def has_link(text: str) -> bool:
-    """Whether `text` has the link to join, which is only for who has a seat."""
+def asks_for_link(text: str) -> bool:
+    """Whether `text` has the placeholder of the link to join."""
     return any(found[1] == "join_link" for found in _PLACE.finditer(text))
+
+
+def has_link(wording: Wording, join_url: str) -> bool:
+    """Whether a circular has the link to join, as its placeholder or written out: it is only for
+    who has a seat."""
+    typed = f"{wording.subject}\n{wording.text}"
+    return asks_for_link(wording.text) or bool(join_url and join_url in typed)
 
 
 def values(

@@ -35,6 +35,7 @@ class Deed(StrEnum):
     TESTED = "test letter posted"
     QUEUED = "letter to attendees queued"
     STOPPED = "letter to attendees stopped"
+    DRAFT_DELETED = "draft of a discussion deleted"
     PUBLISHED = "discussion published"
     CHANGED = "discussion changed"
     CANCELLED = "discussion cancelled"

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from ..models import DiscussionStatus
+from ..models import Discussion, DiscussionStatus
 from ..refusals import Refusal
 from ..settings import Settings
 from . import moving, publishing, seating, telling
@@ -22,10 +22,7 @@ def cancel(session: Session, slug: str, why: str, *, settings: Settings, now: da
     Cancelled again, it only gets the other reason. Raises `NoSuchDiscussion`, `NotCancelled`.
     """
     discussion = publishing.find(session, slug, lock=True)
-    if not discussion.is_public:
-        raise NotCancelled(f"{slug} is unpublished: publish it, so that it can be cancelled.")
-    if discussion.ends_at <= now:
-        raise NotCancelled(f"{slug} has taken place: it cannot be cancelled any more.")
+    refuse_to_cancel(discussion, now)
     was_on = not discussion.is_cancelled
     if discussion.cancelled_why == why:
         return 0
@@ -41,12 +38,7 @@ def restore(session: Session, slug: str, *, settings: Settings, now: datetime) -
     Raises `NoSuchDiscussion`, `NotCancelled`.
     """
     discussion = publishing.find(session, slug, lock=True)
-    if not discussion.is_cancelled:
-        raise NotCancelled(f"{slug} is not cancelled.")
-    if not discussion.is_public:
-        raise NotCancelled(f"{slug} is unpublished: publish it, so that it can take place.")
-    if discussion.ends_at <= now:
-        raise NotCancelled(f"{slug} would be over: give it a time to come first.")
+    refuse_to_restore(discussion, now)
     discussion.status, discussion.cancelled_why = DiscussionStatus.PUBLISHED, None
     discussion.sequence += 1
     # What was moved while it was off was told to nobody; now it is.
@@ -57,3 +49,23 @@ def restore(session: Session, slug: str, *, settings: Settings, now: datetime) -
         # The letter that says so is a reminder too: a moment that has passed is not made up for.
         discussion.time_set_at = now
     return changes + seating.tell_again(session, discussion, settings=settings, now=now)
+
+
+def refuse_to_cancel(discussion: Discussion, now: datetime) -> None:
+    """Raise `NotCancelled` if a discussion cannot be cancelled."""
+    slug = discussion.slug
+    if not discussion.is_public:
+        raise NotCancelled(f"{slug} is unpublished: publish it, so that it can be cancelled.")
+    if discussion.ends_at <= now:
+        raise NotCancelled(f"{slug} has taken place: it cannot be cancelled any more.")
+
+
+def refuse_to_restore(discussion: Discussion, now: datetime) -> None:
+    """Raise `NotCancelled` if a discussion cannot take place after all."""
+    slug = discussion.slug
+    if not discussion.is_cancelled:
+        raise NotCancelled(f"{slug} is not cancelled.")
+    if not discussion.is_public:
+        raise NotCancelled(f"{slug} is unpublished: publish it, so that it can take place.")
+    if discussion.ends_at <= now:
+        raise NotCancelled(f"{slug} would be over: give it a time to come first.")

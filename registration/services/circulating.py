@@ -40,6 +40,10 @@ class NobodyToWriteTo(Refusal):
     """Nobody is in the groups that a circular goes to, or all of them have stopped circulars."""
 
 
+class NoLinkToJoin(Refusal):
+    """A circular has the link to join in it, and the discussion has none any more."""
+
+
 @dataclass(frozen=True, slots=True)
 class Draft:
     """What an organizer typed: shape checked, placeholders too."""
@@ -127,15 +131,18 @@ def discard(
     session: Session,
     discussion: Discussion,
     public_id: str,
+    version: int,
     *,
     by: int,
     settings: Settings,
     now: datetime,
 ) -> Receipt:
-    """Throw a draft away; one that was queued meanwhile stays. Raises `NoSuchCircular`."""
+    """Throw a draft away, if it is still the `version` that was seen; one that was queued
+    meanwhile stays. Raises `NoSuchCircular`, `CircularChanged`."""
     circular = find(session, discussion, public_id, lock=True)
     if not circular.is_draft:
         return Receipt()
+    _refuse_changed(circular, version)
     _note(session, Deed.DISCARDED, discussion, circular, by, now)
     return erasing.erase_circular(session, circular, letters=settings.mail.folder, now=now)
 
@@ -152,14 +159,18 @@ def queue(
     now: datetime,
 ) -> None:
     """Owe a circular to everybody in its groups, if it is still the `version` that was seen; a
-    second time changes nothing. Raises `NoSuchCircular`, `CircularChanged`, `NobodyToWriteTo`."""
+    second time changes nothing. Raises `NoSuchCircular`, `CircularChanged`, `NoLinkToJoin`,
+    `NobodyToWriteTo`."""
     # Locked first: nobody who is owed a letter is erased meanwhile.
     session.refresh(discussion, with_for_update=True)
     circular = find(session, discussion, public_id, lock=True)
     if circular.queued_at and circular.version == version:
         return
     _refuse_changed(circular, version)
-    has_link = placeholders.has_link(circular.wording(ring).text)
+    wording, join_url = circular.wording(ring), discussion.content.join_url
+    if not join_url and placeholders.asks_for_link(wording.text):
+        raise NoLinkToJoin("This discussion has no link to join, which this letter has in it.")
+    has_link = placeholders.has_link(wording, join_url)
     wanted = grouping.recipients(discussion, circular.groups, has_link=has_link, now=now)
     ids = session.scalars(wanted.order_by(Registration.id)).all()
     if not ids:
@@ -171,7 +182,7 @@ def queue(
         revision=discussion.version,
         host=settings.host,
         now=now,
-        occasion=str(circular.id),
+        occasion=circular.public_id,
         circular_id=circular.id,
     )
     circular.queued_at, circular.organizer_id, circular.count = now, by, len(ids)

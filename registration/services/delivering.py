@@ -1,5 +1,6 @@
 """Prepares claimed letters: what each says now, or why it cannot be written."""
 
+import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from email.message import EmailMessage
@@ -34,7 +35,7 @@ def written(
         return None
     if letter.organizer_id is not None:
         test = rehearsing.test_letter(session, letter, ring=ring, settings=settings, now=now)
-        return Written(test, (), None) if test else None
+        return Written(test, _typed_into(test), None) if test else None
     registration = session.get(Registration, letter.registration_id)
     if registration is None:
         return None
@@ -60,7 +61,15 @@ def written(
     if _is_left_to_a_change(session, letter, discussion):
         is_telling = False
     tells = discussion.version if is_telling else None
-    return Written(message, (registration.attendee(ring).name,), tells)
+    private: tuple[str, ...] = (registration.attendee(ring).name,)
+    if letter.kind is LetterKind.CIRCULAR:
+        private += _typed_into(message)
+    return Written(message, private, tells)
+
+
+def _typed_into(message: EmailMessage) -> tuple[str, ...]:
+    """Return the words of a circular's subject, which is sealed here, and which servers quote."""
+    return tuple(re.findall(r"\w+", str(message["Subject"])))
 
 
 def _is_left_to_a_change(session: Session, letter: Letter, discussion: Discussion) -> bool:

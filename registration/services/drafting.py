@@ -17,11 +17,11 @@ from sqlalchemy.orm import Session
 from ..database import comparable
 from ..discussion_file import SLUG, announce, typed
 from ..discussion_file.typed import Typed
-from ..models import Announcement, Deed, Discussion, Draft, Organizer, Revision, Role
+from ..models import Announcement, Deed, Discussion, Draft, Organizer, Role
 from ..refusals import Refusal
 from ..settings import Settings
 from . import audit_log, organizers, publishing
-from .merging import Clash, Opened, merge
+from .merging import Clash, Opened, merge, published_since, typed_at
 from .publishing import NoSuchDiscussion, Outcome, Publication
 
 
@@ -144,10 +144,7 @@ def save(
     Raises `ChangedMeanwhile`, `SlugTaken`, `NoSuchDiscussion`.
     """
     found = standing(session, organizer, slug, lock=True)
-    changed = _published_since(session, found, opened.version) | _drafted_since(found, opened)
-    merged, clashes = merge(written, opened, changed)
-    if clashes:
-        raise ChangedMeanwhile(found.opened, merged, clashes)
+    _refuse_changed(session, found, written, opened)
     wanted = slug if found.discussion else written["slug"]
     if wanted != slug:
         _refuse_taken(session, wanted)
@@ -166,15 +163,21 @@ def caught_up(session: Session, found: Standing) -> tuple[Typed, list[Clash]]:
     if found.draft is None or not found.is_behind:
         return found.typed, []
     then = found.draft.based_on
-    opened = Opened(then, typed.marks(_typed_at(session, found.discussion, then)))
-    return merge(found.typed, opened, _published_since(session, found, then))
+    was = typed.marks(typed_at(session, found.discussion, then))
+    return merge(found.typed, was, published_since(session, found.discussion, then))
 
 
-def discard(session: Session, organizer: Organizer, slug: str) -> bool:
-    """Delete a draft, and return whether the discussion is there without it."""
+def discard(session: Session, organizer: Organizer, slug: str, seal: str, *, now: datetime) -> bool:
+    """Delete a draft as it was looked at, and return whether the discussion is there without it.
+
+    Raises `ChangedSinceSeen`.
+    """
     found = standing(session, organizer, slug, lock=True)
     if found.draft:
+        if found.seal != seal:
+            raise ChangedSinceSeen("Somebody else has changed this meanwhile: look at it again.")
         session.delete(found.draft)
+        audit_log.note(session, Deed.DRAFT_DELETED, by=organizer.id, slug=slug, now=now)
     return found.discussion is not None
 
 
@@ -203,11 +206,13 @@ def publish(
     done = publishing.publish(
         session, announcement, settings=settings, now=now, quiet=quiet, from_file=False
     )
-    _note(session, organizer, done, now=now)
+    _note(session, organizer, done, now=now, quiet=quiet)
     return done
 
 
-def _note(session: Session, organizer: Organizer, done: Publication, *, now: datetime) -> None:
+def _note(
+    session: Session, organizer: Organizer, done: Publication, *, now: datetime, quiet: bool
+) -> None:
     if done.outcome is Outcome.UNCHANGED:
         return
     is_new = done.outcome is Outcome.PUBLISHED
@@ -217,9 +222,37 @@ def _note(session: Session, organizer: Organizer, done: Publication, *, now: dat
         by=organizer.id,
         slug=done.slug,
         count=done.letters,
-        detail=", ".join(done.changed) or None,
+        detail=", ".join([*done.changed, *(["quietly"] if quiet else [])]) or None,
         now=now,
     )
+
+
+def _refuse_changed(session: Session, found: Standing, written: Typed, opened: Opened) -> None:
+    """Raise `ChangedMeanwhile` if others say something else than what was typed.
+
+    Where the draft and what is published have both changed, the draft is shown first, and the form
+    stays one of the version that it was opened with: so the other is shown when it is saved next.
+    """
+    drafted = _unlike(written, _drafted_since(found, opened))
+    published = _unlike(written, published_since(session, found.discussion, opened.version))
+    # What stood in a draft of one's own was typed, too: only the version tells what was not.
+    was = typed.marks(typed_at(session, found.discussion, opened.version))
+    was = opened.marks | {about: was[about] for about in published if about not in drafted}
+    merged, clashes = merge(written, was, published | drafted)
+    if clashes:
+        is_shown = not published.keys() & drafted.keys()
+        version = found.version if is_shown else opened.version
+        raise ChangedMeanwhile(Opened(version, found.opened.marks), merged, clashes)
+
+
+def _unlike(written: Typed, changed: dict[str, Typed]) -> dict[str, Typed]:
+    """Return those changes that say something else than what was typed."""
+    mine = typed.parts(written)
+    return {
+        about: theirs
+        for about, theirs in changed.items()
+        if typed.parts(theirs)[about] != mine[about]
+    }
 
 
 def _draft(session: Session, slug: str, *, lock: bool) -> Draft | None:
@@ -250,26 +283,7 @@ def _flush(session: Session, slug: str) -> None:
         raise SlugTaken(f"{slug} was saved by somebody else just now.") from None
 
 
-def _published_since(session: Session, found: Standing, version: int) -> dict[str, Typed]:
-    """Return what was published since a version, by what it is about, with what says it."""
-    if found.discussion is None or version == found.version:
-        return {}
-    is_now = typed.of(found.discussion.announcement)
-    was, marks = typed.marks(_typed_at(session, found.discussion, version)), typed.marks(is_now)
-    return {about: is_now for about in marks if marks[about] != was[about]}
-
-
 def _drafted_since(found: Standing, opened: Opened) -> dict[str, Typed]:
     """Return what the draft says otherwise than when a form was opened."""
     marks = typed.marks(found.typed)
     return {about: found.typed for about in marks if marks[about] != opened.marks.get(about)}
-
-
-def _typed_at(session: Session, discussion: Discussion | None, version: int) -> Typed:
-    """Return what one would have typed for a version of a discussion."""
-    if discussion is None:
-        return typed.nothing()
-    revision = session.scalar(
-        select(Revision).where(Revision.discussion_id == discussion.id, Revision.number == version)
-    )
-    return typed.of(revision.announcement) if revision else typed.nothing()

@@ -1,5 +1,5 @@
-"""Erases registrations: their rows, the letters owed or kept, all that is personal; and circulars,
-whose text may name people."""
+"""Erases registrations: their rows, the letters owed or kept, all that is personal; circulars,
+whose text may name people; and drafts of discussions that nobody goes on with."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,6 +13,7 @@ from ..mail import maildir, outbox
 from ..models import (
     Circular,
     Discussion,
+    Draft,
     Erasure,
     Export,
     Letter,
@@ -118,6 +119,12 @@ def erase_due_circulars(
     over = select(Discussion.id).where(Discussion.ends_at <= last)
     is_old = func.coalesce(Circular.queued_at, Circular.written_at) <= last
     return _erase_circulars(session, is_old & Circular.discussion_id.in_(over), letters, now)
+
+
+def erase_old_drafts(session: Session, *, days: int, now: datetime) -> int:
+    """Erase every draft of a discussion that nobody has saved for so many days; return how many."""
+    old = delete(Draft).where(Draft.saved_at <= now - timedelta(days=days)).returning(Draft.id)
+    return len(session.scalars(old).all())
 
 
 def erase_all_circulars(

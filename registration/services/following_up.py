@@ -26,15 +26,15 @@ from .telling import GRACE
 
 def plan(session: Session, discussion: Discussion, before: Content | None, now: datetime) -> int:
     """Plan the letter if there is more to tell than `before`, and return how many that owes."""
-    content = discussion.content
-    known = {"", before.recording_url, before.afterword} if before else {""}
-    if {content.recording_url, content.afterword} <= known:
+    if not _tells_more(discussion.content, before):
         return 0
     discussion.follow_up_at = now + GRACE
-    if discussion.status is not DiscussionStatus.PUBLISHED:
-        return 0
-    to_tell = select(func.count()).where(Registration.discussion_id == discussion.id, _to_tell())
-    return session.scalars(to_tell).one()
+    return _count(session, discussion) if discussion.status is DiscussionStatus.PUBLISHED else 0
+
+
+def count(session: Session, discussion: Discussion, content: Content) -> int:
+    """Return how many letters `plan` would owe if a published discussion said this."""
+    return _count(session, discussion) if _tells_more(content, discussion.content) else 0
 
 
 def due(session: Session, now: datetime) -> Sequence[int]:
@@ -68,6 +68,16 @@ def owe(session: Session, discussion_id: int, *, settings: Settings, now: dateti
         now=now,
     )
     return len(ids)
+
+
+def _tells_more(content: Content, before: Content | None) -> bool:
+    known = {"", before.recording_url, before.afterword} if before else {""}
+    return not {content.recording_url, content.afterword} <= known
+
+
+def _count(session: Session, discussion: Discussion) -> int:
+    to_tell = select(func.count()).where(Registration.discussion_id == discussion.id, _to_tell())
+    return session.scalars(to_tell).one()
 
 
 def _is_due(discussion: Discussion, now: datetime) -> bool:

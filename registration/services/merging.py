@@ -2,8 +2,12 @@
 
 from dataclasses import dataclass
 
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
 from ..discussion_file import typed
 from ..discussion_file.typed import Typed
+from ..models import Discussion, Revision
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,16 +29,39 @@ class Clash:
     is_kept: bool
 
 
-def merge(written: Typed, opened: Opened, changed: dict[str, Typed]) -> tuple[Typed, list[Clash]]:
-    """Return what was typed with what others have `changed` since it was opened, and each such
-    change that says something else."""
+def merge(
+    written: Typed, was: dict[str, str], changed: dict[str, Typed]
+) -> tuple[Typed, list[Clash]]:
+    """Return what was typed with what others have `changed`, and each such change that says
+    something else. `was` has the marks of what stood there before they did."""
     merged, clashes = dict(written), []
     mine, marks = typed.parts(written), typed.marks(written)
     for about, theirs in changed.items():
         if mine[about] == typed.parts(theirs)[about]:
             continue
-        is_kept = opened.marks.get(about) != marks[about]
+        is_kept = was.get(about) != marks[about]
         if not is_kept:
             typed.take(merged, theirs, about)
         clashes.append(Clash(about, written, theirs, is_kept))
     return merged, clashes
+
+
+def published_since(
+    session: Session, discussion: Discussion | None, version: int
+) -> dict[str, Typed]:
+    """Return what was published since a version, by what it is about, with what says it."""
+    if discussion is None or version == discussion.version:
+        return {}
+    is_now = typed.of(discussion.announcement)
+    was, marks = typed.marks(typed_at(session, discussion, version)), typed.marks(is_now)
+    return {about: is_now for about in marks if marks[about] != was[about]}
+
+
+def typed_at(session: Session, discussion: Discussion | None, version: int) -> Typed:
+    """Return what one would have typed for a version of a discussion."""
+    if discussion is None:
+        return typed.nothing()
+    revision = session.scalar(
+        select(Revision).where(Revision.discussion_id == discussion.id, Revision.number == version)
+    )
+    return typed.of(revision.announcement) if revision else typed.nothing()

@@ -152,7 +152,7 @@ def _amend(
 ) -> int:
     """Write what is announced now, do what follows, and return how many letters that owes."""
     if not quiet:
-        _refuse_past(discussion, announcement, now)
+        refuse_past(discussion, announcement, now)
     before, seats = discussion.content, discussion.seats
     moved = discussion.when != announcement.when
     returned = discussion.status is DiscussionStatus.UNPUBLISHED
@@ -193,7 +193,8 @@ def _refuse_other_identity(discussion: Discussion, announcement: Announcement) -
         )
 
 
-def _refuse_past(discussion: Discussion, announcement: Announcement, now: datetime) -> None:
+def refuse_past(discussion: Discussion, announcement: Announcement, now: datetime) -> None:
+    """Raise `MovedIntoThePast` if what is still to come would be over."""
     if announcement.when.ends_at <= now < discussion.ends_at:
         raise MovedIntoThePast(
             f"{discussion.slug} is still to come, and would be over: correct its time, "

@@ -25,7 +25,8 @@ from ..models import (
 )
 from ..sealing import Ring
 from ..settings import Settings
-from . import grouping
+from . import grouping, organizers
+from .publishing import NoSuchDiscussion
 
 # What stands for random values of somebody who does not exist: no link with it leads anywhere.
 NOBODY = "example"
@@ -35,7 +36,8 @@ NOBODY = "example"
 class Rehearsal:
     """A circular as one attendee would get it: the letter, and what their own page says.
 
-    It is the `number`th of `total`; of 0, if it is made up, for want of anybody.
+    It is the `number`th of `total`; of 0, if it is made up, for want of anybody. It `lacks_link` if
+    it has the link to join in it, and there is none.
     """
 
     message: EmailMessage | None
@@ -44,6 +46,7 @@ class Rehearsal:
     name: str
     number: int
     total: int
+    lacks_link: bool
 
 
 def rehearse(
@@ -59,7 +62,7 @@ def rehearse(
     """Return a circular as the `number`th attendee whom it goes to would get it, counted from 0
     and beginning anew after the last; but without their personal links."""
     wording = circular.wording(ring)
-    has_link = placeholders.has_link(wording.text)
+    has_link = placeholders.has_link(wording, join_url := discussion.content.join_url)
     total = grouping.count(session, discussion, circular.groups, has_link=has_link, now=now)
     number = number % total if total else 0
     found = _nth(session, discussion, circular, number, has_link=has_link, now=now)
@@ -82,21 +85,27 @@ def rehearse(
     )
     with speaking(registration.language):
         values = placeholders.values(discussion, registration, attendee, Links(settings.public_url))
-    subject = placeholders.filled(wording.subject, values)
     parts = placeholders.paragraphs(wording.text, values)
-    return Rehearsal(message, subject, parts, attendee.name, number, total)
+    subject = placeholders.filled(wording.subject, values)
+    lacks_link = not join_url and placeholders.asks_for_link(wording.text)
+    return Rehearsal(message, subject, parts, attendee.name, number, total, lacks_link)
 
 
 def test_letter(
     session: Session, letter: Letter, *, ring: Ring, settings: Settings, now: datetime
 ) -> EmailMessage | None:
     """Return the letter that lets an organizer try a circular out, with nothing in it of any
-    attendee; None if there is no such circular any more, or the organizer was removed."""
+    attendee; None if there is no such circular any more, or the organizer has not got its
+    discussion any more."""
     circular = session.get(Circular, letter.circular_id) if letter.circular_id else None
     organizer = session.get(Organizer, letter.organizer_id)
     if circular is None or organizer is None or organizer.removed_at:
         return None
     discussion = session.get_one(Discussion, circular.discussion_id)
+    try:
+        organizers.run_by(session, organizer, discussion.slug)
+    except NoSuchDiscussion:
+        return None
     address = addresses.parse(organizer.identity(ring).address).sent
     registration = _made_up(discussion, circular, address, ring=ring, settings=settings, now=now)
     return letters.compose(

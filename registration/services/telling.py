@@ -4,7 +4,7 @@ that changes made within a short while are told together, and one that is taken 
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, and_, or_, select, update
+from sqlalchemy import ColumnElement, and_, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from ..mail import outbox
@@ -51,6 +51,14 @@ def owe(
         due_at=due_at,
     )
     return len(ids)
+
+
+def count(session: Session, discussion: Discussion, is_now: Essentials, *, now: datetime) -> int:
+    """Return to how many `owe` would owe a letter if this were what a discussion is."""
+    if is_now.when.ends_at <= now:
+        return 0
+    to_tell = _comes(discussion), _has_news(_told(session, discussion), is_now)
+    return session.scalars(select(func.count(Registration.id)).where(*to_tell)).one()
 
 
 def last_told(session: Session, registration: Registration) -> Essentials | None:

@@ -78,10 +78,10 @@ def received(
     )
     found = placeholders.values(discussion, registration, registration.attendee(ring), links)
     has_seat = registration.status is RegistrationStatus.CONFIRMED
-    shown = []
+    join_url, shown = discussion.content.join_url, []
     for at, circular in rows:
         wording = circular.wording(ring)
-        if has_seat or not placeholders.has_link(wording.text):
+        if has_seat or not placeholders.has_link(wording, join_url):
             subject = placeholders.filled(wording.subject, found)
             shown.append(Received(at, subject, placeholders.paragraphs(wording.text, found)))
     return shown

@@ -7,10 +7,11 @@ from sqlalchemy import text
 from registration import database
 from registration.cli import rounds
 from registration.database import reading, writing
-from registration.models import Letter, Registration
+from registration.models import Draft, Letter, Registration
 from registration.services import attending, erasing
 
 from .. import builders
+from ..desk import invite
 from ..machine import on_sqlite
 from .test_worker import owe, people
 
@@ -84,3 +85,15 @@ def test_a_journal_in_use_is_emptied_when_it_is_free(app, clock):
 def letters_and_registrations() -> tuple[int, int]:
     with reading() as session:
         return session.query(Letter).count(), session.query(Registration).count()
+
+
+@on_sqlite
+def test_a_draft_that_nobody_goes_on_with_is_erased(app, clock):
+    invite()
+    with writing() as session:
+        for slug, days in (("old", 30), ("newer", 29)):
+            saved_at = clock.now - timedelta(days=days)
+            session.add(Draft(slug=slug, typed={}, based_on=0, saved_at=saved_at, organizer_id=1))
+    rounds.make()
+    with reading() as session:
+        assert [it.slug for it in session.query(Draft)] == ["newer"]

@@ -1,6 +1,7 @@
 """The attendee's own page: see, change, confirm, withdraw, erase, download; links and tokens."""
 
 import json
+from datetime import UTC, datetime
 from itertools import pairwise
 
 import pytest
@@ -83,6 +84,19 @@ def test_the_download_holds_everything(app, visitor, own):
         "attended_at": None,
         "erased_at_the_latest": registration.erase_at.isoformat(),
     }
+
+
+@on_sqlite
+def test_who_was_marked_as_attended_is_told_so(app, visitor, own):
+    assert "Marked as attended" not in visitor.get(own).text
+    with writing() as session:
+        session.query(Registration).update({"attended_at": datetime(2026, 4, 2, 14, tzinfo=UTC)})
+    assert "Marked as attended 2 April 2026" in spaced(visitor.get(own).text)
+    assert "whether you were marked as attended" in visitor.get("/privacy").text
+
+
+def spaced(page: str) -> str:
+    return text_of(page.replace("</dt>", " </dt>"))
 
 
 @on_sqlite

@@ -185,7 +185,7 @@ def drop_all(
 
 
 def drop_waiting(session: Session, which: ColumnElement[bool], now: datetime) -> int:
-    """Owe no more circulars of these, and return how many.
+    """Owe no more circulars of these, also none that a restore held back; return how many.
 
     One in hand is left to whoever has it: it is on its way, or dropped when it is to be written.
     """
@@ -194,7 +194,7 @@ def drop_waiting(session: Session, which: ColumnElement[bool], now: datetime) ->
         .where(
             which,
             Letter.kind == LetterKind.CIRCULAR,
-            Letter.state == LetterState.OWED,
+            Letter.state.in_([LetterState.OWED, LetterState.HELD]),
             or_(Letter.lease_until.is_(None), Letter.lease_until <= now),
         )
         .values(state=LetterState.DROPPED, lease_until=None)

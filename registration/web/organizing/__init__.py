@@ -3,7 +3,18 @@
 from collections.abc import Callable
 from http import HTTPStatus
 
-from flask import Blueprint, Flask, Response, g, make_response, redirect, request, url_for
+from flask import (
+    Blueprint,
+    Flask,
+    Response,
+    g,
+    make_response,
+    redirect,
+    render_template,
+    request,
+    url_for,
+)
+from flask_wtf import FlaskForm
 from sqlalchemy.orm import Session
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 from werkzeug.wrappers import Response as BaseResponse
@@ -13,14 +24,15 @@ from ...database import reading, writing
 from ...models import Deed, Organizer
 from ...services import audit_log, signing_in
 from .. import errors
+from .. import forms as public_forms
 from . import cookie
 
 PREFIX = "/organizer"
 # What can be asked for by whoever is not signed in.
 _OPEN = {"sign_in", "submit_sign_in", "invitation", "accept_invitation", "without_slash"}
 
-# Forms that are long to fill in, by endpoint: what gives back what was typed, if it may.
-kept_for: dict[str, Callable[[], tuple[str, int] | None]] = {}
+# Forms that are long to fill in, by endpoint: what gives back what was typed.
+kept_for: dict[str, Callable[[], tuple[str, int]]] = {}
 
 place = Blueprint("organizing", __name__, url_prefix=PREFIX)
 
@@ -67,18 +79,32 @@ def _ask_to_sign_in() -> BaseResponse | None:
     now = house.now()
     with reading() as session:
         found = signing_in.who(session, cookie.token(), now)
-    if found is None and request.method == "POST" and (give_back := kept_for.get(endpoint)):
-        kept = give_back()
-        if kept:
-            return make_response(kept)
     if found is None:
-        asked = request.full_path.rstrip("?") if request.method == "GET" else None
-        return redirect(url_for("organizing.sign_in", next=asked), HTTPStatus.SEE_OTHER)
+        return _signed_out(endpoint)
     g.organizer, sign_in = found
     if signing_in.is_to_be_noted(sign_in, now):
         with writing() as session:
             signing_in.note_seen(session, sign_in.id, now)
     return None
+
+
+def given_back(typed: FlaskForm) -> tuple[str, int]:
+    """Return a page with nothing but a form as it was filled in, for whoever was signed out
+    meanwhile."""
+    return render_template("organizing/signed_out.html", form=typed, action=request.path), 422
+
+
+def _signed_out(endpoint: str) -> BaseResponse:
+    """Send whoever is not signed in to do so; but give what was typed back to a browser in which
+    somebody has signed in before, if it came from a page of ours.
+
+    Nobody else can make the desk write its longest pages; and none of them tells what is there.
+    """
+    may_keep = request.method == "POST" and endpoint in kept_for and cookie.device()
+    if may_keep and public_forms.button().validate():
+        return make_response(kept_for[endpoint]())
+    asked = request.full_path.rstrip("?") if request.method == "GET" else None
+    return redirect(url_for("organizing.sign_in", next=asked), HTTPStatus.SEE_OTHER)
 
 
 def _not_allowed(error: MethodNotAllowed) -> Response | HTTPException:

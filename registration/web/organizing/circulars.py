@@ -7,13 +7,13 @@ from flask_wtf import FlaskForm
 from werkzeug.wrappers import Response as BaseResponse
 
 from ... import house
-from ...database import DatabaseBusy, reading, writing
+from ...database import DatabaseBusy, DatabaseUnavailable, reading, writing
 from ...models import Circular, Discussion, Group
 from ...services import circulating, grouping, organizers
 from ...services.circulating import CircularChanged, Draft, NoSuchCircular
 from .. import forms as public_forms
 from ..limits import Later, later
-from . import forms, organizer, place
+from . import forms, given_back, kept_for, organizer, place
 
 Answer = BaseResponse | tuple[str, int, dict[str, str]]
 
@@ -59,6 +59,15 @@ def change_circular(slug: str, circular: str) -> Answer:
     return _save(slug, circular)
 
 
+def _signed_out() -> tuple[str, int]:
+    return given_back(forms.circular(dict.fromkeys(Group), join_url=""))
+
+
+kept_for.update(
+    dict.fromkeys(("organizing.draft_circular", "organizing.change_circular"), _signed_out)
+)
+
+
 def _save(slug: str, public_id: str | None) -> Answer:
     discussion, found = _found(slug, public_id)
     typed = _form(discussion, found)
@@ -69,7 +78,7 @@ def _save(slug: str, public_id: str | None) -> Answer:
     except (CircularChanged, NoSuchCircular):
         discussion, found = _found(slug, public_id)
         return _form_page(discussion, found, typed, is_changed=True), 409, {}
-    except DatabaseBusy as refusal:
+    except (DatabaseBusy, DatabaseUnavailable) as refusal:
         wait = later(refusal)
         return _form_page(discussion, found, typed, wait=wait), wait.status, wait.headers
     return redirect(url_for("organizing.circular", slug=slug, circular=kept.public_id), 303)
@@ -119,7 +128,7 @@ def _form(discussion: Discussion, found: Circular | None) -> FlaskForm:
             "text": wording.text,
             "version": found.version,
         }
-    return forms.circular(counts, has_link=bool(discussion.content.join_url), **held)
+    return forms.circular(counts, join_url=discussion.content.join_url, **held)
 
 
 def _form_page(

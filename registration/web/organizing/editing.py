@@ -92,11 +92,8 @@ def _clashed(slug: str, refusal: ChangedMeanwhile) -> Page:
     return _page(found, merged, refusal.opened, mistakes, clashes=clashes, status=409)
 
 
-def _signed_out() -> Page | None:
-    """Give what was typed back to whoever was signed out meanwhile, if it came from a page of
-    ours; that tells nothing of what is there."""
-    if not public_forms.button().validate():
-        return None
+def _signed_out() -> Page:
+    """Give what was typed back to whoever was signed out meanwhile."""
     written, opened = typed_form.sent(), typed_form.opened()
     return _page(None, written, opened, status=422, is_signed_out=True, action=request.path)
 
@@ -162,6 +159,7 @@ def _page(
         shown=changes.shown,
         named=changes.named,
         by=_by(found),
+        days=house.settings().retention_days,
         labels=changes.labels(),
         parts=changes.parts_of_groups(),
         wait=wait,

@@ -1,7 +1,7 @@
 """The desk's forms: shape only."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from flask import request
@@ -19,7 +19,7 @@ from wtforms.validators import ValidationError
 
 from ...languages import gettext as _
 from ...mail import placeholders
-from ...models import Group, RegistrationStatus
+from ...models import Group, RegistrationStatus, Wording
 from ...services import passwords, registering
 from ...services.cancelling import LONGEST_WHY
 from .. import fields
@@ -92,7 +92,8 @@ def cancel() -> FlaskForm:
         "why": LineField(
             _("Why"),
             [Needed(_("Say why: attendees and the page are told.")), AtMost(LONGEST_WHY)],
-        )
+        ),
+        "version": HiddenField(""),
     }
     return _bound("CancelForm", named)
 
@@ -173,9 +174,9 @@ def _several(label: str, offered: list[str]) -> Any:
     return CheckboxesField(label, [some], choices=offered, validate_choice=False)
 
 
-def circular(offered: dict[Group, int], *, has_link: bool, **held: Any) -> FlaskForm:
-    """Return the form of a circular, to the groups `offered`, each with its size; `has_link` tells
-    whether there is a link to join."""
+def circular(offered: Mapping[Group, int | None], *, join_url: str, **held: Any) -> FlaskForm:
+    """Return the form of a circular, to the groups `offered`, each with its size, if that may be
+    told; `join_url` is the link to join, if there is one."""
 
     def some(_form: FlaskForm, field: Field) -> None:
         if not field.data:
@@ -185,7 +186,8 @@ def circular(offered: dict[Group, int], *, has_link: bool, **held: Any) -> Flask
     some.field_flags = {"required": True}  # type: ignore[attr-defined]
     words = _groups()
     choices = [
-        SelectChoice(group.value, f"{words[group]} ({count})") for group, count in offered.items()
+        SelectChoice(group.value, words[group] if count is None else f"{words[group]} ({count})")
+        for group, count in offered.items()
     ]
     named = {
         "groups": CheckboxesField(_("To whom"), [some], choices=choices, validate_choice=False),
@@ -199,7 +201,7 @@ def circular(offered: dict[Group, int], *, has_link: bool, **held: Any) -> Flask
                 Needed(_("Write what the letter says.")),
                 AtMost(MOST_TEXT),
                 _filled_in(),
-                _links_to_seats(has_link=has_link),
+                _links_to_seats(join_url),
             ],
             render_kw={"rows": 14},
         ),
@@ -242,14 +244,15 @@ def _filled_in(*, in_subject: bool = False) -> Callable[..., None]:
     return check
 
 
-def _links_to_seats(*, has_link: bool) -> Callable[..., None]:
+def _links_to_seats(join_url: str) -> Callable[..., None]:
     """Refuse a link to join that some who get the letter must not have, or that is not there."""
 
     def check(form: FlaskForm, field: Field) -> None:
-        if not placeholders.has_link(field.data or ""):
+        asks = placeholders.asks_for_link(field.data or "")
+        if not placeholders.has_link(Wording("", form["subject"].data, field.data or ""), join_url):
             return
-        link = {"link": placeholders.written("join_link")}
-        if not has_link:
+        link = {"link": placeholders.written("join_link") if asks else join_url}
+        if not join_url:
             raise ValidationError(
                 _("This discussion has no link to join: take %(link)s out.") % link
             )

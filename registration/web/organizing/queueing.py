@@ -7,7 +7,8 @@ from ... import house
 from ...database import reading, writing
 from ...models import Circular, Discussion
 from ...services import circulating, grouping, organizers, rehearsing
-from ...services.circulating import CircularChanged, NobodyToWriteTo
+from ...services.circulating import CircularChanged, NobodyToWriteTo, NoLinkToJoin
+from ...services.erasing import Receipt
 from ...services.rehearsing import Rehearsal
 from .. import forms as public_forms
 from ..headers import framed
@@ -85,7 +86,7 @@ def queue_circular(slug: str, circular: str) -> Answer:
                 by=organizer().id,
                 **house.means(session),
             )
-    except (CircularChanged, NobodyToWriteTo) as refusal:
+    except (CircularChanged, NoLinkToJoin, NobodyToWriteTo) as refusal:
         return _send_page(slug, circular, is_changed=isinstance(refusal, CircularChanged))
     return redirect(url_for("organizing.circular", slug=slug, circular=circular), 303)
 
@@ -103,24 +104,33 @@ def stop_circular(slug: str, circular: str) -> BaseResponse | tuple[str, int]:
 
 @place.post("/discussions/<slug>/circulars/<circular>/discard")
 def discard_circular(slug: str, circular: str) -> BaseResponse | tuple[str, int]:
-    """Throw a draft away."""
-    if not public_forms.button().validate():
+    """Throw a draft away, if it is what was seen."""
+    typed = forms.seen()
+    if not typed.validate():
         return _stale()
-    with writing() as session:
-        discussion = organizers.run_by(session, organizer(), slug)
-        receipt = circulating.discard(
-            session,
-            discussion,
-            circular,
-            by=organizer().id,
-            settings=house.settings(),
-            now=house.now(),
-        )
+    try:
+        receipt = _discarded(slug, circular, forms.version_of(typed))
+    except CircularChanged:
+        return _draft_page(slug, circular, is_changed=True), 409
     house.remember(receipt)
     return redirect(url_for("organizing.circulars", slug=slug), 303)
 
 
-def _draft_page(slug: str, circular: str) -> str:
+def _discarded(slug: str, circular: str, version: int) -> Receipt:
+    with writing() as session:
+        discussion = organizers.run_by(session, organizer(), slug)
+        return circulating.discard(
+            session,
+            discussion,
+            circular,
+            version,
+            by=organizer().id,
+            settings=house.settings(),
+            now=house.now(),
+        )
+
+
+def _draft_page(slug: str, circular: str, *, is_changed: bool = False) -> str:
     discussion, found, shown = _rehearsed(slug, circular)
     text = shown.message.get_body(("plain",)) if shown.message else None
     return render_template(
@@ -130,6 +140,7 @@ def _draft_page(slug: str, circular: str) -> str:
         shown=shown,
         text=text.get_content() if text else "",
         is_tried="tried" in request.args,
+        is_changed=is_changed,
         button=public_forms.button(),
     )
 
@@ -158,6 +169,7 @@ def _send_page(slug: str, circular: str, *, is_changed: bool = False) -> Answer:
         circular=found,
         wording=wording,
         count=shown.total,
+        lacks_link=shown.lacks_link,
         stopped=stopped,
         form=form,
         is_changed=is_changed,

@@ -14,10 +14,10 @@ from ...discussion_file import DiscussionFileRefused
 from ...discussion_file.table import Mistake
 from ...discussion_file.writing import write
 from ...models import Announcement, Discussion
-from ...services import drafting, organizers, previewing, publishing
+from ...services import drafting, foretelling, organizers, previewing
 from ...services.drafting import ChangedSinceSeen, NoDraft, Standing
 from ...services.moving import MustBeTold
-from ...services.publishing import IdentityTaken, MovedIntoThePast, Publication
+from ...services.publishing import IdentityTaken, MovedIntoThePast
 from .. import forms as public_forms
 from .. import public
 from ..headers import content_security_policy
@@ -78,11 +78,15 @@ def publish(slug: str) -> BaseResponse | tuple[str, int]:
 
 @place.post("/discussions/<slug>/discard")
 def discard(slug: str) -> BaseResponse | tuple[str, int]:
-    """Delete a draft; what is published stays."""
+    """Delete a draft as it was looked at; what is published stays."""
     if not public_forms.button().validate():
         return render_template("organizing/stale.html"), 422
-    with writing() as session:
-        is_there = drafting.discard(session, organizer(), slug)
+    seal = request.form.get("seal", "")
+    try:
+        with writing() as session:
+            is_there = drafting.discard(session, organizer(), slug, seal, now=house.now())
+    except ChangedSinceSeen as refusal:
+        return _refused(slug, refusal, is_deleting=True)
     if is_there:
         return redirect(url_for("organizing.discussion", slug=slug), 303)
     return redirect(url_for("organizing.overview"), 303)
@@ -114,14 +118,17 @@ def _file(announcement: Announcement) -> Response:
     return response
 
 
-def _refused(slug: str, refusal: Exception) -> tuple[str, int]:
+def _refused(slug: str, refusal: Exception, *, is_deleting: bool = False) -> tuple[str, int]:
     with reading() as session:
         found = drafting.standing(session, organizer(), slug)
     is_wrong = isinstance(refusal, DiscussionFileRefused)
-    return _page(found, refused="" if is_wrong else str(refusal), status=422 if is_wrong else 409)
+    refused, status = ("", 422) if is_wrong else (str(refusal), 409)
+    return _page(found, refused=refused, is_deleting=is_deleting, status=status)
 
 
-def _page(found: Standing, *, refused: str = "", status: int = 200) -> tuple[str, int]:
+def _page(
+    found: Standing, *, refused: str = "", is_deleting: bool = False, status: int = 200
+) -> tuple[str, int]:
     context: dict[str, Any] = {"mistakes": [], "would_be": None, "refused": refused}
     try:
         announcement = found.announced()
@@ -133,6 +140,7 @@ def _page(found: Standing, *, refused: str = "", status: int = 200) -> tuple[str
         "organizing/review.html",
         found=found,
         button=public_forms.button(),
+        is_deleting=is_deleting,
         **context,
     )
     return html, status
@@ -144,7 +152,7 @@ def _seen(found: Standing, announcement: Announcement) -> dict[str, Any]:
     message = _letter(would_be)
     text = message.get_body(("plain",))
     before = found.discussion.announcement if found.discussion else None
-    publication, why_not = (None, "") if found.is_behind else _tried(announcement)
+    letters, why_not = (None, "") if found.is_behind else _foretold(found, announcement)
     return {
         "would_be": would_be,
         "subject": message["Subject"],
@@ -153,26 +161,21 @@ def _seen(found: Standing, announcement: Announcement) -> dict[str, Any]:
         "entry": calendars.file(would_be, house.links()).decode(),
         "changed": changes.between(before, announcement) if before else [],
         "held": _held(found, announcement),
-        "publication": publication,
+        "letters": letters,
         "why_not": why_not,
     }
 
 
-def _tried(announcement: Announcement) -> tuple[Publication | None, str]:
-    """Return what publishing would do, or why it is refused: it is done, and undone."""
+def _foretold(found: Standing, announcement: Announcement) -> tuple[int | None, str]:
+    """Return how many letters publishing would owe, or why it would be refused."""
+    if found.discussion is None:
+        return None, ""
     try:
-        with writing() as session:
-            done = publishing.publish(
-                session,
-                announcement,
-                settings=house.settings(),
-                now=house.now(),
-                from_file=False,
-            )
-            session.rollback()
-    except REFUSED as refusal:
+        with reading() as session:
+            now = house.now()
+            return foretelling.published(session, found.discussion, announcement, now=now), ""
+    except MovedIntoThePast as refusal:
         return None, str(refusal)
-    return done, ""
 
 
 def _held(found: Standing, announcement: Announcement) -> dict[str, int]:

@@ -11,16 +11,16 @@ from urllib.parse import urlencode
 from flask import abort, request
 from werkzeug.datastructures import MultiDict
 
-from ...discussion_file import typed
+from ...discussion_file import MOST, typed
 from ...discussion_file.table import Mistake
 from ...discussion_file.typed import GROUPS, LINES, Typed
 from ...services.merging import Opened
 
 _GROUPED = re.compile(rf"({'|'.join(GROUPS)})\[([0-9]{{1,12}})\]\.([a-z]+)")
 _ACT = re.compile(rf"(add|remove|up|down) ({'|'.join(GROUPS)})(?:\[([0-9]{{1,4}})\])?")
-# More than any discussion may have, so that each mistake is told at its place; a page of more would
-# take longer to write than anybody waits.
-MOST_ITEMS = 1000
+# Some more than a discussion may have, so that who adds one too many is told so, and loses nothing;
+# a page of many more would take longer to write than anybody waits.
+_MORE = 10
 
 
 def sent() -> Typed:
@@ -35,7 +35,7 @@ def sent() -> Typed:
                 item = numbered[group].setdefault(number, _blank(group))
                 is_list = isinstance(item[name], list)
                 item[name] = form.getlist(key) if is_list else _text(form, key)
-    if any(len(items) > MOST_ITEMS for items in numbered.values()):
+    if any(len(items) > MOST[name] + _MORE for name, items in numbered.items()):
         abort(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
     return found | {name: [items[n] for n in sorted(items)] for name, items in numbered.items()}
 

@@ -468,7 +468,7 @@ def test_what_was_written_to_attendees_and_erased_since_is_erased_again(
     file = backup()
     with writing() as session:
         means = {"settings": house.settings(), "now": clock.now}
-        receipt = circulating.discard(session, discussion, kept.public_id, by=1, **means)
+        receipt = circulating.discard(session, discussion, kept.public_id, 1, by=1, **means)
     house.remember(receipt)
     carry_keys(app, elsewhere)
     with at(elsewhere, clock):

@@ -3,9 +3,10 @@
 import pytest
 from sqlalchemy import select
 
-from registration.database import reading
+from registration.database import reading, writing
 from registration.models import AuditEntry
 from registration.services import publishing
+from registration.turns import Turns
 
 from ... import builders
 from ...desk import signed_in
@@ -88,3 +89,58 @@ def test_what_cannot_be_done_is_said_and_changes_nothing(asel, clock):
         assert stale.status_code == 422
     assert form_of(asel.client.post(f"{WATER}/cancel", data=old).text)[1]["why"] == "Kept."
     assert builders.every_row() == before
+
+
+@on_sqlite
+def test_who_has_not_seen_the_last_change_undoes_nothing_of_it(asel, clock, app):
+    erlan = signed_in(app, clock, "erlan@example.org")
+    hers, his = (form_of(it.get(f"{WATER}/cancel").text)[1] for it in (asel, erlan))
+    assert asel.client.post(f"{WATER}/cancel", data=hers | {"why": "First."}).status_code == 303
+    late = erlan.client.post(f"{WATER}/cancel", data=his | {"why": "Second."})
+    assert late.status_code == 409
+    assert "It is cancelled already: “First.”" in text_of(late.text)
+    again = form_of(late.text)[1]
+    assert again["why"] == "Second."
+    restore = form_of(asel.get(f"{WATER}/restore").text)[1]
+    assert erlan.client.post(f"{WATER}/cancel", data=again).status_code == 303
+    refused = asel.client.post(f"{WATER}/restore", data=restore)
+    assert (refused.status_code, stands()) == (409, (True, True))
+    assert "It is cancelled: “Second.”" in text_of(refused.text)
+    assert asel.client.post(f"{WATER}/restore", data=form_of(refused.text)[1]).status_code == 303
+    assert stands() == (True, False)
+
+
+@on_sqlite
+def test_the_reason_is_kept_for_whoever_was_signed_out_meanwhile(asel, clock, visitor):
+    asel.sign_in()
+    typed = form_of(asel.get(f"{WATER}/cancel").text)[1] | {"why": "A strike at the studio."}
+    clock.advance(hours=2)
+    kept = asel.client.post(f"{WATER}/cancel", data=typed)
+    assert (kept.status_code, stands()) == (422, (True, False))
+    assert "Who owns the water?" not in kept.text
+    action, held = form_of(kept.text)
+    assert (action, held["why"]) == (f"{WATER}/cancel", "A strike at the studio.")
+    asel.sign_in()
+    again = form_of(asel.client.post(action, data=held).text)[1]
+    assert again["why"] == "A strike at the studio."
+    assert asel.client.post(action, data=again).status_code == 303
+    assert "A strike at the studio." in visitor.get("/discussions/water").text
+
+
+@on_sqlite
+def test_the_letters_are_counted_while_another_writes(asel):
+    with writing():
+        for act in ("cancel", "take-off", "publish-again"):
+            assert asel.get(f"{WATER}/{act}").status_code == 200
+        assert "1 letter will be owed" in text_of(asel.get(f"{WATER}/cancel").text)
+
+
+@on_sqlite
+def test_the_reason_is_kept_where_the_database_is_busy(app, asel):
+    typed = form_of(asel.get(f"{WATER}/cancel").text)[1] | {"why": "Kept."}
+    app.extensions["writers"] = Turns(0.05)
+    with writing():
+        busy = asel.client.post(f"{WATER}/cancel", data=typed)
+    assert (busy.status_code, form_of(busy.text)[1]["why"]) == (503, "Kept.")
+    assert "send it again in a minute" in text_of(busy.text)
+    assert asel.client.post(f"{WATER}/cancel", data=form_of(busy.text)[1]).status_code == 303

@@ -4,9 +4,23 @@ typed, and whoever asks."""
 import re
 
 import pytest
+from sqlalchemy import delete
 
-from registration.database import reading
-from registration.models import AuditEntry, Circular, Deed, Letter, LetterKind, Role
+from registration import house
+from registration.database import reading, writing
+from registration.mail import answers
+from registration.models import (
+    AuditEntry,
+    Circular,
+    Deed,
+    Grant,
+    Group,
+    Letter,
+    LetterKind,
+    LetterState,
+    Role,
+)
+from registration.services import circulating, delivering, erasing, publishing
 
 from ... import builders
 from ...desk import ASEL, signed_in
@@ -245,3 +259,125 @@ def test_for_everybody_else_it_is_the_same_404_as_nothing(app, clock, asel):
         del rows["sign_ins"]
     assert after == before
     assert other.get("/organizer/discussions/rivers/circulars").status_code == 200
+
+
+@on_sqlite
+def test_what_was_typed_is_kept_for_whoever_was_signed_out_meanwhile(clock, asel, visitor):
+    asel.sign_in()
+    for path in (NEW, f"{drafted(asel)}/edit"):
+        typed = form_of(asel.get(path).text)[1] | TYPED | {"text": "Two hours of work"}
+        clock.advance(hours=2)
+        kept = asel.client.post(path, data=typed)
+        assert kept.status_code == 422
+        assert "Who owns the water?" not in kept.text
+        assert "(3)" not in kept.text
+        assert visitor.client.post(path, data=typed).status_code == 303
+        action, held = form_of(kept.text)
+        assert (action, held["text"]) == (path, "Two hours of work")
+        asel.sign_in()
+        again = form_of(asel.client.post(action, data=held).text)[1]
+        assert asel.client.post(path, data=again).status_code == 303
+    with reading() as session:
+        found = [it.wording(builders.ring()).text for it in session.query(Circular)]
+    assert found == ["Two hours of work"] * 2
+
+
+@on_sqlite
+def test_a_draft_is_discarded_only_by_who_has_seen_what_it_says(app, clock, asel):
+    page = drafted(asel)
+    erlan = signed_in(app, clock, "erlan@example.org")
+    seen = form_of(erlan.get(page).text, "/discard")[1]
+    asel.fill(f"{page}/edit", text="Two hours of work")
+    refused = erlan.client.post(f"{page}/discard", data=seen)
+    assert refused.status_code == 409
+    assert "Two hours of work" in text_of(refused.text)
+    assert asel.get(page).status_code == 200
+    seen = form_of(refused.text, "/discard")[1]
+    assert erlan.client.post(f"{page}/discard", data=seen).location == CIRCULARS
+    assert asel.get(page).status_code == 404
+
+
+@on_sqlite
+def test_what_was_sent_and_erased_keeps_no_later_letter_back(app, asel):
+    with writing() as session:
+        discussion = publishing.find(session, "water")
+        for number in range(2):
+            typed = circulating.Draft(f"News {number}", "x", (Group.CONFIRMED,))
+            means = house.means(session)
+            who, ring = {"by": 1, "now": means["now"]}, means["ring"]
+            kept = circulating.save(session, discussion, typed, ring=ring, **who)
+            circulating.queue(session, discussion, kept.public_id, 1, by=1, **means)
+            if number == 0:
+                first = kept.id
+                erasing.erase_circular(session, kept, letters=None, now=means["now"])
+    # SQLite gives the highest number anew.
+    assert kept.id == first
+    assert len(sent(app, "News 1")) == 3
+
+
+@on_sqlite
+def test_a_link_to_join_that_is_gone_is_not_sent_as_a_gap(app, asel):
+    page = drafted(asel, text="Join: {{ join_link }} now")
+    form = form_of(asel.get(f"{page}/send").text)[1]
+    builders.publish(builders.file("address_confirmation = false\nseats = 3"))
+    said = "this discussion has no link to join any more"
+    for path in (page, f"{page}/send"):
+        assert said in text_of(asel.get(path).text)
+    refused = asel.client.post(f"{page}/send", data=form)
+    assert (refused.status_code, circulars()) == (409, 0)
+    assert said in text_of(refused.text)
+
+
+@on_sqlite
+def test_a_link_to_join_that_is_written_out_goes_to_nobody_without_a_seat(asel):
+    typed = TYPED | {"groups": ["waiting"], "text": "At https://meet.example.org/room now"}
+    refused = asel.fill(NEW, **typed)
+    assert refused.status_code == 422
+    assert "take https://meet.example.org/room out" in text_of(refused.text)
+
+
+@on_sqlite
+def test_what_is_off_is_said_before_anybody_is_written_to(asel):
+    page = drafted(asel)
+    builders.cancel()
+    for path in (page, f"{page}/send"):
+        assert "This discussion is cancelled." in text_of(asel.get(path).text)
+    with writing() as session:
+        publishing.unpublish(session, "water", now=house.now())
+    for path in (page, f"{page}/send"):
+        assert "a link to its page leads nowhere" in text_of(asel.get(path).text)
+
+
+@on_sqlite
+def test_no_test_letter_goes_to_who_has_lost_the_discussion(app, clock, asel):
+    other = signed_in(app, clock, "b@example.org", Role.ORGANIZER, "water")
+    assert other.fill(drafted(other), "/test").status_code == 303
+    with writing() as session:
+        session.execute(delete(Grant))
+    assert sent(app, "Test: ") == []
+
+
+@on_sqlite
+def test_what_a_restore_held_back_can_be_stopped(asel):
+    page = drafted(asel)
+    asel.fill(f"{page}/send")
+    with writing() as session:
+        session.query(Letter).filter_by(kind=LetterKind.CIRCULAR).update(
+            {Letter.state: LetterState.HELD}
+        )
+    asel.fill(page, "/stop")
+    assert "Owed 0 Failed 0 Dropped 3" in spaced(asel.get(page).text)
+
+
+@on_sqlite
+def test_what_a_server_quotes_of_a_sealed_subject_is_not_kept(asel):
+    page = drafted(asel, subject="The arrest of Dina, {{ name }}")
+    asel.fill(page, "/test")
+    asel.fill(f"{page}/send")
+    with reading() as session:
+        for letter in session.query(Letter).filter_by(kind=LetterKind.CIRCULAR):
+            written = delivering.written(session, letter, **house.means(session))
+            said = f'554 5.7.1 Spam: "{written.message["Subject"]}" =?utf-8?b?0JDRgNC10YHRgg==?='
+            kept = answers.redacted(said, "x@example.org", written.private)
+            assert not {"arrest", "Dina", "utf-8", "0JDRgNC10YHRgg"} & set(re.split(r"\W+", kept))
+            assert kept.startswith("554 5.7.1 Spam:")

@@ -1,11 +1,13 @@
 """The discussion in the browser: typed, saved as a draft, looked at, published; by two at once."""
 
+import re
+
 from sqlalchemy import select
 
 from registration import house
 from registration.database import reading, writing
 from registration.discussion_file import read
-from registration.models import AuditEntry, Discussion, Draft, Role
+from registration.models import AuditEntry, Discussion, Draft, Registration, Role
 from registration.services import publishing
 from registration.services.publishing import Outcome
 
@@ -291,6 +293,15 @@ BAD = {
 
 
 @on_sqlite
+def test_the_audit_log_tells_what_was_published_quietly(app, clock):
+    builders.publish()
+    asel = signed_in(app, clock)
+    save(asel, fields_of(asel), join_url="https://meet.example.org/other")
+    assert publish(asel, "quietly").status_code == 303
+    assert deeds() == [("discussion changed", "water", 0, "join_url, quietly")]
+
+
+@on_sqlite
 def test_every_mistake_is_told_at_its_field_and_everything_typed_is_kept(app, clock):
     builders.publish(builders.with_questions())
     asel = signed_in(app, clock)
@@ -379,13 +390,17 @@ def typed_names() -> set[str]:
 def test_what_was_typed_is_kept_for_whoever_was_signed_out_meanwhile(app, clock, visitor):
     builders.publish()
     asel = signed_in(app, clock)
+    asel.sign_in()
     typed = fields_of(asel) | {"title": "An hour's work", "contributors[1].name": "Timur"}
     clock.advance(hours=2)
     kept = save(asel, typed)
     assert (kept.status_code, drafts()) == (422, [])
     assert "Who owns the water?" not in kept.text
-    # Nobody else is given a page here, by whose words ever.
-    assert save(visitor, typed).location.startswith("/organizer/sign-in")
+    # Nobody else is given a page here, by whose words ever: nor with a token of their own.
+    token = form_of(visitor.get("/discussions/water/register").text)[1]["csrf_token"]
+    for given in (typed["csrf_token"], token):
+        refused = save(visitor, typed | {"csrf_token": given})
+        assert refused.location.startswith("/organizer/sign-in")
     assert save(asel, typed | {"csrf_token": "x"}).location.startswith("/organizer/sign-in")
     assert asel.sign_in().status_code == 303
     action, typed = form_of(kept.text)
@@ -416,6 +431,7 @@ def test_a_draft_of_a_new_one_keeps_what_was_typed_whatever_becomes_of_its_name(
     wind = "/organizer/discussions/wind/review"
     asel.fill(wind, action="/discard")
     assert drafts() == []
+    assert deeds() == [("draft of a discussion deleted", "wind", None, None)]
     assert asel.get(wind).status_code == 404
 
 
@@ -471,5 +487,87 @@ def test_what_is_more_than_a_form_can_send_is_said_on_its_page(app, clock):
         assert (said not in page) == fits
         answer = save(asel, form_of(page)[1])
         assert answer.status_code == (303 if fits else 413)
-    many = {f"contributors[{number}].name": "" for number in range(1001)}
-    assert asel.client.post(EDIT, data=many).status_code == 413
+    for group, field, most in (("contributors", "name", 500), ("questions", "kind", 20)):
+        many = {f"{group}[{number}].{field}": "" for number in range(most + 11)}
+        assert asel.client.post(EDIT, data=many).status_code == 413
+
+
+@on_sqlite
+def test_a_draft_is_deleted_only_by_who_has_seen_what_it_says(app, clock):
+    builders.publish()
+    asel, erlan = signed_in(app, clock), signed_in(app, clock, ERLAN)
+    save(asel, fields_of(asel), title="Old draft")
+    seen = form_of(erlan.get(REVIEW).text, "/discard")[1]
+    save(asel, fields_of(asel), title="Two hours of work")
+    refused = erlan.client.post(f"{WATER}/discard", data=seen)
+    assert (refused.status_code, len(drafts())) == (409, 1)
+    assert "Two hours of work" in text_of(refused.text)
+    assert "Nothing was deleted." in text_of(refused.text)
+    seen = form_of(refused.text, "/discard")[1]
+    assert erlan.client.post(f"{WATER}/discard", data=seen).location == WATER
+    assert drafts() == []
+
+
+@on_sqlite
+def test_what_is_published_behind_a_draft_is_shown_before_it_is_undone(app, clock):
+    builders.publish()
+    asel, erlan = signed_in(app, clock), signed_in(app, clock, ERLAN)
+    hers = fields_of(asel)
+    save(erlan, fields_of(erlan), summary="His draft.")
+    from_file(file('summary = "From the file."'))
+    first = save(asel, hers, title="Her title")
+    assert first.status_code == 409
+    assert "Summary: the new one is below New His draft." in text_of(first.text)
+    second = save(asel, form_of(first.text)[1])
+    assert second.status_code == 409
+    said = "Summary: yours is below New From the file. Yours His draft."
+    assert said in text_of(second.text)
+    assert save(asel, form_of(second.text)[1]).status_code == 303
+    assert drafts()[0].typed["summary"] == "His draft."
+    assert "summary" in text_of(asel.get(REVIEW).text).lower()
+    # Who types the same as the draft has seen no more of the file.
+    from_file(file('summary = "Another."'))
+    same = save(asel, hers | {"summary": "His draft.", "title": "Her title"})
+    assert same.status_code == 409
+    assert "Another." in text_of(same.text)
+
+
+@on_sqlite
+def test_what_stood_in_ones_own_draft_is_not_taken_for_what_was_left_as_it_was(app, clock):
+    builders.publish()
+    asel = signed_in(app, clock)
+    save(asel, fields_of(asel), summary="Two hours of work.")
+    form = fields_of(asel)
+    from_file(file('summary = "From the file."\nseats = 5'))
+    clashed = save(asel, form, title="Hers")
+    said = text_of(clashed.text)
+    assert clashed.status_code == 409
+    assert "Summary: yours is below New From the file. Yours Two hours of work." in said
+    assert "Seats: the new one is below New 5" in said
+    held = form_of(clashed.text)[1]
+    assert (held["summary"], held["seats"]) == ("Two hours of work.", "5")
+
+
+@on_sqlite
+def test_a_draft_is_looked_at_while_another_writes(app, clock):
+    builders.publish(file("address_confirmation = false\nseats = 1"))
+    for name in ("a", "b", "c"):
+        builders.register(address=f"{name}@example.org")
+    builders.deliver()
+    asel = signed_in(app, clock)
+    with writing() as session:
+        session.query(Registration).update({Registration.wants_follow_up: True})
+    changes = {
+        "seats": "2",
+        "recording_url": "https://example.org/recording",
+        "join_url": "https://example.org/join",
+    }
+    # Who is owed the letter of a change still is counted with the next one.
+    foretold = []
+    for name, value in [*changes.items(), ("title", "Another")]:
+        save(asel, fields_of(asel), **{name: value})
+        with writing():
+            said = text_of(asel.get(REVIEW).text)
+        foretold.append(int((re.search(r"(\d+) letters? will be owed", said) or [0, 0])[1]))
+        publish(asel)
+    assert foretold == [count for _deed, _slug, count, _detail in deeds()] == [1, 3, 2, 2]
