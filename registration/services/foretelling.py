@@ -4,22 +4,11 @@ waiting, for pages that say so before the button is pressed."""
 from dataclasses import replace
 from datetime import datetime
 
-from sqlalchemy import and_, exists, func, select
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
 
-from ..models import (
-    Announcement,
-    Discussion,
-    DiscussionStatus,
-    Essentials,
-    Letter,
-    LetterKind,
-    LetterState,
-    Registration,
-    RegistrationStatus,
-)
-from . import cancelling, counting, following_up, publishing, telling
-from .standing import stands
+from ..models import Announcement, Discussion, DiscussionStatus, Essentials
+from . import cancelling, counting, following_up, publishing, seating, telling
 
 
 def published(
@@ -57,7 +46,8 @@ def restored(session: Session, discussion: Discussion, *, now: datetime) -> int:
     """
     cancelling.refuse_to_restore(discussion, now)
     would_be = replace(discussion.essentials, is_cancelled=False)
-    return telling.count(session, discussion, would_be, now=now) + _untold(session, discussion)
+    untold = select(func.count()).select_from(seating.untold(discussion).subquery())
+    return telling.count(session, discussion, would_be, now=now) + session.scalars(untold).one()
 
 
 def _promoted(
@@ -68,37 +58,8 @@ def _promoted(
     would_be.announcement = announcement
     if would_be.is_over(now):
         return 0
-    people = counting.people(session, discussion)
+    waiting = counting.people(session, discussion).waiting
     if announcement.seats is None:
-        return people.waiting
-    held = select(func.count()).where(
-        Registration.discussion_id == discussion.id,
-        stands(RegistrationStatus.UNCONFIRMED),
-        Registration.seated_at.is_not(None),
-        Registration.seat_held_until > now,
-    )
-    free = announcement.seats - people.confirmed - session.scalars(held).one()
-    return min(people.waiting, max(0, free))
-
-
-def _untold(session: Session, discussion: Discussion) -> int:
-    """Return how many have a seat whose letter was dropped while the discussion was off."""
-    later = aliased(Letter)
-    is_told = exists().where(
-        later.registration_id == Letter.registration_id,
-        later.kind.in_([LetterKind.SEAT, LetterKind.CONFIRMATION]),
-        later.state != LetterState.DROPPED,
-        later.id > Letter.id,
-    )
-    is_dropped = and_(Letter.kind == LetterKind.SEAT, Letter.state == LetterState.DROPPED)
-    untold = (
-        select(func.count(Registration.id.distinct()))
-        .join(Letter, Letter.registration_id == Registration.id)
-        .where(
-            Registration.discussion_id == discussion.id,
-            Registration.seated_at.is_not(None),
-            is_dropped,
-            ~is_told,
-        )
-    )
-    return session.scalars(untold).one()
+        return waiting
+    free = announcement.seats - seating.taken(session, discussion, now)
+    return min(waiting, max(0, free))

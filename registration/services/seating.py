@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, and_, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
 from ..mail import outbox
@@ -84,6 +84,13 @@ def tell_again(
 ) -> int:
     """Owe the letters of seats that were dropped while the discussion was off, to those who have
     got none since; return to how many."""
+    ids = session.scalars(untold(discussion)).all()
+    return _owe_seats(session, discussion, ids, settings, now)
+
+
+def untold(discussion: Discussion) -> Select[int]:
+    """Return how to select who has a seat, and whose letter of it was dropped while the discussion
+    was off."""
     later = aliased(Letter)
     told = exists().where(
         later.registration_id == Letter.registration_id,
@@ -91,7 +98,7 @@ def tell_again(
         later.state != LetterState.DROPPED,
         later.id > Letter.id,
     )
-    dropped = (
+    return (
         select(Registration.id)
         .join(Letter, Letter.registration_id == Registration.id)
         .where(
@@ -103,7 +110,6 @@ def tell_again(
         )
         .distinct()
     )
-    return _owe_seats(session, discussion, session.scalars(dropped).all(), settings, now)
 
 
 def _owe_seats(
@@ -239,7 +245,12 @@ def _free(session: Session, discussion: Discussion, now: datetime) -> int | None
     """Return how many seats are free; None where there is no end of them."""
     if discussion.seats is None:
         return None
-    return max(0, discussion.seats - _count(session, discussion, _seated(now)))
+    return max(0, discussion.seats - taken(session, discussion, now))
+
+
+def taken(session: Session, discussion: Discussion, now: datetime) -> int:
+    """Return how many seats are taken, or held."""
+    return _count(session, discussion, _seated(now))
 
 
 def waiting_before(session: Session, registration: Registration) -> int:
