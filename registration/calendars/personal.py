@@ -74,7 +74,8 @@ def calendar(discussion: Discussion, sequence: int, links: Links) -> bytes:
             event.add_component(alarm)
     found = _calendar(None, event)
     # ical.js does not unescape these in a calendar's name.
-    name = re.sub(r"\s*[,;\\]\s*", " ", str(event["SUMMARY"])).strip()
+    words = re.split(r"[,;\\]", str(event["SUMMARY"]))
+    name = " ".join(word.strip() for word in words).strip()
     found["X-WR-CALNAME"] = found["NAME"] = Text(name)
     found.add("REFRESH-INTERVAL", REFRESH, parameters={"VALUE": "DURATION"})
     found["X-PUBLISHED-TTL"] = vDuration(REFRESH)

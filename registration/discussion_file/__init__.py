@@ -18,7 +18,7 @@ from .time import is_time, read_when
 
 # How many tables each array may have.
 MOST = {"contributors": 500, "partners": 50, "questions": 20, "sharing": 20}
-SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+SLUG = re.compile(r"[a-z0-9]++(?:-[a-z0-9]++)*+")
 _KINDS = ("line", "long", "choice", "choices", "yes")
 _SHARED = ("name", "email", "affiliation")
 # The columns that every export has; an answer must not pass for one of them.

@@ -158,7 +158,7 @@ def is_url(value: str) -> bool:
         parts.scheme in {"http", "https"}
         and value.isascii()
         and bool(re.fullmatch(r"[^\s<>\"\\^`{|}]+", value))
-        and bool(re.fullmatch(r"[\w-]+(\.[\w-]+)+|localhost", host))
+        and bool(re.fullmatch(r"[\w-]++(?:\.[\w-]++)++|localhost", host))
         and "@" not in parts.netloc
         and port != 0
     )

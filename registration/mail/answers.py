@@ -35,9 +35,7 @@ def redacted(answer: str, recipient: str, private: Collection[str] = ()) -> str:
     Nor does it hold a word of `private`, such as the recipient's name; or any that is encoded as in
     a header, which could not be found.
     """
-    text = re.sub(r"\S*://\S*", "<link>", _line(answer))
-    text = re.sub(r"\S*@\S*", "<address>", text)
-    text = re.sub(r"=\?\S+\?[bq]\?\S*", "<encoded>", text, flags=re.IGNORECASE)
+    text = " ".join(map(_without_links, _line(answer).split(" ")))
     # Whatever is long and without a space may be a token.
     text = re.sub(r"[\w-]{24,}", "<token>", text)
     local, _at, domain = recipient.partition("@")
@@ -46,6 +44,17 @@ def redacted(answer: str, recipient: str, private: Collection[str] = ()) -> str:
     for word in {word for item in private for word in item.split()}:
         text = _without(text, word, "<name>")
     return text[:MOST]
+
+
+def _without_links(word: str) -> str:
+    if "://" in word:
+        return "<link>"
+    if "@" in word:
+        return "<address>"
+    before, sign, encoded = word.partition("=?")
+    # An encoded word of RFC 2047 has a character set and its encoding, B or Q.
+    is_encoded = any(kind in encoded[1:].lower() for kind in ("?b?", "?q?"))
+    return f"{before}<encoded>" if sign and is_encoded else word
 
 
 def _unicode(domain: str) -> str:

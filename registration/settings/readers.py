@@ -16,9 +16,10 @@ from urllib.parse import SplitResult, unquote, urlsplit
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
-_LABEL = r"[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?"
-_HOST = rf"{_LABEL}(\.{_LABEL})*"
-_ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
+# Possessive: what stands in a repetition gives nothing back, and no near miss takes long.
+_LABEL = r"[A-Za-z0-9_]++(?:-++[A-Za-z0-9_]++)*+"
+_HOST = rf"{_LABEL}(?:\.{_LABEL})*+"
+_ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]++"
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +161,7 @@ def _mail_url(item: Given, instance: Path) -> MailRoute:
 
 def _mail_from(item: Given, _instance: Path) -> Address:
     text = _text(item)
-    found = re.fullmatch(r"(?:(?P<name>[^<>@\"]+?)\s*<(?P<in>[^<>]+)>|(?P<bare>[^<>]+))", text)
+    found = re.fullmatch(r"(?:(?P<name>[^<>@\"]++)<(?P<in>[^<>]+)>|(?P<bare>[^<>]+))", text)
     address = (found["in"] or found["bare"]).strip() if found else ""
     if not found or not _is_address(address):
         raise ValueError('must be an address such as "Our group <events@example.org>".')
@@ -176,7 +177,7 @@ def _contact(item: Given, _instance: Path) -> str:
 
 def _is_address(text: str) -> bool:
     # An operator's own address may lie on a private host, which email-validator refuses.
-    return bool(re.fullmatch(rf"{_ATOM}(\.{_ATOM})*@{_HOST}", text)) and len(text) <= 254
+    return bool(re.fullmatch(rf"{_ATOM}(?:\.{_ATOM})*+@{_HOST}", text)) and len(text) <= 254
 
 
 def _site_name(item: Given, _instance: Path) -> str:

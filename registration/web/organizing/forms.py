@@ -34,7 +34,8 @@ from ..fields import (
 )
 
 # A path below the desk, and nothing that a browser or a proxy could read as another.
-_NEXT = re.compile(r"/organizer/(?:[a-z0-9-]+/?)*(?:\?[A-Za-z0-9=&_.~%+-]*)?")
+_NEXT = re.compile(r"/organizer/[a-z0-9/-]*(?:\?[A-Za-z0-9=&_.~%+-]*)?")
+_LONGEST_NEXT = 500
 MOST_CODE = 40
 MOST_SUBJECT = 200
 MOST_TEXT = 10_000
@@ -268,7 +269,8 @@ def _links_to_seats(join_url: str) -> Callable[..., None]:
 
 def safe_next(wanted: str) -> str:
     """Return the address below the desk that somebody wanted; the desk itself for any other."""
-    return wanted if _NEXT.fullmatch(wanted) else "/organizer/"
+    is_ours = len(wanted) <= _LONGEST_NEXT and _NEXT.fullmatch(wanted) and "//" not in wanted
+    return wanted if is_ours else "/organizer/"
 
 
 def _password(label: str, autocomplete: str, *checks: Callable[..., None]) -> Any:
