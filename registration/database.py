@@ -20,6 +20,7 @@ from flask import Flask, current_app
 from sqlalchemy import Connection, DateTime, Engine, Enum, MetaData, Table, create_engine, event
 from sqlalchemy.engine import URL, Dialect, make_url
 from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.types import TypeDecorator
 
@@ -28,6 +29,16 @@ from .turns import Turns
 
 # How long one writer waits for another before the visitor is asked to come back, in seconds.
 PATIENCE = 5
+# A connection for each thread of the server, the worker's and the watch's, and some to spare;
+# whoever finds none is asked to come back, as behind a writer.
+_POOL: dict[str, Any] = {"pool_size": 10, "max_overflow": 30, "pool_timeout": PATIENCE}
+# libpq's ways to notice that the server's machine is gone, instead of waiting for it for good.
+_DEAD_PEER = {
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 25_000,  # milliseconds
+}
 _FIRST_SOUND_WAL = (3, 51, 3)
 _READ_ONLY = "The database is read-only: give this user the right to write it."
 _BUSY = "The database is busy; try again in a minute."
@@ -108,8 +119,11 @@ def connect(url: str | URL, *, journal: str | None = None) -> Engine:
     options = {
         "options": f"-c lock_timeout={PATIENCE}s -c timezone=UTC",
         "connect_timeout": PATIENCE,
+        **_DEAD_PEER,
     }
-    return create_engine(url, hide_parameters=True, pool_pre_ping=True, connect_args=options)
+    return create_engine(
+        url, hide_parameters=True, pool_pre_ping=True, connect_args=options, **_POOL
+    )
 
 
 def _sqlite_module() -> ModuleType:
@@ -123,9 +137,7 @@ def _sqlite_engine(url: str | URL, journal: str | None) -> Engine:
     module = _sqlite_module()
     path = Path(make_url(url).database or "")
     options = {"timeout": PATIENCE, "check_same_thread": False}
-    engine = create_engine(
-        url, module=module, hide_parameters=True, pool_size=20, connect_args=options
-    )
+    engine = create_engine(url, module=module, hide_parameters=True, connect_args=options, **_POOL)
     best = "wal" if module.sqlite_version_info >= _FIRST_SOUND_WAL else "truncate"
 
     @event.listens_for(engine, "do_connect")
@@ -217,6 +229,12 @@ def writing() -> Iterator[Session]:
             turns.give()
 
 
+def writing_seconds() -> float:
+    """Return for how long a writer of this process has held SQLite's database; 0 for none."""
+    turns: Turns = current_app.extensions["writers"]
+    return turns.held_seconds()
+
+
 def is_writing(session: Session) -> bool:
     """Whether `session` was opened by `writing`."""
     return bool(session.get_bind().get_execution_options().get("writes"))
@@ -271,6 +289,8 @@ def phrased() -> Iterator[None]:
     """Turn what the driver says of a busy or unusable database into a refusal."""
     try:
         yield
+    except PoolTimeout:
+        raise DatabaseBusy(_BUSY) from None
     except DBAPIError as error:
         refusal = _refusal(error)
         if refusal is None:

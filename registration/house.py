@@ -14,12 +14,14 @@ from . import database
 from .links import Links
 from .mail import delivery
 from .sealing import Ring
-from .services import installing, migrating, remembering
+from .services import installing, migrating, passwords, remembering
 from .services.erasing import Receipt
 from .services.feed_readers import Tally
 from .settings import Settings
 
 VERSION = "0.1.0"
+# A change of the database takes seconds at most, a password's hash a fraction of one.
+STUCK_SECONDS = 60
 
 Clock = Callable[[], datetime]
 
@@ -31,6 +33,7 @@ def init_app(app: Flask, settings: Settings, clock: Clock | None = None) -> None
     app.extensions["settings"] = settings
     app.extensions["clock"] = clock or utc_now
     app.extensions["feed readers"] = Tally()
+    app.config["PASSWORD_COST"] = passwords.FULL_COST
 
 
 def utc_now() -> datetime:
@@ -53,6 +56,21 @@ def now() -> datetime:
 def readers() -> Tally:
     """Return the counts of who fetched the feed from this process."""
     found: Tally = current_app.extensions["feed readers"]
+    return found
+
+
+def stuck() -> list[str]:
+    """Return a sentence for each thing in this process that others wait for in vain."""
+    found = {
+        "A change has held the database for more than a minute.": database.writing_seconds(),
+        "The check of a password has not ended for more than a minute.": passwords.stuck_seconds(),
+    }
+    return [sentence for sentence, seconds in found.items() if seconds > STUCK_SECONDS]
+
+
+def password_cost() -> passwords.Cost:
+    """Return what a password's hash costs; tests make it cheap."""
+    found: passwords.Cost = current_app.config["PASSWORD_COST"]
     return found
 
 

@@ -49,6 +49,11 @@ class Turns:
                 self._begin()
                 self._waiting.popleft().release()
 
+    def held_seconds(self) -> float:
+        """Return for how long whoever has the turn has had it; 0 if nobody has."""
+        with self._lock:
+            return time.monotonic() - self._began if self._is_taken else 0.0
+
     def _begin(self) -> None:
         self._is_taken, self._began = True, time.monotonic()
 

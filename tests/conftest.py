@@ -19,6 +19,7 @@ from sqlalchemy import create_engine
 
 from registration import create_app, database
 from registration.services import installing, migrating
+from registration.services.passwords import Cost
 
 from .machine import needs
 from .mail_server import MailServer
@@ -39,6 +40,10 @@ def pytest_configure() -> None:
     is_there = MEMORY.is_dir() and os.access(MEMORY, os.W_OK)
     if is_there and "TMPDIR" not in os.environ and shutil.disk_usage(MEMORY).free > ENOUGH:
         os.environ["TMPDIR"] = tempfile.tempdir = str(MEMORY)
+
+
+# The least that Argon2id takes (RFC 9106, 3.1: 8 KiB a lane).
+CHEAP = Cost(iterations=1, memory_kib=8)
 
 
 class Clock:
@@ -174,6 +179,7 @@ def app(instance: dict, clock: Clock, compiled: Path) -> Iterator[Flask]:
     # Each app would compile every template anew.
     app.jinja_env.bytecode_cache = FileSystemBytecodeCache(str(compiled))
     app.config["ANSWER_FLOOR"] = 0.0  # one test is about it
+    app.config["PASSWORD_COST"] = CHEAP  # tests/services/test_passwords.py is about the full one
     with app.app_context():
         yield app
         database.engine().dispose()

@@ -77,7 +77,7 @@ def signed_in(
     with writing() as session:
         ring = house.ring(session)
         found, _identity = signing_in.invited(session, token, ring=ring, now=clock.now)
-        desk.key, kept = second_factor.key_of(ring, token), _hashed()
+        desk.key, kept = second_factor.key_of(ring, token), _hashed(house.password_cost())
         code = second_factor.code_at(desk.key, clock.now)
         now = clock.now
         desk.recovery = signing_in.accept(session, token, kept, code, ring=ring, now=now)
@@ -88,6 +88,6 @@ def signed_in(
 
 
 @cache
-def _hashed() -> str:
+def _hashed(cost: passwords.Cost) -> str:
     """Return the hash of the password, which takes long on purpose."""
-    return passwords.hashed(PASSWORD)
+    return passwords.hashed(PASSWORD, cost)

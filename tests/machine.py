@@ -23,5 +23,6 @@ def program(*names: str) -> str:
     return found
 
 
-# For what has nothing to do with the kind of database.
+# For what has nothing to do with the kind of database, and for what one kind alone can show.
 on_sqlite = pytest.mark.parametrize("instance", ["sqlite"], indirect=True)
+on_postgresql = pytest.mark.parametrize("instance", ["postgresql"], indirect=True)

@@ -16,7 +16,7 @@ from .. import faults, house
 from ..database import writing
 from ..services import feed_readers
 from ..settings import is_loopback
-from . import worker
+from . import watchdog, worker
 from .groups import RefusingCommand, run_as_service
 from .strict import Channel
 
@@ -26,7 +26,9 @@ LARGEST_HEAD = 32 * 1024
 CONNECTIONS, OTHER_FILES = 4000, 100
 # Seconds of silence after which a connection is closed. Proxies keep theirs for a minute.
 SILENCE = 75
-THREADS = 16
+# More than can wait at once for the database (turns.PATIENT) and to have a password checked
+# (passwords.QUEUE_LENGTH), so that some are always left to answer pages.
+THREADS = 32
 PORTS = click.IntRange(1, 65535)
 # Seconds that requests and the letter in hand are given to finish after SIGTERM.
 GRACE = 20.0
@@ -66,6 +68,12 @@ def serve(host: str, port: int, *, without_mail: bool) -> None:
     click.echo(f"Serving {house.settings().public_url} (Ctrl+C stops it)")
     counting = threading.Thread(target=_count, args=(app, stop), name="readers", daemon=True)
     counting.start()
+    supervisor = watchdog.supervisor()
+    if supervisor:
+        address = (host, server.effective_port)
+        alive = (app, supervisor, address, stop)
+        threading.Thread(target=watchdog.run, args=alive, name="watchdog", daemon=True).start()
+        supervisor.tell("READY=1")
     _serve_until(stop, server)
     counting.join(GRACE)
     if not without_mail:

@@ -204,6 +204,12 @@ def change_password(
     audit_log.note(session, Deed.SIGN_IN_CHANGED, by=organizer_id, now=now)
 
 
+def renew_hash(session: Session, organizer_id: int, kept: str, renewed: str) -> None:
+    """Replace a password's hash by one of the same password, unless it was changed meanwhile."""
+    is_same = (Organizer.id == organizer_id) & (Organizer.password_hash == kept)
+    session.execute(update(Organizer).where(is_same).values(password_hash=renewed))
+
+
 def refuse_weak(password: str, identity: Identity, site: str) -> None:
     """Raise `PasswordRefused` unless a password is good for this organizer."""
     passwords.check(password, *identity.address.split("@"), site)

@@ -31,7 +31,10 @@ place = Blueprint("health", __name__)
 
 @place.get("/health")
 def health() -> tuple[Response, int]:
-    """Whether all is well: ok, degraded and why, or, where the database does not answer, 503."""
+    """Whether all is well: ok, degraded and why; 503 where the database does not answer, or where
+    the process is stuck and wants a new start."""
+    if stuck := house.stuck():
+        return jsonify(status="unavailable", why=stuck), 503
     try:
         house.open_keys()
         with reading() as session:

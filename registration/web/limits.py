@@ -14,11 +14,14 @@ from .. import house
 from ..database import DatabaseBusy, DatabaseUnavailable, reading, writing
 from ..refusals import Refusal
 from ..services import throttling
+from ..services.passwords import PasswordsBusy
 from ..services.throttling import TooManyForms
 from .faults import log_refusal
 
 # What keeps a form from being taken that may be taken later.
-NOT_NOW = (DatabaseBusy, DatabaseUnavailable, TooManyForms)
+NOT_NOW = (DatabaseBusy, DatabaseUnavailable, PasswordsBusy, TooManyForms)
+# A queue of checks of passwords is over by then.
+_PASSWORDS_WAIT_SECONDS = 5
 
 
 @contextmanager
@@ -82,5 +85,7 @@ def later(refusal: Refusal) -> Later:
     """Return when a form may be sent again; the service's own failures are logged."""
     if isinstance(refusal, TooManyForms):
         return Later(429, ceil(refusal.wait / timedelta(seconds=1)))
+    if isinstance(refusal, PasswordsBusy):
+        return Later(503, _PASSWORDS_WAIT_SECONDS)
     log_refusal(refusal)
     return Later(503, 60)

@@ -12,9 +12,8 @@ from ...database import reading, writing
 from ...models import Deed, RegistrationStatus, Role
 from ...services import audit_log, exporting, organizers
 from ...services.publishing import NoSuchDiscussion
-from ...services.throttling import TooManyForms
 from .. import forms as public_forms
-from ..limits import Later, later
+from ..limits import NOT_NOW, Later, later
 from . import forms, organizer, place, proving
 
 # How many lines are sent at once.
@@ -37,7 +36,7 @@ def submit_export(slug: str) -> Response | tuple[str, int, dict[str, str]]:
         return _page(slug, typed), 422, {}
     try:
         is_proven = proving.is_proven(typed)
-    except TooManyForms as refusal:
+    except NOT_NOW as refusal:
         wait = later(refusal)
         return _page(slug, typed, wait), wait.status, wait.headers
     if not is_proven:

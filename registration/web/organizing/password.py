@@ -8,9 +8,8 @@ from ... import house
 from ...database import reading, writing
 from ...services import passwords, signing_in
 from ...services.passwords import PasswordRefused
-from ...services.throttling import TooManyForms
 from .. import forms as public_forms
-from ..limits import Later, later
+from ..limits import NOT_NOW, Later, later
 from . import cookie, forms, organizer, place, proving
 
 
@@ -27,19 +26,26 @@ def change_password() -> BaseResponse | tuple[str, int, dict[str, str]]:
     if not typed.validate() or not _is_good(typed):
         return _page(typed), 422, {}
     try:
-        is_proven = proving.is_proven(typed)
-    except TooManyForms as refusal:
+        is_changed = _change(typed)
+    except NOT_NOW as refusal:
         wait = later(refusal)
         return _page(typed, wait), wait.status, wait.headers
-    if not is_proven:
+    if not is_changed:
         return _page(typed, is_wrong=True), 422, {}
-    hashed = passwords.hashed(typed["new"].data)
-    with writing() as database:
-        signing_in.change_password(database, organizer().id, hashed, now=house.now())
     session.clear()
     response = redirect(url_for("organizing.sign_in"), 303)
     cookie.take_away(response)
     return response
+
+
+def _change(typed: FlaskForm) -> bool:
+    """Change the password, if the old one and the code are right. Raises one of `NOT_NOW`."""
+    if not proving.is_proven(typed):
+        return False
+    hashed = passwords.hashed(typed["new"].data, house.password_cost())
+    with writing() as database:
+        signing_in.change_password(database, organizer().id, hashed, now=house.now())
+    return True
 
 
 def _is_good(typed: FlaskForm) -> bool:

@@ -12,13 +12,14 @@ from . import cookie, organizer
 def is_proven(typed: FlaskForm) -> bool:
     """Whether `password` and `code` of a form are right; checked as at the sign-in.
 
-    Raises `TooManyForms`.
+    Raises one of `limits.NOT_NOW`.
     """
     with writing() as session:
         ring = house.ring(session)
         signing_in.try_from(session, client(), cookie.device(), ring=ring, now=house.now())
     kept = organizer().password_hash
-    if not passwords.is_right(typed["password"].data, kept) or kept is None:
+    cost = house.password_cost()
+    if not passwords.is_right(typed["password"].data, kept, cost) or kept is None:
         return False
     with writing() as session:
         ring, now = house.ring(session), house.now()

@@ -1,6 +1,7 @@
 """Signing in and out, and the invitation that comes before."""
 
 import io
+from contextlib import suppress
 
 import segno
 from flask import Response, make_response, redirect, render_template, session, url_for
@@ -14,9 +15,8 @@ from ...languages import gettext as _
 from ...services import passwords, second_factor, signing_in
 from ...services.passwords import PasswordRefused
 from ...services.signing_in import CodeWrong
-from ...services.throttling import TooManyForms
 from .. import forms as public_forms
-from ..limits import Later, client, later
+from ..limits import NOT_NOW, Later, client, later
 from . import cookie, forms, organizer, place
 
 
@@ -40,7 +40,7 @@ def submit_sign_in() -> BaseResponse | tuple[str, int, dict[str, str]]:
         return _sign_in_page(typed), 422, {}
     try:
         token = _begin(typed)
-    except TooManyForms as refusal:
+    except NOT_NOW as refusal:
         wait = later(refusal)
         return _sign_in_page(typed, wait), wait.status, wait.headers
     if token is None:
@@ -59,12 +59,24 @@ def _begin(typed: FlaskForm) -> str | None:
         signing_in.try_from(database, client(), cookie.device(), ring=ring, now=house.now())
     with reading() as database:
         found, kept = signing_in.kept_password(database, typed["email"].address, ring)
-    if not passwords.is_right(typed["password"].data, kept) or kept is None:
+    password, cost = typed["password"].data, house.password_cost()
+    if not passwords.is_right(password, kept, cost) or kept is None:
         return None
     with writing() as database:
-        return signing_in.begin(
+        token = signing_in.begin(
             database, found, kept, typed["code"].data, ring=house.ring(database), now=house.now()
         )
+    if token and passwords.is_outdated(kept, cost):
+        _renew_hash(found, kept, password)
+    return token
+
+
+def _renew_hash(organizer_id: int, kept: str, password: str) -> None:
+    """Keep the same password with the parameters of today; another sign-in can do it as well."""
+    with suppress(*NOT_NOW):
+        renewed = passwords.hashed(password, house.password_cost())
+        with writing() as database:
+            signing_in.renew_hash(database, organizer_id, kept, renewed)
 
 
 @place.post("/sign-out")
@@ -100,23 +112,31 @@ def invitation(token: str) -> str:
 
 
 @place.post("/invitation/<token>")
-def accept_invitation(token: str) -> Response | tuple[str, int]:
+def accept_invitation(token: str) -> Response | tuple[str, int, dict[str, str]]:
     """Set password and second factor, and show the recovery codes, once."""
     typed = forms.invitation()
     if not (typed.validate() and _is_good(token, typed)):
-        return _invitation_page(token, typed), 422
-    kept = passwords.hashed(typed["password"].data)
+        return _invitation_page(token, typed), 422, {}
     try:
-        with writing() as database:
-            ring, now = house.ring(database), house.now()
-            codes = signing_in.accept(database, token, kept, typed["code"].data, ring=ring, now=now)
+        codes = _accept(token, typed)
     except CodeWrong:
         typed["code"].errors = [_("This is not the code that the app shows now. Try the next one.")]
-        return _invitation_page(token, typed), 422
+        return _invitation_page(token, typed), 422, {}
+    except NOT_NOW as refusal:
+        wait = later(refusal)
+        return _invitation_page(token, typed, wait), wait.status, wait.headers
     response = make_response(render_template("organizing/recovery_codes.html", codes=codes))
     # Where all browsers look alike, nobody else's tries are to keep this one out.
     cookie.give_device(response)
     return response
+
+
+def _accept(token: str, typed: FlaskForm) -> list[str]:
+    """Accept the invitation, and return the recovery codes."""
+    kept = passwords.hashed(typed["password"].data, house.password_cost())
+    with writing() as database:
+        ring, now = house.ring(database), house.now()
+        return signing_in.accept(database, token, kept, typed["code"].data, ring=ring, now=now)
 
 
 def _is_good(token: str, typed: FlaskForm) -> bool:
@@ -131,7 +151,7 @@ def _is_good(token: str, typed: FlaskForm) -> bool:
     return True
 
 
-def _invitation_page(token: str, typed: FlaskForm) -> str:
+def _invitation_page(token: str, typed: FlaskForm, wait: Later | None = None) -> str:
     with reading() as database:
         ring = house.ring(database)
         _organizer, identity = signing_in.invited(database, token, ring=ring, now=house.now())
@@ -140,6 +160,7 @@ def _invitation_page(token: str, typed: FlaskForm) -> str:
     return render_template(
         "organizing/invitation.html",
         form=typed,
+        wait=wait,
         is_stale=public_forms.is_stale(typed),
         address=identity.address,
         key=second_factor.as_text(key),
