@@ -4,9 +4,9 @@ from flask import Flask
 from jinja2 import StrictUndefined
 from markupsafe import Markup
 
-from . import languages, markdown
-from .calendars.words import time_in_words
+from .calendars.description import time_in_words
 from .models import DiscussionStatus, RegistrationStatus, Tense
+from .text import languages, markdown
 
 
 def init_app(app: Flask) -> None:

@@ -18,8 +18,9 @@ from jinja2 import FileSystemBytecodeCache
 from sqlalchemy import create_engine
 
 from registration import create_app, database
-from registration.services import installing, migrating
-from registration.services.passwords import Cost
+from registration.services import installation
+from registration.services.operations import schema
+from registration.services.organizers.passwords import Cost
 
 from .machine import needs
 from .mail_server import MailServer
@@ -130,9 +131,9 @@ def _create_database(url: str, name: str, template: str = "template1") -> str:
 def install(app: Flask) -> None:
     """Do what `flask database upgrade` does."""
     with app.app_context():
-        migrating.upgrade(database.engine())
+        schema.upgrade(database.engine())
         with database.writing() as session:
-            installing.install(session, app.extensions["settings"].keys)
+            installation.install(session, app.extensions["settings"].keys)
         database.engine().dispose()
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from .machine import needs
-from .server import free_port
+from .server_process import free_port
 
 MAIN = """
 compatibility_level = 3.6

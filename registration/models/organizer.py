@@ -8,9 +8,9 @@ from enum import StrEnum
 from sqlalchemy import ForeignKey, LargeBinary
 from sqlalchemy.orm import Mapped, mapped_column
 
-from ..addresses import EmailAddress
+from ..crypto.key_ring import Ring, SealBroken
 from ..database import Model, UtcDateTime, by_value
-from ..sealing import Ring, SealBroken
+from ..text.addresses import EmailAddress
 
 
 class Role(StrEnum):

@@ -11,19 +11,19 @@ from werkzeug.exceptions import (
 )
 
 from .. import house
+from ..crypto.key_ring import KeysRefused
 from ..database import DatabaseBusy, DatabaseUnavailable
-from ..languages import gettext as _
 from ..refusals import Refusal
-from ..sealing import KeysRefused
-from ..services.attending import LinkIsOver, NoSuchRegistration
-from ..services.circulating import NoSuchCircular
-from ..services.migrating import SchemaNewer, SchemaOutdated
-from ..services.publishing import NoSuchDiscussion
-from ..services.signing_in import InvitationOver
+from ..services.catalog import NoSuchDiscussion
+from ..services.mailings.mailings import NoSuchCircular
+from ..services.operations.schema import SchemaNewer, SchemaOutdated
+from ..services.organizers.authentication import InvitationOver
+from ..services.registrations.self_service import LinkIsOver, NoSuchRegistration
+from ..text.languages import gettext as _
 from . import uploads
-from .faults import log_fault, log_refusal
-from .own_page import RegistrationEnded
-from .public import DiscussionUnpublished
+from .error_log import log_fault, log_refusal
+from .public.pages import DiscussionUnpublished
+from .registrations.own_page import RegistrationEnded
 
 _STATUS: dict[type[Refusal], int] = {
     NoSuchDiscussion: 404,

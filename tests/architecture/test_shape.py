@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from registration.config import READERS
 from registration.discussion_file import RESERVED_KEYS
 from registration.models import LetterKind
-from registration.services.exporting import COLUMNS
-from registration.settings import READERS
+from registration.services.attendees.exports import COLUMNS
 
 from ..machine import on_sqlite
 from ..visitor import form_of

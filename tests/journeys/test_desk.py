@@ -11,12 +11,12 @@ from datetime import UTC, datetime
 import pytest
 
 from registration import create_app, database
-from registration.services import second_factor
+from registration.services.organizers import totp
 
 from .. import builders
 from ..browser import DESKTOP, PHONE, look, opened, press
 from ..desk import PASSWORD
-from ..server import Server, flask
+from ..server_process import Server, flask
 
 PEOPLE = {
     "aigerim@example.org": "Айгерим Нұрланқызы",
@@ -157,7 +157,7 @@ def accepted(page) -> list[str]:
     key = b32decode(page.locator("main code").first.inner_text().replace(" ", ""))
     page.get_by_label("New password").fill(PASSWORD)
     page.get_by_label("The password again").fill(PASSWORD)
-    page.get_by_label("Code that the app").fill(second_factor.code_at(key, datetime.now(UTC)))
+    page.get_by_label("Code that the app").fill(totp.code_at(key, datetime.now(UTC)))
     press(page, "Set both")
     return page.locator("main code").all_inner_texts()
 

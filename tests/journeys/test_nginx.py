@@ -24,7 +24,7 @@ from registration import create_app, database
 
 from .. import builders
 from ..machine import program
-from ..server import Server, free_port
+from ..server_process import Server, free_port
 from ..visitor import form_of
 
 SITE = Path(__file__).parent.parent.parent / "deploy" / "nginx"

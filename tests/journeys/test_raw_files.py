@@ -17,7 +17,7 @@ from registration import create_app, database
 
 from .. import builders
 from ..mail_server import MailServer
-from ..server import Server
+from ..server_process import Server
 from ..visitor import form_of
 
 QUESTION = b"""

@@ -8,7 +8,7 @@ from registration import create_app, database
 
 from .. import builders
 from ..machine import on_sqlite
-from ..server import Server
+from ..server_process import Server
 
 # More than the server's threads.
 CLIENTS = 20

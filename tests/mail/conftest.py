@@ -13,6 +13,7 @@ from flask import Flask
 from jinja2 import FileSystemBytecodeCache
 
 from registration import create_app, house
+from registration.crypto.key_ring import Ring
 from registration.mail import letters
 from registration.models import (
     Attendee,
@@ -24,7 +25,6 @@ from registration.models import (
     RegistrationStatus,
     Wording,
 )
-from registration.sealing import Ring
 
 from .. import builders
 

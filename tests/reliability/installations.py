@@ -13,8 +13,7 @@ from tempfile import TemporaryDirectory
 
 from flask import Flask
 
-from registration import create_app, database, house
-from registration.mail import outbox
+from registration import create_app, database, house, outbox
 
 from .. import builders
 from ..conftest import POSTGRES, _cluster, _create_database, install
