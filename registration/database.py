@@ -7,6 +7,7 @@ FULL elsewhere. Writers begin with BEGIN IMMEDIATE, so that none of them fails h
 
 import importlib
 import logging
+import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -26,8 +27,9 @@ from sqlalchemy.types import TypeDecorator
 from .refusals import Refusal
 from .turns import Turns
 
-# How long one writer waits for another before the visitor is asked to come back, in seconds.
-PATIENCE = 5
+# How long one writer waits for another before the visitor is asked to come back; an app's
+# configuration may have another under the same name.
+LOCK_TIMEOUT_SECONDS: float = 5
 _FIRST_SOUND_WAL = (3, 51, 3)
 _READ_ONLY = "The database is read-only: give this user the right to write it."
 _BUSY = "The database is busy; try again in a minute."
@@ -98,17 +100,20 @@ def by_value(members: type[StrEnum]) -> Enum:
     )
 
 
-def connect(url: str | URL, *, journal: str | None = None) -> Engine:
+def connect(
+    url: str | URL,
+    *,
+    journal: str | None = None,
+    lock_timeout_seconds: float = LOCK_TIMEOUT_SECONDS,
+) -> Engine:
     """Return an engine for `url`. Connects to nothing yet.
 
     `journal` is how SQLite keeps its journal, where that is not to be as for the service.
     """
     if make_url(url).get_backend_name() == "sqlite":
-        return _sqlite_engine(url, journal)
-    options = {
-        "options": f"-c lock_timeout={PATIENCE}s -c timezone=UTC",
-        "connect_timeout": PATIENCE,
-    }
+        return _sqlite_engine(url, journal, lock_timeout_seconds)
+    limits = f"-c lock_timeout={lock_timeout_seconds * 1000:.0f}ms -c timezone=UTC"
+    options = {"options": limits, "connect_timeout": math.ceil(lock_timeout_seconds)}
     return create_engine(url, hide_parameters=True, pool_pre_ping=True, connect_args=options)
 
 
@@ -119,13 +124,11 @@ def _sqlite_module() -> ModuleType:
         return importlib.import_module("sqlite3")
 
 
-def _sqlite_engine(url: str | URL, journal: str | None) -> Engine:
+def _sqlite_engine(url: str | URL, journal: str | None, lock_timeout_seconds: float) -> Engine:
     module = _sqlite_module()
     path = Path(make_url(url).database or "")
-    options = {"timeout": PATIENCE, "check_same_thread": False}
-    engine = create_engine(
-        url, module=module, hide_parameters=True, pool_size=20, connect_args=options
-    )
+    how = {"timeout": lock_timeout_seconds, "check_same_thread": False}
+    engine = create_engine(url, module=module, hide_parameters=True, pool_size=20, connect_args=how)
     best = "wal" if module.sqlite_version_info >= _FIRST_SOUND_WAL else "truncate"
 
     @event.listens_for(engine, "do_connect")
@@ -154,7 +157,8 @@ def _sqlite_engine(url: str | URL, journal: str | None) -> Engine:
 def _set_journal(connection: Any, journal: str, busy: type[Exception]) -> None:
     """Set the journal mode, which a database keeps: where two open a new one at once, SQLite does
     not wait for the other."""
-    for _ in range(PATIENCE * 20):
+    lock_timeout_ms = connection.execute("PRAGMA busy_timeout").fetchone()[0]
+    for _ in range(lock_timeout_ms // 50):
         if connection.execute("PRAGMA journal_mode").fetchone()[0] == journal:
             return
         with suppress(busy):
@@ -176,8 +180,9 @@ def _set_pragmas(connection: Any, journal: str) -> None:
 
 def init_app(app: Flask, url: str) -> None:
     """Give `app` its engine, and the queue of its own writers."""
-    app.extensions["engine"] = connect(url)
-    app.extensions["writers"] = Turns(PATIENCE)
+    lock_timeout_seconds = app.config.setdefault("LOCK_TIMEOUT_SECONDS", LOCK_TIMEOUT_SECONDS)
+    app.extensions["engine"] = connect(url, lock_timeout_seconds=lock_timeout_seconds)
+    app.extensions["writers"] = Turns(lock_timeout_seconds)
 
 
 def engine() -> Engine:
@@ -201,7 +206,7 @@ def reading() -> Iterator[Session]:
 def writing() -> Iterator[Session]:
     """Open a session whose changes are durable when the block ends, or undone if it raises.
 
-    Raises `DatabaseBusy` when another writer does not finish within `PATIENCE` seconds.
+    Raises `DatabaseBusy` when another writer does not finish within LOCK_TIMEOUT_SECONDS.
     """
     turns: Turns = current_app.extensions["writers"]
     # SQLite's busy handler lets waiting writers overtake each other.
@@ -233,8 +238,9 @@ def scrub() -> None:
     current_app.extensions["scrub is due"] = True
     connection = engine().raw_connection()
     dbapi: Any = engine().dialect.loaded_dbapi
+    driver: Any = connection.driver_connection
+    lock_timeout_ms = driver.execute("PRAGMA busy_timeout").fetchone()[0]
     try:
-        driver: Any = connection.driver_connection
         driver.execute("PRAGMA busy_timeout = 0")
         busy = driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
         current_app.extensions["scrub is due"] = bool(busy)
@@ -242,7 +248,7 @@ def scrub() -> None:
         # What was erased is erased all the same, and whoever erased it must be told so.
         log.error("The journal cannot be emptied: %s.", error)  # noqa: TRY400
     finally:
-        driver.execute(f"PRAGMA busy_timeout = {PATIENCE * 1000}")
+        driver.execute(f"PRAGMA busy_timeout = {lock_timeout_ms}")
         connection.close()
 
 
