@@ -18,6 +18,8 @@ from . import builders, killed
 from .machine import on_sqlite
 from .test_migrations import REMAKE, content, schema
 
+pytestmark = pytest.mark.slow
+
 
 def url_of(engine: Engine) -> str:
     return engine.url.render_as_string(hide_password=False)

@@ -18,6 +18,8 @@ from ..browser import DESKTOP, PHONE, look, opened, press
 from ..desk import PASSWORD
 from ..server import Server, flask
 
+pytestmark = pytest.mark.slow
+
 PEOPLE = {
     "aigerim@example.org": "Айгерим Нұрланқызы",
     "dina@example.org": "Dina",

@@ -19,6 +19,8 @@ from ..machine import on_sqlite
 from ..postfix import Postfix, postfix
 from ..visitor import Visitor
 
+pytestmark = pytest.mark.slow
+
 MOVED = "starts = 2026-04-03T18:00:00\nends = 2026-04-03T19:30:00"
 
 

@@ -210,6 +210,7 @@ with app.app_context():
 """
 
 
+@pytest.mark.slow
 @on_sqlite
 @pytest.mark.parametrize("where", ["lines", "name"])
 @pytest.mark.parametrize("which", ["a new export", "one in place of an older", "a stale one"])

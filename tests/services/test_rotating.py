@@ -145,6 +145,7 @@ with app.app_context():
 """
 
 
+@pytest.mark.slow
 def test_a_rotation_killed_anywhere_leaves_everything_under_one_key(app, instance):
     builders.publish()
     for address in PEOPLE:
