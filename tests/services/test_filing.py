@@ -169,7 +169,7 @@ def test_whoever_is_erased_while_an_export_is_written_is_not_in_it_for_long(file
     def ring(session):
         if threading.current_thread() is thread:
             paused.set()
-            go_on.wait(5)
+            go_on.wait(0.5)
         return house.ring(session)
 
     def write_slowly() -> None:
@@ -273,7 +273,7 @@ def test_an_export_is_not_fresh_before_an_erasure_under_way_has_ended(file, app)
             mine, _discussion = attending.by_token(session, token)
             erasing.erase(session, mine, letters=None, now=house.now())
             begun.set()
-            go_on.wait(5)
+            go_on.wait(0.5)
 
     def writing_while_it_is_erased():
         with reading() as session:
@@ -308,7 +308,7 @@ def test_an_erasure_that_ends_while_an_export_is_written_makes_it_stale(file, ap
             mine, _discussion = attending.by_token(session, token)
             erasing.erase(session, mine, letters=None, now=house.now())
             begun.set()
-            go_on.wait(5)
+            go_on.wait(0.5)
 
     def ring(session):
         if not go_on.is_set():
