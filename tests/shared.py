@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Engine, MetaData, Table, create_engine, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
-from registration import create_app, database, house
+from registration import create_app, house
 from registration.turns import Turns
 
 from .postgresql import TEMPLATE, create_database, drop_database
@@ -95,6 +95,38 @@ class SharedDatabase:
         self._engine.dispose()
 
 
+class SharedApp:
+    """An app that is given to each test as `create_app` would return it."""
+
+    def __init__(self, settings: dict[str, str], compiled: Path) -> None:
+        self._app = app = open_app(settings, compiled)
+        # From its first request on, Flask refuses whatever a test would add to an app for good.
+        app.test_client().get("/robots.txt")
+        self._engine: Engine = app.extensions["engine"]
+        # Flask's own first request leaves the key ring and the secret behind.
+        for name in ("ring", "scrub is due"):
+            app.extensions.pop(name, None)
+        app.secret_key = None
+        parts = [app.config, app.extensions, app.jinja_env.globals, app.jinja_env.filters]
+        self._parts = [(part, dict(part)) for part in (*parts, vars(app))]
+
+    def fresh(self, clock: Callable) -> Flask:
+        """Return it with this clock, and with nothing that an earlier test gave it."""
+        for part, as_made in self._parts:
+            part.clear()
+            part.update(as_made)
+        app = self._app
+        house.init_app(app, app.extensions["settings"], clock)
+        app.extensions["writers"] = Turns(app.config["LOCK_TIMEOUT_SECONDS"])
+        # What a test listens to on this engine ends with it; pool and compiled SQL are shared.
+        app.extensions["engine"] = self._engine.execution_options()
+        return app
+
+    def disconnect(self) -> None:
+        """Close every connection to the database."""
+        self._engine.dispose()
+
+
 class Shared:
     """An installation in `folder`, like the one in `template`, and its app.
 
@@ -108,15 +140,11 @@ class Shared:
         self.settings = {"INSTANCE": str(folder)}
         if database:
             self.settings["DATABASE_URL"] = database.url
-        self._app = open_app(self.settings | {"CONTACT": "hosts@example.org"}, compiled)
-        # From its first request on, Flask refuses whatever a test would add to an app for good.
-        self._app.test_client().get("/robots.txt")
-        self._engine = _engine_of(self._app)
-        self._is_kept = _kept(self._app)
+        self._app = SharedApp(self.settings | {"CONTACT": "hosts@example.org"}, compiled)
 
     def lay_anew(self) -> None:
         """Make folder and database what they are after `flask database upgrade`."""
-        self._engine.dispose()
+        self._app.disconnect()
         shutil.rmtree(self.folder, ignore_errors=True)
         if self._database:
             self._database.lay_anew()
@@ -124,36 +152,12 @@ class Shared:
 
     def app(self, clock: Callable) -> Flask:
         """Return the app as `create_app` returns it."""
-        self._is_kept()
-        app = self._app
-        house.init_app(app, app.extensions["settings"], clock)
-        app.extensions["writers"] = Turns(app.config["LOCK_TIMEOUT_SECONDS"])
-        # What a test listens to on this engine ends with it; pool and compiled SQL are shared.
-        app.extensions["engine"] = self._engine.execution_options()
-        return app
+        return self._app.fresh(clock)
 
     def close(self) -> None:
-        self._engine.dispose()
+        self._app.disconnect()
         if self._database:
             self._database.close()
-
-
-def _kept(app: Flask) -> Callable[[], None]:
-    """Remember what an app is made of; return a function that puts it back."""
-    held = [app.config, app.extensions, app.jinja_env.globals, app.jinja_env.filters, vars(app)]
-    copies = [dict(part) for part in held]
-
-    def put_back() -> None:
-        for part, copy in zip(held, copies, strict=True):
-            part.clear()
-            part.update(copy)
-
-    return put_back
-
-
-def _engine_of(app: Flask) -> Engine:
-    with app.app_context():
-        return database.engine()
 
 
 def open_app(settings: dict, compiled: Path, clock: Callable | None = None) -> Flask:
