@@ -36,7 +36,7 @@ def init_app(app: Flask, settings: Settings, clock: Clock | None = None) -> None
     app.extensions["settings"] = settings
     app.extensions["clock"] = clock or utc_now
     app.extensions["feed readers"] = Tally()
-    app.config["PASSWORD_COST"] = passwords.FULL_COST
+    app.config.setdefault("PASSWORD_COST", passwords.FULL_COST)
 
 
 def utc_now() -> datetime:

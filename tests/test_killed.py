@@ -19,6 +19,8 @@ from . import builders, killed
 from .database.test_migrations import REMAKE, content, schema
 from .machine import on_sqlite
 
+pytestmark = pytest.mark.slow
+
 
 def url_of(engine: Engine) -> str:
     return engine.url.render_as_string(hide_password=False)

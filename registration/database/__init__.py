@@ -7,6 +7,7 @@ FULL elsewhere. Writers begin with BEGIN IMMEDIATE, so that none of them fails h
 
 import importlib
 import logging
+import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -27,11 +28,12 @@ from sqlalchemy.types import TypeDecorator
 from ..refusals import Refusal
 from .fair_lock import Turns
 
-# How long one writer waits for another before the visitor is asked to come back, in seconds.
-PATIENCE = 5
+# How long one writer waits for another before the visitor is asked to come back; an app's
+# configuration may have another under the same name.
+LOCK_TIMEOUT_SECONDS: float = 5
 # A connection for each thread of the server, the worker's and the watch's, and some to spare;
 # whoever finds none is asked to come back, as behind a writer.
-_POOL: dict[str, Any] = {"pool_size": 10, "max_overflow": 30, "pool_timeout": PATIENCE}
+_POOL = {"pool_size": 10, "max_overflow": 30}
 # libpq's ways to notice that the server's machine is gone, instead of waiting for it for good.
 _DEAD_PEER = {
     "keepalives_idle": 10,
@@ -109,20 +111,30 @@ def by_value(members: type[StrEnum]) -> Enum:
     )
 
 
-def connect(url: str | URL, *, journal: str | None = None) -> Engine:
+def connect(
+    url: str | URL,
+    *,
+    journal: str | None = None,
+    lock_timeout_seconds: float = LOCK_TIMEOUT_SECONDS,
+) -> Engine:
     """Return an engine for `url`. Connects to nothing yet.
 
     `journal` is how SQLite keeps its journal, where that is not to be as for the service.
     """
     if make_url(url).get_backend_name() == "sqlite":
-        return _sqlite_engine(url, journal)
-    options = {
-        "options": f"-c lock_timeout={PATIENCE}s -c timezone=UTC",
-        "connect_timeout": PATIENCE,
-        **_DEAD_PEER,
-    }
+        return _sqlite_engine(url, journal, lock_timeout_seconds)
+    limits = f"-c lock_timeout={lock_timeout_seconds * 1000:.0f}ms -c timezone=UTC"
     return create_engine(
-        url, hide_parameters=True, pool_pre_ping=True, connect_args=options, **_POOL
+        url,
+        hide_parameters=True,
+        pool_pre_ping=True,
+        pool_timeout=lock_timeout_seconds,
+        connect_args={
+            "options": limits,
+            "connect_timeout": math.ceil(lock_timeout_seconds),
+            **_DEAD_PEER,
+        },
+        **_POOL,
     )
 
 
@@ -133,11 +145,17 @@ def _sqlite_module() -> ModuleType:
         return importlib.import_module("sqlite3")
 
 
-def _sqlite_engine(url: str | URL, journal: str | None) -> Engine:
+def _sqlite_engine(url: str | URL, journal: str | None, lock_timeout_seconds: float) -> Engine:
     module = _sqlite_module()
     path = Path(make_url(url).database or "")
-    options = {"timeout": PATIENCE, "check_same_thread": False}
-    engine = create_engine(url, module=module, hide_parameters=True, connect_args=options, **_POOL)
+    engine = create_engine(
+        url,
+        module=module,
+        hide_parameters=True,
+        pool_timeout=lock_timeout_seconds,
+        connect_args={"timeout": lock_timeout_seconds, "check_same_thread": False},
+        **_POOL,
+    )
     best = "wal" if module.sqlite_version_info >= _FIRST_SOUND_WAL else "truncate"
 
     @event.listens_for(engine, "do_connect")
@@ -166,7 +184,8 @@ def _sqlite_engine(url: str | URL, journal: str | None) -> Engine:
 def _set_journal(connection: Any, journal: str, busy: type[Exception]) -> None:
     """Set the journal mode, which a database keeps: where two open a new one at once, SQLite does
     not wait for the other."""
-    for _ in range(PATIENCE * 20):
+    lock_timeout_ms = connection.execute("PRAGMA busy_timeout").fetchone()[0]
+    for _ in range(lock_timeout_ms // 50):
         if connection.execute("PRAGMA journal_mode").fetchone()[0] == journal:
             return
         with suppress(busy):
@@ -188,8 +207,9 @@ def _set_pragmas(connection: Any, journal: str) -> None:
 
 def init_app(app: Flask, url: str) -> None:
     """Give `app` its engine, and the queue of its own writers."""
-    app.extensions["engine"] = connect(url)
-    app.extensions["writers"] = Turns(PATIENCE)
+    lock_timeout_seconds = app.config.setdefault("LOCK_TIMEOUT_SECONDS", LOCK_TIMEOUT_SECONDS)
+    app.extensions["engine"] = connect(url, lock_timeout_seconds=lock_timeout_seconds)
+    app.extensions["writers"] = Turns(lock_timeout_seconds)
 
 
 def engine() -> Engine:
@@ -213,7 +233,7 @@ def reading() -> Iterator[Session]:
 def writing() -> Iterator[Session]:
     """Open a session whose changes are durable when the block ends, or undone if it raises.
 
-    Raises `DatabaseBusy` when another writer does not finish within `PATIENCE` seconds.
+    Raises `DatabaseBusy` when another writer does not finish within LOCK_TIMEOUT_SECONDS.
     """
     turns: Turns = current_app.extensions["writers"]
     # SQLite's busy handler lets waiting writers overtake each other.
@@ -251,8 +271,9 @@ def scrub() -> None:
     current_app.extensions["scrub is due"] = True
     connection = engine().raw_connection()
     dbapi: Any = engine().dialect.loaded_dbapi
+    driver: Any = connection.driver_connection
+    lock_timeout_ms = driver.execute("PRAGMA busy_timeout").fetchone()[0]
     try:
-        driver: Any = connection.driver_connection
         driver.execute("PRAGMA busy_timeout = 0")
         busy = driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
         current_app.extensions["scrub is due"] = bool(busy)
@@ -260,7 +281,7 @@ def scrub() -> None:
         # What was erased is erased all the same, and whoever erased it must be told so.
         log.error("The journal cannot be emptied: %s.", error)  # noqa: TRY400
     finally:
-        driver.execute(f"PRAGMA busy_timeout = {PATIENCE * 1000}")
+        driver.execute(f"PRAGMA busy_timeout = {lock_timeout_ms}")
         connection.close()
 
 

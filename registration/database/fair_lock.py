@@ -14,10 +14,10 @@ _LOOK = 0.5
 
 
 class Turns:
-    """One turn at a time, in the order of asking; nobody waits longer than `patience` seconds."""
+    """One turn at a time, in the order of asking; nobody waits longer than the lock timeout."""
 
-    def __init__(self, patience: float) -> None:
-        self._patience = patience
+    def __init__(self, lock_timeout_seconds: float) -> None:
+        self._lock_timeout_seconds = lock_timeout_seconds
         self._lock = threading.Lock()
         self._waiting: deque[threading.Lock] = deque()
         self._is_taken = False
@@ -58,7 +58,7 @@ class Turns:
         self._is_taken, self._began = True, time.monotonic()
 
     def _comes(self, ticket: threading.Lock, *, is_patient: bool) -> bool:
-        deadline = time.monotonic() + self._patience
+        deadline = time.monotonic() + self._lock_timeout_seconds
         while (left := deadline - time.monotonic()) > 0:
             if ticket.acquire(timeout=left if is_patient else min(left, _LOOK)):
                 return True

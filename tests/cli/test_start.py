@@ -11,6 +11,8 @@ import pytest
 from ..machine import needs
 from ..server_process import Server, flask, free_port
 
+pytestmark = pytest.mark.slow
+
 PUBLIC = {"PUBLIC_URL": "https://events.example.org"}
 ONION = "http://" + "a2" * 28 + ".onion"
 DEBUG = "FLASK_DEBUG must be off where PUBLIC_URL is public."

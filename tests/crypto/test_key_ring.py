@@ -240,7 +240,7 @@ def test_a_database_without_a_row_is_told_to_be_set_up(app):
 CUT = """
 import os, sys
 from pathlib import Path
-from registration.sealing import make_key
+from registration.crypto.key_ring import make_key
 left = int(sys.argv[2])
 def watch(event, arguments):
     global left
@@ -254,6 +254,7 @@ make_key(Path(sys.argv[1]))
 
 
 # Before the folder, the file, its name, the end of the first name.
+@pytest.mark.slow
 @pytest.mark.parametrize(("step", "count"), [(1, 0), (2, 0), (3, 0), (4, 1)])
 def test_a_crash_while_a_key_is_made_leaves_a_whole_key_or_none(tmp_path, step, count):
     folder = tmp_path / "keys"

@@ -21,7 +21,7 @@ from registration.services.operations import schema as migrating
 from registration.services.operations.schema import SchemaNewer, SchemaOutdated, UpgradeFailed
 
 from .. import builders
-from ..conftest import _create_database
+from ..postgresql import create_database
 
 LAST = max(path.name for path in (migrating.FOLDER / "versions").glob("0*.py"))[:4]
 AFTER = f"""
@@ -66,7 +66,7 @@ def empty(request: pytest.FixtureRequest, tmp_path: Path):
     """Return how to open a database that has nothing in it."""
     url = f"sqlite:///{tmp_path / 'empty.sqlite3'}"
     if request.param == "postgresql":
-        url = _create_database(request.getfixturevalue("postgres"), f"test_{uuid4().hex}")
+        url = create_database(request.getfixturevalue("postgres"), f"test_{uuid4().hex}")
     engines = []
 
     def open_() -> Engine:

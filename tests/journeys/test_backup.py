@@ -17,6 +17,8 @@ from ..machine import on_sqlite
 from ..server_process import Server, flask
 from ..visitor import form_of
 
+pytestmark = pytest.mark.slow
+
 FORM = "/discussions/water/register"
 CLIENTS = 4
 # Seconds: as long as nobody who registers minds. A backup takes far less.

@@ -13,6 +13,8 @@ from .. import builders
 from ..browser import look, opened, press
 from ..server_process import Server
 
+pytestmark = pytest.mark.slow
+
 WATER = (
     builders.file("""
 starts = 2099-04-02T17:00:00

@@ -21,6 +21,8 @@ from ..builders import file
 from ..calendars import rfc5545
 from ..calendars.libical import Client
 
+pytestmark = pytest.mark.slow
+
 JOIN = 'join_url = "https://meet.example.org/room"\nseats = 2\n'
 DAY = file("date = 2026-04-02\n" + JOIN, without="starts").replace(
     b"ends = 2026-04-02T18:30:00\n", b""

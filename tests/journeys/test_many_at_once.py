@@ -1,11 +1,15 @@
 """Many people at once, and one address many times at once, in one process."""
 
+import pytest
+
 from registration.database import reading
 from registration.models import Letter, Registration, RegistrationStatus
 from registration.server import http_server
 
 from .. import builders
 from ..visitor import Visitor, form_of
+
+pytestmark = pytest.mark.slow
 
 FORM = "/discussions/water/register"
 

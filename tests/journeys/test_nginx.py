@@ -27,6 +27,8 @@ from ..machine import program
 from ..server_process import Server, free_port
 from ..visitor import form_of
 
+pytestmark = pytest.mark.slow
+
 SITE = Path(__file__).parent.parent.parent / "deploy" / "nginx"
 HOST = "events.example.org"
 ONION = f"{'a2b7' * 14}.onion"

@@ -18,13 +18,22 @@ from ..machine import on_sqlite
 from ..postfix import Postfix, postfix
 from ..visitor import Visitor
 
+pytestmark = pytest.mark.slow
+
 MOVED = "starts = 2026-04-03T18:00:00\nends = 2026-04-03T19:30:00"
 
 
-@pytest.fixture
-def server() -> Iterator[Postfix]:
+@pytest.fixture(scope="module")
+def running() -> Iterator[Postfix]:
     with postfix() as running:
         yield running
+
+
+@pytest.fixture
+def server(running: Postfix) -> Postfix:
+    """Postfix with an empty mailbox."""
+    running.empty()
+    return running
 
 
 @pytest.fixture

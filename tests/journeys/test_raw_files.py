@@ -20,6 +20,8 @@ from ..mail_server import MailServer
 from ..server_process import Server
 from ..visitor import form_of
 
+pytestmark = pytest.mark.slow
+
 QUESTION = b"""
 [[questions]]
 key = "ask"

@@ -21,6 +21,8 @@ from .. import builders
 from ..machine import program
 from ..server_process import FLASK, Server
 
+pytestmark = pytest.mark.slow
+
 HOST = b"Host: 127.0.0.1\r\n"
 GET = b"GET / HTTP/1.1\r\n" + HOST
 POST = b"POST /registrations/find HTTP/1.1\r\n" + HOST

@@ -14,6 +14,8 @@ from .. import builders
 from ..machine import program
 from ..services.attendees.test_imports import bring
 
+pytestmark = pytest.mark.slow
+
 # Imported as UTF-8 with commas; kept as text only where the spreadsheet itself decides so.
 IMPORT = "--infilter=CSV:44,34,76,1,,0,false,true,false"
 SHOWN = "csv:Text - txt - csv (StarCalc):44,34,76,1,,0,false,true,false"

@@ -26,6 +26,8 @@ from ..mail_server import MailServer
 from ..server_process import Server, flask, free_port
 from ..visitor import form_of
 
+pytestmark = pytest.mark.slow
+
 OPEN = builders.file('registration = "open"')
 
 

@@ -157,6 +157,7 @@ def test_an_amendment_that_is_undone_is_not_kept(water, visitor):
     assert visitor.get("/discussions/water").data == before
 
 
+@pytest.mark.slow
 @on_sqlite
 def test_processes_of_other_hash_seeds_write_the_same_bytes(app, instance):
     builders.publish(builders.file('recording_url = "https://video.example.org/1"'))
@@ -165,6 +166,7 @@ def test_processes_of_other_hash_seeds_write_the_same_bytes(app, instance):
     assert _written(instance, seed="1") == _written(instance, seed="2")
 
 
+@pytest.mark.slow
 @on_sqlite
 @pytest.mark.parametrize("elsewhere", ["postgresql"], indirect=True)
 def test_another_kind_of_database_gives_the_same_bytes(app, instance, elsewhere, clock):

@@ -13,7 +13,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 
-from ...database import PATIENCE, phrased
+from ...database import phrased
 from ...refusals import Refusal
 
 # It reports each step as if it were news.
@@ -111,6 +111,7 @@ def alone(engine: Engine) -> Iterator[Connection]:
             driver: Any = connection.connection.dbapi_connection
             driver.execute("PRAGMA foreign_keys = OFF")
             # Another upgrade may take longer than a visitor would wait.
+            lock_timeout_ms = driver.execute("PRAGMA busy_timeout").fetchone()[0]
             driver.execute("PRAGMA busy_timeout = 60000")
         try:
             with connection.begin():
@@ -120,7 +121,7 @@ def alone(engine: Engine) -> Iterator[Connection]:
         finally:
             if engine.dialect.name == "sqlite":
                 driver.execute("PRAGMA foreign_keys = ON")
-                driver.execute(f"PRAGMA busy_timeout = {PATIENCE * 1000}")
+                driver.execute(f"PRAGMA busy_timeout = {lock_timeout_ms}")
 
 
 def _config(folder: Path) -> Config:

@@ -172,7 +172,7 @@ def test_whoever_is_erased_while_an_export_is_written_is_not_in_it_for_long(file
     def ring(session):
         if threading.current_thread() is thread:
             paused.set()
-            go_on.wait(5)
+            go_on.wait(0.5)
         return house.ring(session)
 
     def write_slowly() -> None:
@@ -196,23 +196,24 @@ import os, signal, sys
 from pathlib import Path
 from registration import create_app, database, house
 from registration.database import reading, writing
-from registration.services import filing
+from registration.services.attendees import export_files
 name, where = sys.argv[1:]
 kill = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
 app = create_app()
 with app.app_context():
-    source = filing.Source(reading, writing, house.ring, house.settings().keys)
+    source = export_files.Source(reading, writing, house.ring, house.settings().keys)
     if where == "lines":
-        filing.exporting.lines = lambda rows, *_: (kill() if row else "" for row in rows)
+        export_files.exports.lines = lambda rows, *_: (kill() if row else "" for row in rows)
     else:
         Path.replace = kill
     if name:
-        filing.write(source, "water", Path(name), ["email"], ",", house.now())
+        export_files.write(source, "water", Path(name), ["email"], ",", house.now())
     else:
-        filing.refresh(source)
+        export_files.refresh(source)
 """
 
 
+@pytest.mark.slow
 @on_sqlite
 @pytest.mark.parametrize("where", ["lines", "name"])
 @pytest.mark.parametrize("which", ["a new export", "one in place of an older", "a stale one"])
@@ -275,7 +276,7 @@ def test_an_export_is_not_fresh_before_an_erasure_under_way_has_ended(file, app)
             mine, _discussion = self_service.by_token(session, token)
             erasures.erase(session, mine, letters=None, now=house.now())
             begun.set()
-            go_on.wait(5)
+            go_on.wait(0.5)
 
     def writing_while_it_is_erased():
         with reading() as session:
@@ -310,7 +311,7 @@ def test_an_erasure_that_ends_while_an_export_is_written_makes_it_stale(file, ap
             mine, _discussion = self_service.by_token(session, token)
             erasures.erase(session, mine, letters=None, now=house.now())
             begun.set()
-            go_on.wait(5)
+            go_on.wait(0.5)
 
     def ring(session):
         if not go_on.is_set():

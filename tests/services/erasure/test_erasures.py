@@ -138,7 +138,7 @@ def test_erase_due_takes_no_more_than_a_batch(app, clock):
 
 
 @on_sqlite
-def test_nothing_erased_can_be_read_in_the_raw_file(app, tmp_path):
+def test_nothing_erased_can_be_read_in_the_raw_file(app):
     builders.publish()
     people = [f"person{number}@example.org" for number in range(12)]
     for address in people:
@@ -146,16 +146,18 @@ def test_nothing_erased_can_be_read_in_the_raw_file(app, tmp_path):
     kept = [builders.found(address) for address in people]
     secrets = [row.sealed for row in kept] + [row.token_hash for row in kept]
     secrets += [row.calendar_token_hash for row in kept] + [row.address_index for row in kept]
-    assert all(secret in raw(tmp_path) for secret in secrets), "they are there before"
+    assert all(secret in raw(house.settings().instance) for secret in secrets), (
+        "they are there before"
+    )
     for address in people:
         erase(address)
-    left = raw(tmp_path)
+    left = raw(house.settings().instance)
     assert [secret for secret in secrets if secret in left] == []
     assert kept[0].public_id.encode() in left, "the list of what was erased"
 
 
-def raw(tmp_path: Path) -> bytes:
+def raw(folder: Path) -> bytes:
     """Return the bytes of the database and its journal, read by another process: to open them
     here would drop the locks of SQLite's own connections."""
-    files = sorted((tmp_path / "instance").glob("registration.sqlite3*"))
+    files = sorted(folder.glob("registration.sqlite3*"))
     return subprocess.run(["cat", *files], capture_output=True, check=True).stdout

@@ -37,7 +37,7 @@ def test_a_line_that_a_power_cut_left_spoils_no_other(tmp_path):
 
 def test_the_list_is_synchronised_before_anything_goes_on(tmp_path):
     strace = program("strace")
-    words = "from registration.services.remembering import *; from pathlib import Path; "
+    words = "from registration.services.erasure.ledger import *; from pathlib import Path; "
     act = f"{words} remember(Path({str(tmp_path)!r}), ['{ONE}']); print('done')"
     told = tmp_path / "calls"
     calls = [strace, "-y", "-o", told, "-e", "trace=fsync,fdatasync,write"]

@@ -140,12 +140,13 @@ def count(*_):
 with app.app_context():
     event.listen(database.engine(), "before_cursor_execute", count)
     event.listen(database.engine(), "commit", count)
-    from registration.services import rotating
-    rotating.STEP = 3
+    from registration.services.operations import key_rotation
+    key_rotation.STEP = 3
     app.test_cli_runner().invoke(args=["keys", "rotate"], catch_exceptions=False)
 """
 
 
+@pytest.mark.slow
 def test_a_rotation_killed_anywhere_leaves_everything_under_one_key(app, instance):
     builders.publish()
     for address in PEOPLE:

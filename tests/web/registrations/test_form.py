@@ -328,7 +328,8 @@ def test_a_full_discussion_says_before_and_after_a_fault_that_one_would_wait(app
 
 
 @on_sqlite
-def test_a_database_locked_for_too_long_loses_nothing_typed(app, clock):
+def test_a_database_locked_for_too_long_loses_nothing_typed(impatient, clock):
+    app = impatient
     builders.publish(builders.with_questions())
     token = builders.register_and_confirm("held@example.org").token
     own, find = f"/registrations/{token}", "/registrations/find"
@@ -350,11 +351,11 @@ def test_a_database_locked_for_too_long_loses_nothing_typed(app, clock):
     assert people[0][0].client.post(FORM, data=values | builders.ANSWERS).status_code == 303
 
 
-def test_what_was_typed_is_shown_again_where_the_database_cannot_even_be_read(app, visitor):
+def test_what_was_typed_is_shown_again_where_the_database_cannot_even_be_read(impatient, visitor):
     builders.publish()
     _action, hidden = form_of(visitor.get(FORM).text)
     visitor.clock.advance(seconds=10)
-    with held_by_somebody_else(app):
+    with held_by_somebody_else(impatient):
         page = visitor.client.post(FORM, data=hidden | PERSON)
     assert (page.status_code, page.headers["Retry-After"]) == (503, "60")
     assert "What you typed is still here" in text_of(page.text)
