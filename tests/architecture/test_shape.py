@@ -106,6 +106,11 @@ def test_no_template_has_inline_style_or_script(path):
 
 
 @pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: str(path.relative_to(TOP)))
+def test_no_row_of_a_template_is_long(path):
+    assert [row for row in path.read_text().splitlines() if len(row) > 120] == []
+
+
+@pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: str(path.relative_to(TOP)))
 def test_every_form_that_posts_carries_csrf(path):
     for form in re.findall(r"<form[^>]*method=.post.*?</form>", path.read_text(), re.DOTALL):
         assert "hidden_tag()" in form or "csrf_token(" in form

@@ -179,7 +179,7 @@ def test_a_new_address_counts_from_its_own_confirmation(app, visitor, own):
     visitor.fill(own, "/change", email=NEW, question_rules="y", question_seat="Back")
     assert builders.attendee().new_address == NEW
     page = visitor.get(own)
-    assert f"New e-mail{NEW}, once it is confirmed" in text_of(page.text)
+    assert f"New e-mail {NEW}, once it is confirmed" in text_of(page.text)
     link = change_link(app)
     assert visitor.get(link).status_code == 200
     assert builders.attendee().address == "aigerim@example.org", "a GET changes nothing"
