@@ -16,6 +16,7 @@ from . import (
     headers,
     health,
     hosts,
+    labels,
     mailbox,
     organizing,
     public,
@@ -60,6 +61,7 @@ def init_app(app: Flask, settings: Settings) -> None:
     organizing.init_app(app)
     uploads.init_app(app)
     assets.init_app(app)
+    labels.init_app(app)
     hosts.init_app(app)
     errors.init_app(app)
     headers.init_app(app)

@@ -142,6 +142,7 @@ def _page(
             discussion=discussion,
             registration=registration,
             attendee=registration.attendee(house.ring(session)),
+            labels={question.key: question.label for question in discussion.content.questions},
             place=seating.waiting_before(session, registration) + 1,
             moments=histories.of(session, registration),
             form=typed or forms.correction(),
