@@ -356,7 +356,7 @@ def every_get(app, link: str, token: str, calendar_token: str, invitation: str) 
     (key,) = [letter.name for letter in letters if b"text/calendar" in letter.read_bytes()]
     opens = {"slug": "water", "token": token, "signed": link.rpartition("/")[2], "key": key}
     public_id = builders.found().public_id
-    opens |= {"number": 0, "filename": "base.css", "circular": "0", "public_id": public_id}
+    opens |= {"number": 0, "filename": "icon.svg", "circular": "0", "public_id": public_id}
     stop = sign_circulars(public_id, token)
     routes = [rule for rule in app.url_map.iter_rules() if "GET" in rule.methods]
     assert len(routes) > 20
