@@ -10,7 +10,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from .. import house
 from ..config import Settings
 from ..refusals import Refusal
-from . import assets, errors, headers, health, hosts, mailbox, organizer, uploads
+from . import assets, errors, headers, health, hosts, labels, mailbox, organizer, uploads
 from .public import pages
 from .registrations import unsubscribe
 from .session_cookie import Sessions
@@ -51,6 +51,7 @@ def init_app(app: Flask, settings: Settings) -> None:
     organizer.init_app(app)
     uploads.init_app(app)
     assets.init_app(app)
+    labels.init_app(app)
     hosts.init_app(app)
     errors.init_app(app)
     headers.init_app(app)

@@ -148,6 +148,7 @@ def _page(
             discussion=discussion,
             registration=registration,
             attendee=registration.attendee(house.ring(session)),
+            labels={question.key: question.label for question in discussion.content.questions},
             place=allocation.waiting_before(session, registration) + 1,
             moments=timeline.of(session, registration),
             form=typed or organizer_forms.correction(),

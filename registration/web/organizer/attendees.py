@@ -12,6 +12,7 @@ from ...database import DatabaseBusy, DatabaseUnavailable, reading, writing
 from ...models import Deed
 from ...services.attendees import statistics
 from ...services.attendees import table as listed
+from ...services.attendees.statistics import Numbers
 from ...services.organizers import accounts
 from ...services.registrations import manage
 from ...services.registrations.manage import AlreadyRegistered, EnoughLetters, TakesNobody
@@ -121,7 +122,7 @@ def _page(slug: str, typed: FlaskForm, *, chosen: Sequence[str] = ()) -> str:
         found=found,
         shown=shown,
         to=partial(attendee_search.address, slug, ring, shown),
-        filters=_filters(),
+        filters=_filters(numbers),
         form=typed,
         button=public_forms.button(),
         Order=listed.Order,
@@ -132,14 +133,14 @@ def _page(slug: str, typed: FlaskForm, *, chosen: Sequence[str] = ()) -> str:
     )
 
 
-def _filters() -> dict[listed.Filter, str]:
-    """Return the filters in words, in their order."""
-    return {
-        listed.Filter.ALL: _("All"),
-        listed.Filter.CONFIRMED: _("Confirmed"),
-        listed.Filter.WAITING: _("Waiting"),
-        listed.Filter.UNCONFIRMED: _("Not confirmed yet"),
-        listed.Filter.WITHDRAWN: _("Withdrawn"),
-        listed.Filter.ATTENDED: _("Attended"),
-        listed.Filter.LETTER_FAILED: _("A letter failed"),
-    }
+def _filters(numbers: Numbers) -> list[tuple[listed.Filter, str, int | None]]:
+    """Return the filters in their order, each in words, with how many it shows if that is known."""
+    return [
+        (listed.Filter.ALL, _("All"), numbers.registered),
+        (listed.Filter.CONFIRMED, _("Confirmed"), numbers.confirmed),
+        (listed.Filter.WAITING, _("Waiting"), numbers.waiting),
+        (listed.Filter.UNCONFIRMED, _("Not confirmed yet"), numbers.unconfirmed),
+        (listed.Filter.WITHDRAWN, _("Withdrawn"), numbers.withdrawn),
+        (listed.Filter.ATTENDED, _("Attended"), None),
+        (listed.Filter.LETTER_FAILED, _("A letter failed"), None),
+    ]

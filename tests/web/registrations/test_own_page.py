@@ -179,7 +179,7 @@ def test_a_new_address_counts_from_its_own_confirmation(app, visitor, own):
     visitor.fill(own, "/change", email=NEW, question_rules="y", question_seat="Back")
     assert builders.attendee().new_address == NEW
     page = visitor.get(own)
-    assert f"New e-mail{NEW}, once it is confirmed" in text_of(page.text)
+    assert f"New e-mail {NEW}, once it is confirmed" in text_of(page.text)
     link = change_link(app)
     assert visitor.get(link).status_code == 200
     assert builders.attendee().address == "aigerim@example.org", "a GET changes nothing"
@@ -356,7 +356,7 @@ def every_get(app, link: str, token: str, calendar_token: str, invitation: str) 
     (key,) = [letter.name for letter in letters if b"text/calendar" in letter.read_bytes()]
     opens = {"slug": "water", "token": token, "signed": link.rpartition("/")[2], "key": key}
     public_id = builders.found().public_id
-    opens |= {"number": 0, "filename": "base.css", "circular": "0", "public_id": public_id}
+    opens |= {"number": 0, "filename": "icon.svg", "circular": "0", "public_id": public_id}
     stop = sign_circulars(public_id, token)
     routes = [rule for rule in app.url_map.iter_rules() if "GET" in rule.methods]
     assert len(routes) > 20
