@@ -14,7 +14,7 @@ from . import database
 from .links import Links
 from .mail import delivery
 from .sealing import Ring
-from .services import installing, migrating, passwords, remembering
+from .services import installing, passwords, remembering, schema
 from .services.erasing import Receipt
 from .services.feed_readers import Tally
 from .settings import Settings
@@ -85,7 +85,7 @@ def open_keys() -> None:
     Raises `KeysRefused`, `SchemaOutdated`, `SchemaNewer`.
     """
     if "ring" not in current_app.extensions:
-        migrating.check(database.engine())
+        schema.check(database.engine())
         with database.reading() as session:
             ring(session)
 

@@ -11,8 +11,9 @@ from sqlalchemy import Engine, inspect, text
 
 from registration import database, settings
 from registration.database import connect
-from registration.services import migrating, remembering
+from registration.services import remembering
 from registration.services.backups import backing_up
+from registration.services.schema import MIGRATIONS, check
 
 from . import builders, killed
 from .machine import on_sqlite
@@ -33,7 +34,7 @@ def _people(app) -> None:
 @pytest.mark.usefixtures("_people")
 def test_an_upgrade_killed_at_any_moment_leaves_the_old_tables_or_the_new(app, tmp_path):
     folder = tmp_path / "migrations"
-    shutil.copytree(migrating.FOLDER, folder)
+    shutil.copytree(MIGRATIONS, folder)
     (folder / "versions" / "9000_later.py").write_text(REMAKE)
     old, rows = schema(database.engine()), content()
     new = {
@@ -54,11 +55,11 @@ REMADE = {"discussions", "registrations", "letters"}
 def test_a_first_upgrade_killed_at_any_moment_leaves_no_table_or_all(elsewhere):
     engine = connect(settings.load({}, elsewhere).database_url)
     for moment in count(1):
-        if not killed.is_killed_at(moment, killed.upgrade, url_of(engine), migrating.FOLDER):
+        if not killed.is_killed_at(moment, killed.upgrade, url_of(engine), MIGRATIONS):
             break
         assert inspect(engine).get_table_names() == []
     assert moment > len(database.Model.metadata.tables)
-    migrating.check(engine)
+    check(engine)
     engine.dispose()
 
 
@@ -113,7 +114,7 @@ def test_a_restore_killed_at_any_moment_leaves_no_database_or_the_whole(
         clear(engine)
     assert there > 0
     assert moment > 25
-    migrating.check(engine)
+    check(engine)
     engine.dispose()
     assert list(found.instance.glob(".*")) == []
 

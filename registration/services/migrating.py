@@ -1,4 +1,4 @@
-"""Brings the database's tables up to date, and tells when they are not."""
+"""Brings the database's tables up to date."""
 
 import logging
 from collections.abc import Iterator
@@ -8,33 +8,22 @@ from typing import Any
 
 from alembic import command
 from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 
 from ..database import PATIENCE, phrased
 from ..refusals import Refusal
+from .schema import MIGRATIONS, refuse_newer
 
 # It reports each step as if it were news.
 logging.getLogger("alembic").setLevel(logging.WARNING)
-
-FOLDER = Path(__file__).parent.parent / "migrations"
-
-
-class SchemaOutdated(Refusal):
-    """The database's tables are older than this version of the service."""
-
-
-class SchemaNewer(Refusal):
-    """The database's tables were made by a newer version of the service."""
 
 
 class UpgradeFailed(Refusal):
     """Bringing the tables up to date went wrong, and was undone."""
 
 
-def upgrade(engine: Engine, folder: Path = FOLDER) -> None:
+def upgrade(engine: Engine, folder: Path = MIGRATIONS) -> None:
     """Bring the tables up to date by the migrations in `folder`, all or nothing.
 
     Raises `SchemaNewer`, `UpgradeFailed`.
@@ -43,13 +32,13 @@ def upgrade(engine: Engine, folder: Path = FOLDER) -> None:
         upgrade_within(connection, folder)
 
 
-def upgrade_within(connection: Connection, folder: Path = FOLDER) -> None:
+def upgrade_within(connection: Connection, folder: Path = MIGRATIONS) -> None:
     """Bring the tables up to date in the transaction that `alone` opened.
 
     Raises `SchemaNewer`, `UpgradeFailed`.
     """
+    refuse_newer(connection, folder)
     config = _config(folder)
-    _refuse_newer(connection, ScriptDirectory.from_config(config))
     config.attributes["connection"] = connection
     try:
         command.upgrade(config, "head")
@@ -67,38 +56,6 @@ def _refuse_broken_references(connection: Connection) -> None:
             raise UpgradeFailed(
                 f"The upgrade failed, and changed nothing: it would break {len(broken)} references."
             )
-
-
-def check(engine: Engine) -> None:
-    """Raise `SchemaOutdated` or `SchemaNewer` unless the tables are this version's."""
-    if engine.dialect.name == "sqlite" and not Path(engine.url.database or "").exists():
-        # Connecting would make an empty one, perhaps beside the one that was meant.
-        raise SchemaOutdated(
-            f"There is no database at {engine.url.database} yet: run `flask database upgrade`."
-        )
-    scripts = ScriptDirectory.from_config(_config(FOLDER))
-    with phrased(), engine.connect() as connection:
-        _refuse_newer(connection, scripts)
-        if _revision(connection) is None:
-            raise SchemaOutdated("The database has no tables yet: run `flask database upgrade`.")
-        if _revision(connection) != scripts.get_current_head():
-            raise SchemaOutdated(
-                "The database is older than this version: run `flask database upgrade`."
-            )
-
-
-def _revision(connection: Connection) -> str | None:
-    return MigrationContext.configure(connection).get_current_revision()
-
-
-def _refuse_newer(connection: Connection, scripts: ScriptDirectory) -> None:
-    revision = _revision(connection)
-    known = {script.revision for script in scripts.walk_revisions()}
-    if revision is not None and revision not in known:
-        raise SchemaNewer(
-            f"The database was made by a newer version ({revision}): install that version. "
-            "Nothing was changed."
-        )
 
 
 @contextmanager

@@ -17,8 +17,8 @@ from ..refusals import Refusal
 from ..sealing import KeysRefused
 from ..services.attending import LinkIsOver, NoSuchRegistration
 from ..services.circulating import NoSuchCircular
-from ..services.migrating import SchemaNewer, SchemaOutdated
 from ..services.publishing import NoSuchDiscussion
+from ..services.schema import SchemaNewer, SchemaOutdated
 from ..services.signing_in import InvitationOver
 from . import uploads
 from .faults import log_fault, log_refusal

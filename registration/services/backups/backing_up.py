@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from ...database import phrased
 from ...models import Installation
 from ...refusals import Refusal
-from .. import migrating
+from .. import migrating, schema
 from . import copying, unfinished
 
 
@@ -29,7 +29,7 @@ def back_up(engine: Engine, file: Path, *, now: datetime) -> None:
     Nobody who registers waits for it. Raises `NotBackedUp`, `SchemaOutdated`, `SchemaNewer`,
     `PartThere`.
     """
-    migrating.check(engine)
+    schema.check(engine)
     _refuse_taken(engine, file)
     try:
         with unfinished.part_of(file) as part:

@@ -36,14 +36,15 @@ from registration.services import (
     remembering,
     rotating,
     running,
+    schema,
     signing_in,
 )
 from registration.services.backups import backing_up, restoring
 from registration.services.backups.placing import DatabaseThere
 from registration.services.backups.restoring import NoBackup, NotRestored, Restored
 from registration.services.circulating import Draft
-from registration.services.migrating import SchemaNewer
 from registration.services.running import ServiceRunning
+from registration.services.schema import SchemaNewer
 from registration.services.signing_in import InvitationOver
 
 from ... import builders
@@ -113,7 +114,7 @@ def test_a_restored_database_has_every_row_and_goes_on(app, clock, backup, elsew
         for changed in ("installation", "throttles"):
             del before[changed], after[changed]
         assert after == before
-        migrating.check(database.engine())
+        schema.check(database.engine())
         # What comes next gets numbers of its own, and who was there is found.
         builders.register_and_confirm("dina@example.org")
         builders.confirm("bolat@example.org")
@@ -484,7 +485,7 @@ OLD = "0001"
 @on_sqlite
 def test_a_backup_of_the_first_version_is_brought_to_this_one(app, clock, elsewhere, tmp_path):
     folder = tmp_path / "first"
-    shutil.copytree(migrating.FOLDER, folder)
+    shutil.copytree(schema.MIGRATIONS, folder)
     for script in (folder / "versions").glob("0*.py"):
         if not script.name.startswith(OLD):
             script.unlink()
@@ -497,7 +498,7 @@ def test_a_backup_of_the_first_version_is_brought_to_this_one(app, clock, elsewh
     with at(elsewhere, clock):
         done = restore(tmp_path / "old")
         assert (done.backed_up_at, done.discussions, done.registrations) == (None, 1, 1)
-        migrating.check(database.engine())
+        schema.check(database.engine())
         assert builders.found().confirmed_at
 
 
@@ -531,5 +532,5 @@ def test_what_a_killed_restore_left_behind_is_replaced(app, clock, backup, elsew
     left.with_name(f"{left.name}-journal").write_text("half")
     with at(elsewhere, clock):
         restore(file)
-        migrating.check(database.engine())
+        schema.check(database.engine())
     assert not list(left.parent.glob(".*"))
