@@ -1,6 +1,6 @@
 """What every template can use: words, dates and Markdown. For pages and letters alike."""
 
-from flask import Flask
+from flask.templating import Environment
 from jinja2 import StrictUndefined
 from markupsafe import Markup
 
@@ -9,9 +9,8 @@ from .calendars.words import time_in_words
 from .models import DiscussionStatus, RegistrationStatus, Tense
 
 
-def init_app(app: Flask) -> None:
-    """Teach the app's templates to speak, and to refuse what they were not given."""
-    env = app.jinja_env
+def complete(env: Environment) -> Environment:
+    """Teach the templates of `env` to speak, and to refuse what they were not given."""
     env.undefined = StrictUndefined
     env.trim_blocks = env.lstrip_blocks = True
     env.add_extension("jinja2.ext.i18n")
@@ -35,3 +34,4 @@ def init_app(app: Flask) -> None:
         DiscussionStatus=DiscussionStatus,
         RegistrationStatus=RegistrationStatus,
     )
+    return env

@@ -12,7 +12,7 @@ from ..services.backups import backing_up, restoring
 from ..services.backups.restoring import Restored
 from .groups import Group, as_json, echo_json, run_as_service
 
-group = Group("database", help="Make, upgrade, check, back up and restore the database.")
+group = Group("database")
 FILE = click.argument("file", type=click.Path(path_type=Path))
 
 

@@ -10,7 +10,7 @@ from ..services import organizers
 from ..services.organizers import INVITATION_LIFE, Wanted
 from .groups import Group, as_json, echo_json, echo_table
 
-group = Group("organizer", help="Say who may sign in, and with which discussions.")
+group = Group("organizer")
 EMAIL = click.argument("email")
 
 

@@ -53,6 +53,7 @@ def serve(host: str, port: int, *, without_mail: bool) -> None:
     for chatty in ("waitress.queue", "flask_wtf.csrf"):
         logging.getLogger(chatty).setLevel(logging.ERROR)
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001
+    app.extensions["add pages"]()
     app.extensions["settings"] = house.settings().on_port(port)
     app.config["BOUND_TO_LOOPBACK"] = is_loopback(host)
     run_as_service()
