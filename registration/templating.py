@@ -2,7 +2,7 @@
 
 import re
 
-from flask import Flask
+from flask.templating import Environment
 from jinja2 import StrictUndefined
 from jinja2.ext import Extension
 from markupsafe import Markup
@@ -29,9 +29,8 @@ class _Unindented(Extension):
         return _INDENTATION.sub("", source) if name and name.endswith(".html") else source
 
 
-def init_app(app: Flask) -> None:
-    """Teach the app's templates to speak, and to refuse what they were not given."""
-    env = app.jinja_env
+def complete(env: Environment) -> Environment:
+    """Teach the templates of `env` to speak, and to refuse what they were not given."""
     env.undefined = StrictUndefined
     env.trim_blocks = env.lstrip_blocks = True
     env.add_extension("jinja2.ext.i18n")
@@ -56,3 +55,4 @@ def init_app(app: Flask) -> None:
         DiscussionStatus=DiscussionStatus,
         RegistrationStatus=RegistrationStatus,
     )
+    return env

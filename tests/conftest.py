@@ -15,7 +15,7 @@ from flask import Flask
 
 from registration import create_app, database
 from registration.services import installation
-from registration.services.operations import schema
+from registration.services.operations import migration
 
 from .machine import needs
 from .mail_server import MailServer
@@ -92,7 +92,7 @@ def _migrated(binaries: Path, folder: Path, template: Path) -> Iterator[str]:
 def install(app: Flask) -> None:
     """Do what `flask database upgrade` does."""
     with app.app_context():
-        schema.upgrade(database.engine())
+        migration.upgrade(database.engine())
         with database.writing() as session:
             installation.install(session, app.extensions["settings"].keys)
         database.engine().dispose()

@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Engine, event
 
 from registration import config
 from registration.database import connect
-from registration.services.operations import schema
+from registration.services.operations import migration
 from registration.services.operations.backups import creation, restoration
 
 # Forked from a process that has everything imported, and no threads.
@@ -74,7 +74,7 @@ class _Moments:
 
 def upgrade(url: str, folder: Path) -> None:
     """Do what `flask database upgrade` does to the tables, with the migrations in `folder`."""
-    schema.upgrade(connect(url), folder)
+    migration.upgrade(connect(url), folder)
 
 
 def back_up(url: str, file: Path, now: datetime) -> None:

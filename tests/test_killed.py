@@ -12,8 +12,8 @@ from sqlalchemy import Engine, inspect, text
 from registration import config, database
 from registration.database import connect
 from registration.services.erasure import ledger
-from registration.services.operations import schema as migrating
 from registration.services.operations.backups import creation
+from registration.services.operations.schema import MIGRATIONS, check
 
 from . import builders, killed
 from .database.test_migrations import REMAKE, content, schema
@@ -36,7 +36,7 @@ def _people(app) -> None:
 @pytest.mark.usefixtures("_people")
 def test_an_upgrade_killed_at_any_moment_leaves_the_old_tables_or_the_new(app, tmp_path):
     folder = tmp_path / "migrations"
-    shutil.copytree(migrating.FOLDER, folder)
+    shutil.copytree(MIGRATIONS, folder)
     (folder / "versions" / "9000_later.py").write_text(REMAKE)
     old, rows = schema(database.engine()), content()
     new = {
@@ -57,11 +57,11 @@ REMADE = {"discussions", "registrations", "letters"}
 def test_a_first_upgrade_killed_at_any_moment_leaves_no_table_or_all(elsewhere):
     engine = connect(config.load({}, elsewhere).database_url)
     for moment in count(1):
-        if not killed.is_killed_at(moment, killed.upgrade, url_of(engine), migrating.FOLDER):
+        if not killed.is_killed_at(moment, killed.upgrade, url_of(engine), MIGRATIONS):
             break
         assert inspect(engine).get_table_names() == []
     assert moment > len(database.Model.metadata.tables)
-    migrating.check(engine)
+    check(engine)
     engine.dispose()
 
 
@@ -116,7 +116,7 @@ def test_a_restore_killed_at_any_moment_leaves_no_database_or_the_whole(
         clear(engine)
     assert there > 0
     assert moment > 25
-    migrating.check(engine)
+    check(engine)
     engine.dispose()
     assert list(found.instance.glob(".*")) == []
 

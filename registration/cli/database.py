@@ -8,12 +8,12 @@ import click
 from .. import database, house
 from ..database import DatabaseUnavailable
 from ..services import installation
-from ..services.operations import schema
+from ..services.operations import migration
 from ..services.operations.backups import creation, restoration
 from ..services.operations.backups.restoration import Restored
 from .groups import Group, as_json, echo_json, run_as_service
 
-group = Group("database", help="Make, upgrade, check, back up and restore the database.")
+group = Group("database")
 FILE = click.argument("file", type=click.Path(path_type=Path))
 
 
@@ -22,7 +22,7 @@ def upgrade() -> None:
     """Bring the tables up to date; make database and keys where there are none."""
     _make_folder(house.settings().instance)
     run_as_service()
-    schema.upgrade(database.engine())
+    migration.upgrade(database.engine())
     with database.writing() as session:
         installation.install(session, house.settings().keys, house.settings().credentials)
     house.open_keys()

@@ -19,7 +19,7 @@ from ..services.discussions.timezone_changes import Finding
 from ..text.normalize import line
 from .groups import Group, as_json, echo_json, echo_table
 
-group = Group("discussion", help="Publish discussions.")
+group = Group("discussion")
 FILES = click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 
 

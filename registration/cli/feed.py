@@ -9,7 +9,7 @@ from ..database import reading
 from ..services.operations import feed_statistics
 from .groups import Group, as_json, echo_json, echo_table
 
-group = Group("feed", help="Look at who reads the calendar.")
+group = Group("feed")
 
 
 @group.command("readers")

@@ -7,7 +7,7 @@ from ..database import reading, scrub, writing
 from ..services.operations import key_rotation
 from .groups import Group, as_json, echo_json, echo_table
 
-group = Group("keys", help="List and rotate the keys that seal personal data.")
+group = Group("keys")
 
 
 @group.command("list")

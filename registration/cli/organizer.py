@@ -11,7 +11,7 @@ from ..text import addresses
 from ..text.addresses import AddressRefused, EmailAddress
 from .groups import Group, as_json, echo_json, echo_table
 
-group = Group("organizer", help="Say who may sign in, and with which discussions.")
+group = Group("organizer")
 EMAIL = click.argument("email")
 
 

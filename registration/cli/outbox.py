@@ -13,7 +13,7 @@ from ..database import reading, writing
 from ..worker import loop
 from .groups import Group, as_json, echo_json, echo_table, run_as_service
 
-group = Group("outbox", help="Deliver, list and retry letters.")
+group = Group("outbox")
 
 
 @group.command("deliver")

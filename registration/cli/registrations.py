@@ -15,7 +15,7 @@ from .groups import Group, as_json, echo_json, echo_table
 # What an organizer has to know of a file with people in it.
 KEPT = "{} is kept free of whoever is erased, for as long as it is neither moved nor changed."
 
-group = Group("registrations", help="See and export who comes, and erase them.")
+group = Group("registrations")
 
 
 @group.command("list")

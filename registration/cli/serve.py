@@ -25,6 +25,7 @@ def serve(host: str, port: int, *, without_mail: bool) -> None:
     """Serve pages, calendars and mail until SIGTERM."""
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001
+    app.extensions["add pages"]()
     app.extensions["settings"] = house.settings().on_port(port)
     app.config["BOUND_TO_LOOPBACK"] = is_loopback(host)
     run_as_service()

@@ -1,4 +1,4 @@
-"""Runs migrations on the connection that `services.migrating` hands over, in its transaction."""
+"""Runs migrations on the connection that `operations.migration` hands over, in its transaction."""
 
 from alembic import context
 

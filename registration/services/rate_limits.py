@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, bindparam, delete, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import ColumnElement, bindparam, delete, dialects, or_, select, update
 from sqlalchemy.orm import Session
 
 from .. import outbox
@@ -28,7 +27,6 @@ SKEW = timedelta(minutes=1)
 # How many buckets one statement asks for.
 _AT_ONCE = 500
 _TABLE = rows(Throttle)
-_INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 _TAKEN = (
     update(_TABLE)
     .where(_TABLE.c.bucket_key == bindparam("key"))
@@ -93,7 +91,7 @@ def take_many(
         {"key": key, "first": capacity - wanted[name], "count": wanted[name], "as_of": now}
         for key, name in keyed.items()
     ]
-    adding = _INSERT[session.get_bind().dialect.name](_TABLE).values(
+    adding = _insert(session).values(
         bucket_key=bindparam("key"), tokens=bindparam("first"), at=bindparam("as_of")
     )
     less = {"tokens": _TABLE.c.tokens - bindparam("count"), "at": bindparam("as_of")}
@@ -177,9 +175,15 @@ def _locked(session: Session, keyed: Mapping[bytes, Bucket], now: datetime) -> S
     return session.execute(locking, full).all()
 
 
+def _insert(session: Session) -> Any:
+    """Return an INSERT that knows ON CONFLICT. The dialect in use is imported already; naming both
+    would import PostgreSQL's into every command."""
+    return getattr(dialects, session.get_bind().dialect.name).insert(_TABLE)
+
+
 def _upsert(session: Session, change: dict[str, Any], *returned: ColumnElement[Any]) -> Any:
     """Return an INSERT that makes `change` to a row that is there already."""
-    adding = _INSERT[session.get_bind().dialect.name](_TABLE)
+    adding = _insert(session)
     return adding.on_conflict_do_update(
         index_elements=[_TABLE.c.bucket_key], set_=change
     ).returning(*returned)

@@ -102,7 +102,7 @@ def test_every_command_of_the_operations_page_is_there(app):
     said += re.findall(r"`(?:registration|flask) (\w+) ([^`]*)`", OPERATIONS)
     assert len(said) > 15
     for group, rest in said:
-        found = app.cli.commands[group]
+        found = app.cli.commands[group].load()
         words = shlex.split(rest)
         found = getattr(found, "commands", {words[0]: found})[words[0]]
         options = {name for option in found.params for name in option.opts}

@@ -80,7 +80,7 @@ def test_the_readme_documents_every_command_and_option(app):
         if group not in ours:
             continue
         line = next(line for line in text.splitlines() if line.startswith(f"| `flask {group} "))
-        for name, found in command.commands.items():
+        for name, found in command.load().commands.items():
             options = [option.opts[0] for option in found.params if option.opts[0][:2] == "--"]
             words = [name, *(option for option in options if option != "--json")]
             missing += [f"{group} {word}" for word in words if word not in line]

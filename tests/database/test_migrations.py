@@ -10,20 +10,29 @@ from uuid import uuid4
 
 import pytest
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, MetaData, inspect, text
 from sqlalchemy.orm import Session
 
 from registration import database
 from registration.database import Model, connect, reading
 from registration.models import Letter, Registration, Revision, When
-from registration.services.operations import schema as migrating
-from registration.services.operations.schema import SchemaNewer, SchemaOutdated, UpgradeFailed
+from registration.services.operations import migration as migrating
+from registration.services.operations.migration import UpgradeFailed
+from registration.services.operations.schema import (
+    MIGRATIONS,
+    SchemaNewer,
+    SchemaOutdated,
+    check,
+    revisions,
+)
 
 from .. import builders
 from ..postgresql import create_database
 
-LAST = max(path.name for path in (migrating.FOLDER / "versions").glob("0*.py"))[:4]
+LAST = max(path.name for path in (MIGRATIONS / "versions").glob("0*.py"))[:4]
 AFTER = f"""
 import sqlalchemy as sa
 from alembic import op
@@ -54,7 +63,7 @@ def later(tmp_path: Path) -> Callable[[str], Path]:
 
     def make(content: str) -> Path:
         folder = tmp_path / "migrations"
-        shutil.copytree(migrating.FOLDER, folder)
+        shutil.copytree(MIGRATIONS, folder)
         (folder / "versions" / "9000_later.py").write_text(content)
         return folder
 
@@ -104,6 +113,13 @@ def test_the_migrations_make_what_the_models_say(empty):
     assert schema(engine).keys() == {*Model.metadata.tables, "alembic_version"}
 
 
+def test_every_migration_is_in_a_file_named_after_its_revision():
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    scripts = [script.revision for script in ScriptDirectory.from_config(config).walk_revisions()]
+    assert revisions(MIGRATIONS) == scripts[::-1]
+
+
 def test_the_migrations_make_the_models_constraints(empty):
     engine = empty()
     migrating.upgrade(engine)
@@ -118,7 +134,7 @@ def test_the_migrations_make_the_models_constraints(empty):
 
 def test_revisions_get_the_instants_that_were_announced(empty, tmp_path):
     older = tmp_path / "migrations"
-    shutil.copytree(migrating.FOLDER, older)
+    shutil.copytree(MIGRATIONS, older)
     for path in (older / "versions").glob("0*.py"):
         if path.name > "0003":
             path.unlink()
@@ -204,7 +220,7 @@ def test_an_upgrade_that_fails_changes_nothing(app, later):
     with pytest.raises(UpgradeFailed, match=r"^The upgrade failed, and changed nothing: .+\.$"):
         migrating.upgrade(database.engine(), later(FAIL))
     assert (content(), schema(database.engine())) == (before, tables)
-    migrating.check(database.engine())
+    check(database.engine())
 
 
 @pytest.mark.parametrize("instance", ["sqlite"], indirect=True)
@@ -215,7 +231,7 @@ def test_an_upgrade_that_would_break_references_changes_nothing(app, later):
     with pytest.raises(UpgradeFailed, match="nothing: it would break 1 reference"):
         migrating.upgrade(database.engine(), later(BREAK))
     assert content() == before
-    migrating.check(database.engine())
+    check(database.engine())
 
 
 def test_a_first_upgrade_that_fails_leaves_nothing_behind(empty):
@@ -238,13 +254,13 @@ def test_two_upgrades_at_once_both_succeed(empty):
         upgrades = [pool.submit(upgrade, empty()) for _ in range(4)]
     for done in upgrades:
         done.result()
-    migrating.check(empty())
+    check(empty())
 
 
 def test_a_database_from_a_newer_version_is_left_alone(app, later):
     migrating.upgrade(database.engine(), later(REMAKE))
     tables = schema(database.engine())
-    for act in (migrating.check, migrating.upgrade):
+    for act in (check, migrating.upgrade):
         with pytest.raises(SchemaNewer, match=r"by a newer version \(9000\): install that"):
             act(database.engine())
     assert schema(database.engine()) == tables
@@ -252,4 +268,4 @@ def test_a_database_from_a_newer_version_is_left_alone(app, later):
 
 def test_an_empty_database_is_told_to_be_upgraded(empty):
     with pytest.raises(SchemaOutdated, match="run `flask database upgrade`"):
-        migrating.check(empty())
+        check(empty())

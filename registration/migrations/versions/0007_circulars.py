@@ -42,7 +42,7 @@ def upgrade() -> None:
     )
     # Nothing has used either column of letters until now.
     op.alter_column("letters", "announcement_id", new_column_name="circular_id")
-    # For references SQLite makes the table anew, with foreign keys off (services.migrating).
+    # For references SQLite makes the table anew, with foreign keys off (operations.migration).
     with op.batch_alter_table("letters") as letters:
         letters.create_foreign_key(
             op.f("fk_letters_circular_id_circulars"),

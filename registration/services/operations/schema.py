@@ -1,25 +1,18 @@
-"""Brings the database's tables up to date, and tells when they are not."""
+"""Tells whether the database's tables are this version's.
 
-import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
+Every process asks this before its first use of the database. So it reads Alembic's table and the
+names of the migrations, and leaves Alembic itself to `migration`: importing it takes longer than
+the rest of a command.
+"""
+
 from pathlib import Path
-from typing import Any
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import Connection, Engine, inspect, text
 
 from ...database import phrased
 from ...refusals import Refusal
 
-# It reports each step as if it were news.
-logging.getLogger("alembic").setLevel(logging.WARNING)
-
-FOLDER = Path(__file__).parents[2] / "migrations"
+MIGRATIONS = Path(__file__).parents[2] / "migrations"
 
 
 class SchemaOutdated(Refusal):
@@ -30,45 +23,6 @@ class SchemaNewer(Refusal):
     """The database's tables were made by a newer version of the service."""
 
 
-class UpgradeFailed(Refusal):
-    """Bringing the tables up to date went wrong, and was undone."""
-
-
-def upgrade(engine: Engine, folder: Path = FOLDER) -> None:
-    """Bring the tables up to date by the migrations in `folder`, all or nothing.
-
-    Raises `SchemaNewer`, `UpgradeFailed`.
-    """
-    with phrased(), alone(engine) as connection:
-        upgrade_within(connection, folder)
-
-
-def upgrade_within(connection: Connection, folder: Path = FOLDER) -> None:
-    """Bring the tables up to date in the transaction that `alone` opened.
-
-    Raises `SchemaNewer`, `UpgradeFailed`.
-    """
-    config = _config(folder)
-    _refuse_newer(connection, ScriptDirectory.from_config(config))
-    config.attributes["connection"] = connection
-    try:
-        command.upgrade(config, "head")
-    except DBAPIError as error:
-        said = str(error.orig).partition("\n")[0]
-        raise UpgradeFailed(f"The upgrade failed, and changed nothing: {said}.") from error
-    _refuse_broken_references(connection)
-
-
-def _refuse_broken_references(connection: Connection) -> None:
-    # PostgreSQL has checked them all along.
-    if connection.dialect.name == "sqlite":
-        broken = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
-        if broken:
-            raise UpgradeFailed(
-                f"The upgrade failed, and changed nothing: it would break {len(broken)} references."
-            )
-
-
 def check(engine: Engine) -> None:
     """Raise `SchemaOutdated` or `SchemaNewer` unless the tables are this version's."""
     if engine.dialect.name == "sqlite" and not Path(engine.url.database or "").exists():
@@ -76,55 +30,35 @@ def check(engine: Engine) -> None:
         raise SchemaOutdated(
             f"There is no database at {engine.url.database} yet: run `flask database upgrade`."
         )
-    scripts = ScriptDirectory.from_config(_config(FOLDER))
     with phrased(), engine.connect() as connection:
-        _refuse_newer(connection, scripts)
-        if _revision(connection) is None:
-            raise SchemaOutdated("The database has no tables yet: run `flask database upgrade`.")
-        if _revision(connection) != scripts.get_current_head():
-            raise SchemaOutdated(
-                "The database is older than this version: run `flask database upgrade`."
-            )
+        refuse_newer(connection, MIGRATIONS)
+        revision = _revision(connection)
+    if revision is None:
+        raise SchemaOutdated("The database has no tables yet: run `flask database upgrade`.")
+    if revision != revisions(MIGRATIONS)[-1]:
+        raise SchemaOutdated(
+            "The database is older than this version: run `flask database upgrade`."
+        )
 
 
-def _revision(connection: Connection) -> str | None:
-    return MigrationContext.configure(connection).get_current_revision()
-
-
-def _refuse_newer(connection: Connection, scripts: ScriptDirectory) -> None:
+def refuse_newer(connection: Connection, migrations: Path) -> None:
+    """Raise `SchemaNewer` if the tables were made by a migration that is not in `migrations`."""
     revision = _revision(connection)
-    known = {script.revision for script in scripts.walk_revisions()}
-    if revision is not None and revision not in known:
+    if revision is not None and revision not in revisions(migrations):
         raise SchemaNewer(
             f"The database was made by a newer version ({revision}): install that version. "
             "Nothing was changed."
         )
 
 
-@contextmanager
-def alone(engine: Engine) -> Iterator[Connection]:
-    """Open a transaction that no other upgrade runs beside."""
-    with engine.execution_options(writes=True).connect() as connection:
-        if engine.dialect.name == "sqlite":
-            # Batch operations replace tables: with foreign keys on, CASCADE empties the children.
-            # It must be said before the transaction begins, so straight to the driver.
-            driver: Any = connection.connection.dbapi_connection
-            driver.execute("PRAGMA foreign_keys = OFF")
-            # Another upgrade may take longer than a visitor would wait.
-            lock_timeout_ms = driver.execute("PRAGMA busy_timeout").fetchone()[0]
-            driver.execute("PRAGMA busy_timeout = 60000")
-        try:
-            with connection.begin():
-                if engine.dialect.name == "postgresql":
-                    connection.execute(text("SELECT pg_advisory_xact_lock(720231207)"))
-                yield connection
-        finally:
-            if engine.dialect.name == "sqlite":
-                driver.execute("PRAGMA foreign_keys = ON")
-                driver.execute(f"PRAGMA busy_timeout = {lock_timeout_ms}")
+def revisions(migrations: Path) -> list[str]:
+    """Return the revisions in a folder of migrations, in order: 0008 of 0008_drafts.py."""
+    files = (migrations / "versions").glob("[0-9]*.py")
+    return sorted(file.name.partition("_")[0] for file in files)
 
 
-def _config(folder: Path) -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(folder).replace("%", "%%"))
-    return config
+def _revision(connection: Connection) -> str | None:
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    found: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
+    return found

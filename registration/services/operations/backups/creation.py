@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from ....database import phrased
 from ....models import Installation
 from ....refusals import Refusal
-from .. import schema
+from .. import migration, schema
 from . import database_copy, partial_files
 
 
@@ -66,7 +66,7 @@ def _fill(engine: Engine, copy: Engine) -> None:
     if engine.dialect.name == "sqlite":
         _copy_pages(engine, copy)
     else:
-        schema.upgrade(copy)
+        migration.upgrade(copy)
         snapshot = engine.execution_options(
             isolation_level="REPEATABLE READ", postgresql_readonly=True
         )

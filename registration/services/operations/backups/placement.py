@@ -7,7 +7,7 @@ from sqlalchemy import Connection, Engine, func, inspect, select, text
 
 from ....database import Model
 from ....refusals import Refusal
-from .. import schema
+from .. import migration
 from ..process_lock import ServiceRunning
 from . import database_copy, partial_files
 
@@ -43,10 +43,10 @@ def put(engine: Engine, part: Path) -> None:
     with (
         database_copy.opened(part) as copy,
         copy.connect() as source,
-        schema.alone(engine) as target,
+        migration.alone(engine) as target,
     ):
         _refuse_tables(target)
-        schema.upgrade_within(target)
+        migration.upgrade_within(target)
         database_copy.copy_rows(source, target)
         _set_sequences(target)
 

@@ -34,7 +34,7 @@ from ....refusals import Refusal
 from ... import installation
 from ...erasure import clock_guard, erasures, ledger
 from ...erasure.erasures import Receipt
-from .. import key_rotation, process_lock, schema
+from .. import key_rotation, migration, process_lock
 from . import database_copy, partial_files, placement
 
 MAGIC = b"SQLite format 3\0"
@@ -117,7 +117,7 @@ def _make_ready(file: Path, part: Path, settings: Settings, now: datetime) -> Re
     """Bring the part to this version, erase and hold what must be, and return what was done."""
     with database_copy.opened(part) as copy:
         _refuse_unsound(file, copy)
-        schema.upgrade(copy)
+        migration.upgrade(copy)
         with _writing(copy) as session:
             ring = installation.open_ring(session, settings.keys, settings.credentials)
             known = key_rotation.keys(session, ring, settings.keys, settings.credentials)

@@ -29,7 +29,7 @@ from registration.services import catalog, installation
 from registration.services.erasure import erasures, ledger
 from registration.services.mailings import mailings
 from registration.services.mailings.mailings import Draft
-from registration.services.operations import key_rotation, process_lock, schema
+from registration.services.operations import key_rotation, migration, process_lock, schema
 from registration.services.operations.backups import creation, restoration
 from registration.services.operations.backups.placement import DatabaseThere
 from registration.services.operations.backups.restoration import NoBackup, NotRestored, Restored
@@ -478,12 +478,12 @@ OLD = "0001"
 @on_sqlite
 def test_a_backup_of_the_first_version_is_brought_to_this_one(app, clock, elsewhere, tmp_path):
     folder = tmp_path / "first"
-    shutil.copytree(schema.FOLDER, folder)
+    shutil.copytree(schema.MIGRATIONS, folder)
     for script in (folder / "versions").glob("0*.py"):
         if not script.name.startswith(OLD):
             script.unlink()
     engine = connect(f"sqlite:///{tmp_path / 'old'}", journal="delete")
-    schema.upgrade(engine, folder)
+    migration.upgrade(engine, folder)
     builders.publish()
     builders.register_and_confirm()
     copy_common(database.engine(), engine)

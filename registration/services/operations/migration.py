@@ -1,0 +1,87 @@
+"""Brings the database's tables up to date."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import DBAPIError
+
+from ...database import phrased
+from ...refusals import Refusal
+from .schema import MIGRATIONS, refuse_newer
+
+# It reports each step as if it were news.
+logging.getLogger("alembic").setLevel(logging.WARNING)
+
+
+class UpgradeFailed(Refusal):
+    """Bringing the tables up to date went wrong, and was undone."""
+
+
+def upgrade(engine: Engine, folder: Path = MIGRATIONS) -> None:
+    """Bring the tables up to date by the migrations in `folder`, all or nothing.
+
+    Raises `SchemaNewer`, `UpgradeFailed`.
+    """
+    with phrased(), alone(engine) as connection:
+        upgrade_within(connection, folder)
+
+
+def upgrade_within(connection: Connection, folder: Path = MIGRATIONS) -> None:
+    """Bring the tables up to date in the transaction that `alone` opened.
+
+    Raises `SchemaNewer`, `UpgradeFailed`.
+    """
+    refuse_newer(connection, folder)
+    config = _config(folder)
+    config.attributes["connection"] = connection
+    try:
+        command.upgrade(config, "head")
+    except DBAPIError as error:
+        said = str(error.orig).partition("\n")[0]
+        raise UpgradeFailed(f"The upgrade failed, and changed nothing: {said}.") from error
+    _refuse_broken_references(connection)
+
+
+def _refuse_broken_references(connection: Connection) -> None:
+    # PostgreSQL has checked them all along.
+    if connection.dialect.name == "sqlite":
+        broken = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
+        if broken:
+            raise UpgradeFailed(
+                f"The upgrade failed, and changed nothing: it would break {len(broken)} references."
+            )
+
+
+@contextmanager
+def alone(engine: Engine) -> Iterator[Connection]:
+    """Open a transaction that no other upgrade runs beside."""
+    with engine.execution_options(writes=True).connect() as connection:
+        if engine.dialect.name == "sqlite":
+            # Batch operations replace tables: with foreign keys on, CASCADE empties the children.
+            # It must be said before the transaction begins, so straight to the driver.
+            driver: Any = connection.connection.dbapi_connection
+            driver.execute("PRAGMA foreign_keys = OFF")
+            # Another upgrade may take longer than a visitor would wait.
+            lock_timeout_ms = driver.execute("PRAGMA busy_timeout").fetchone()[0]
+            driver.execute("PRAGMA busy_timeout = 60000")
+        try:
+            with connection.begin():
+                if engine.dialect.name == "postgresql":
+                    connection.execute(text("SELECT pg_advisory_xact_lock(720231207)"))
+                yield connection
+        finally:
+            if engine.dialect.name == "sqlite":
+                driver.execute("PRAGMA foreign_keys = ON")
+                driver.execute(f"PRAGMA busy_timeout = {lock_timeout_ms}")
+
+
+def _config(folder: Path) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(folder).replace("%", "%%"))
+    return config

@@ -1,0 +1,58 @@
+"""A command imports what it needs, and the rest of the service stays out of its start."""
+
+import pytest
+
+from registration.cli import COMMANDS
+
+from .. import builders
+from ..machine import on_sqlite
+from ..server_process import flask
+
+# Slow to import, and of use to pages, letters, calendars, the server or an upgrade alone.
+OTHERS = {
+    "alembic",
+    "babel",
+    "icalendar",
+    "markdown_it",
+    "registration.web",
+    "segno",
+    "sqlalchemy.dialects.postgresql",
+    "waitress",
+    "wtforms",
+}
+
+
+@pytest.fixture(autouse=True)
+def _told_imports(monkeypatch):
+    monkeypatch.setenv("PYTHONPROFILEIMPORTTIME", "1")
+
+
+def imported(settings: dict[str, str], *words: str) -> set[str]:
+    """Run `flask` as from a shell, and return the names of the modules that it imported."""
+    done = flask(settings, *words, text=True)
+    assert done.returncode == 0, done.stderr
+    rows = [line for line in done.stderr.splitlines() if line.startswith("import time:")]
+    return {row.rpartition("|")[2].strip() for row in rows}
+
+
+@on_sqlite
+def test_a_list_of_registrations_imports_no_pages_calendars_or_migrations(app, instance):
+    builders.publish()
+    builders.register_and_confirm()
+    names = imported(instance, "registrations", "list", "water")
+    assert "registration.services.exporting" in names
+    assert names & OTHERS == set()
+
+
+def test_the_help_of_flask_imports_no_command(tmp_path):
+    names = imported({"INSTANCE": str(tmp_path)}, "--help")
+    assert "registration.cli" in names
+    assert names & {place.partition(":")[0] for place, _help in COMMANDS.values()} == set()
+    assert names & OTHERS == set()
+
+
+@pytest.mark.parametrize(
+    ("words", "needed"), [(["routes"], "registration.web"), (["serve", "--help"], "waitress")]
+)
+def test_what_needs_pages_or_the_server_imports_them(tmp_path, words, needed):
+    assert needed in imported({"INSTANCE": str(tmp_path)}, *words)
