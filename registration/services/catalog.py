@@ -14,6 +14,10 @@ class NoSuchDiscussion(Refusal):
     """There is no discussion of that name."""
 
 
+class DiscussionUnpublished(Refusal):
+    """The discussion was withdrawn from the public: its page and file are gone for good."""
+
+
 def every(session: Session) -> Sequence[Discussion]:
     """Return every discussion, unpublished ones too, the earliest first."""
     return session.scalars(select(Discussion).order_by(Discussion.starts_at, Discussion.slug)).all()

@@ -10,17 +10,16 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from .. import house
 from ..config import Settings
 from ..refusals import Refusal
-from . import assets, errors, headers, health, hosts, labels, mailbox, organizer, uploads
+from . import assets, errors, headers, health, hosts, labels, mailbox, uploads
+from .organizer import desk
 from .public import pages
-from .registrations import unsubscribe
+from .registrations import form, own_page, unsubscribe
 from .session_cookie import Sessions
+from .uploads import LARGEST_BODY
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
-# Twenty long answers in the widest script, percent-encoded, fit. Werkzeug writes what is sent as a
-# file into a temporary one, in the clear, if it is larger than this.
-LARGEST_BODY = 500 * 1024
 CSRF_LIFE = 6 * 60 * 60
 # Seconds that every accepted form takes at least: more than any address needs.
 ANSWER_FLOOR = 0.05
@@ -42,13 +41,12 @@ def init_app(app: Flask, settings: Settings) -> None:
     app.session_interface = Sessions()
     # Otherwise it redirects to what the Host header says.
     app.url_map.strict_slashes = app.url_map.merge_slashes = False
-    # unsubscribing, and own_page before it, add their addresses to the blueprint of registrations.
-    for place in (pages, unsubscribe, mailbox, health):
-        app.register_blueprint(place.place)
+    for module in (pages, form, own_page, unsubscribe, mailbox, health):
+        app.register_blueprint(module.blueprint)
     app.jinja_env.globals.update(
         site_name=lambda: house.settings().site_name, contact=lambda: house.settings().contact
     )
-    organizer.init_app(app)
+    desk.init_app(app)
     uploads.init_app(app)
     assets.init_app(app)
     labels.init_app(app)

@@ -14,17 +14,15 @@ from .. import house
 from ..crypto.key_ring import KeysRefused
 from ..database import DatabaseBusy, DatabaseUnavailable
 from ..refusals import Refusal
-from ..services.catalog import NoSuchDiscussion
+from ..services.catalog import DiscussionUnpublished, NoSuchDiscussion
 from ..services.mailings.mailings import NoSuchCircular
 from ..services.operations.schema import SchemaNewer, SchemaOutdated
 from ..services.organizers.authentication import InvitationOver
-from ..services.registrations.self_service import LinkIsOver, NoSuchRegistration
+from ..services.registrations.self_service import LinkIsOver, NoSuchRegistration, RegistrationEnded
 from ..text.languages import gettext as _
 from . import uploads
 from .error_log import log_fault, log_refusal
 from .labels import error_advice, error_title
-from .public.pages import DiscussionUnpublished
-from .registrations.own_page import RegistrationEnded
 
 _STATUS: dict[type[Refusal], int] = {
     NoSuchDiscussion: 404,

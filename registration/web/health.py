@@ -26,10 +26,10 @@ _MEANING = {
     "build_info": "The version of the service.",
 }
 
-place = Blueprint("health", __name__)
+blueprint = Blueprint("health", __name__)
 
 
-@place.get("/health")
+@blueprint.get("/health")
 def health() -> tuple[Response, int]:
     """Whether all is well: ok, degraded and why; 503 where the database does not answer, or where
     the process is stuck and wants a new start."""
@@ -47,7 +47,7 @@ def health() -> tuple[Response, int]:
     return (jsonify(status="degraded", why=why) if why else jsonify(status="ok")), 200
 
 
-@place.get("/metrics")
+@blueprint.get("/metrics")
 def metrics() -> Response:
     """Figures for Prometheus (text format 0.0.4), for this machine alone unless OPEN_METRICS."""
     if not (is_from_this_machine() or house.settings().open_metrics):

@@ -18,7 +18,7 @@ from .hosts import is_from_this_machine
 
 MOST = 200
 
-place = Blueprint("mailbox", __name__, url_prefix="/letters")
+blueprint = Blueprint("mailbox", __name__, url_prefix="/letters")
 
 
 def is_open() -> bool:
@@ -31,13 +31,13 @@ def is_open() -> bool:
     )
 
 
-@place.before_request
+@blueprint.before_request
 def _refuse_others() -> None:
     if not is_open():
         abort(404)
 
 
-@place.get("/")
+@blueprint.get("/")
 def letters() -> str:
     """The letters kept, the newest first."""
     newest = maildir.newest_first(_folder())
@@ -45,7 +45,7 @@ def letters() -> str:
     return render_template("mailbox/letters.html", letters=shown, total=len(newest), most=MOST)
 
 
-@place.get("/<key>")
+@blueprint.get("/<key>")
 def letter(key: str) -> str:
     """One letter: its headers, its HTML in a frame, its text, its attachments."""
     message = _message(key)
@@ -59,20 +59,20 @@ def letter(key: str) -> str:
     )
 
 
-@place.get("/<key>/html")
+@blueprint.get("/<key>/html")
 def html(key: str) -> Response:
     """The letter's HTML, for a sandboxed frame."""
     body = _message(key).get_body(("html",))
     return framed(body.get_content() if body else "")
 
 
-@place.get("/<key>/source")
+@blueprint.get("/<key>/source")
 def source(key: str) -> Response:
     """The letter as it would go over the wire."""
     return Response(_content(key), content_type="text/plain; charset=utf-8")
 
 
-@place.get("/<key>/attachments/<int:number>")
+@blueprint.get("/<key>/attachments/<int:number>")
 def attachment(key: str, number: int) -> Response:
     """One attachment, to be saved or opened."""
     parts = list(_message(key).iter_attachments())

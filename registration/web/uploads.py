@@ -1,19 +1,21 @@
-"""What may be larger than a form: an organizer's import. It is kept in memory, never in a file."""
+"""How large a body may be: a form, or an organizer's import, which is kept in memory, never in a
+file."""
 
 import io
-import re
 from functools import partial
 from typing import IO, Any
 
 from flask import Flask, Request, request
+from werkzeug.exceptions import HTTPException
 
-from .organizer import PREFIX
-from .organizer import cookies as cookie
+from .organizer import cookies
+from .route_properties import property_of
 
+# Twenty long answers in the widest script, percent-encoded, fit. Werkzeug writes what is sent as a
+# file into a temporary one, in the clear, if it is larger than this.
+LARGEST_BODY = 500 * 1024
 # A file of `importing.MOST_BYTES`, in base64 where it is sent back after a look, and a form around.
 LARGEST = 9 * 1024 * 1024
-_ENDPOINT = "organizing.submit_import"
-_PATH = re.compile(rf"{PREFIX}/discussions/[a-z0-9-]+/attendees/import")
 
 
 class InMemory(Request):
@@ -35,14 +37,19 @@ def init_app(app: Flask) -> None:
 
 def is_one() -> bool:
     """Whether the request is one of those that may be so large."""
-    return request.endpoint == _ENDPOINT
+    return bool(property_of(request.endpoint, "takes_upload"))
 
 
-def _may_come(app: Flask, path: str, cookies: str) -> bool:
-    """Whether the server is to take in more than a form: for this address, and from a browser in
-    which an organizer has signed in before. Nobody else can fill the memory."""
+def _may_come(app: Flask, path: str, cookie_header: str) -> bool:
+    """Whether the server is to take in more than a form: for a route that takes uploads, and from a
+    browser in which an organizer has signed in before. Nobody else can fill the memory."""
+    try:
+        endpoint, _values = app.url_map.bind("").match(path, method="POST")
+    except HTTPException:
+        return False
     with app.app_context():
-        return bool(_PATH.fullmatch(path) and app.secret_key and cookie.has_device(cookies))
+        takes = property_of(endpoint, "takes_upload")
+        return bool(takes and app.secret_key and cookies.has_device(cookie_header))
 
 
 def _raise_limit() -> None:

@@ -172,3 +172,31 @@ def test_no_answer_can_pass_for_a_column_of_the_export():
 )
 def test_every_value_that_pages_show_has_words_of_its_own(words, values):
     assert len({words(value) for value in values}) == len(values)
+
+
+def test_no_module_imports_itself_through_others():
+    graph = {name: _imports(name, path) for name, path in modules().items()}
+    while leaves := {name for name, targets in graph.items() if not targets & graph.keys()}:
+        graph = {name: targets for name, targets in graph.items() if name not in leaves}
+    assert graph == {}, "these stand in a cycle, or import what does"
+
+
+def modules() -> dict[str, Path]:
+    """Return the file of each module of the service, by its dotted name."""
+    files = (TOP / "registration").rglob("*.py")
+    named = {".".join(path.relative_to(TOP).with_suffix("").parts): path for path in files}
+    return {name.removesuffix(".__init__"): path for name, path in named.items()}
+
+
+def _imports(name: str, path: Path) -> set[str]:
+    """Return the modules that a module imports, also within its functions."""
+    found, known = set(), modules()
+    package = name.split(".") if path.name == "__init__.py" else name.split(".")[:-1]
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom):
+            above = package[: len(package) - node.level + 1] if node.level else []
+            target = ".".join([*above, *filter(None, [node.module])])
+            for alias in node.names:
+                whole = f"{target}.{alias.name}"
+                found |= {whole if whole in known else target} & known.keys()
+    return found - {name}

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from registration import create_app, database, house, web
+from registration import create_app, database, house
 from registration.server import http_server, request_parser
 from registration.web import uploads
 from registration.web.organizer import cookies as cookie
@@ -425,7 +425,10 @@ def test_nothing_that_is_sent_or_answered_is_written_into_temporary_files(
         house.open_keys()
         database.engine().dispose()
         known = f"organizer-device={cookie._signer().dumps('asel')}"
-    form, file = b"a" * (request_parser.LARGEST_BODY - 1), in_parts(b"a" * (web.LARGEST_BODY - 100))
+    form, file = (
+        b"a" * (request_parser.LARGEST_BODY - 1),
+        in_parts(b"a" * (uploads.LARGEST_BODY - 100)),
+    )
     large = in_parts(b"a" * (uploads.LARGEST - 200))
     with Server(settings, "--without-mail", log=tmp_path / "log") as server:
         assert len(server.get("/discussions/long").text.encode()) > 1_200_000

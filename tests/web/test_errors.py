@@ -107,7 +107,7 @@ def test_a_strange_path_finds_nothing(faulty, path):
 def test_a_fault_is_logged_by_its_place_only(faulty, caplog):
     with caplog.at_level(logging.DEBUG):
         assert faulty.get(f"/faulty/{SECRET}?q={SECRET}").status_code == 500
-    (record,) = [it for it in caplog.records if it.name == "registration.web.faults"]
+    (record,) = [it for it in caplog.records if it.name == "registration.web.error_log"]
     assert record.getMessage().startswith("faulty failed: ValueError\n")
     assert "test_errors.py" in record.getMessage()
     for secret in (SECRET, "aigerim", "/faulty/"):
@@ -131,7 +131,7 @@ def test_what_is_sealed_and_does_not_open_is_a_fault_without_a_name(faulty, capl
     with caplog.at_level(logging.DEBUG):
         assert faulty.get(f"/registrations/{token}").status_code == 500
     assert token not in caplog.text
-    assert "registrations.page: A sealed value does not open" in caplog.text
+    assert "own_page.page: A sealed value does not open" in caplog.text
 
 
 def test_a_service_without_its_key_says_so_and_makes_none(instance, clock, caplog):

@@ -44,6 +44,10 @@ class LinkIsOver(Refusal):
     """The link to confirm a new address does not apply any more."""
 
 
+class RegistrationEnded(Refusal):
+    """The registration's calendar has nothing more to tell: the attendee has withdrawn."""
+
+
 def by_token(session: Session, token: str) -> tuple[Registration, Discussion]:
     """Return the registration whose personal link has `token`, or raise `NoSuchRegistration`."""
     return _by(session, Registration.token_hash == token_hash(token))

@@ -1,7 +1,7 @@
 """One attendee's page: what is held, what happened and what became of each letter; and what an
 organizer can do for them."""
 
-from flask import redirect, render_template, request, url_for
+from flask import Blueprint, redirect, render_template, request, url_for
 from flask_wtf import FlaskForm
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as BaseResponse
@@ -22,18 +22,20 @@ from ...services.seats import allocation
 from ...text.languages import gettext as _
 from ..forms import organizer_forms
 from ..forms import registration_forms as public_forms
-from . import note, organizer, place
+from .access import note, organizer
+
+blueprint = Blueprint("attendee", __name__)
 
 _ONE = "/discussions/<slug>/attendees/<public_id>"
 
 
-@place.get(_ONE)
+@blueprint.get(_ONE)
 def attendee(slug: str, public_id: str) -> str:
     """What is held of one attendee, and what happened."""
     return _page(slug, public_id)
 
 
-@place.post(f"{_ONE}/send")
+@blueprint.post(f"{_ONE}/send")
 def send_again(slug: str, public_id: str) -> BaseResponse | tuple[str, int]:
     """Send the letter again that tells where they stand."""
     if not public_forms.button().validate():
@@ -48,7 +50,7 @@ def send_again(slug: str, public_id: str) -> BaseResponse | tuple[str, int]:
     return _back(slug, public_id)
 
 
-@place.post(f"{_ONE}/retry")
+@blueprint.post(f"{_ONE}/retry")
 def retry(slug: str, public_id: str) -> BaseResponse | tuple[str, int]:
     """Send the letters again that have failed, or that a restore has held back."""
     if not public_forms.button().validate():
@@ -60,7 +62,7 @@ def retry(slug: str, public_id: str) -> BaseResponse | tuple[str, int]:
     return _back(slug, public_id)
 
 
-@place.post(f"{_ONE}/address")
+@blueprint.post(f"{_ONE}/address")
 def correct_address(slug: str, public_id: str) -> BaseResponse | tuple[str, int]:
     """Correct the address."""
     typed = organizer_forms.correction()
@@ -78,7 +80,7 @@ def correct_address(slug: str, public_id: str) -> BaseResponse | tuple[str, int]
     return _back(slug, public_id)
 
 
-@place.post(f"{_ONE}/withdraw")
+@blueprint.post(f"{_ONE}/withdraw")
 def withdraw(slug: str, public_id: str) -> BaseResponse | tuple[str, int]:
     """Withdraw them, as they could themselves."""
     if not public_forms.button().validate():
@@ -91,7 +93,7 @@ def withdraw(slug: str, public_id: str) -> BaseResponse | tuple[str, int]:
     return _back(slug, public_id)
 
 
-@place.post(f"{_ONE}/erase")
+@blueprint.post(f"{_ONE}/erase")
 def erase(slug: str, public_id: str) -> BaseResponse | tuple[str, int]:
     """Erase everything of them at once, and show the table again."""
     if not public_forms.button().validate():
@@ -105,10 +107,10 @@ def erase(slug: str, public_id: str) -> BaseResponse | tuple[str, int]:
         )
         note(session, Deed.ATTENDEE_ERASED, slug, count=len(receipt.public_ids))
     house.remember(receipt)
-    return redirect(url_for("organizing.attendees", slug=slug), 303)
+    return redirect(url_for("organizer.attendees.attendees", slug=slug), 303)
 
 
-@place.post(f"{_ONE}/attended")
+@blueprint.post(f"{_ONE}/attended")
 def mark(slug: str, public_id: str) -> BaseResponse | tuple[str, int]:
     """Mark that they came, or that they did not."""
     if not public_forms.button().validate():
@@ -129,7 +131,7 @@ def _find(session: Session, slug: str, public_id: str) -> Registration:
 
 
 def _back(slug: str, public_id: str) -> BaseResponse:
-    return redirect(url_for("organizing.attendee", slug=slug, public_id=public_id), 303)
+    return redirect(url_for("organizer.attendee.attendee", slug=slug, public_id=public_id), 303)
 
 
 def _page(

@@ -29,7 +29,7 @@ def address(
     slug: str,
     ring: Ring,
     shown: Wanted,
-    endpoint: str = "organizing.attendees",
+    endpoint: str = "organizer.attendees.attendees",
     **changes: object,
 ) -> str:
     """Return the address of the table as it is shown, with `changes`; from its first page on."""

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from functools import partial
 
-from flask import redirect, render_template, request, url_for
+from flask import Blueprint, redirect, render_template, request, url_for
 from flask_wtf import FlaskForm
 from werkzeug.wrappers import Response as BaseResponse
 
@@ -21,16 +21,19 @@ from ..forms import organizer_forms
 from ..forms import registration_forms as public_forms
 from ..forms.registration_forms import EntryForm
 from ..rate_limits import Later, later
-from . import attendee_search, note, organizer, place
+from . import attendee_search
+from .access import note, organizer
+
+blueprint = Blueprint("attendees", __name__)
 
 
-@place.get("/discussions/<slug>/attendees")
+@blueprint.get("/discussions/<slug>/attendees")
 def attendees(slug: str) -> str:
     """A page of the table."""
     return _page(slug, organizer_forms.search())
 
 
-@place.post("/discussions/<slug>/attendees")
+@blueprint.post("/discussions/<slug>/attendees")
 def search_attendees(slug: str) -> BaseResponse | tuple[str, int]:
     """Go to the address that shows what is searched for."""
     typed = organizer_forms.search()
@@ -43,7 +46,7 @@ def search_attendees(slug: str) -> BaseResponse | tuple[str, int]:
     return redirect(attendee_search.address(slug, ring, shown, search=typed["search"].data), 303)
 
 
-@place.post("/discussions/<slug>/attendees/mark")
+@blueprint.post("/discussions/<slug>/attendees/mark")
 def mark_attendees(slug: str) -> BaseResponse | tuple[str, int]:
     """Mark those chosen as attended, or as not; and show the same page of the table again."""
     chosen, attended = request.form.getlist("chosen"), request.form.get("attended") == "yes"
@@ -63,13 +66,13 @@ def mark_attendees(slug: str) -> BaseResponse | tuple[str, int]:
     return redirect(attendee_search.address(slug, ring, shown, page=shown.page), 303)
 
 
-@place.get("/discussions/<slug>/attendees/add")
+@blueprint.get("/discussions/<slug>/attendees/add")
 def add(slug: str) -> str:
     """The form in which an organizer adds somebody."""
     return _add_page(slug, _add_form(slug))
 
 
-@place.post("/discussions/<slug>/attendees/add")
+@blueprint.post("/discussions/<slug>/attendees/add")
 def submit_add(slug: str) -> BaseResponse | tuple[str, int]:
     """Add somebody by hand, and show their page."""
     typed = _add_form(slug)
@@ -85,7 +88,7 @@ def submit_add(slug: str) -> BaseResponse | tuple[str, int]:
         return _add_page(slug, typed), 409
     except (DatabaseBusy, DatabaseUnavailable) as refusal:
         return _add_page(slug, typed, later(refusal)), 503
-    return redirect(url_for("organizing.attendee", slug=slug, public_id=public_id), 303)
+    return redirect(url_for("organizer.attendee.attendee", slug=slug, public_id=public_id), 303)
 
 
 def _add_form(slug: str) -> EntryForm:

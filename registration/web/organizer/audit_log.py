@@ -1,17 +1,19 @@
 """The audit log, for administrators."""
 
-from flask import abort, render_template, request
+from flask import Blueprint, abort, render_template, request
 
 from ... import house
 from ...database import reading
 from ...models import Role
 from ...services import audit_log
-from . import organizer, place
+from .access import organizer
+
+blueprint = Blueprint("audit_log", __name__)
 
 LAST = 2**31 - 1
 
 
-@place.get("/log")
+@blueprint.get("/log")
 def log() -> str:
     """A page of the audit log, the last deeds first."""
     if organizer().role is not Role.ADMINISTRATOR:

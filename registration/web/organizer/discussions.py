@@ -1,6 +1,6 @@
 """The discussions of whoever is signed in, with their numbers at a glance."""
 
-from flask import render_template
+from flask import Blueprint, render_template
 
 from ... import house
 from ...database import reading
@@ -10,10 +10,13 @@ from ...services.operations import feed_statistics
 from ...text.languages import gettext as _
 from ...text.languages import ngettext, spoken_day
 from ..forms import registration_forms
-from . import charts, organizer, place
+from . import charts
+from .access import organizer
+
+blueprint = Blueprint("discussions", __name__)
 
 
-@place.get("/")
+@blueprint.get("/")
 def overview() -> str:
     """The discussions that one has, and how many come."""
     with reading() as session:
@@ -29,7 +32,7 @@ def overview() -> str:
     )
 
 
-@place.get("/discussions/<slug>")
+@blueprint.get("/discussions/<slug>")
 def discussion(slug: str) -> str:
     """One discussion: its numbers, when people came, and which calendars follow."""
     now = house.now()

@@ -3,7 +3,7 @@
 from email.message import EmailMessage
 from typing import Any
 
-from flask import Response, abort, redirect, render_template, request, url_for
+from flask import Blueprint, Response, abort, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
 from ... import house
@@ -23,23 +23,26 @@ from ...services.organizers import accounts
 from ..forms import registration_forms as public_forms
 from ..headers import content_security_policy
 from ..public import pages
-from . import draft_changes, organizer, place
+from . import draft_changes
+from .access import organizer
+
+blueprint = Blueprint("draft_review", __name__)
 
 # What keeps a draft from being published, each in its own sentence.
 REFUSED = (IdentityTaken, MovedIntoThePast, MustBeTold)
 
 
-@place.get("/discussions/<slug>/review")
+@blueprint.get("/discussions/<slug>/review")
 def review(slug: str) -> BaseResponse | tuple[str, int]:
     """What a draft would be and change, and the buttons that publish it."""
     with reading() as session:
         found = drafts.standing(session, organizer(), slug)
     if found.draft is None:
-        return redirect(url_for("organizing.edit", slug=slug), 303)
+        return redirect(url_for("organizer.edit.edit", slug=slug), 303)
     return _page(found)
 
 
-@place.get("/discussions/<slug>/review/page")
+@blueprint.get("/discussions/<slug>/review/page")
 def review_page(slug: str) -> Response:
     """The public page as it would be, for a frame."""
     would_be, now = _would_be(slug), house.now()
@@ -47,14 +50,14 @@ def review_page(slug: str) -> Response:
     return _framed(pages.page_of(would_be, now, is_full=False), style_src="'self'")
 
 
-@place.get("/discussions/<slug>/review/letter")
+@blueprint.get("/discussions/<slug>/review/letter")
 def review_letter(slug: str) -> Response:
     """The HTML of the confirmation as it would be, for a frame."""
     body = _letter(_would_be(slug)).get_body(("html",))
     return _framed(body.get_content() if body else "", style_src="'unsafe-inline'")
 
 
-@place.post("/discussions/<slug>/publish")
+@blueprint.post("/discussions/<slug>/publish")
 def publish(slug: str) -> BaseResponse | tuple[str, int]:
     """Publish a draft as it was looked at; quietly, nobody is written to."""
     if not public_forms.button().validate():
@@ -75,10 +78,10 @@ def publish(slug: str) -> BaseResponse | tuple[str, int]:
         return _refused(slug, refusal)
     except NoDraft:  # the button was pressed twice
         pass
-    return redirect(url_for("organizing.discussion", slug=slug), 303)
+    return redirect(url_for("organizer.discussions.discussion", slug=slug), 303)
 
 
-@place.post("/discussions/<slug>/discard")
+@blueprint.post("/discussions/<slug>/discard")
 def discard(slug: str) -> BaseResponse | tuple[str, int]:
     """Delete a draft as it was looked at; what is published stays."""
     if not public_forms.button().validate():
@@ -90,11 +93,11 @@ def discard(slug: str) -> BaseResponse | tuple[str, int]:
     except ChangedSinceSeen as refusal:
         return _refused(slug, refusal, is_deleting=True)
     if is_there:
-        return redirect(url_for("organizing.discussion", slug=slug), 303)
-    return redirect(url_for("organizing.overview"), 303)
+        return redirect(url_for("organizer.discussions.discussion", slug=slug), 303)
+    return redirect(url_for("organizer.discussions.overview"), 303)
 
 
-@place.get("/discussions/<slug>/file")
+@blueprint.get("/discussions/<slug>/file")
 def file(slug: str) -> Response:
     """What is published, as a discussion file."""
     with reading() as session:
@@ -102,14 +105,14 @@ def file(slug: str) -> Response:
     return _file(announcement)
 
 
-@place.get("/discussions/<slug>/review/file")
+@blueprint.get("/discussions/<slug>/review/file")
 def review_file(slug: str) -> BaseResponse:
     """What a draft says, as a discussion file; the mistakes, if there are any."""
     try:
         with reading() as session:
             announcement = drafts.standing(session, organizer(), slug).announced()
     except DiscussionFileRefused:
-        return redirect(url_for("organizing.review", slug=slug), 303)
+        return redirect(url_for("organizer.draft_review.review", slug=slug), 303)
     return _file(announcement)
 
 

@@ -1,6 +1,6 @@
 """The discussion in the browser: its form, saved as a draft."""
 
-from flask import redirect, render_template, request, url_for
+from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from ... import house
@@ -13,11 +13,15 @@ from ...services.catalog import NoSuchDiscussion
 from ...services.drafts import drafts
 from ...services.drafts.conflicts import Clash, Opened
 from ...services.drafts.drafts import ChangedMeanwhile, SlugTaken, Standing
-from .. import LARGEST_BODY
 from ..forms import discussion_form
 from ..forms import registration_forms as public_forms
 from ..rate_limits import Later, later
-from . import draft_changes, kept_for, organizer, place
+from ..route_properties import gives_back
+from ..uploads import LARGEST_BODY
+from . import draft_changes
+from .access import organizer
+
+blueprint = Blueprint("edit", __name__)
 
 # Token and marks are sent, too.
 LARGEST_FORM = LARGEST_BODY - 4096
@@ -26,7 +30,13 @@ _NEW = Opened(0, {})
 Page = tuple[str, int]
 
 
-@place.get("/new")
+def _signed_out() -> Page:
+    """Give what was typed back to whoever was signed out meanwhile."""
+    written, opened = discussion_form.sent(), discussion_form.opened()
+    return _page(None, written, opened, status=422, is_signed_out=True, action=request.path)
+
+
+@blueprint.get("/new")
 def new() -> Page:
     """The form of a new discussion, for administrators."""
     _refuse_others()
@@ -35,14 +45,15 @@ def new() -> Page:
     return _page(None, written, _NEW)
 
 
-@place.post("/new")
+@blueprint.post("/new")
+@gives_back(_signed_out)
 def submit_new() -> Page | Response:
     """Save the first draft of a new discussion, and show what it would be."""
     _refuse_others()
     return _submit(None)
 
 
-@place.get("/discussions/<slug>/edit")
+@blueprint.get("/discussions/<slug>/edit")
 def edit(slug: str) -> Page:
     """The form of a discussion: its draft, or what is published."""
     with reading() as session:
@@ -52,7 +63,8 @@ def edit(slug: str) -> Page:
     return _page(found, written, found.opened, mistakes, clashes=clashes)
 
 
-@place.post("/discussions/<slug>/edit")
+@blueprint.post("/discussions/<slug>/edit")
+@gives_back(_signed_out)
 def submit_edit(slug: str) -> Page | Response:
     """Save the draft of a discussion, and show what it would change."""
     try:
@@ -75,7 +87,9 @@ def _submit(found: Standing | None) -> Page | Response:
     if any(mistake.key == "slug" for mistake in mistakes):
         return _page(found, written, opened, mistakes, status=422)
     try:
-        return redirect(url_for("organizing.review", slug=_saved(found, written, opened)), 303)
+        return redirect(
+            url_for("organizer.draft_review.review", slug=_saved(found, written, opened)), 303
+        )
     except SlugTaken as refusal:
         mistakes.append(Mistake("slug", str(refusal)))
         return _page(found, written, opened, mistakes, status=422)
@@ -91,15 +105,6 @@ def _clashed(slug: str, refusal: ChangedMeanwhile) -> Page:
     merged, clashes = refusal.merged, refusal.clashes
     mistakes = _mistakes(slug, merged)
     return _page(found, merged, refusal.opened, mistakes, clashes=clashes, status=409)
-
-
-def _signed_out() -> Page:
-    """Give what was typed back to whoever was signed out meanwhile."""
-    written, opened = discussion_form.sent(), discussion_form.opened()
-    return _page(None, written, opened, status=422, is_signed_out=True, action=request.path)
-
-
-kept_for.update(dict.fromkeys(("organizing.submit_new", "organizing.submit_edit"), _signed_out))
 
 
 def _gone() -> Page:
@@ -170,7 +175,7 @@ def _page(
         is_new=opened.version == 0,
         button=public_forms.button(),
         is_large=discussion_form.size(written) > LARGEST_FORM,
-        action=action or (request.path if found else url_for("organizing.new")),
+        action=action or (request.path if found else url_for("organizer.edit.new")),
     )
     return html, status
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from functools import partial
 from itertools import islice
 
-from flask import Flask, Response, current_app, render_template
+from flask import Blueprint, Flask, Response, current_app, render_template
 from flask_wtf import FlaskForm
 
 from ... import house
@@ -17,7 +17,10 @@ from ...services.organizers import accounts
 from ..forms import organizer_forms
 from ..forms import registration_forms as public_forms
 from ..rate_limits import NOT_NOW, Later, later
-from . import organizer, place, reauthentication
+from . import reauthentication
+from .access import organizer
+
+blueprint = Blueprint("exports", __name__)
 
 # How many lines are sent at once.
 SOME = 500
@@ -25,13 +28,13 @@ SOME = 500
 Rows = Iterator[dict[str, str]]
 
 
-@place.get("/discussions/<slug>/export")
+@blueprint.get("/discussions/<slug>/export")
 def export(slug: str) -> str:
     """Ask what is to be exported, and for password and code again."""
     return _page(slug, _form(slug))
 
 
-@place.post("/discussions/<slug>/export")
+@blueprint.post("/discussions/<slug>/export")
 def submit_export(slug: str) -> Response | tuple[str, int, dict[str, str]]:
     """Send the CSV."""
     typed = _form(slug)

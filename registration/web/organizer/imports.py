@@ -8,7 +8,7 @@ import base64
 import binascii
 from collections.abc import Sequence
 
-from flask import redirect, render_template, request, url_for
+from flask import Blueprint, redirect, render_template, request, url_for
 from flask_wtf import FlaskForm
 from werkzeug.wrappers import Response as BaseResponse
 
@@ -22,19 +22,23 @@ from ...text.languages import gettext as _
 from ..forms import organizer_forms
 from ..forms import registration_forms as public_forms
 from ..rate_limits import Later, later
-from . import note, organizer, place
+from ..route_properties import takes_upload
+from .access import note, organizer
+
+blueprint = Blueprint("imports", __name__)
 
 # How many rows are shown as they were understood.
 SHOWN = 20
 
 
-@place.get("/discussions/<slug>/attendees/import")
+@blueprint.get("/discussions/<slug>/attendees/import")
 def import_attendees(slug: str) -> str:
     """Ask for the file."""
     return _page(slug, organizer_forms.sheet())
 
 
-@place.post("/discussions/<slug>/attendees/import")
+@blueprint.post("/discussions/<slug>/attendees/import")
+@takes_upload
 def submit_import(slug: str) -> BaseResponse | tuple[str, int] | str:
     """Show what a file would do; or do it, if that is what was looked over."""
     typed = organizer_forms.sheet()
@@ -56,7 +60,7 @@ def submit_import(slug: str) -> BaseResponse | tuple[str, int] | str:
         count = _add(slug, sheet, is_told=typed["is_told"].data)
     except (DatabaseBusy, DatabaseUnavailable) as refusal:
         return _page(slug, typed, sheet, content, wait=later(refusal)), 503
-    return redirect(url_for("organizing.attendees", slug=slug, imported=count), 303)
+    return redirect(url_for("organizer.attendees.attendees", slug=slug, imported=count), 303)
 
 
 def _content() -> tuple[bytes, bool]:

@@ -1,6 +1,6 @@
 """One circular at the desk: seen as an attendee gets it, tried out, queued, stopped."""
 
-from flask import Response, redirect, render_template, request, url_for
+from flask import Blueprint, Response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
 from ... import house
@@ -14,12 +14,14 @@ from ...services.organizers import accounts
 from ..forms import organizer_forms
 from ..forms import registration_forms as public_forms
 from ..headers import framed
-from . import organizer, place
+from .access import organizer
+
+blueprint = Blueprint("mailing", __name__)
 
 Answer = BaseResponse | str | tuple[str, int]
 
 
-@place.get("/discussions/<slug>/circulars/<circular>")
+@blueprint.get("/discussions/<slug>/circulars/<circular>")
 def circular(slug: str, circular: str) -> str:
     """A draft as an attendee would get it; or how far a circular has got."""
     with reading() as session:
@@ -39,7 +41,7 @@ def circular(slug: str, circular: str) -> str:
     )
 
 
-@place.get("/discussions/<slug>/circulars/<circular>/html")
+@blueprint.get("/discussions/<slug>/circulars/<circular>/html")
 def circular_html(slug: str, circular: str) -> Response:
     """The HTML of the letter, for a sandboxed frame."""
     _discussion, _found, shown = _rehearsed(slug, circular)
@@ -47,7 +49,7 @@ def circular_html(slug: str, circular: str) -> Response:
     return framed(body.get_content() if body else "")
 
 
-@place.post("/discussions/<slug>/circulars/<circular>/test")
+@blueprint.post("/discussions/<slug>/circulars/<circular>/test")
 def try_circular_out(slug: str, circular: str) -> BaseResponse | tuple[str, int]:
     """Owe a test letter to whoever is signed in."""
     if not public_forms.button().validate():
@@ -62,16 +64,18 @@ def try_circular_out(slug: str, circular: str) -> BaseResponse | tuple[str, int]
             settings=house.settings(),
             now=house.now(),
         )
-    return redirect(url_for("organizing.circular", slug=slug, circular=circular, tried=1), 303)
+    return redirect(
+        url_for("organizer.mailing.circular", slug=slug, circular=circular, tried=1), 303
+    )
 
 
-@place.get("/discussions/<slug>/circulars/<circular>/send")
+@blueprint.get("/discussions/<slug>/circulars/<circular>/send")
 def send_circular(slug: str, circular: str) -> Answer:
     """Ask once more, with what is sent, and to how many."""
     return _send_page(slug, circular)
 
 
-@place.post("/discussions/<slug>/circulars/<circular>/send")
+@blueprint.post("/discussions/<slug>/circulars/<circular>/send")
 def queue_circular(slug: str, circular: str) -> Answer:
     """Owe the circular to everybody in its groups, if it is what was seen."""
     typed = organizer_forms.seen()
@@ -90,10 +94,10 @@ def queue_circular(slug: str, circular: str) -> Answer:
             )
     except (CircularChanged, NoLinkToJoin, NobodyToWriteTo) as refusal:
         return _send_page(slug, circular, is_changed=isinstance(refusal, CircularChanged))
-    return redirect(url_for("organizing.circular", slug=slug, circular=circular), 303)
+    return redirect(url_for("organizer.mailing.circular", slug=slug, circular=circular), 303)
 
 
-@place.post("/discussions/<slug>/circulars/<circular>/stop")
+@blueprint.post("/discussions/<slug>/circulars/<circular>/stop")
 def stop_circular(slug: str, circular: str) -> BaseResponse | tuple[str, int]:
     """Send a circular to nobody who has not got it yet."""
     if not public_forms.button().validate():
@@ -101,10 +105,10 @@ def stop_circular(slug: str, circular: str) -> BaseResponse | tuple[str, int]:
     with writing() as session:
         discussion = accounts.run_by(session, organizer(), slug)
         mailings.stop(session, discussion, circular, by=organizer().id, now=house.now())
-    return redirect(url_for("organizing.circular", slug=slug, circular=circular), 303)
+    return redirect(url_for("organizer.mailing.circular", slug=slug, circular=circular), 303)
 
 
-@place.post("/discussions/<slug>/circulars/<circular>/discard")
+@blueprint.post("/discussions/<slug>/circulars/<circular>/discard")
 def discard_circular(slug: str, circular: str) -> BaseResponse | tuple[str, int]:
     """Throw a draft away, if it is what was seen."""
     typed = organizer_forms.seen()
@@ -115,7 +119,7 @@ def discard_circular(slug: str, circular: str) -> BaseResponse | tuple[str, int]
     except CircularChanged:
         return _draft_page(slug, circular, is_changed=True), 409
     house.remember(receipt)
-    return redirect(url_for("organizing.circulars", slug=slug), 303)
+    return redirect(url_for("organizer.mailings.circulars", slug=slug), 303)
 
 
 def _discarded(slug: str, circular: str, version: int) -> Receipt:
@@ -159,7 +163,7 @@ def _rehearsed(slug: str, circular: str) -> tuple[Discussion, Circular, Rehearsa
 def _send_page(slug: str, circular: str, *, is_changed: bool = False) -> Answer:
     discussion, found, shown = _rehearsed(slug, circular)
     if not found.is_draft:
-        return redirect(url_for("organizing.circular", slug=slug, circular=circular), 303)
+        return redirect(url_for("organizer.mailing.circular", slug=slug, circular=circular), 303)
     with reading() as session:
         wording = found.wording(house.ring(session))
         stopped = recipients.count_stopped(session, discussion, found.groups, now=house.now())

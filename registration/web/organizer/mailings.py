@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from flask import redirect, render_template, url_for
+from flask import Blueprint, redirect, render_template, url_for
 from flask_wtf import FlaskForm
 from werkzeug.wrappers import Response as BaseResponse
 
@@ -15,12 +15,19 @@ from ...services.organizers import accounts
 from ..forms import organizer_forms
 from ..forms import registration_forms as public_forms
 from ..rate_limits import Later, later
-from . import given_back, kept_for, organizer, place
+from ..route_properties import gives_back
+from .access import given_back, organizer
+
+blueprint = Blueprint("mailings", __name__)
 
 Answer = BaseResponse | tuple[str, int, dict[str, str]]
 
 
-@place.get("/discussions/<slug>/circulars")
+def _signed_out() -> tuple[str, int]:
+    return given_back(organizer_forms.circular(dict.fromkeys(Group), join_url=""))
+
+
+@blueprint.get("/discussions/<slug>/circulars")
 def circulars(slug: str) -> str:
     """What was written to the attendees of a discussion, and what became of it."""
     with reading() as session:
@@ -31,43 +38,36 @@ def circulars(slug: str) -> str:
     return render_template("organizer/circulars.html", discussion=discussion, circulars=shown)
 
 
-@place.get("/discussions/<slug>/circulars/new")
+@blueprint.get("/discussions/<slug>/circulars/new")
 def new_circular(slug: str) -> str:
     """A form for a new draft."""
     discussion, _circular = _found(slug, None)
     return _form_page(discussion, None, _form(discussion, None))
 
 
-@place.post("/discussions/<slug>/circulars/new")
+@blueprint.post("/discussions/<slug>/circulars/new")
+@gives_back(_signed_out)
 def draft_circular(slug: str) -> Answer:
     """Keep a new draft."""
     return _save(slug, None)
 
 
-@place.get("/discussions/<slug>/circulars/<circular>/edit")
+@blueprint.get("/discussions/<slug>/circulars/<circular>/edit")
 def edit_circular(slug: str, circular: str) -> str | BaseResponse:
     """The form of a draft, as it is."""
     discussion, found = _found(slug, circular)
     if found is None:
         raise NoSuchCircular("There is no such letter.")
     if not found.is_draft:
-        return redirect(url_for("organizing.circular", slug=slug, circular=circular))
+        return redirect(url_for("organizer.mailing.circular", slug=slug, circular=circular))
     return _form_page(discussion, found, _form(discussion, found))
 
 
-@place.post("/discussions/<slug>/circulars/<circular>/edit")
+@blueprint.post("/discussions/<slug>/circulars/<circular>/edit")
+@gives_back(_signed_out)
 def change_circular(slug: str, circular: str) -> Answer:
     """Change a draft, unless somebody else has meanwhile."""
     return _save(slug, circular)
-
-
-def _signed_out() -> tuple[str, int]:
-    return given_back(organizer_forms.circular(dict.fromkeys(Group), join_url=""))
-
-
-kept_for.update(
-    dict.fromkeys(("organizing.draft_circular", "organizing.change_circular"), _signed_out)
-)
 
 
 def _save(slug: str, public_id: str | None) -> Answer:
@@ -83,7 +83,7 @@ def _save(slug: str, public_id: str | None) -> Answer:
     except (DatabaseBusy, DatabaseUnavailable) as refusal:
         wait = later(refusal)
         return _form_page(discussion, found, typed, wait=wait), wait.status, wait.headers
-    return redirect(url_for("organizing.circular", slug=slug, circular=kept.public_id), 303)
+    return redirect(url_for("organizer.mailing.circular", slug=slug, circular=kept.public_id), 303)
 
 
 def _keep(slug: str, public_id: str | None, typed: FlaskForm) -> Circular:

@@ -1,6 +1,6 @@
 """Choosing another password: asks for the one that was, and ends every session."""
 
-from flask import redirect, render_template, session, url_for
+from flask import Blueprint, redirect, render_template, session, url_for
 from flask_wtf import FlaskForm
 from werkzeug.wrappers import Response as BaseResponse
 
@@ -11,16 +11,19 @@ from ...services.organizers.passwords import PasswordRefused
 from ..forms import organizer_forms
 from ..forms import registration_forms as public_forms
 from ..rate_limits import NOT_NOW, Later, later
-from . import cookies, organizer, place, reauthentication
+from . import cookies, reauthentication
+from .access import organizer
+
+blueprint = Blueprint("password", __name__)
 
 
-@place.get("/password")
+@blueprint.get("/password")
 def password() -> str:
     """Ask for the old password, a code and the new one."""
     return _page(organizer_forms.password())
 
 
-@place.post("/password")
+@blueprint.post("/password")
 def change_password() -> BaseResponse | tuple[str, int, dict[str, str]]:
     """Change it, and ask to sign in anew everywhere."""
     typed = organizer_forms.password()
@@ -34,7 +37,7 @@ def change_password() -> BaseResponse | tuple[str, int, dict[str, str]]:
     if not is_changed:
         return _page(typed, is_wrong=True), 422, {}
     session.clear()
-    response = redirect(url_for("organizing.sign_in"), 303)
+    response = redirect(url_for("organizer.sign_in.sign_in"), 303)
     cookies.take_away(response)
     return response
 

@@ -6,7 +6,8 @@ from ... import house
 from ...database import writing
 from ...services.organizers import authentication, passwords
 from ..rate_limits import client
-from . import cookies, organizer
+from . import cookies
+from .access import organizer
 
 
 def is_proven(typed: FlaskForm) -> bool:

@@ -4,7 +4,7 @@ import io
 from contextlib import suppress
 
 import segno
-from flask import Response, make_response, redirect, render_template, session, url_for
+from flask import Blueprint, Response, make_response, redirect, render_template, session, url_for
 from flask_wtf import FlaskForm
 from markupsafe import Markup
 from werkzeug.wrappers import Response as BaseResponse
@@ -18,22 +18,29 @@ from ...text.languages import gettext as _
 from ..forms import organizer_forms
 from ..forms import registration_forms as public_forms
 from ..rate_limits import NOT_NOW, Later, client, later
-from . import cookies, organizer, place
+from ..route_properties import open_to_all
+from . import cookies
+from .access import organizer
+
+blueprint = Blueprint("sign_in", __name__)
 
 
-@place.get("")
+@blueprint.get("")
+@open_to_all
 def without_slash() -> BaseResponse:
     """The desk, for whoever types its address without the last stroke."""
-    return redirect(url_for("organizing.overview"))
+    return redirect(url_for("organizer.discussions.overview"))
 
 
-@place.get("/sign-in")
+@blueprint.get("/sign-in")
+@open_to_all
 def sign_in() -> str:
     """The form to sign in."""
     return _sign_in_page(organizer_forms.sign_in())
 
 
-@place.post("/sign-in")
+@blueprint.post("/sign-in")
+@open_to_all
 def submit_sign_in() -> BaseResponse | tuple[str, int, dict[str, str]]:
     """Sign in, if address, password and code are right; which one is not, is never told."""
     typed = organizer_forms.sign_in()
@@ -80,13 +87,13 @@ def _renew_hash(organizer_id: int, kept: str, password: str) -> None:
             authentication.renew_hash(database, organizer_id, kept, renewed)
 
 
-@place.post("/sign-out")
+@blueprint.post("/sign-out")
 def sign_out() -> BaseResponse | tuple[str, int]:
     """Sign out in this browser."""
     return _sign_out(everywhere=False)
 
 
-@place.post("/sign-out-everywhere")
+@blueprint.post("/sign-out-everywhere")
 def sign_out_everywhere() -> BaseResponse | tuple[str, int]:
     """Sign out in every browser."""
     return _sign_out(everywhere=True)
@@ -101,18 +108,20 @@ def _sign_out(*, everywhere: bool) -> BaseResponse | tuple[str, int]:
         else:
             authentication.end(database, cookies.token(), now=house.now())
     session.clear()
-    response = redirect(url_for("organizing.sign_in"), 303)
+    response = redirect(url_for("organizer.sign_in.sign_in"), 303)
     cookies.take_away(response)
     return response
 
 
-@place.get("/invitation/<token>")
+@blueprint.get("/invitation/<token>")
+@open_to_all
 def invitation(token: str) -> str:
     """Ask whoever was invited for a password, and offer the second factor."""
     return _invitation_page(token, organizer_forms.invitation())
 
 
-@place.post("/invitation/<token>")
+@blueprint.post("/invitation/<token>")
+@open_to_all
 def accept_invitation(token: str) -> Response | tuple[str, int, dict[str, str]]:
     """Set password and second factor, and show the recovery codes, once."""
     typed = organizer_forms.invitation()

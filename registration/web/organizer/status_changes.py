@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from flask import redirect, render_template, url_for
+from flask import Blueprint, redirect, render_template, url_for
 from flask_wtf import FlaskForm
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
@@ -21,7 +21,10 @@ from ...services.organizers import accounts
 from ..forms import organizer_forms
 from ..forms import registration_forms as public_forms
 from ..rate_limits import later
-from . import given_back, kept_for, organizer, place
+from ..route_properties import gives_back
+from .access import given_back, organizer
+
+blueprint = Blueprint("status_changes", __name__)
 
 Page = tuple[str, int]
 
@@ -37,50 +40,51 @@ class Act:
     count: Callable[[Session, Discussion], int]
 
 
-@place.get("/discussions/<slug>/cancel")
+@blueprint.get("/discussions/<slug>/cancel")
 def cancel(slug: str) -> Page:
     """Ask why it is cancelled, and say how many will be told."""
     return _page(slug, _cancelling(""), organizer_forms.cancel())
 
 
-@place.post("/discussions/<slug>/cancel")
+@blueprint.post("/discussions/<slug>/cancel")
+@gives_back(lambda: given_back(organizer_forms.cancel()))
 def submit_cancel(slug: str) -> Page | Response:
     """Cancel it."""
     typed = organizer_forms.cancel()
     return _submit(slug, _cancelling(typed["why"].data or ""), typed)
 
 
-@place.get("/discussions/<slug>/restore")
+@blueprint.get("/discussions/<slug>/restore")
 def restore(slug: str) -> Page:
     """Say who will be told that it takes place after all."""
     return _page(slug, _RESTORE, organizer_forms.seen())
 
 
-@place.post("/discussions/<slug>/restore")
+@blueprint.post("/discussions/<slug>/restore")
 def submit_restore(slug: str) -> Page | Response:
     """Let it take place after all."""
     return _submit(slug, _RESTORE, organizer_forms.seen())
 
 
-@place.get("/discussions/<slug>/take-off")
+@blueprint.get("/discussions/<slug>/take-off")
 def take_off(slug: str) -> Page:
     """Say what becomes of a discussion that is taken off."""
     return _page(slug, _TAKE_OFF, organizer_forms.seen())
 
 
-@place.post("/discussions/<slug>/take-off")
+@blueprint.post("/discussions/<slug>/take-off")
 def submit_take_off(slug: str) -> Page | Response:
     """Take it off the public pages."""
     return _submit(slug, _TAKE_OFF, organizer_forms.seen())
 
 
-@place.get("/discussions/<slug>/publish-again")
+@blueprint.get("/discussions/<slug>/publish-again")
 def publish_again(slug: str) -> Page:
     """Say what becomes of a discussion that is published again."""
     return _page(slug, _PUBLISH_AGAIN, organizer_forms.seen())
 
 
-@place.post("/discussions/<slug>/publish-again")
+@blueprint.post("/discussions/<slug>/publish-again")
 def submit_publish_again(slug: str) -> Page | Response:
     """Publish it again, as it was when it was taken off."""
     return _submit(slug, _PUBLISH_AGAIN, organizer_forms.seen())
@@ -100,7 +104,7 @@ def _submit(slug: str, act: Act, typed: FlaskForm) -> Page | Response:
     except (DatabaseBusy, DatabaseUnavailable) as refusal:
         wait = later(refusal)
         return _page(slug, act, typed, wait.status, wait=wait)
-    return redirect(url_for("organizing.discussion", slug=slug), 303)
+    return redirect(url_for("organizer.discussions.discussion", slug=slug), 303)
 
 
 def _page(slug: str, act: Act, typed: FlaskForm, status: int = 200, **said: Any) -> Page:
@@ -144,9 +148,6 @@ def _do(session: Session, slug: str, act: Act, seen: int) -> None:
         raise ChangedSinceSeen("Somebody else has changed this meanwhile: look at it again.")
     by, now = organizer().id, house.now()
     audit_log.note(session, act.deed, by=by, slug=slug, count=letters, now=now)
-
-
-kept_for["organizing.submit_cancel"] = lambda: given_back(organizer_forms.cancel())
 
 
 def _cancelling(why: str) -> Act:

@@ -14,8 +14,8 @@ from ...calendars import jsonld, web_calendars
 from ...calendars import public as calendars
 from ...links import webcal
 from ...models import Discussion, Tense
-from ...refusals import Refusal
 from ...services import catalog
+from ...services.catalog import DiscussionUnpublished
 from ...services.seats import allocation
 from ...services.seats.retention import UNCONFIRMED_LIFE
 from ..page_cache import Made, kept
@@ -25,32 +25,28 @@ CALENDAR = "text/calendar; charset=utf-8"
 PLAIN = "text/plain; charset=utf-8"
 ROBOTS = b"User-agent: *\nAllow: /registrations/calendar/\nDisallow: /registrations/\n"
 
-place = Blueprint("public", __name__)
+blueprint = Blueprint("public", __name__)
 
 
-class DiscussionUnpublished(Refusal):
-    """The discussion was withdrawn from the public: its page and file are gone for good."""
-
-
-@place.get("/")
+@blueprint.get("/")
 def agenda() -> Response:
     """What is coming, and what has been."""
     return kept(_agenda)
 
 
-@place.get("/discussions")
+@blueprint.get("/discussions")
 def discussions() -> BaseResponse:
     """The agenda, for whoever shortens a discussion's address."""
     return redirect(url_for("public.agenda"))
 
 
-@place.get("/discussions/<slug>")
+@blueprint.get("/discussions/<slug>")
 def discussion(slug: str) -> Response:
     """The page of one discussion."""
     return kept(lambda session, now: _page(session, slug, now))
 
 
-@place.get("/discussions.ics")
+@blueprint.get("/discussions.ics")
 def feed() -> Response:
     """The calendar of all discussions, to subscribe to."""
     response = kept(_feed)
@@ -63,25 +59,25 @@ def feed() -> Response:
     return response
 
 
-@place.get("/discussions/<slug>.ics")
+@blueprint.get("/discussions/<slug>.ics")
 def file(slug: str) -> Response:
     """The calendar file of one discussion."""
     return kept(lambda session, _now: _file(session, slug))
 
 
-@place.get("/privacy")
+@blueprint.get("/privacy")
 def privacy() -> Response:
     """What is held of attendees, why, and until when."""
     return kept(lambda _session, _now: _static("public/privacy.html"))
 
 
-@place.get("/robots.txt")
+@blueprint.get("/robots.txt")
 def robots() -> Response:
     """Calendars may be read by robots, personal ones too: Google's calendar obeys this file."""
     return kept(lambda _session, _now: Made(ROBOTS, PLAIN, None))
 
 
-@place.get("/.well-known/security.txt")
+@blueprint.get("/.well-known/security.txt")
 def security() -> Response:
     """Whom to tell of a weakness (RFC 9116); not there without a CONTACT."""
     contact = house.settings().contact

@@ -18,10 +18,10 @@ from ..mailbox import is_open as shows_letters
 from ..public.pages import published
 from ..rate_limits import NOT_NOW, Later, later, taking
 
-place = Blueprint("registrations", __name__)
+blueprint = Blueprint("registrations", __name__)
 
 
-@place.get("/discussions/<slug>/register")
+@blueprint.get("/discussions/<slug>/register")
 def form(slug: str) -> str:
     """The registration form."""
     discussion, is_full = _asked_for(slug)
@@ -29,7 +29,7 @@ def form(slug: str) -> str:
     return _form_page(discussion, typed, is_full=is_full)
 
 
-@place.post("/discussions/<slug>/register")
+@blueprint.post("/discussions/<slug>/register")
 def submit(slug: str) -> BaseResponse | tuple[str, int, dict[str, str]]:
     """Take a registration. The answer is the same for every address."""
     started = time.monotonic()
@@ -49,7 +49,7 @@ def submit(slug: str) -> BaseResponse | tuple[str, int, dict[str, str]]:
     return redirect(url_for("registrations.registered", slug=slug), 303)
 
 
-@place.get("/discussions/<slug>/registered")
+@blueprint.get("/discussions/<slug>/registered")
 def registered(slug: str) -> str:
     """What to do next: the same for everybody who sent the form."""
     with reading() as session:
@@ -62,13 +62,13 @@ def registered(slug: str) -> str:
     )
 
 
-@place.get("/registrations/find")
+@blueprint.get("/registrations/find")
 def find() -> str:
     """Ask for one's personal link."""
     return _find_page(registration_forms.address(house.now()))
 
 
-@place.post("/registrations/find")
+@blueprint.post("/registrations/find")
 def send_links() -> BaseResponse | tuple[str, int, dict[str, str]]:
     """Send the personal link to an address, if it is known; the answer does not tell."""
     started = time.monotonic()
@@ -85,7 +85,7 @@ def send_links() -> BaseResponse | tuple[str, int, dict[str, str]]:
     return redirect(url_for("registrations.sent"), 303)
 
 
-@place.get("/registrations/sent")
+@blueprint.get("/registrations/sent")
 def sent() -> str:
     """What to do next: the same for everybody who asked."""
     most = register.LETTERS_A_DAY

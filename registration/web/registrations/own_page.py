@@ -3,42 +3,39 @@
 import json
 import time
 
-from flask import Response, redirect, render_template, request, url_for
+from flask import Blueprint, Response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
 from ... import house
 from ...calendars import personal
 from ...database import reading, writing
 from ...models import Attendee, Discussion, Registration, RegistrationStatus
-from ...refusals import Refusal
 from ...services.mailings import unsubscribe
 from ...services.registrations import register, self_service, subject_access
-from ...services.registrations.self_service import NoSuchRegistration
+from ...services.registrations.self_service import NoSuchRegistration, RegistrationEnded
 from ...services.seats import allocation
 from ..forms import registration_forms
 from ..forms.registration_forms import EntryForm
 from ..public.pages import CALENDAR
 from ..rate_limits import NOT_NOW, Later, later, taking
-from .form import place, wait_since
+from .form import wait_since
+
+blueprint = Blueprint("own_page", __name__)
 
 
-class RegistrationEnded(Refusal):
-    """The registration's calendar has nothing more to tell: the attendee has withdrawn."""
-
-
-@place.get("/registrations/erased")
+@blueprint.get("/registrations/erased")
 def erased() -> str:
     """The receipt of an erasure: there is nobody left to name."""
     return render_template("registrations/erased.html")
 
 
-@place.get("/registrations/<token>")
+@blueprint.get("/registrations/<token>")
 def page(token: str) -> str:
     """The attendee's own page: what is held, and what they can do."""
     return shown(token)
 
 
-@place.get("/registrations/<token>.json")
+@blueprint.get("/registrations/<token>.json")
 def download(token: str) -> Response:
     """Everything that is held about the attendee."""
     with reading() as session:
@@ -49,7 +46,7 @@ def download(token: str) -> Response:
     return Response(body, content_type="application/json; charset=utf-8", headers=headers)
 
 
-@place.get("/registrations/<token>/cancellation.ics")
+@blueprint.get("/registrations/<token>/cancellation.ics")
 def cancellation(token: str) -> Response:
     """What takes the entry out of a calendar, for whoever erases everything and gets no letter."""
     with reading() as session:
@@ -61,7 +58,7 @@ def cancellation(token: str) -> Response:
     return Response(body, content_type=f"{CALENDAR}; method=CANCEL", headers=headers)
 
 
-@place.post("/registrations/<token>/confirm")
+@blueprint.post("/registrations/<token>/confirm")
 def confirm(token: str) -> BaseResponse | tuple[str, int]:
     """Confirm the address."""
     if not registration_forms.button().validate():
@@ -72,7 +69,7 @@ def confirm(token: str) -> BaseResponse | tuple[str, int]:
     return _to_page(token)
 
 
-@place.post("/registrations/<token>/withdraw")
+@blueprint.post("/registrations/<token>/withdraw")
 def withdraw(token: str) -> BaseResponse | tuple[str, int]:
     """Withdraw from the discussion."""
     if not registration_forms.button().validate():
@@ -83,7 +80,7 @@ def withdraw(token: str) -> BaseResponse | tuple[str, int]:
     return _to_page(token)
 
 
-@place.post("/registrations/<token>/erase")
+@blueprint.post("/registrations/<token>/erase")
 def erase(token: str) -> BaseResponse | tuple[str, int]:
     """Erase everything that is held, at once."""
     if not registration_forms.button().validate():
@@ -94,10 +91,10 @@ def erase(token: str) -> BaseResponse | tuple[str, int]:
             session, registration, settings=house.settings(), now=house.now()
         )
     house.remember(receipt)
-    return redirect(url_for("registrations.erased"), 303)
+    return redirect(url_for("own_page.erased"), 303)
 
 
-@place.post("/registrations/<token>/change")
+@blueprint.post("/registrations/<token>/change")
 def change(token: str) -> BaseResponse | tuple[str, int, dict[str, str]]:
     """Change what is held; a new address takes effect when it confirms."""
     started = time.monotonic()
@@ -117,7 +114,7 @@ def change(token: str) -> BaseResponse | tuple[str, int, dict[str, str]]:
     return _to_page(token)
 
 
-@place.get("/registrations/address/<signed>")
+@blueprint.get("/registrations/address/<signed>")
 def new_address(signed: str) -> str:
     """Ask whoever reads the new address to confirm it."""
     with reading() as session:
@@ -133,7 +130,7 @@ def new_address(signed: str) -> str:
     )
 
 
-@place.post("/registrations/address/<signed>")
+@blueprint.post("/registrations/address/<signed>")
 def confirm_new_address(signed: str) -> BaseResponse | tuple[str, int]:
     """Make the new address the attendee's."""
     if not registration_forms.button().validate():
@@ -143,7 +140,7 @@ def confirm_new_address(signed: str) -> BaseResponse | tuple[str, int]:
     return _to_page(token)
 
 
-@place.get("/registrations/calendar/<token>.ics")
+@blueprint.get("/registrations/calendar/<token>.ics")
 def calendar(token: str) -> Response:
     """The attendee's calendar, with the join link. Its token reads this and nothing else."""
     with reading() as session:
@@ -205,4 +202,4 @@ def _change_form(
 
 
 def _to_page(token: str) -> BaseResponse:
-    return redirect(url_for("registrations.page", token=token), 303)
+    return redirect(url_for("own_page.page", token=token), 303)

@@ -5,7 +5,7 @@ Mail programs follow the link themselves when their reader wants no more (RFC 80
 fixed body, without cookies. It is the one POST that is taken without a CSRF token.
 """
 
-from flask import redirect, render_template, request, url_for
+from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
 from ... import house
@@ -13,17 +13,18 @@ from ...database import reading, writing
 from ...services.mailings import unsubscribe
 from ...services.registrations import self_service
 from ..forms import registration_forms
-from .form import place
 from .own_page import shown
 
+blueprint = Blueprint("unsubscribe", __name__)
 
-@place.get("/registrations/circulars/<signed>")
+
+@blueprint.get("/registrations/circulars/<signed>")
 def circulars(signed: str) -> str:
     """Ask whoever has the link whether they want no more circulars."""
     return _page(signed)
 
 
-@place.post("/registrations/circulars/<signed>")
+@blueprint.post("/registrations/circulars/<signed>")
 def stop_by_link(signed: str) -> BaseResponse | str | tuple[str, int]:
     """Send no more circulars to whoever has the link."""
     is_one_click = request.form.get("List-Unsubscribe") == "One-Click"
@@ -34,10 +35,10 @@ def stop_by_link(signed: str) -> BaseResponse | str | tuple[str, int]:
         unsubscribe.stop(session, registration, house.now())
     if is_one_click:  # programs need not follow where they are sent on to
         return _page(signed)
-    return redirect(url_for("registrations.circulars", signed=signed), 303)
+    return redirect(url_for("unsubscribe.circulars", signed=signed), 303)
 
 
-@place.post("/registrations/<token>/circulars/stop")
+@blueprint.post("/registrations/<token>/circulars/stop")
 def stop_circulars(token: str) -> BaseResponse | tuple[str, int]:
     """Send no more circulars to an attendee."""
     if not registration_forms.button().validate():
@@ -45,10 +46,10 @@ def stop_circulars(token: str) -> BaseResponse | tuple[str, int]:
     with writing() as session:
         registration, _discussion = self_service.by_token(session, token)
         unsubscribe.stop(session, registration, house.now())
-    return redirect(url_for("registrations.page", token=token), 303)
+    return redirect(url_for("own_page.page", token=token), 303)
 
 
-@place.post("/registrations/<token>/circulars/resume")
+@blueprint.post("/registrations/<token>/circulars/resume")
 def resume_circulars(token: str) -> BaseResponse | tuple[str, int]:
     """Send circulars to an attendee again."""
     if not registration_forms.button().validate():
@@ -56,7 +57,7 @@ def resume_circulars(token: str) -> BaseResponse | tuple[str, int]:
     with writing() as session:
         registration, _discussion = self_service.by_token(session, token)
         unsubscribe.resume(registration)
-    return redirect(url_for("registrations.page", token=token), 303)
+    return redirect(url_for("own_page.page", token=token), 303)
 
 
 def _page(signed: str, *, is_stale: bool = False) -> str:

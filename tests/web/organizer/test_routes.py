@@ -10,8 +10,12 @@ from ...machine import on_sqlite
 from ...visitor import form_of
 
 # What whoever is not signed in may ask for.
-OPEN = {"organizing.sign_in", "organizing.submit_sign_in", "organizing.without_slash"}
-OPEN |= {"organizing.invitation", "organizing.accept_invitation"}
+OPEN = {
+    "organizer.sign_in.sign_in",
+    "organizer.sign_in.submit_sign_in",
+    "organizer.sign_in.without_slash",
+}
+OPEN |= {"organizer.sign_in.invitation", "organizer.sign_in.accept_invitation"}
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 
@@ -19,7 +23,7 @@ def routes(app) -> dict[str, tuple[str, set[str]]]:
     """Return path and methods of each address, by endpoint."""
     found = {}
     for rule in app.url_map.iter_rules():
-        if rule.endpoint.startswith("organizing."):
+        if rule.endpoint.startswith("organizer."):
             values = dict.fromkeys(rule.arguments, "water")
             with app.test_request_context():
                 path = app.url_map.bind("127.0.0.1").build(rule.endpoint, values)
@@ -63,8 +67,13 @@ def test_no_form_of_the_desk_is_taken_without_its_token(app, visitor):
 
 
 # Of one's own, whatever discussions one has.
-OWN = {"overview", "password", "change_password", "sign_out", "sign_out_everywhere"}
-OWN = {f"organizing.{name}" for name in OWN} | OPEN
+OWN = OPEN | {
+    "organizer.discussions.overview",
+    "organizer.password.password",
+    "organizer.password.change_password",
+    "organizer.sign_in.sign_out",
+    "organizer.sign_in.sign_out_everywhere",
+}
 
 
 @on_sqlite

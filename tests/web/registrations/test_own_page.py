@@ -364,11 +364,11 @@ def every_get(app, link: str, token: str, calendar_token: str, invitation: str) 
     with app.test_request_context():
         for rule in routes:
             known = dict(opens)
-            if rule.endpoint == "registrations.calendar":
+            if rule.endpoint == "own_page.calendar":
                 known["token"] = calendar_token
-            if rule.endpoint == "registrations.circulars":
+            if rule.endpoint == "unsubscribe.circulars":
                 known["signed"] = stop
-            if rule.endpoint == "organizing.invitation":
+            if rule.endpoint == "organizer.sign_in.invitation":
                 known["token"] = invitation
             paths.append(app.url_for(rule.endpoint, **{it: known[it] for it in rule.arguments}))
     return [path.removeprefix("http://127.0.0.1:8000") for path in paths]
