@@ -40,7 +40,7 @@ def test_a_list_of_registrations_imports_no_pages_calendars_or_migrations(app, i
     builders.publish()
     builders.register_and_confirm()
     names = imported(instance, "registrations", "list", "water")
-    assert "registration.services.exporting" in names
+    assert "registration.services.attendees.exports" in names
     assert names & OTHERS == set()
 
 
