@@ -30,9 +30,10 @@ def bill() -> dict[str, Any]:
     if lacking:
         sys.exit(f"docs/dependencies.md says nothing of {', '.join(lacking)}.")
     project = tomllib.loads((TOP / "pyproject.toml").read_text())["project"]
-    service = {"bom-ref": "us", "type": "application"} | {
+    service: dict[str, Any] = {"bom-ref": "us", "type": "application"} | {
         name: project[name] for name in ("name", "version", "description")
     }
+    service["licenses"] = [{"expression": project["license"]}]
     return {
         "$schema": "http://cyclonedx.org/schema/bom-1.6.schema.json",
         "bomFormat": "CycloneDX",

@@ -1,14 +1,18 @@
 """The wheel: installed anywhere, it has all that the service needs."""
 
+import hashlib
 import subprocess
 import sys
 import venv
 import zipfile
+from email import message_from_bytes
 from pathlib import Path
 
 import pytest
 
 TOP = Path(__file__).parent.parent.parent
+# SHA-256 of the text that the Free Software Foundation publishes.
+AGPL = "0d96a4ff68ad6d4b6f1f30f713b18d5184912ba8dd389f86aa7710db079abcb0"
 
 
 @pytest.fixture(scope="module")
@@ -29,6 +33,18 @@ def test_the_wheel_carries_templates_translations_migrations_and_static_files(wh
             inside_name = name if name.startswith("registration/") else f"registration/{name}"
             assert inside_name in names
     assert any(name.startswith("registration/migrations/versions/0001") for name in names)
+
+
+def test_the_wheel_carries_the_whole_agpl_unchanged(wheel):
+    archive = zipfile.ZipFile(wheel)
+    (folder,) = {name.split("/")[0] for name in archive.namelist() if ".dist-info/" in name}
+    metadata = message_from_bytes(archive.read(f"{folder}/METADATA"))
+    assert metadata["License-Expression"] == "AGPL-3.0-or-later"
+    for text in (
+        (TOP / "LICENSE").read_bytes(),
+        archive.read(f"{folder}/licenses/{metadata['License-File']}"),
+    ):
+        assert hashlib.sha256(text).hexdigest() == AGPL
 
 
 def test_the_installed_wheel_makes_a_database_and_publishes(wheel, tmp_path):
