@@ -19,7 +19,6 @@ from .services.erasing import Receipt
 from .services.feed_readers import Tally
 from .settings import Settings
 
-VERSION = "0.1.0"
 # A change of the database takes seconds at most, a password's hash a fraction of one.
 STUCK_SECONDS = 60
 

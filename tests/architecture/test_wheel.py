@@ -1,14 +1,19 @@
 """The wheel: installed anywhere, it has all that the service needs."""
 
 import hashlib
+import json
+import re
 import subprocess
 import sys
 import venv
 import zipfile
 from email import message_from_bytes
+from email.message import Message
 from pathlib import Path
 
 import pytest
+
+from registration.version import VERSION
 
 TOP = Path(__file__).parent.parent.parent
 # SHA-256 of the text that the Free Software Foundation publishes.
@@ -35,14 +40,27 @@ def test_the_wheel_carries_templates_translations_migrations_and_static_files(wh
     assert any(name.startswith("registration/migrations/versions/0001") for name in names)
 
 
+def test_one_version_stands_in_the_wheel_the_sbom_and_the_changelog(wheel):
+    assert metadata_of(wheel)["Version"] == VERSION
+    sbom = subprocess.check_output([sys.executable, TOP / "requirements" / "sbom.py"])
+    assert json.loads(sbom)["metadata"]["component"]["version"] == VERSION
+    changes = (TOP / "CHANGELOG.md").read_text()
+    assert re.findall(r"^## (\d\S+)", changes, re.MULTILINE)[0] == VERSION
+
+
+def metadata_of(wheel: Path) -> Message:
+    archive = zipfile.ZipFile(wheel)
+    (name,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
+    return message_from_bytes(archive.read(name))
+
+
 def test_the_wheel_carries_the_whole_agpl_unchanged(wheel):
     archive = zipfile.ZipFile(wheel)
-    (folder,) = {name.split("/")[0] for name in archive.namelist() if ".dist-info/" in name}
-    metadata = message_from_bytes(archive.read(f"{folder}/METADATA"))
+    metadata = metadata_of(wheel)
     assert metadata["License-Expression"] == "AGPL-3.0-or-later"
     for text in (
         (TOP / "LICENSE").read_bytes(),
-        archive.read(f"{folder}/licenses/{metadata['License-File']}"),
+        archive.read(f"registration-{VERSION}.dist-info/licenses/{metadata['License-File']}"),
     ):
         assert hashlib.sha256(text).hexdigest() == AGPL
 
