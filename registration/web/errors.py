@@ -21,7 +21,7 @@ from ..services.migrating import SchemaNewer, SchemaOutdated
 from ..services.publishing import NoSuchDiscussion
 from ..services.signing_in import InvitationOver
 from . import uploads
-from .faults import log_fault, log_refusal
+from .faults import fault_id, log_fault, log_refusal
 from .own_page import RegistrationEnded
 from .public import DiscussionUnpublished
 
@@ -79,7 +79,8 @@ def _refuse_what_is_no_form() -> None:
 def page(status: int) -> Response:
     """Return the page of an HTTP status."""
     shown = status if status in _PAGES else (400 if status < 500 else 500)
-    response = make_response(render_template("public/error.html", status=shown), status)
+    page = render_template("public/error.html", status=shown, fault_id=fault_id())
+    response = make_response(page, status)
     if status == 503:
         response.headers["Retry-After"] = "60"
     return response
