@@ -5,12 +5,19 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 export PORT
 
-.PHONY: run test check crash bench screenshots sbom format clean
+.PHONY: run dev test check crash bench screenshots sbom format clean
 
 run: $(VENV)/run
 	$(BIN)/flask database upgrade
 	$(BIN)/flask discussion publish --keep-edits instance/discussions/*.toml
 	exec $(BIN)/flask serve
+
+# As `make run`, and started anew when code or templates change; refused where PUBLIC_URL is public.
+dev: export FLASK_DEBUG = 1
+dev: $(VENV)/run
+	$(BIN)/flask database upgrade
+	$(BIN)/flask discussion publish --keep-edits instance/discussions/*.toml
+	exec $(BIN)/python -m tests.reloader $(BIN)/flask serve --host 127.0.0.1
 
 test: $(VENV)/test
 	$(BIN)/python -m pytest -n 2 --dist worksteal
