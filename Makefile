@@ -38,7 +38,8 @@ crash: $(VENV)/test
 bench: $(VENV)/test
 	$(BIN)/python -m bench.desk
 
-# Every page of the desk as pictures in docs/desk, after a look at each by the browser.
+# Every page of the desk as a picture, after a look at each by the browser: six in docs/desk, the
+# others in build/screenshots.
 screenshots: $(VENV)/test
 	$(BIN)/python -m tests.screenshots
 
