@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 import html5lib
 import pytest
+from flask import Flask
 
 from registration import house
 from registration.cli import rounds
@@ -19,6 +20,8 @@ from .. import builders
 from ..builders import file
 from ..calendars import rfc5545
 from ..calendars.libical import Client
+from ..conftest import Clock
+from ..visitor import Visitor
 
 JOIN = 'join_url = "https://meet.example.org/room"\nseats = 2\n'
 DAY = file("date = 2026-04-02\n" + JOIN, without="starts").replace(
@@ -38,9 +41,9 @@ AIGERIM, BOLAT, DINA = "aigerim@example.org", "bolat@example.org", "dina@example
 class Life:
     """The discussion as the world sees it."""
 
-    app: object
-    clock: object
-    visitor: object
+    app: Flask
+    clock: Clock
+    visitor: Visitor
 
     def deliver(self) -> dict[str, str]:
         """Wait until all is due, deliver it, and return the subjects by address."""

@@ -7,6 +7,7 @@ from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
 from pathlib import Path
+from typing import Any
 
 import pytest
 from flask import Flask
@@ -55,7 +56,7 @@ Write = Callable[..., EmailMessage | None]
 
 
 @pytest.fixture
-def paper(tmp_path: Path, clock: object, compiled: Path) -> Iterator[Flask]:
+def paper(tmp_path: Path, clock: Any, compiled: Path) -> Iterator[Flask]:
     """An app that can write letters, and opens no database."""
     settings = {
         "INSTANCE": str(tmp_path / "instance"),
@@ -83,7 +84,7 @@ def write(paper: Flask) -> Write:
         calendar_sequence: int = 0,
         told: Essentials | None = None,
         wording: Wording = WORDING,
-        **personal: object,
+        **personal: Any,
     ) -> EmailMessage | None:
         status = status or TRUE_AT[kind]
         discussion, now = discussion or builders.announced(), house.now()
@@ -118,7 +119,7 @@ def _with_afterword(discussion: Discussion) -> Discussion:
     return discussion
 
 
-def _attendee(kind: LetterKind, **personal: object) -> Attendee:
+def _attendee(kind: LetterKind, **personal: Any) -> Attendee:
     values = {"name": "Айгерим", "address": "aigerim@example.org"}
     if kind is LetterKind.ADDRESS_CHANGE:
         values["new_address"] = "new@example.org"

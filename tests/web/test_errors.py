@@ -2,6 +2,7 @@
 
 import logging
 import re
+from collections.abc import Iterator
 
 import pytest
 from flask import Response, request
@@ -32,7 +33,7 @@ class Failing:
 
 
 @pytest.fixture
-def faulty(instance, clock) -> Visitor:
+def faulty(instance, clock) -> Iterator[Visitor]:
     """A visitor of a service that has one more page, which fails with a person in its words."""
     app = create_app(instance | {"CONTACT": "hosts@example.org"}, clock=clock)
 

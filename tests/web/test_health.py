@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from flask import Flask
@@ -52,7 +53,7 @@ def why(visitor: Visitor) -> list[str]:
     return found.get("why", [])
 
 
-def change(model: type, **values: object) -> None:
+def change(model: type, **values: Any) -> None:
     with writing() as session:
         session.execute(update(model).values(**values))
 
