@@ -5,12 +5,19 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 export PORT
 
-.PHONY: run test test-all check crash bench screenshots sbom format clean
+.PHONY: run dev test test-all check crash bench screenshots sbom format clean
 
 run: $(VENV)/run
 	$(BIN)/flask database upgrade
 	$(BIN)/flask discussion publish --keep-edits instance/discussions/*.toml
 	exec $(BIN)/flask serve
+
+# As `make run`, and started anew when code or templates change; refused where PUBLIC_URL is public.
+dev: export FLASK_DEBUG = 1
+dev: $(VENV)/run
+	$(BIN)/flask database upgrade
+	$(BIN)/flask discussion publish --keep-edits instance/discussions/*.toml
+	exec $(BIN)/python -m tests.reloader $(BIN)/flask serve --host 127.0.0.1
 
 # All tests but the slow ones, which kill processes or take whole journeys.
 test: $(VENV)/test
@@ -35,7 +42,8 @@ crash: $(VENV)/test
 bench: $(VENV)/test
 	$(BIN)/python -m bench.desk
 
-# Every page of the desk as pictures in docs/desk, after a look at each by the browser.
+# Every page of the desk as a picture, after a look at each by the browser: six in docs/desk, the
+# others in build/screenshots.
 screenshots: $(VENV)/test
 	$(BIN)/python -m tests.screenshots
 

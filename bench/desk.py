@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from flask import Flask
@@ -88,7 +89,7 @@ def _pages(desk: Desk, count: int) -> None:
         "attendees who came, page 9": f"{WATER}/attendees?who=attended&page=9",
         "one attendee": _one(desk),
     }.items():
-        took = _timed(lambda path=path: desk.get(path))
+        took = _timed(partial(desk.get, path))
         print(f"{name:28}{took * 1000:8.1f} ms {took / bare:6.1f} times the bare page")
 
 
@@ -109,7 +110,7 @@ def _sealed(desk: Desk, count: int) -> None:
         "search": search.location,
         "by name, the middle page": f"{WATER}/attendees?order=name&page={count // 200}",
     }.items():
-        took = _timed(lambda path=path: desk.get(path))
+        took = _timed(partial(desk.get, path))
         print(f"{name:28}{took * 1000:8.1f} ms {took / alone:6.1f} times the unsealing")
 
 

@@ -22,7 +22,6 @@ from .services.operations import schema
 from .services.operations.feed_statistics import Tally
 from .services.organizers import passwords
 
-VERSION = "0.1.0"
 # A change of the database takes seconds at most, a password's hash a fraction of one.
 STUCK_SECONDS = 60
 

@@ -1,12 +1,13 @@
 """The SBOM: what a server runs, as CycloneDX 1.6 JSON on standard output.
 
 Versions and hashes are those of `run.txt`; licences and who needs whom those of
-docs/dependencies.md. It asks no index and no environment, so that the same checkout gives the
-same bytes on every machine.
+docs/dependencies.md; our own version is that of registration/version.py. It asks no index and no
+environment, so that the same checkout gives the same bytes on every machine.
 """
 
 import json
 import re
+import runpy
 import sys
 import tomllib
 from pathlib import Path
@@ -30,8 +31,13 @@ def bill() -> dict[str, Any]:
     if lacking:
         sys.exit(f"docs/dependencies.md says nothing of {', '.join(lacking)}.")
     project = tomllib.loads((TOP / "pyproject.toml").read_text())["project"]
-    service = {"bom-ref": "us", "type": "application"} | {
-        name: project[name] for name in ("name", "version", "description")
+    service = {
+        "bom-ref": "us",
+        "type": "application",
+        "name": project["name"],
+        "version": runpy.run_path(str(TOP / "registration" / "version.py"))["VERSION"],
+        "description": project["description"],
+        "licenses": [{"expression": project["license"]}],
     }
     return {
         "$schema": "http://cyclonedx.org/schema/bom-1.6.schema.json",

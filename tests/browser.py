@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, ConsoleMessage, Page, ViewportSize
 
-PHONE = {"width": 390, "height": 844}
-DESKTOP = {"width": 1280, "height": 900}
-NARROW = {"width": 320, "height": 640}
+PHONE: ViewportSize = {"width": 390, "height": 844}
+DESKTOP: ViewportSize = {"width": 1280, "height": 900}
+NARROW: ViewportSize = {"width": 320, "height": 640}
 # What a page must be, as the browser has it: faults, in words.
 FAULTS = """() => {
   const found = [];
@@ -61,14 +62,14 @@ class Told(list):
         page.on("pageerror", lambda error: self.append(str(error)))
         page.on("console", self.hear)
 
-    def hear(self, message: object) -> None:
+    def hear(self, message: ConsoleMessage) -> None:
         if message.type in {"error", "warning"}:
             self.append(message.text)
 
 
 @contextmanager
 def opened(
-    browser: Browser, *, viewport: dict[str, int] = PHONE, **options: object
+    browser: Browser, *, viewport: ViewportSize = PHONE, **options: Any
 ) -> Iterator[tuple[Page, Told]]:
     """Open a page in a browser of its own, a phone's unless a `viewport` is given."""
     context = browser.new_context(viewport=viewport, locale="en-GB", **options)

@@ -2,10 +2,11 @@
 
 import threading
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from flask import Flask
 
@@ -50,7 +51,7 @@ def file(changes: str = "", *, without: str = "") -> bytes:
     return (changes + "\n" + "\n".join(kept)).encode()
 
 
-def announced(source: bytes | None = None, **columns: object) -> Discussion:
+def announced(source: bytes | None = None, **columns: Any) -> Discussion:
     """Return a discussion that stands in no database, by default the small one."""
     stated = read(source if source is not None else file())
     found = Discussion(slug=stated.slug, uid=stated.uid or "a1b2c3d4@events.example.org")
@@ -143,7 +144,7 @@ def publish_first() -> Discussion:
     return publish(FIRST.read_bytes())
 
 
-def entry(address: str = "aigerim@example.org", name: str = "Айгерим", **values: object) -> Entry:
+def entry(address: str = "aigerim@example.org", name: str = "Айгерим", **values: Any) -> Entry:
     """Return what Aigerim types into the form."""
     return Entry(name=name, address=addresses.parse(address), **values)
 
@@ -154,7 +155,7 @@ def ring() -> Ring:
         return house.ring(session)
 
 
-def register(slug: str = "water", address: str = "aigerim@example.org", **values: object) -> None:
+def register(slug: str = "water", address: str = "aigerim@example.org", **values: Any) -> None:
     """Register somebody, by default Aigerim, unconfirmed."""
     with writing() as session:
         registering.register(session, slug, entry(address, **values), **house.means(session))
@@ -188,7 +189,7 @@ def confirm(address: str = "aigerim@example.org", slug: str = "water") -> Attend
 
 
 def register_and_confirm(
-    address: str = "aigerim@example.org", slug: str = "water", **values: object
+    address: str = "aigerim@example.org", slug: str = "water", **values: Any
 ) -> Attendee:
     """Register somebody who confirms at once."""
     register(slug, address, **values)
@@ -224,7 +225,7 @@ def every_row() -> dict[str, list[str]]:
         return {table.name: sorted(map(repr, session.execute(table.select()))) for table in tables}
 
 
-def at_once(app: Flask, acts: list[Callable[[], object]], threads: int | None = None) -> list:
+def at_once(app: Flask, acts: Sequence[Callable[..., object]], threads: int | None = None) -> list:
     """Do every act in a thread of its own, all let go at one moment; return what came of each.
 
     With `threads`, only so many are done at a time, as a server with so many threads does.

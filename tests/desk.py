@@ -2,8 +2,10 @@
 
 import re
 from functools import cache
+from typing import Any
 
 from flask import Flask
+from werkzeug.test import TestResponse
 
 from registration import house
 from registration.database import reading, writing
@@ -22,7 +24,7 @@ SIGN_IN = "/organizer/sign-in"
 class Desk(Visitor):
     """Somebody who was invited, and signs in."""
 
-    def __init__(self, app: Flask, clock: object, address: str = ASEL) -> None:
+    def __init__(self, app: Flask, clock: Any, address: str = ASEL) -> None:
         super().__init__(app, clock)
         self.address, self.key, self.recovery = address, b"", []
 
@@ -31,7 +33,7 @@ class Desk(Visitor):
         self.clock.advance(seconds=totp.STEP)
         return totp.code_at(self.key, self.clock.now)
 
-    def accept(self, token: str, **fields: str) -> object:
+    def accept(self, token: str, **fields: str) -> TestResponse:
         """Follow the invitation, and set password and second factor."""
         path = f"/organizer/invitation/{token}"
         with reading() as session:
@@ -43,7 +45,7 @@ class Desk(Visitor):
         self.recovery = re.findall(r"<code>([a-z0-9]{5}-[a-z0-9]{5})</code>", page.text)
         return page
 
-    def sign_in(self, path: str = SIGN_IN, **fields: str) -> object:
+    def sign_in(self, path: str = SIGN_IN, **fields: str) -> TestResponse:
         """Sign in, with the right password and the next code unless others are given."""
         typed = {"email": self.address, "password": PASSWORD, "code": ""} | fields
         typed["code"] = typed["code"] or self.code()
@@ -66,7 +68,7 @@ def invite(
 
 def signed_in(
     app: Flask,
-    clock: object,
+    clock: Any,
     address: str = ASEL,
     role: Role = Role.ADMINISTRATOR,
     *slugs: str,

@@ -1,9 +1,11 @@
 """A real SMTP server for tests: it keeps what it accepts, and can be told to be faulty."""
 
+from asyncio import Server
 from collections.abc import Callable
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import SMTP as POLICY
+from typing import Self
 
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, Session
@@ -11,6 +13,8 @@ from aiosmtpd.smtp import SMTP, AuthResult, Envelope, Session
 
 class _Controller(Controller):
     """Finds out which free port it was given before it calls itself there."""
+
+    server: Server
 
     def _trigger_server(self) -> None:
         self.port = self.server.sockets[0].getsockname()[1]
@@ -84,7 +88,7 @@ class MailServer:
         """The MAIL_URL of this server."""
         return f"smtp://127.0.0.1:{self.port}"
 
-    def __enter__(self) -> "MailServer":
+    def __enter__(self) -> Self:
         self._controller.start()
         return self
 

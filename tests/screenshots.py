@@ -1,7 +1,7 @@
-"""Pictures of every page of the desk, for docs/desk: on a phone and a desktop, light and dark.
+"""Pictures of every page of the desk: on a phone and a desktop, light and dark.
 
 `make screenshots` takes them, of people who do not exist; a page on which the browser finds a fault
-stops it.
+stops it. Six of them are for the documents; all others are only looked at.
 """
 
 import shutil
@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
 
 from registration import create_app, database, house
 from registration.database import writing
@@ -29,7 +29,11 @@ from .desk import PASSWORD, invite
 from .machine import program
 from .server_process import Server, flask
 
-FOLDER = Path(__file__).parent.parent / "docs" / "desk"
+TOP = Path(__file__).parent.parent
+FOLDER = TOP / "build" / "screenshots"
+SHOWN_FOLDER = TOP / "docs" / "desk"
+SHOWN_VARIANT = "1280-light"
+SHOWN = {"overview", "attendees", "attendee", "export", "edit", "letter-looked-at"}
 PEOPLE = ["Айгерим Нұрланқызы", "Dina Abdullaeva", "Ерлан", "Ғалия Әбішева-Өтеген", "Serik"]
 SHEET = b"name,email,affiliation\nAsan,asan@example.org,KazNU\nUsen,usen@example.org,\n"
 LETTER = """Dear {{ name }},
@@ -91,7 +95,7 @@ def _circular(*, queued: bool) -> str:
 def _take(
     browser: Browser,
     server: Server,
-    viewport: dict[str, int],
+    viewport: ViewportSize,
     variant: str,
     scheme: str,
     numbers: dict[str, str],
@@ -103,10 +107,16 @@ def _take(
             faults = page.evaluate(FAULTS) + [said for said in told if "sandboxed" not in said]
             if faults:
                 sys.exit(f"{name}, {variant}: {faults}")
-            _shoot(page, FOLDER / variant / f"{name}.jpg", viewport)
+            _shoot(page, _file(variant, name), viewport)
 
 
-def _shoot(page: Page, file: Path, viewport: dict[str, int]) -> None:
+def _file(variant: str, name: str) -> Path:
+    if variant == SHOWN_VARIANT and name in SHOWN:
+        return SHOWN_FOLDER / f"{name}.jpg"
+    return FOLDER / variant / f"{name}.jpg"
+
+
+def _shoot(page: Page, file: Path, viewport: ViewportSize) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     if page.locator("iframe").count():  # frames that nobody can see are not drawn
         height = page.evaluate("document.documentElement.scrollHeight")

@@ -9,6 +9,7 @@ import time
 from contextlib import closing
 from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 TOP = Path(__file__).parent.parent
@@ -21,7 +22,7 @@ def environment(settings: dict[str, str]) -> dict[str, str]:
     return os.environ | named | {"PYTHONDONTWRITEBYTECODE": "1"}
 
 
-def flask(settings: dict[str, str], *words: str, before: tuple[str, ...] = (), **how: object):
+def flask(settings: dict[str, str], *words: str, before: tuple[str, ...] = (), **how: Any):
     """Run a `flask` command as a process of its own, to its end; `before` it, another program."""
     return subprocess.run(
         [*before, *FLASK, *words],
@@ -38,6 +39,12 @@ def free_port() -> int:
     with closing(socket.socket()) as found:
         found.bind(("127.0.0.1", 0))
         return found.getsockname()[1]
+
+
+class Answer(HTTPResponse):
+    """An answer with its body as text."""
+
+    text: str
 
 
 class Server:
@@ -96,16 +103,17 @@ class Server:
         """Everything it has written, standard output and error."""
         return self.log.read_text()
 
-    def get(self, path: str, **headers: str) -> HTTPResponse:
+    def get(self, path: str, **headers: str) -> "Answer":
         """Ask for a page; `.text` is its body."""
-        return self.ask("GET", path, **headers)
+        return self.ask("GET", path, None, **headers)
 
-    def ask(self, method: str, path: str, body: bytes | None = None, **headers: str):
+    def ask(self, method: str, path: str, body: bytes | None = None, **headers: str) -> "Answer":
         """Send one request over a connection of its own."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         with closing(HTTPConnection("127.0.0.1", self.port, timeout=30)) as connection:
+            connection.response_class = Answer
             connection.request(method, path, body, named)
-            answer = connection.getresponse()
+            answer = cast("Answer", connection.getresponse())
             answer.text = answer.read().decode()
             return answer
 

@@ -1,6 +1,7 @@
 """A visitor with a browser: cookies, forms read from the page, and time between the two."""
 
 from contextvars import Context
+from typing import Any
 from xml.etree.ElementTree import Element
 
 import html5lib
@@ -15,14 +16,14 @@ class Browser(FlaskClient):
     Inside the context that a test has open, they would share `g`, and with it a CSRF token.
     """
 
-    def open(self, *args: object, **kwargs: object) -> TestResponse:
+    def open(self, *args: Any, **kwargs: Any) -> TestResponse:
         return Context().run(super().open, *args, **kwargs)
 
 
 class Visitor:
     """Somebody who opens pages and sends the forms that stand there."""
 
-    def __init__(self, app: Flask, clock: object) -> None:
+    def __init__(self, app: Flask, clock: Any) -> None:
         self.client = Browser(app, app.response_class)
         self.clock = clock
 
@@ -30,7 +31,7 @@ class Visitor:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         return self.client.get(path, headers=named)
 
-    def fill(self, path: str, action: str | None = None, **fields: object) -> TestResponse:
+    def fill(self, path: str, action: str | None = None, **fields: Any) -> TestResponse:
         """Open the page at `path`, wait, and send its form with `fields`.
 
         `action` names which form is meant, where a page has several.
@@ -54,8 +55,8 @@ def form_of(page: str, action: str | None = None) -> tuple[str, dict[str, str]]:
     raise AssertionError(f"the page has no form {action or ''}")
 
 
-def _values(form: object) -> dict[str, str]:
-    values = {}
+def _values(form: Element) -> dict[str, Any]:
+    values: dict[str, Any] = {}
     for field in form.iter("input"):
         kind = field.get("type")
         if kind in {"checkbox", "radio"} and field.get("checked") is None:

@@ -14,8 +14,8 @@ from waitress.channel import HTTPChannel
 from waitress.parser import HTTPRequestParser, ParsingError
 from waitress.utilities import BadRequest, RequestEntityTooLarge
 
-# Bodies of forms are refused beyond this. The pages themselves take less (web.uploads.LARGEST_BODY),
-# and say in words that it is too much.
+# Bodies of forms are refused beyond this. The pages take less (web.uploads.LARGEST_BODY), and say
+# in words that it is too much.
 LARGEST_BODY = 1024 * 1024
 # Seconds from a request's first byte to its last: a form over a bad line takes a fraction.
 LONGEST = 120.0

@@ -21,7 +21,7 @@ from ..services.organizers.authentication import InvitationOver
 from ..services.registrations.self_service import LinkIsOver, NoSuchRegistration, RegistrationEnded
 from ..text.languages import gettext as _
 from . import uploads
-from .error_log import log_fault, log_refusal
+from .error_log import fault_id, log_fault, log_refusal
 from .labels import error_advice, error_title
 
 _STATUS: dict[type[Refusal], int] = {
@@ -79,7 +79,11 @@ def page(status: int) -> Response:
     """Return the page of an HTTP status."""
     shown = status if status in _PAGES else (400 if status < 500 else 500)
     html = render_template(
-        "public/error.html", status=shown, title=error_title(shown), advice=error_advice(shown)
+        "public/error.html",
+        status=shown,
+        title=error_title(shown),
+        advice=error_advice(shown),
+        fault_id=fault_id(),
     )
     response = make_response(html, status)
     if status == 503:

@@ -10,6 +10,7 @@ from ..models import LetterState
 from ..refusals import Refusal
 from ..services.operations import health_checks
 from ..services.operations.health_checks import Figures
+from ..version import VERSION
 from .hosts import is_from_this_machine
 
 METRICS = "text/plain; version=0.0.4; charset=utf-8"
@@ -76,5 +77,5 @@ def _values(found: Figures) -> dict[str, dict[str, float]]:
         "last_round_timestamp_seconds": {"": found.last_round},
         "last_backup_timestamp_seconds": {"": found.last_backup},
         "schema_info": {f'{{revision="{found.schema}"}}': 1},
-        "build_info": {f'{{version="{house.VERSION}"}}': 1},
+        "build_info": {f'{{version="{VERSION}"}}': 1},
     }

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import product
 from pathlib import Path
-from re import _constants as ops
-from re import _parser as parser
+from re import _constants as ops  # type: ignore[attr-defined]
+from re import _parser as parser  # type: ignore[attr-defined]
+from typing import Any
 
 import pytest
 
@@ -50,6 +51,7 @@ def _in_file(path: Path) -> Iterator[Pattern]:
     name = ".".join(path.relative_to(TOP).with_suffix("").parts).removesuffix(".__init__")
     scope = vars(importlib.import_module(name))
     tree = ast.parse(text)
+    node: Any
     for node in ast.walk(tree):
         if not _is_call_of_re(node):
             continue
@@ -64,7 +66,7 @@ def _in_file(path: Path) -> Iterator[Pattern]:
         yield Pattern(f"{path.relative_to(TOP)}:{node.lineno}", found, uses)
 
 
-def _is_call_of_re(node: ast.AST) -> bool:
+def _is_call_of_re(node: Any) -> bool:
     is_call = isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
     if not is_call or ast.unparse(node.func.value) != "re":
         return False
@@ -74,7 +76,7 @@ def _is_call_of_re(node: ast.AST) -> bool:
 def _uses(tree: ast.Module, made: ast.AST) -> tuple[str, ...]:
     """Return by which methods a compiled pattern is used; by all if that is not seen."""
     names = [
-        node.targets[0].id
+        ast.unparse(node.targets[0])
         for node in ast.walk(tree)
         if isinstance(node, ast.Assign) and node.value is made
     ]
@@ -100,7 +102,7 @@ def test_no_repetition_that_can_backtrack_stands_in_another(pattern):
     assert not is_nested(parser.parse(pattern.compiled.pattern, pattern.compiled.flags))
 
 
-def is_nested(tree: object, *, within: bool = False) -> bool:
+def is_nested(tree: Any, *, within: bool = False) -> bool:
     """Whether an unbounded repetition stands in another one. Possessive ones (`*+`, `++`) and
     atomic groups give nothing back, so nothing can be tried in many ways."""
     if isinstance(tree, parser.SubPattern | list):
@@ -168,7 +170,7 @@ def near_misses(pattern: re.Pattern) -> Iterator:
         )
 
 
-def _letters(tree: object) -> set[str]:
+def _letters(tree: Any) -> set[str]:
     """Return letters that a pattern names, with one of each range and class."""
     named: set[str] = set()
     if isinstance(tree, parser.SubPattern | list):
@@ -188,7 +190,7 @@ def _letters(tree: object) -> set[str]:
     return named
 
 
-def _least(tree: object) -> str:
+def _least(tree: Any) -> str:
     """Return about the shortest text that begins as a pattern wants it, up to its first choice."""
     said = ""
     for kind, value in tree:

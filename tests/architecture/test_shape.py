@@ -17,6 +17,7 @@ from ..visitor import form_of
 
 TOP = Path(__file__).parent.parent.parent
 CODE = [path for path in (TOP / "registration").rglob("*.py") if "versions" not in path.parts]
+PARTS = ["Context", "Decision", "Consequences"]
 TEMPLATES = sorted((TOP / "templates").rglob("*.*"))
 
 
@@ -50,8 +51,9 @@ def test_every_module_and_public_function_has_its_docstring():
         if not ast.get_docstring(tree) and path.read_text().strip():
             bare.append(str(path.relative_to(TOP)))
         for node in tree.body:
-            named = isinstance(node, ast.FunctionDef | ast.ClassDef)
-            if named and not node.name.startswith("_") and not ast.get_docstring(node):
+            if not isinstance(node, ast.FunctionDef | ast.ClassDef):
+                continue
+            if not node.name.startswith("_") and not ast.get_docstring(node):
                 bare.append(f"{path.relative_to(TOP)}:{node.name}")
     assert bare == []
 
@@ -152,9 +154,23 @@ def test_requirements_are_pinned_with_hashes_and_name_no_index():
 
 
 def test_every_relative_link_of_the_documents_leads_somewhere():
-    for page in TOP.glob("*.md"):
+    for page in [*TOP.glob("*.md"), *(TOP / "docs").rglob("*.md")]:
         for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
-            assert (TOP / target).exists(), f"{page.name}: {target}"
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_every_decision_has_its_parts_its_number_and_a_row_in_the_index():
+    folder = TOP / "docs" / "decisions"
+    records = sorted(folder.glob("[0-9]*.md"))
+    index = (folder / "README.md").read_text()
+    rows = re.findall(r"^\| (\d+) \| \[(.+)\]\((.+)\) \| (.+) \|$", index, re.MULTILINE)
+    assert [name for _number, _title, name, _status in rows] == [path.name for path in records]
+    for path, (number, title, name, status) in zip(records, rows, strict=True):
+        text = path.read_text()
+        assert text.startswith(f"# {number}. {title}\n\nStatus: {status}\n")
+        assert name.startswith(f"{int(number):04d}-")
+        assert re.findall(r"^\*\*(\w+)", text, re.MULTILINE) == PARTS
+        assert 10 <= len(text.splitlines()) <= 25
 
 
 def test_no_answer_can_pass_for_a_column_of_the_export():

@@ -1,16 +1,25 @@
 """The wheel: installed anywhere, it has all that the service needs."""
 
+import hashlib
+import json
+import re
 import subprocess
 import sys
 import venv
 import zipfile
+from email import message_from_bytes
+from email.message import Message
 from pathlib import Path
 
 import pytest
 
+from registration.version import VERSION
+
 pytestmark = pytest.mark.slow
 
 TOP = Path(__file__).parent.parent.parent
+# SHA-256 of the text that the Free Software Foundation publishes.
+AGPL = "0d96a4ff68ad6d4b6f1f30f713b18d5184912ba8dd389f86aa7710db079abcb0"
 
 
 @pytest.fixture(scope="module")
@@ -31,6 +40,31 @@ def test_the_wheel_carries_templates_translations_migrations_and_static_files(wh
             inside_name = name if name.startswith("registration/") else f"registration/{name}"
             assert inside_name in names
     assert any(name.startswith("registration/migrations/versions/0001") for name in names)
+
+
+def test_one_version_stands_in_the_wheel_the_sbom_and_the_changelog(wheel):
+    assert metadata_of(wheel)["Version"] == VERSION
+    sbom = subprocess.check_output([sys.executable, TOP / "requirements" / "sbom.py"])
+    assert json.loads(sbom)["metadata"]["component"]["version"] == VERSION
+    changes = (TOP / "CHANGELOG.md").read_text()
+    assert re.findall(r"^## (\d\S+)", changes, re.MULTILINE)[0] == VERSION
+
+
+def metadata_of(wheel: Path) -> Message:
+    archive = zipfile.ZipFile(wheel)
+    (name,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
+    return message_from_bytes(archive.read(name))
+
+
+def test_the_wheel_carries_the_whole_agpl_unchanged(wheel):
+    archive = zipfile.ZipFile(wheel)
+    metadata = metadata_of(wheel)
+    assert metadata["License-Expression"] == "AGPL-3.0-or-later"
+    for text in (
+        (TOP / "LICENSE").read_bytes(),
+        archive.read(f"registration-{VERSION}.dist-info/licenses/{metadata['License-File']}"),
+    ):
+        assert hashlib.sha256(text).hexdigest() == AGPL
 
 
 def test_the_installed_wheel_makes_a_database_and_publishes(wheel, tmp_path):

@@ -1,6 +1,7 @@
 """The invitation, its cancellation and the personal calendar: for one attendee, and legal."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from ical.calendar_stream import IcsCalendarStream
@@ -22,7 +23,7 @@ GUEST = Guest("aigerim@example.org", 4)
 WRITTEN = datetime(2026, 3, 20, 8, 30, tzinfo=UTC)
 
 
-def with_join(changes: str = "", **columns: object) -> Discussion:
+def with_join(changes: str = "", **columns: Any) -> Discussion:
     return builders.announced(builders.file(f'join_url = "{JOIN}"\n{changes}'), **columns)
 
 
@@ -208,7 +209,7 @@ def test_a_withdrawal_outranks_its_invitation_and_coming_back_outranks_both(app,
     assert len({item.event["UID"].value for item in letters}) == 1
 
 
-def entry_of(letter: object) -> rfc5545.Component | None:
+def entry_of(letter: Any) -> rfc5545.Component | None:
     for part in letter.walk():
         if part.get_content_type() == "text/calendar":
             return rfc5545.read(part.get_payload(decode=True))

@@ -153,7 +153,7 @@ def test_a_key_that_others_can_reach_is_refused(tmp_path, mode):
         read_keys(tmp_path)
 
 
-def written_as(content: bytes) -> Callable[[Path], None]:
+def written_as(content: bytes) -> Callable[[Path], object]:
     return lambda path: path.write_bytes(content)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -140,7 +141,10 @@ def test_revisions_get_the_instants_that_were_announced(empty, tmp_path):
             path.unlink()
     engine = empty()
     migrating.upgrade(engine, older)
-    span = {"starts_local": "2026-04-02T17:00:00", "ends_local": "2026-04-02T18:30:00"}
+    span: dict[str, Any] = {
+        "starts_local": "2026-04-02T17:00:00",
+        "ends_local": "2026-04-02T18:30:00",
+    }
     starts, ends = map(datetime.fromisoformat, span.values())
     span |= {"zone": "Asia/Almaty", "all_day": False}
     moment = datetime(2026, 3, 2, 12, tzinfo=UTC)

@@ -137,7 +137,8 @@ def _on_page(service: Service, stated: Announcement) -> None:
     tree = readers.page(service.get(f"/discussions/{SLUG}"), service.known)
     content = stated.content
     same(readers.every(tree, "h1"), [content.title], "the page's heading")
-    names = [item.name for item in [*content.contributors, *content.partners]]
+    names = [item.name for item in content.contributors]
+    names += [item.name for item in content.partners]
     # Markdown in between may have headings of its own.
     found = [readers.said(item.find("h3")) for item in tree.iter("article")]
     same(found, names, "the people on the page")

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 import html5lib
 import pytest
+from flask import Flask
 
 from registration import house
 from registration.database import reading, writing
@@ -20,6 +21,8 @@ from .. import builders
 from ..builders import file
 from ..calendars import rfc5545
 from ..calendars.libical import Client
+from ..conftest import Clock
+from ..visitor import Visitor
 
 pytestmark = pytest.mark.slow
 
@@ -41,9 +44,9 @@ AIGERIM, BOLAT, DINA = "aigerim@example.org", "bolat@example.org", "dina@example
 class Life:
     """The discussion as the world sees it."""
 
-    app: object
-    clock: object
-    visitor: object
+    app: Flask
+    clock: Clock
+    visitor: Visitor
 
     def deliver(self) -> dict[str, str]:
         """Wait until all is due, deliver it, and return the subjects by address."""

@@ -10,8 +10,9 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
-from http.client import HTTPConnection, HTTPResponse
+from http.client import HTTPConnection
 from pathlib import Path
+from typing import cast
 from urllib.parse import urlencode
 
 import pytest
@@ -24,7 +25,7 @@ from registration import create_app, database
 
 from .. import builders
 from ..machine import program
-from ..server_process import Server, free_port
+from ..server_process import Answer, Server, free_port
 from ..visitor import form_of
 
 pytestmark = pytest.mark.slow
@@ -144,11 +145,12 @@ def _answer(
     path: str,
     body: bytes | None,
     headers: dict[str, str],
-) -> HTTPResponse:
+) -> Answer:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     with closing(connection):
+        connection.response_class = Answer
         connection.request(method, path, body, named)
-        answer = connection.getresponse()
+        answer = cast("Answer", connection.getresponse())
         answer.text = answer.read().decode()
         return answer
 

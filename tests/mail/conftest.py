@@ -7,6 +7,7 @@ from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
 from pathlib import Path
+from typing import Any
 
 import pytest
 from flask import Flask
@@ -87,7 +88,7 @@ def write(paper: Flask) -> Write:
         calendar_sequence: int = 0,
         told: Essentials | None = None,
         wording: Wording = WORDING,
-        **personal: object,
+        **personal: Any,
     ) -> EmailMessage | None:
         status = status or TRUE_AT[kind]
         discussion, now = discussion or builders.announced(), house.now()
@@ -122,7 +123,7 @@ def _with_afterword(discussion: Discussion) -> Discussion:
     return discussion
 
 
-def _attendee(kind: LetterKind, **personal: object) -> Attendee:
+def _attendee(kind: LetterKind, **personal: Any) -> Attendee:
     values = {"name": "Айгерим", "address": "aigerim@example.org"}
     if kind is LetterKind.ADDRESS_CHANGE:
         values["new_address"] = "new@example.org"

@@ -4,8 +4,9 @@ import contextlib
 import socket
 import ssl
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from io import BufferedReader
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -32,7 +33,7 @@ class RawServer:
     """
 
     def __init__(self, tls: ssl.SSLContext | None = None, at_once: bool = False, **answers: Answer):
-        self.answers = POLITE | answers
+        self.answers: dict[str, Answer] = {**POLITE, **answers}
         self.tls, self.at_once = tls, at_once
         self.heard: list[str] = []
         self.letters: list[bytes] = []
@@ -81,7 +82,7 @@ class RawServer:
                     self._talk(self._encrypted(connection))
                     return
 
-    def _take_letter(self, lines: Iterator[bytes]) -> None:
+    def _take_letter(self, lines: BufferedReader) -> None:
         content = b"".join(iter(lines.readline, b".\r\n"))
         self.letters.append(content.replace(b"\r\n..", b"\r\n."))
 

@@ -1,6 +1,7 @@
 """What a letter of a change says: what was, what is, and what the calendar is to do."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -17,15 +18,15 @@ NOW = "Friday, 3 April 2026, 18:00\N{EN DASH}19:30 UTC+5 (Asia/Almaty)"
 MOVED = "starts = 2026-04-03T18:00:00\nends = 2026-04-03T19:30:00\n"
 
 
-def told(changes: str = "", **values: object) -> Essentials:
+def told(changes: str = "", **values: Any) -> Essentials:
     return replace(builders.announced(builders.file(changes)).essentials, **values)
 
 
-def now_is(changes: str = "", **columns: object):
+def now_is(changes: str = "", **columns: Any):
     return builders.announced(builders.file(changes), **columns)
 
 
-def off(**columns: object):
+def off(**columns: Any):
     return now_is(JOIN, status=DiscussionStatus.CANCELLED, cancelled_why="A strike.", **columns)
 
 

@@ -115,7 +115,8 @@ def carry_out(plan: Plan) -> Counter[str]:
     """Owe the letters, deliver until none is owed, and compare."""
     logging.disable(logging.WARNING)
     smtp_connections.TIMEOUT /= SPEED
-    delivery.SmtpDelivery = partial(delivery.SmtpDelivery, deadline=delivery.DEADLINE / SPEED)
+    quick = partial(delivery.SmtpDelivery, deadline=delivery.DEADLINE / SPEED)
+    delivery.SmtpDelivery = quick  # type: ignore[misc]
     with (
         FaultyServer(SEED, plan.likely) as server,
         installed(plan.kind, MAIL_URL=server.url) as made,

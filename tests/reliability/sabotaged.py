@@ -18,12 +18,12 @@ from registration import database, outbox
 
 def older_sqlite() -> None:
     """Load the standard library's SQLite, as where pysqlite3 has no wheel. This is no fault."""
-    sys.modules["pysqlite3.dbapi2"] = None  # type: ignore[assignment]
+    sys.modules["pysqlite3.dbapi2"] = None
 
 
 def sleep_by_waiting() -> None:
     """Sleep without clock_nanosleep, which libfaketime 0.9.10 breaks. This is no fault either."""
-    time.sleep = lambda seconds: threading.Event().wait(seconds)  # type: ignore[assignment]
+    time.sleep = lambda seconds: threading.Event().wait(seconds)
 
 
 def synchronous_off() -> None:

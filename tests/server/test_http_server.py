@@ -223,7 +223,7 @@ def test_the_mailbox_is_nowhere_where_others_can_connect(settings, tmp_path):
 
 def test_a_fault_of_the_server_is_logged_by_its_place_alone():
     try:
-        {}["canary"]
+        {"song": 1}["canary"]
     except KeyError:
         fault = sys.exc_info()
     words = (

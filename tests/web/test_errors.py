@@ -1,6 +1,8 @@
 """Error pages: real pages that echo nothing, and a log that names nobody."""
 
 import logging
+import re
+from collections.abc import Iterator
 
 import pytest
 from flask import Response, request
@@ -31,7 +33,7 @@ class Failing:
 
 
 @pytest.fixture
-def faulty(instance, clock) -> Visitor:
+def faulty(instance, clock) -> Iterator[Visitor]:
     """A visitor of a service that has one more page, which fails with a person in its words."""
     app = create_app(instance | {"CONTACT": "hosts@example.org"}, clock=clock)
 
@@ -108,7 +110,7 @@ def test_a_fault_is_logged_by_its_place_only(faulty, caplog):
     with caplog.at_level(logging.DEBUG):
         assert faulty.get(f"/faulty/{SECRET}?q={SECRET}").status_code == 500
     (record,) = [it for it in caplog.records if it.name == "registration.web.error_log"]
-    assert record.getMessage().startswith("faulty failed: ValueError\n")
+    assert re.match(r"[a-z]{8} faulty failed: ValueError\n", record.getMessage())
     assert "test_errors.py" in record.getMessage()
     for secret in (SECRET, "aigerim", "/faulty/"):
         assert secret not in caplog.text
@@ -120,6 +122,22 @@ def test_a_fault_beyond_every_handler_is_logged_by_its_place_only(faulty, caplog
     assert "public.robots failed: ValueError\n" in caplog.text
     for secret in (SECRET, "aigerim", "/robots"):
         assert secret not in caplog.text
+
+
+def test_the_page_of_a_fault_shows_the_random_id_of_its_log_line(faulty, caplog):
+    shown = [quoted(faulty.get(path).text) for path in ("/faulty/x", "/faulty/x", "/robots.txt")]
+    assert len(set(shown)) == 3
+    assert [record.getMessage().split()[0] for record in caplog.records] == shown
+
+
+def test_an_error_that_is_not_logged_shows_no_id(faulty, caplog):
+    assert "quote" not in text_of(faulty.get("/nothing").text)
+    assert "/nothing" not in caplog.text
+
+
+def quoted(page: str) -> str:
+    """Return the id that an error page asks its reader to quote."""
+    return re.search(r"quote <code>([a-z]{8})</code>", page)[1]
 
 
 def test_what_is_sealed_and_does_not_open_is_a_fault_without_a_name(faulty, caplog):
@@ -145,6 +163,7 @@ def test_a_service_without_its_key_says_so_and_makes_none(instance, clock, caplo
         page = visitor.get(path)
         assert (page.status_code, page.headers["Retry-After"]) == (503, "60")
         assert "what was accepted before is safe" in text_of(page.text)
+        assert f"{quoted(page.text)} " in caplog.text
         assert SECRET not in page.text
     assert SECRET not in caplog.text
     assert list(keys.iterdir()) == []

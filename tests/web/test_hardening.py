@@ -4,6 +4,7 @@ and what of it an onion service and whoever finds a weakness see."""
 import zoneinfo
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -48,7 +49,7 @@ def make(instance, clock) -> Iterator:
     """Make the service with other settings, one discussion published."""
     made = []
 
-    def make(**settings: object) -> Flask:
+    def make(**settings: Any) -> Flask:
         app = create_app(instance | {"CONTACT": "hosts@example.org"} | settings, clock=clock)
         app.config["ANSWER_FLOOR"] = 0.0
         made.append(app)
@@ -67,14 +68,14 @@ class BrowserAt(Browser):
 
     root = ""
 
-    def open(self, *args: object, **kwargs: object) -> TestResponse:
+    def open(self, *args: Any, **kwargs: Any) -> TestResponse:
         return super().open(*args, **({"base_url": self.root} | kwargs))
 
 
 class At(Visitor):
     """A visitor who asks for the site under one root."""
 
-    def __init__(self, app: Flask, clock: object, root: str) -> None:
+    def __init__(self, app: Flask, clock: Any, root: str) -> None:
         super().__init__(app, clock)
         self.client = BrowserAt(app, app.response_class)
         self.client.root = root

@@ -5,6 +5,7 @@ import io
 import tracemalloc
 from datetime import UTC, datetime, timedelta
 from itertools import islice
+from typing import Any
 
 import pytest
 from hypothesis import example, given
@@ -225,7 +226,7 @@ def fill(discussion_id: int, count: int) -> None:
         session.execute(insert(Registration), [_row(ring, discussion_id, at) for _ in range(count)])
 
 
-def _row(ring: object, discussion_id: int, at: datetime) -> dict[str, object]:
+def _row(ring: Any, discussion_id: int, at: datetime) -> dict[str, object]:
     token = new_token()
     attendee = Attendee(token, token, token, "Айгерим", f"{token}@example.org", "КазНУ")
     return {

@@ -39,7 +39,7 @@ def sequences(app, clock) -> list[tuple[str, int]]:
     for letter in builders.kept_letters(app):
         for part in letter.iter_attachments():
             calendar = Calendar.from_ical(part.get_content())
-            found.append((str(calendar["METHOD"]), calendar.events[0]["SEQUENCE"]))
+            found.append((str(calendar["METHOD"]), int(str(calendar.events[0]["SEQUENCE"]))))
     clock.advance(minutes=1)
     return found
 

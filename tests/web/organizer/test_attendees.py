@@ -1,6 +1,7 @@
 """The table of attendees: searched, filtered, sorted, by pages; marks; and one added by hand."""
 
 import pytest
+from sqlalchemy import select
 
 from registration.database import reading
 from registration.models import AuditEntry, Deed, Organizer, Registration, Role
@@ -114,7 +115,9 @@ def test_nothing_that_is_sealed_at_rest_opens_through_an_address(app, clock, peo
     builders.publish(builders.file('slug = "other"'))
     with reading() as session:
         held = [
-            it.sealed.decode() for kind in (Registration, Organizer) for it in session.query(kind)
+            sealed.decode()
+            for column in (Registration.sealed, Organizer.sealed)
+            for sealed in session.scalars(select(column))
         ]
     found = asel.fill(TABLE, TABLE, search="kaznu").location.partition("search=")[2]
     for sealed in held:

@@ -1,6 +1,7 @@
 """The discussion in the browser: typed, saved as a draft, looked at, published; by two at once."""
 
 import re
+from typing import Any
 
 from sqlalchemy import select
 
@@ -31,7 +32,7 @@ def fields_of(desk, path: str = EDIT) -> dict:
     return form_of(page.text)[1]
 
 
-def save(desk, typed: dict, path: str = EDIT, do: str = "save", **fields: object):
+def save(desk, typed: dict, path: str = EDIT, do: str = "save", **fields: Any):
     """Send the form with what was typed."""
     return desk.client.post(path, data=typed | fields | {"do": do})
 

@@ -2,6 +2,7 @@
 
 import csv
 import io
+from typing import Any
 
 import pytest
 
@@ -43,7 +44,7 @@ def rows(answer, separator: str = ",") -> list[list[str]]:
     return list(csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True))
 
 
-def take(somebody, path: str = EXPORT, **fields: object):
+def take(somebody, path: str = EXPORT, **fields: Any):
     """Fill in the export's form as it stands there, with the next code."""
     typed = {"password": PASSWORD, "code": somebody.code()} | fields
     return somebody.fill(path, **typed)

@@ -1,6 +1,7 @@
 """The import on the desk: looked over first, all or nothing, and nothing kept in between."""
 
 import io
+from typing import Any
 
 from werkzeug.datastructures import FileStorage
 from werkzeug.test import encode_multipart
@@ -18,7 +19,7 @@ IMPORT = "/organizer/discussions/water/attendees/import"
 GOOD = "name,email,status\n=A1,a@example.org,confirmed\nӘ,b@example.org,\n".encode()
 
 
-def send(desk, content: bytes, **fields: object):
+def send(desk, content: bytes, **fields: Any):
     """Choose a file, and press the button."""
     _target, hidden = form_of(desk.get(IMPORT).text)
     hidden.pop("sheet", None)

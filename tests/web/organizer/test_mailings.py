@@ -2,6 +2,7 @@
 typed, and whoever asks."""
 
 import re
+from typing import Any
 
 import pytest
 from sqlalchemy import delete
@@ -51,7 +52,7 @@ def asel(app, clock):
     return signed_in(app, clock)
 
 
-def drafted(asel, **fields: object) -> str:
+def drafted(asel, **fields: Any) -> str:
     """Keep a draft, and return the path of its page."""
     answer = asel.fill(NEW, **(TYPED | fields))
     assert answer.status_code == 303, text_of(answer.text)
@@ -163,7 +164,7 @@ MISTAKES = [
 @on_sqlite
 def test_a_mistake_is_told_and_what_was_typed_is_kept(asel):
     for fields, said in MISTAKES:
-        typed = TYPED | {"text": "Kept <b>as</b> it is"} | fields
+        typed = TYPED | {"text": "Kept <b>as</b> it is"} | dict(fields)
         page = asel.fill(NEW, **typed)
         assert page.status_code == 422
         assert said in text_of(page.text)

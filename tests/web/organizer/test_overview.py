@@ -6,7 +6,7 @@ import pytest
 
 from registration import house
 from registration.database import reading, writing
-from registration.models import Role
+from registration.models import Deed, Role
 from registration.server import http_server
 from registration.services import audit_log, catalog
 from registration.services.attendees import statistics
@@ -124,7 +124,7 @@ def test_the_audit_log_names_who_did_it_page_by_page(app, clock):
     assert [ASEL, "signed in", ""] in rows
     with writing() as session:
         for _ in range(audit_log.PAGE):
-            audit_log.note(session, audit_log.Deed.SIGNED_OUT, by=1, now=house.now())
+            audit_log.note(session, Deed.SIGNED_OUT, by=1, now=house.now())
     page = asel.get("/organizer/log").text
     assert page.count("<tr>") == audit_log.PAGE + 1
     (earlier,) = [link.get("href") for link in tree_of(page).iter("a") if link.text == "Earlier"]

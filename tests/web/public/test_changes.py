@@ -26,7 +26,7 @@ def feed_of(visitor) -> list[str]:
 
 
 def at(clock, *moment: int) -> None:
-    clock.now = datetime(*moment, tzinfo=UTC)
+    clock.now = datetime(*moment, tzinfo=UTC)  # type: ignore[misc]
 
 
 def page_text(visitor, slug: str = "water") -> str:

@@ -2,6 +2,7 @@
 
 import time
 from contextlib import contextmanager
+from xml.etree.ElementTree import Element
 
 import html5lib
 import pytest
@@ -22,7 +23,7 @@ PERSON = {"name": "Айгерим", "email": "aigerim@example.org"}
 HTML = '<script>alert("1")</script><b>&amp;\''
 
 
-def tree_of(page: str) -> object:
+def tree_of(page: str) -> Element:
     return html5lib.parse(page, namespaceHTMLElements=False)
 
 
