@@ -19,7 +19,6 @@ from ..models import (
     Registration,
     RegistrationStatus,
     as_sealed,
-    read,
 )
 from ..sealing import Ring
 from ..text import sorting_key
@@ -177,7 +176,7 @@ def _holding(
             # What stands before the name is random: half of it all.
             searched = plain[max(0, plain.find(_NAME)) :].rstrip().decode()
             if not longest or longest in searched.casefold():
-                yield number, at, read(plain.decode(), public_id)
+                yield number, at, Attendee.read(plain.decode(), public_id)
         last = rows[-1].id
 
 
