@@ -5,14 +5,18 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 export PORT
 
-.PHONY: run test check crash bench screenshots sbom format clean
+.PHONY: run test test-all check crash bench screenshots sbom format clean
 
 run: $(VENV)/run
 	$(BIN)/flask database upgrade
 	$(BIN)/flask discussion publish --keep-edits instance/discussions/*.toml
 	exec $(BIN)/flask serve
 
+# All tests but the slow ones, which kill processes or take whole journeys.
 test: $(VENV)/test
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"
+
+test-all: $(VENV)/test
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 check: $(VENV)/test
@@ -21,7 +25,7 @@ check: $(VENV)/test
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/bandit --quiet --recursive --configfile pyproject.toml registration wsgi.py
-	$(MAKE) test
+	$(MAKE) test-all
 
 # What safety promises, as figures: BRIEF=1 takes two minutes, FULL=1 hours.
 crash: $(VENV)/test

@@ -3,7 +3,7 @@
 import sys
 
 from registration import create_app
-from registration.settings import SettingsRefused
+from registration.config import SettingsRefused
 
 try:
     app = create_app()

@@ -19,12 +19,15 @@ from pathlib import Path
 from flask import Flask
 from sqlalchemy import select
 
-from registration import addresses, create_app, house
+from registration import create_app, house
 from registration.database import reading, writing
 from registration.models import Registration, RegistrationStatus
-from registration.services import exporting, importing, publishing, registering
-from registration.services.importing import Row
-from registration.services.registering import Entry
+from registration.services import catalog
+from registration.services.attendees import exports, imports
+from registration.services.attendees.imports import Row
+from registration.services.registrations import register as registering
+from registration.services.registrations.register import Entry
+from registration.text import addresses
 from tests import builders
 from tests.conftest import Clock, install
 from tests.desk import Desk, signed_in
@@ -54,11 +57,11 @@ def _fill(count: int, clock: Clock) -> None:
     began = time.perf_counter()
     rows = [_row(number, clock.now) for number in range(count)]
     with reading() as session:
-        discussion, means = publishing.find(session, "water"), house.means(session)
-    prepared = importing.prepare(discussion, rows, **means)
+        discussion, means = catalog.find(session, "water"), house.means(session)
+    prepared = imports.prepare(discussion, rows, **means)
     with writing() as session:
         locked = time.perf_counter()
-        importing.add(session, "water", prepared, is_told=True, **means)
+        imports.add(session, "water", prepared, is_told=True, **means)
     took, held = time.perf_counter() - began, time.perf_counter() - locked
     print(f"{count} people are imported, with their letters, in {took:.1f} s,", end=" ")
     print(f"of which nobody else can write for {held:.1f} s\n")
@@ -113,7 +116,7 @@ def _sealed(desk: Desk, count: int) -> None:
 def _export(app: Flask, count: int) -> None:
     """Export everybody while others register."""
     with reading() as session:
-        names = exporting.header(session, "water")
+        names = exports.header(session, "water")
     quiet = [_register(number) for number in range(20)]
     waits: list[float] = []
     stop = threading.Event()
@@ -126,7 +129,7 @@ def _export(app: Flask, count: int) -> None:
     others = threading.Thread(target=register)
     others.start()
     began, before = time.perf_counter(), _memory()
-    lines = exporting.lines(exporting.attendees(reading, "water", house.ring), names)
+    lines = exports.lines(exports.attendees(reading, "water", house.ring), names)
     tenth, rows = 0.0, 0
     for rows, _line in enumerate(lines, start=1):
         if rows == count // 10:

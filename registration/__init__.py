@@ -6,7 +6,7 @@ from typing import Any
 
 from flask import Flask
 
-from . import cli, database, house, settings, templating, web
+from . import cli, config, database, house, templating, web
 
 _PACKAGE = Path(__file__).parent
 
@@ -19,7 +19,7 @@ def create_app(
     `overrides` are settings that win over environment and file; `clock` tells the time. Nothing
     is connected to or written before the first request or command.
     """
-    found = settings.from_environment(overrides)
+    found = config.from_environment(overrides)
     app = Flask(__name__, instance_path=str(found.instance), template_folder=str(_templates()))
     house.init_app(app, found, clock)
     database.init_app(app, found.database_url)

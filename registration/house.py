@@ -11,13 +11,16 @@ from flask import Flask, current_app
 from sqlalchemy.orm import Session
 
 from . import database
+from .config import Settings
+from .crypto.key_ring import Ring
 from .links import Links
 from .mail import delivery
-from .sealing import Ring
-from .services import installing, migrating, passwords, remembering
-from .services.erasing import Receipt
-from .services.feed_readers import Tally
-from .settings import Settings
+from .services import installation
+from .services.erasure import ledger
+from .services.erasure.erasures import Receipt
+from .services.operations import schema
+from .services.operations.feed_statistics import Tally
+from .services.organizers import passwords
 
 VERSION = "0.1.0"
 # A change of the database takes seconds at most, a password's hash a fraction of one.
@@ -33,7 +36,7 @@ def init_app(app: Flask, settings: Settings, clock: Clock | None = None) -> None
     app.extensions["settings"] = settings
     app.extensions["clock"] = clock or utc_now
     app.extensions["feed readers"] = Tally()
-    app.config["PASSWORD_COST"] = passwords.FULL_COST
+    app.config.setdefault("PASSWORD_COST", passwords.FULL_COST)
 
 
 def utc_now() -> datetime:
@@ -85,7 +88,7 @@ def open_keys() -> None:
     Raises `KeysRefused`, `SchemaOutdated`, `SchemaNewer`.
     """
     if "ring" not in current_app.extensions:
-        migrating.check(database.engine())
+        schema.check(database.engine())
         with database.reading() as session:
             ring(session)
 
@@ -93,8 +96,8 @@ def open_keys() -> None:
 def ring(session: Session) -> Ring:
     """Return the ring for what `session` sees: another process may have rotated the keys."""
     found: Ring | None = current_app.extensions.get("ring")
-    if found is None or found.current != installing.key_in_use(session):
-        found = installing.open_ring(session, settings().keys, settings().credentials)
+    if found is None or found.current != installation.key_in_use(session):
+        found = installation.open_ring(session, settings().keys, settings().credentials)
         current_app.extensions["ring"] = found
         current_app.secret_key = found.secret("web")
     return found
@@ -117,7 +120,7 @@ def remember(receipt: Receipt) -> None:
     What cannot be noted now is noted by the next round.
     """
     with _told_if_not_written():
-        remembering.remember(settings().keys, receipt.every_id)
+        ledger.remember(settings().keys, receipt.every_id)
     if receipt.every_id:
         database.scrub()
 
@@ -125,7 +128,7 @@ def remember(receipt: Receipt) -> None:
 def catch_up() -> None:
     """Note beside the keys every erasure that is not noted there yet."""
     with _told_if_not_written(), database.reading() as session:
-        remembering.catch_up(session, settings().keys)
+        ledger.catch_up(session, settings().keys)
 
 
 @contextmanager

@@ -1,12 +1,32 @@
 """What every template can use: words, dates and Markdown. For pages and letters alike."""
 
+import re
+
 from flask import Flask
 from jinja2 import StrictUndefined
+from jinja2.ext import Extension
 from markupsafe import Markup
 
-from . import languages, markdown
-from .calendars.words import time_in_words
+from .calendars.description import time_in_words
 from .models import DiscussionStatus, RegistrationStatus, Tense
+from .text import languages, markdown
+
+_INDENTATION = re.compile(r"^[ \t]+", re.MULTILINE)
+
+
+class _Unindented(Extension):
+    """Send HTML without the indentation of its template, which only its readers need.
+
+    A template must not rely on white space at the beginning of a row, in `<pre>` neither.
+    """
+
+    def preprocess(
+        self,
+        source: str,
+        name: str | None,
+        filename: str | None = None,  # noqa: ARG002
+    ) -> str:
+        return _INDENTATION.sub("", source) if name and name.endswith(".html") else source
 
 
 def init_app(app: Flask) -> None:
@@ -15,6 +35,7 @@ def init_app(app: Flask) -> None:
     env.undefined = StrictUndefined
     env.trim_blocks = env.lstrip_blocks = True
     env.add_extension("jinja2.ext.i18n")
+    env.add_extension(_Unindented)
     env.install_gettext_callables(  # type: ignore[attr-defined]
         languages.gettext, languages.ngettext, newstyle=True
     )

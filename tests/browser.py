@@ -81,12 +81,12 @@ def opened(
 
 
 def look(page: Page) -> None:
-    """Check the page that is shown, at the width of a small phone too."""
+    """Check the page that is shown: as it is, on a small phone and on a desktop."""
     page.wait_for_load_state()
-    assert page.evaluate(FAULTS) == [], page.url
     before = page.viewport_size
-    page.set_viewport_size(NARROW)
-    assert page.evaluate(FAULTS) == [], page.url
+    for size in (before, NARROW, DESKTOP):
+        page.set_viewport_size(size)
+        assert page.evaluate(FAULTS) == [], (page.url, size)
     page.set_viewport_size(before)
 
 

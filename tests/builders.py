@@ -9,15 +9,19 @@ from pathlib import Path
 
 from flask import Flask
 
-from registration import addresses, house
-from registration.cli import worker
+from registration import house
+from registration.crypto.key_ring import Ring
 from registration.database import Model, reading, writing
 from registration.discussion_file import read
 from registration.mail import maildir
 from registration.models import Attendee, Discussion, DiscussionStatus, Letter, Registration
-from registration.sealing import Ring
-from registration.services import attending, cancelling, publishing, registering
-from registration.services.registering import Entry
+from registration.services import catalog
+from registration.services.discussions import cancellation, publication
+from registration.services.registrations import register as registering
+from registration.services.registrations import self_service
+from registration.services.registrations.register import Entry
+from registration.text import addresses
+from registration.worker import loop
 
 FIRST = Path(__file__).parent.parent / "instance" / "discussions" / "bloody-january.toml"
 
@@ -123,15 +127,15 @@ def publish(content: bytes | None = None) -> Discussion:
     """Publish a discussion, by default the small one, in the running app."""
     announcement = read(content if content is not None else file())
     with writing() as session:
-        publishing.publish(session, announcement, settings=house.settings(), now=house.now())
+        publication.publish(session, announcement, settings=house.settings(), now=house.now())
     with reading() as session:
-        return publishing.find(session, announcement.slug)
+        return catalog.find(session, announcement.slug)
 
 
 def cancel(slug: str = "water", why: str = "A strike.") -> None:
     """Cancel a discussion, by default the small one."""
     with writing() as session:
-        cancelling.cancel(session, slug, why, settings=house.settings(), now=house.now())
+        cancellation.cancel(session, slug, why, settings=house.settings(), now=house.now())
 
 
 def publish_first() -> Discussion:
@@ -178,7 +182,7 @@ def confirm(address: str = "aigerim@example.org", slug: str = "water") -> Attend
     """Confirm a registration, as the button does, and return what is sealed of it."""
     person = attendee(address, slug)
     with writing() as session:
-        registration, _discussion = attending.by_token(session, person.token)
+        registration, _discussion = self_service.by_token(session, person.token)
         registering.confirm(session, registration, **house.means(session))
     return person
 
@@ -193,7 +197,7 @@ def register_and_confirm(
 
 def deliver() -> int:
     """Deliver every letter that is due."""
-    return worker.deliver_due()
+    return loop.deliver_due()
 
 
 def kept_letters(app: Flask) -> list:

@@ -3,10 +3,8 @@ visitors, and a real mail server."""
 
 import os
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,21 +12,16 @@ from uuid import uuid4
 
 import pytest
 from flask import Flask
-from jinja2 import FileSystemBytecodeCache
-from sqlalchemy import create_engine
 
 from registration import create_app, database
-from registration.services import installing, migrating
-from registration.services.passwords import Cost
+from registration.services import installation
+from registration.services.operations import schema
 
 from .machine import needs
 from .mail_server import MailServer
+from .postgresql import POSTGRES, QUICK, TEMPLATE, cluster, create_database
+from .shared import Shared, SharedDatabase
 from .visitor import Visitor
-
-POSTGRES = Path("/usr/lib/postgresql")
-# It outlives whatever a test kills: nothing of it has to reach the disk.
-QUICK = " -c fsync=off -c full_page_writes=off -c synchronous_commit=off"
-
 
 # Nothing that tests write has to outlive the machine, and here it costs them a third less time.
 MEMORY = Path("/dev/shm")
@@ -40,10 +33,6 @@ def pytest_configure() -> None:
     is_there = MEMORY.is_dir() and os.access(MEMORY, os.W_OK)
     if is_there and "TMPDIR" not in os.environ and shutil.disk_usage(MEMORY).free > ENOUGH:
         os.environ["TMPDIR"] = tempfile.tempdir = str(MEMORY)
-
-
-# The least that Argon2id takes (RFC 9106, 3.1: 8 KiB a lane).
-CHEAP = Cost(iterations=1, memory_kib=8)
 
 
 class Clock:
@@ -93,65 +82,56 @@ def postgres(template: Path) -> Iterator[str]:
 
 
 def _migrated(binaries: Path, folder: Path, template: Path) -> Iterator[str]:
-    with _cluster(binaries, folder, QUICK) as url:
-        migrated = _create_database(url, "registration_template")
+    with cluster(binaries, folder, QUICK) as url:
+        migrated = create_database(url, TEMPLATE)
         # The same keys for all: a copy of the template's instance fits a copy of this database.
         install(create_app({"INSTANCE": str(template), "DATABASE_URL": migrated}))
         yield url
 
 
-@contextmanager
-def _cluster(binaries: Path, folder: Path, more: str = "") -> Iterator[str]:
-    user = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
-    data = folder / "data"
-    options = f"-c listen_addresses= -c unix_socket_directories={folder} -c max_connections=200"
-    options += more
-    quiet = {"check": True, "stdout": subprocess.DEVNULL, "cwd": folder}
-    subprocess.run(
-        [*user, binaries / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8"],
-        **quiet,
-    )
-    server = [*user, binaries / "pg_ctl", "-D", data, "-w", "-l", folder / "log"]
-    subprocess.run([*server, "-o", options, "start"], **quiet)
-    try:
-        yield f"postgresql+psycopg://postgres@/{{name}}?host={folder}"
-    finally:
-        subprocess.run([*server, "-m", "immediate", "stop"], **quiet)
-
-
-def _create_database(url: str, name: str, template: str = "template1") -> str:
-    engine = create_engine(url.format(name="postgres"), isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.exec_driver_sql(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
-    engine.dispose()
-    return url.format(name=name)
-
-
 def install(app: Flask) -> None:
     """Do what `flask database upgrade` does."""
     with app.app_context():
-        migrating.upgrade(database.engine())
+        schema.upgrade(database.engine())
         with database.writing() as session:
-            installing.install(session, app.extensions["settings"].keys)
+            installation.install(session, app.extensions["settings"].keys)
         database.engine().dispose()
 
 
+@pytest.fixture(scope="session")
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder for templates that are compiled already."""
+    return tmp_path_factory.mktemp("compiled")
+
+
+@pytest.fixture(scope="session")
+def shared_sqlite(
+    tmp_path_factory: pytest.TempPathFactory, template: Path, compiled: Path
+) -> Iterator[Shared]:
+    """This worker's installation on SQLite, to be laid anew for each test."""
+    folder = tmp_path_factory.mktemp("sqlite") / "instance"
+    found = Shared(folder, template, compiled)
+    yield found
+    found.close()
+
+
+@pytest.fixture(scope="session")
+def shared_postgresql(
+    tmp_path_factory: pytest.TempPathFactory, template: Path, compiled: Path, postgres: str
+) -> Iterator[Shared]:
+    """This worker's installation on PostgreSQL, to be laid anew for each test."""
+    folder = tmp_path_factory.mktemp("postgresql") / "instance"
+    found = Shared(folder, template, compiled, SharedDatabase(postgres))
+    yield found
+    found.close()
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
-def instance(request: pytest.FixtureRequest, tmp_path: Path, template: Path) -> Iterator[dict]:
+def instance(request: pytest.FixtureRequest) -> dict[str, str]:
     """The settings of a fresh installation: on SQLite, and again on PostgreSQL."""
-    folder = tmp_path / "instance"
-    shutil.copytree(template, folder)
-    settings = {"INSTANCE": str(folder)}
-    if request.param == "postgresql":
-        url = request.getfixturevalue("postgres")
-        name = f"test_{uuid4().hex}"
-        settings["DATABASE_URL"] = _create_database(url, name, "registration_template")
-    yield settings
-    if request.param == "postgresql":
-        engine = create_engine(url.format(name="postgres"), isolation_level="AUTOCOMMIT")
-        with engine.connect() as connection:
-            connection.exec_driver_sql(f'DROP DATABASE "{name}" WITH (FORCE)')
-        engine.dispose()
+    shared: Shared = request.getfixturevalue(f"shared_{request.param}")
+    shared.lay_anew()
+    return dict(shared.settings)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -162,27 +142,27 @@ def elsewhere(request: pytest.FixtureRequest, tmp_path: Path, template: Path) ->
     settings = {"INSTANCE": str(folder)}
     if request.param == "postgresql":
         url = request.getfixturevalue("postgres")
-        settings["DATABASE_URL"] = _create_database(url, f"test_{uuid4().hex}")
+        settings["DATABASE_URL"] = create_database(url, f"test_{uuid4().hex}")
     return settings
 
 
-@pytest.fixture(scope="session")
-def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder for templates that are compiled already."""
-    return tmp_path_factory.mktemp("compiled")
+@pytest.fixture
+def app(request: pytest.FixtureRequest, instance: dict, clock: Clock) -> Iterator[Flask]:
+    """The service, freshly installed, with letters kept in a folder."""
+    kind = "postgresql" if "DATABASE_URL" in instance else "sqlite"
+    shared: Shared = request.getfixturevalue(f"shared_{kind}")
+    app = shared.app(clock)
+    with app.app_context():
+        yield app
 
 
 @pytest.fixture
-def app(instance: dict, clock: Clock, compiled: Path) -> Iterator[Flask]:
-    """The service, freshly installed, with letters kept in a folder."""
-    app = create_app(instance | {"CONTACT": "hosts@example.org"}, clock=clock)
-    # Each app would compile every template anew.
-    app.jinja_env.bytecode_cache = FileSystemBytecodeCache(str(compiled))
-    app.config["ANSWER_FLOOR"] = 0.0  # one test is about it
-    app.config["PASSWORD_COST"] = CHEAP  # tests/services/test_passwords.py is about the full one
-    with app.app_context():
-        yield app
-        database.engine().dispose()
+def impatient(app: Flask) -> Iterator[Flask]:
+    """The service, whose writers wait for each other for a moment only."""
+    app.config["LOCK_TIMEOUT_SECONDS"] = 0.3
+    database.init_app(app, app.extensions["settings"].database_url)
+    yield app
+    database.engine().dispose()
 
 
 @pytest.fixture

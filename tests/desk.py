@@ -5,11 +5,12 @@ from functools import cache
 
 from flask import Flask
 
-from registration import addresses, house
+from registration import house
 from registration.database import reading, writing
 from registration.models import Role
-from registration.services import organizers, passwords, second_factor, signing_in
-from registration.services.organizers import Wanted
+from registration.services.organizers import accounts, authentication, passwords, totp
+from registration.services.organizers.accounts import Wanted
+from registration.text import addresses
 
 from .visitor import Visitor
 
@@ -27,16 +28,16 @@ class Desk(Visitor):
 
     def code(self) -> str:
         """Return what the app shows; the clock goes on, so that it is another each time."""
-        self.clock.advance(seconds=second_factor.STEP)
-        return second_factor.code_at(self.key, self.clock.now)
+        self.clock.advance(seconds=totp.STEP)
+        return totp.code_at(self.key, self.clock.now)
 
     def accept(self, token: str, **fields: str) -> object:
         """Follow the invitation, and set password and second factor."""
         path = f"/organizer/invitation/{token}"
         with reading() as session:
-            self.key = second_factor.key_of(house.ring(session), token)
+            self.key = totp.key_of(house.ring(session), token)
         # The form waits ten seconds: the code is of then.
-        code = second_factor.code_at(self.key, self.clock.now)
+        code = totp.code_at(self.key, self.clock.now)
         typed = {"password": PASSWORD, "again": PASSWORD, "code": code} | fields
         page = self.fill(path, **typed)
         self.recovery = re.findall(r"<code>([a-z0-9]{5}-[a-z0-9]{5})</code>", page.text)
@@ -54,7 +55,7 @@ def invite(
 ) -> str:
     """Let somebody sign in, and return the invitation's token."""
     with writing() as session:
-        return organizers.add(
+        return accounts.add(
             session,
             addresses.parse(address),
             Wanted(role, slugs, partner),
@@ -76,13 +77,13 @@ def signed_in(
     token = invite(address, role, *slugs, partner=partner)
     with writing() as session:
         ring = house.ring(session)
-        found, _identity = signing_in.invited(session, token, ring=ring, now=clock.now)
-        desk.key, kept = second_factor.key_of(ring, token), _hashed(house.password_cost())
-        code = second_factor.code_at(desk.key, clock.now)
+        found, _identity = authentication.invited(session, token, ring=ring, now=clock.now)
+        desk.key, kept = totp.key_of(ring, token), _hashed(house.password_cost())
+        code = totp.code_at(desk.key, clock.now)
         now = clock.now
-        desk.recovery = signing_in.accept(session, token, kept, code, ring=ring, now=now)
+        desk.recovery = authentication.accept(session, token, kept, code, ring=ring, now=now)
         code = desk.code()
-        given = signing_in.begin(session, found.id, kept, code, ring=ring, now=clock.now)
+        given = authentication.begin(session, found.id, kept, code, ring=ring, now=clock.now)
     desk.client.set_cookie("organizer", given or "")
     return desk
 

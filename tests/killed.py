@@ -15,10 +15,10 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, event
 
-from registration import settings
+from registration import config
 from registration.database import connect
-from registration.services import migrating
-from registration.services.backups import backing_up, restoring
+from registration.services.operations import schema
+from registration.services.operations.backups import creation, restoration
 
 # Forked from a process that has everything imported, and no threads.
 PROCESSES = multiprocessing.get_context("forkserver")
@@ -74,15 +74,15 @@ class _Moments:
 
 def upgrade(url: str, folder: Path) -> None:
     """Do what `flask database upgrade` does to the tables, with the migrations in `folder`."""
-    migrating.upgrade(connect(url), folder)
+    schema.upgrade(connect(url), folder)
 
 
 def back_up(url: str, file: Path, now: datetime) -> None:
     """Do what `flask database backup` does."""
-    backing_up.back_up(connect(url), file, now=now)
+    creation.back_up(connect(url), file, now=now)
 
 
 def restore(overrides: dict[str, str], file: Path, now: datetime) -> None:
     """Do what `flask database restore` does."""
-    found = settings.load({}, overrides)
-    restoring.restore(connect(found.database_url), file, settings=found, now=now)
+    found = config.load({}, overrides)
+    restoration.restore(connect(found.database_url), file, settings=found, now=now)

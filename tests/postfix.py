@@ -1,4 +1,4 @@
-"""Postfix, as Debian ships it, for one test: on a free port, with one mailbox for everybody."""
+"""Postfix, as Debian ships it, on a free port, with one mailbox for everybody."""
 
 import os
 import pwd
@@ -14,7 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from .machine import needs
-from .server import free_port
+from .server_process import free_port
 
 MAIN = """
 compatibility_level = 3.6
@@ -65,6 +65,11 @@ class Postfix:
     @property
     def url(self) -> str:
         return f"smtp://127.0.0.1:{self.port}"
+
+    def empty(self) -> None:
+        """Throw away what came so far."""
+        for path in (self.folder / "boxes").glob("all/new/*"):
+            path.unlink()
 
     def letters(self, count: int) -> list[EmailMessage]:
         """Wait until so many letters lie in the mailbox, and return them as they came."""

@@ -17,8 +17,9 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from registration import create_app, database, house
+from registration.crypto.key_ring import Ring
 from registration.database import Model, reading, writing
-from registration.discussion_file import typed
+from registration.discussion_file import form_values
 from registration.models import (
     Circular,
     Draft,
@@ -29,13 +30,17 @@ from registration.models import (
     Revision,
     Role,
 )
-from registration.sealing import Ring
-from registration.services import attending, circulating, drafting, filing, publishing
-from registration.services.backups import backing_up
+from registration.services import catalog
+from registration.services.attendees import export_files
+from registration.services.drafts import drafts
+from registration.services.mailings import mailings
+from registration.services.operations.backups import creation
+from registration.services.registrations import self_service
 
 from . import builders
-from .conftest import CHEAP, Clock, install
+from .conftest import Clock, install
 from .desk import ASEL, invite, signed_in
+from .shared import CHEAP
 
 DATABASE, KEYS, VALUES, FILE = "registration.sqlite3", "keys", "values.json", "water.toml"
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -82,8 +87,8 @@ def fill(app: Any, clock: Clock, folder: Path) -> None:
     invite("lab@example.org", Role.PARTNER, "water", partner="PaperLab")
     _write_circulars()
     _draft()
-    source = filing.Source(reading, writing, house.ring, house.settings().keys)
-    filing.write(source, "water", folder / "people.csv", ["email", "ask"], ";", house.now())
+    source = export_files.Source(reading, writing, house.ring, house.settings().keys)
+    export_files.write(source, "water", folder / "people.csv", ["email", "ask"], ";", house.now())
     with writing() as session:
         # No path of the machine on which it was made is kept.
         session.execute(update(Export).values(path="/srv/people.csv"))
@@ -104,39 +109,39 @@ def _register() -> None:
     )
     person = builders.register_and_confirm("farida@example.org", name="Farida")
     with writing() as session:
-        registration, _discussion = attending.by_token(session, person.token)
-        attending.withdraw(session, registration, **house.means(session))
+        registration, _discussion = self_service.by_token(session, person.token)
+        self_service.withdraw(session, registration, **house.means(session))
     person = builders.register_and_confirm("bolat@example.org", name="Bolat", **agreed)
     builders.register(address="erlan@example.org", name="Erlan", language="ru")
     builders.register_and_confirm("dana@example.org", name="Dana")
     builders.register_and_confirm(slug="desert")
     with writing() as session:
         new = builders.entry("bolat@example.com", name="Bolat", **agreed)
-        attending.change(session, person.token, new, **house.means(session))
+        self_service.change(session, person.token, new, **house.means(session))
 
 
 def _write_circulars() -> None:
     for subject in ("News", "A draft"):
         with writing() as session:
-            water, means = publishing.find(session, "water"), house.means(session)
-            wording = circulating.Draft(
+            water, means = catalog.find(session, "water"), house.means(session)
+            wording = mailings.Draft(
                 subject, "Dear {{ name }},\nread this.", (Group.CONFIRMED, Group.WAITING)
             )
             ring, now = means["ring"], means["now"]
-            kept = circulating.save(session, water, wording, by=1, ring=ring, now=now)
+            kept = mailings.save(session, water, wording, by=1, ring=ring, now=now)
             session.flush()
             if subject == "News":
-                circulating.queue(session, water, kept.public_id, 1, by=1, **means)
+                mailings.queue(session, water, kept.public_id, 1, by=1, **means)
 
 
 def _draft() -> None:
     with writing() as session:
         by = session.scalars(select(Organizer)).first()
-        found = drafting.standing(session, by, "water")
+        found = drafts.standing(session, by, "water")
         written = found.typed | {"title": "Who owns the rain?", "seats": "many"}
-        drafting.save(session, by, "water", written, found.opened, now=house.now())
-        written = typed.nothing() | {"slug": "rivers", "title": "Rivers"}
-        drafting.begin(session, by, "rivers", written, now=house.now())
+        drafts.save(session, by, "water", written, found.opened, now=house.now())
+        written = form_values.nothing() | {"slug": "rivers", "title": "Rivers"}
+        drafts.begin(session, by, "rivers", written, now=house.now())
 
 
 def values(session: Session, ring: Ring) -> dict[str, list[dict[str, Any]]]:
@@ -166,7 +171,7 @@ def values(session: Session, ring: Ring) -> dict[str, list[dict[str, Any]]]:
 
 
 def _shown(draft: Draft) -> dict[str, Any]:
-    return drafting.Standing(draft.slug, None, draft).typed
+    return drafts.Standing(draft.slug, None, draft).typed
 
 
 def _plain(value: Any) -> Any:
@@ -189,9 +194,9 @@ def main(kept: Path) -> None:
         kept.mkdir(parents=True)
         with app.app_context():
             fill(app, clock, Path(made))
-            backing_up.back_up(database.engine(), kept / DATABASE, now=clock.now)
+            creation.back_up(database.engine(), kept / DATABASE, now=clock.now)
             with writing() as session:
-                backing_up.note(session, clock.now)
+                creation.note(session, clock.now)
             with reading() as session:
                 found = values(session, house.ring(session))
             database.engine().dispose()

@@ -17,15 +17,17 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from registration import create_app, database, house
 from registration.database import writing
 from registration.models import Deed, Group
-from registration.services import audit_log, circulating, publishing, second_factor
-from registration.services.circulating import Draft
+from registration.services import audit_log, catalog
+from registration.services.mailings import mailings
+from registration.services.mailings.mailings import Draft
+from registration.services.organizers import totp
 
 from . import builders
 from .browser import DESKTOP, FAULTS, PHONE, opened, press
 from .conftest import install
 from .desk import PASSWORD, invite
 from .machine import program
-from .server import Server, flask
+from .server_process import Server, flask
 
 FOLDER = Path(__file__).parent.parent / "docs" / "desk"
 PEOPLE = ["Айгерим Нұрланқызы", "Dina Abdullaeva", "Ерлан", "Ғалия Әбішева-Өтеген", "Serik"]
@@ -74,14 +76,14 @@ def _installation(settings: dict[str, str]) -> dict[str, str]:
 
 def _circular(*, queued: bool) -> str:
     with writing() as session:
-        discussion = publishing.find(session, "water")
+        discussion = catalog.find(session, "water")
         draft = Draft("The room opens earlier", LETTER, (Group.CONFIRMED,))
         ring, now = house.ring(session), house.now()
-        made = circulating.save(session, discussion, draft, by=1, ring=ring, now=now)
+        made = mailings.save(session, discussion, draft, by=1, ring=ring, now=now)
         session.flush()
         if queued:
             means = house.means(session)
-            circulating.queue(session, discussion, made.public_id, made.version, by=1, **means)
+            mailings.queue(session, discussion, made.public_id, made.version, by=1, **means)
         audit_log.note(session, Deed.SIGNED_IN, by=1, now=now)
         return made.public_id
 
@@ -154,7 +156,7 @@ def _come_in(page: Page, server: Server, address: str) -> Iterator[str]:
     key = b32decode(page.locator("main code").first.inner_text().replace(" ", ""))
     page.get_by_label("New password").fill(PASSWORD)
     page.get_by_label("The password again").fill(PASSWORD)
-    page.get_by_label("Code that the app").fill(second_factor.code_at(key, datetime.now(UTC)))
+    page.get_by_label("Code that the app").fill(totp.code_at(key, datetime.now(UTC)))
     press(page, "Set both")
     code = page.locator("main code").first.inner_text()
     yield "recovery-codes"

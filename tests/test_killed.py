@@ -9,14 +9,17 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, inspect, text
 
-from registration import database, settings
+from registration import config, database
 from registration.database import connect
-from registration.services import migrating, remembering
-from registration.services.backups import backing_up
+from registration.services.erasure import ledger
+from registration.services.operations import schema as migrating
+from registration.services.operations.backups import creation
 
 from . import builders, killed
+from .database.test_migrations import REMAKE, content, schema
 from .machine import on_sqlite
-from .test_migrations import REMAKE, content, schema
+
+pytestmark = pytest.mark.slow
 
 
 def url_of(engine: Engine) -> str:
@@ -52,7 +55,7 @@ REMADE = {"discussions", "registrations", "letters"}
 
 
 def test_a_first_upgrade_killed_at_any_moment_leaves_no_table_or_all(elsewhere):
-    engine = connect(settings.load({}, elsewhere).database_url)
+    engine = connect(config.load({}, elsewhere).database_url)
     for moment in count(1):
         if not killed.is_killed_at(moment, killed.upgrade, url_of(engine), migrating.FOLDER):
             break
@@ -95,10 +98,10 @@ def test_a_restore_killed_at_any_moment_leaves_no_database_or_the_whole(
     app, clock, elsewhere, tmp_path
 ):
     file = tmp_path / "backup"
-    backing_up.back_up(database.engine(), file, now=clock.now)
+    creation.back_up(database.engine(), file, now=clock.now)
     gone = builders.found("bolat@example.org").public_id
-    found = settings.load({}, elsewhere)
-    remembering.remember(found.keys, [gone])
+    found = config.load({}, elsewhere)
+    ledger.remember(found.keys, [gone])
     engine = connect(found.database_url)
     there = 0
     for moment in count(1, 2):

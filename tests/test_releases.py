@@ -12,7 +12,7 @@ from sqlalchemy import JSON, Column, LargeBinary, Table, select, type_coerce
 
 from registration import create_app, database, house
 from registration.database import Model, reading, writing
-from registration.discussion_file import read, typed
+from registration.discussion_file import form_values, read
 from registration.models import (
     Attendee,
     Circular,
@@ -23,8 +23,10 @@ from registration.models import (
     Revision,
 )
 from registration.models.stored import StoredByNewer
-from registration.services import migrating, publishing
-from registration.services.publishing import Outcome
+from registration.services import catalog
+from registration.services.discussions import publication
+from registration.services.discussions.publication import Outcome
+from registration.services.operations import schema
 
 from . import builders, release
 from .conftest import Clock
@@ -48,7 +50,7 @@ def upgraded(kept: Path, tmp_path: Path, clock: Clock) -> Iterator[Flask]:
         path.chmod(0o700 if path.is_dir() else 0o600)
     app = create_app({"INSTANCE": str(tmp_path / "instance")}, clock=clock)
     with app.app_context():
-        migrating.upgrade(database.engine())
+        schema.upgrade(database.engine())
         yield app
         database.engine().dispose()
 
@@ -123,7 +125,7 @@ def test_a_file_that_an_older_release_published_last_is_skipped(kept, upgraded):
     before = values()
     with writing() as session:
         means = {"settings": house.settings(), "now": house.now()}
-        assert publishing.publish(session, announced, **means).outcome is Outcome.UNCHANGED
+        assert publication.publish(session, announced, **means).outcome is Outcome.UNCHANGED
     assert values() == before
 
 
@@ -156,7 +158,7 @@ def test_fields_that_a_later_release_adds_are_ignored(app, clock, tmp_path):
     ):
         assert [row[name] for row in after[table]] == [row[name] for row in before[table]]
     with reading() as session:
-        sharing = publishing.find(session, "water").content.sharing
+        sharing = catalog.find(session, "water").content.sharing
     assert [builders.attendee().has_agreed(item) for item in sharing] == [True, False]
 
 
@@ -195,10 +197,10 @@ def test_a_value_that_would_be_misread_is_refused(app, clock, tmp_path):
 
 def test_a_field_that_is_missing_has_its_default():
     question = {"key": "city", "label": "Which city?"}
-    draft = typed.known({"title": "Rivers", "questions": [question]})
-    assert draft == typed.nothing() | {
+    draft = form_values.known({"title": "Rivers", "questions": [question]})
+    assert draft == form_values.nothing() | {
         "title": "Rivers",
-        "questions": [typed.GROUPS["questions"] | question],
+        "questions": [form_values.GROUPS["questions"] | question],
     }
     stored = {"public_id": "1", "token": "2", "calendar_token": "3", "name": "4", "address": "5"}
     assert Attendee.read(json.dumps(stored), "1") == Attendee("1", "2", "3", "4", "5")

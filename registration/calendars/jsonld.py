@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from .. import markdown
 from ..links import Links
 from ..models import Contributor, Discussion, Partner
+from ..text import markdown
 
 
 def event(discussion: Discussion, links: Links) -> dict[str, Any]:

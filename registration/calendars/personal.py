@@ -10,10 +10,10 @@ from email.utils import parseaddr
 
 from icalendar import Alarm, Calendar, Event, vCalAddress, vDuration
 
-from ..languages import gettext as _
-from ..languages import speaking
 from ..links import Links
 from ..models import Discussion, Registration
+from ..text.languages import gettext as _
+from ..text.languages import speaking
 from .properties import Text, uri
 from .public import PRODID, REFRESH, vevent
 

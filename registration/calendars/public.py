@@ -11,12 +11,12 @@ from datetime import UTC, datetime, timedelta
 from icalendar import Calendar, Event, Timezone, TimezoneStandard, vDuration
 
 from .. import faults
-from ..languages import gettext as _
-from ..languages import speaking
 from ..links import Links
 from ..models import Discussion
+from ..text.languages import gettext as _
+from ..text.languages import speaking
+from .description import description
 from .properties import Text, add_time, uri
-from .words import description
 
 PRODID = "-//Registration//Registration 1//EN"
 # How often a subscriber is asked to look: an hour, RFC 7986 5.7.

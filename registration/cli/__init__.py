@@ -1,4 +1,4 @@
-"""The commands: five lines over a service each, and the worker."""
+"""The commands: five lines over a service each."""
 
 from flask import Flask
 

@@ -7,9 +7,10 @@ import click
 
 from .. import database, house
 from ..database import DatabaseUnavailable
-from ..services import installing, migrating
-from ..services.backups import backing_up, restoring
-from ..services.backups.restoring import Restored
+from ..services import installation
+from ..services.operations import schema
+from ..services.operations.backups import creation, restoration
+from ..services.operations.backups.restoration import Restored
 from .groups import Group, as_json, echo_json, run_as_service
 
 group = Group("database", help="Make, upgrade, check, back up and restore the database.")
@@ -21,9 +22,9 @@ def upgrade() -> None:
     """Bring the tables up to date; make database and keys where there are none."""
     _make_folder(house.settings().instance)
     run_as_service()
-    migrating.upgrade(database.engine())
+    schema.upgrade(database.engine())
     with database.writing() as session:
-        installing.install(session, house.settings().keys, house.settings().credentials)
+        installation.install(session, house.settings().keys, house.settings().credentials)
     house.open_keys()
     house.catch_up()
     click.echo("The database is up to date.")
@@ -47,10 +48,10 @@ def check() -> None:
 @FILE
 def backup(file: Path) -> None:
     """Write all that is in the database to FILE, while the service runs."""
-    backing_up.back_up(database.engine(), file, now=house.now())
+    creation.back_up(database.engine(), file, now=house.now())
     click.echo(f"{file} is a whole backup. The keys are not in it: keep them apart.")
     with database.writing() as session:
-        backing_up.note(session, house.now())
+        creation.note(session, house.now())
 
 
 @group.command("restore")
@@ -59,7 +60,7 @@ def backup(file: Path) -> None:
 def restore(file: Path, *, as_json: bool) -> None:
     """Make the database from a backup, where there is none. The service must not run."""
     settings = house.settings()
-    done = restoring.restore(database.engine(), file, settings=settings, now=house.now())
+    done = restoration.restore(database.engine(), file, settings=settings, now=house.now())
     if as_json:
         made_at = done.backed_up_at and done.backed_up_at.isoformat(timespec="seconds")
         until = done.waits_until and done.waits_until.isoformat(timespec="seconds")

@@ -6,15 +6,17 @@ from pathlib import Path
 import click
 
 from .. import house
-from ..calendars.words import time_in_words
+from ..calendars.description import time_in_words
 from ..database import reading, writing
 from ..discussion_file import DiscussionFileRefused, read
 from ..models import Announcement, Discussion
-from ..services import auditing, cancelling, listing, publishing
-from ..services.auditing import Finding
-from ..services.cancelling import LONGEST_WHY
-from ..services.publishing import Outcome, Publication
-from ..text import line
+from ..services import catalog
+from ..services.discussions import cancellation, timezone_changes
+from ..services.discussions import publication as publishing
+from ..services.discussions.cancellation import LONGEST_WHY
+from ..services.discussions.publication import Outcome, Publication
+from ..services.discussions.timezone_changes import Finding
+from ..text.normalize import line
 from .groups import Group, as_json, echo_json, echo_table
 
 group = Group("discussion", help="Publish discussions.")
@@ -70,7 +72,7 @@ def check(files: tuple[Path, ...]) -> None:
 def list_(*, as_json: bool) -> None:
     """List the discussions."""
     with reading() as session:
-        found = listing.every(session)
+        found = catalog.every(session)
     if as_json:
         echo_json([_summary(item) for item in found])
         return
@@ -87,7 +89,7 @@ def list_(*, as_json: bool) -> None:
 def show(slug: str, *, as_json: bool) -> None:
     """Show all that is published of a discussion."""
     with reading() as session:
-        found = publishing.find(session, slug)
+        found = catalog.find(session, slug)
     values = _summary(found) | asdict(found.content)
     if as_json:
         echo_json(values)
@@ -102,7 +104,7 @@ def show(slug: str, *, as_json: bool) -> None:
 def cancel(slug: str, why: str) -> None:
     """Cancel a discussion: page, feed and letters say so."""
     with writing() as session:
-        owed = cancelling.cancel(
+        owed = cancellation.cancel(
             session, slug, _why(why), settings=house.settings(), now=house.now()
         )
     click.echo(f"{slug}: cancelled{_letters(owed)}")
@@ -113,7 +115,7 @@ def cancel(slug: str, why: str) -> None:
 def restore(slug: str) -> None:
     """Let a cancelled discussion take place after all."""
     with writing() as session:
-        owed = cancelling.restore(session, slug, settings=house.settings(), now=house.now())
+        owed = cancellation.restore(session, slug, settings=house.settings(), now=house.now())
     click.echo(f"{slug}: takes place{_letters(owed)}")
 
 
@@ -122,12 +124,12 @@ def restore(slug: str) -> None:
 def audit_times(*, as_json: bool) -> None:
     """Find coming discussions that a new time zone database has moved, and tell who comes."""
     with writing() as session:
-        found = auditing.mend(session, settings=house.settings(), now=house.now())
+        found = timezone_changes.mend(session, settings=house.settings(), now=house.now())
     if as_json:
         echo_json([_as_found(item) for item in found])
         return
     for item in found:
-        click.echo(auditing.said_of(item))
+        click.echo(timezone_changes.said_of(item))
     if not found:
         click.echo("No coming discussion has moved.")
 

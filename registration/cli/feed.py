@@ -6,7 +6,7 @@ import click
 
 from .. import house
 from ..database import reading
-from ..services import feed_readers
+from ..services.operations import feed_statistics
 from .groups import Group, as_json, echo_json, echo_table
 
 group = Group("feed", help="Look at who reads the calendar.")
@@ -17,7 +17,7 @@ group = Group("feed", help="Look at who reads the calendar.")
 def readers(*, as_json: bool) -> None:
     """List the kinds of calendar service that fetch the feed, and what they last took."""
     with reading() as session:
-        found = feed_readers.readers(session, house.now())
+        found = feed_statistics.readers(session, house.now())
     if as_json:
         echo_json([_as_json(reader) for reader in found])
         return
@@ -38,11 +38,11 @@ def readers(*, as_json: bool) -> None:
     echo_table(header, rows)
 
 
-def _as_of(reader: feed_readers.Reader) -> str:
+def _as_of(reader: feed_statistics.Reader) -> str:
     return f"what was there on {reader.took:%Y-%m-%d %H:%M}" if reader.took else "nothing"
 
 
-def _as_json(reader: feed_readers.Reader) -> dict[str, object]:
+def _as_json(reader: feed_statistics.Reader) -> dict[str, object]:
     times = {"last_at": reader.last_at.isoformat()}
     times["took"] = reader.took.isoformat() if reader.took else ""
     return asdict(reader) | times

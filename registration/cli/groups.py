@@ -8,7 +8,7 @@ from flask.cli import AppGroup
 
 from .. import house
 from ..refusals import Refusal
-from ..services import running
+from ..services.operations import process_lock
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
@@ -32,7 +32,7 @@ class Group(AppGroup):
 
 def run_as_service() -> None:
     """Be known as the running service until the command ends: no backup is restored meanwhile."""
-    click.get_current_context().with_resource(running.serving(house.settings().instance))
+    click.get_current_context().with_resource(process_lock.serving(house.settings().instance))
 
 
 def echo_json(value: Any) -> None:

@@ -4,7 +4,7 @@ import click
 
 from .. import house
 from ..database import reading, scrub, writing
-from ..services import rotating
+from ..services.operations import key_rotation
 from .groups import Group, as_json, echo_json, echo_table
 
 group = Group("keys", help="List and rotate the keys that seal personal data.")
@@ -17,7 +17,7 @@ def list_(*, as_json: bool) -> None:
     settings = house.settings()
     with reading() as session:
         ring = house.ring(session)
-        found = rotating.keys(session, ring, settings.keys, settings.credentials)
+        found = key_rotation.keys(session, ring, settings.keys, settings.credentials)
     listed = [
         {
             "fingerprint": key.fingerprint,
@@ -46,7 +46,7 @@ def rotate() -> None:
     settings = house.settings()
     house.open_keys()
     with writing() as session:
-        done = rotating.rotate(session, settings.keys, settings.credentials)
+        done = key_rotation.rotate(session, settings.keys, settings.credentials)
     scrub()
     click.echo(f"{done.registrations} registrations are sealed with the new key {done.made}.")
     click.echo(

@@ -2,12 +2,13 @@
 
 import click
 
-from .. import addresses, house
-from ..addresses import AddressRefused, EmailAddress
+from .. import house
 from ..database import reading, writing
 from ..models import Organizer, Role
-from ..services import organizers
-from ..services.organizers import INVITATION_LIFE, Wanted
+from ..services.organizers import accounts
+from ..services.organizers.accounts import INVITATION_LIFE, Wanted
+from ..text import addresses
+from ..text.addresses import AddressRefused, EmailAddress
 from .groups import Group, as_json, echo_json, echo_table
 
 group = Group("organizer", help="Say who may sign in, and with which discussions.")
@@ -28,7 +29,7 @@ def add(email: str, role: str | None, slugs: tuple[str, ...], partner: str | Non
     """
     kind = Role(role) if role else (Role.PARTNER if partner else Role.ORGANIZER)
     with writing() as session:
-        token = organizers.add(
+        token = accounts.add(
             session,
             _address(email),
             Wanted(kind, slugs, partner),
@@ -55,8 +56,8 @@ def list_(*, as_json: bool) -> None:
                 "discussions": _discussions(item, [it.slug for it in given]),
                 "state": "active" if item.password_hash else "invited",
             }
-            for item in organizers.every(session)
-            for given in [organizers.discussions_of(session, item)]
+            for item in accounts.every(session)
+            for given in [accounts.discussions_of(session, item)]
         ]
     if as_json:
         echo_json(found)
@@ -71,7 +72,7 @@ def remove(email: str) -> None:
     """Let somebody sign in no more; whoever is signed in is signed out."""
     with writing() as session:
         ring = house.ring(session)
-        organizers.remove(session, _address(email), ring=ring, now=house.now())
+        accounts.remove(session, _address(email), ring=ring, now=house.now())
     click.echo(f"{email} may sign in no more.")
 
 
@@ -81,7 +82,7 @@ def reset(email: str) -> None:
     """Take password and second factor away, and print a link that sets new ones."""
     with writing() as session:
         ring = house.ring(session)
-        token = organizers.reset(session, _address(email), ring=ring, now=house.now())
+        token = accounts.reset(session, _address(email), ring=ring, now=house.now())
     _echo_link(token)
 
 

@@ -8,9 +8,9 @@ import click
 from flask import current_app
 
 from .. import house
+from .. import outbox as letters
 from ..database import reading, writing
-from ..mail import outbox as letters
-from . import worker
+from ..worker import loop
 from .groups import Group, as_json, echo_json, echo_table, run_as_service
 
 group = Group("outbox", help="Deliver, list and retry letters.")
@@ -22,8 +22,8 @@ def deliver(*, forever: bool) -> None:
     """Deliver the letters that are due, and erase what is due."""
     run_as_service()
     if not forever:
-        worker.make_round()
-        count = worker.deliver_due()
+        loop.make_round()
+        count = loop.deliver_due()
         click.echo(f"{count} letters delivered.")
         return
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
@@ -31,7 +31,7 @@ def deliver(*, forever: bool) -> None:
     stop = threading.Event()
     # Not in this thread: a signal that comes while it waits for `stop` could never set it.
     app = current_app._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001
-    thread = threading.Thread(target=worker.run, args=(app, stop), name="mail")
+    thread = threading.Thread(target=loop.run, args=(app, stop), name="mail")
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     thread.start()

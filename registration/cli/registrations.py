@@ -7,9 +7,9 @@ import click
 
 from .. import house
 from ..database import is_scrub_due, reading, writing
-from ..services import exporting, filing
-from ..services.filing import Source
-from . import rounds
+from ..services.attendees import export_files, exports
+from ..services.attendees.export_files import Source
+from ..worker import housekeeping
 from .groups import Group, as_json, echo_json, echo_table
 
 # What an organizer has to know of a file with people in it.
@@ -24,8 +24,8 @@ group = Group("registrations", help="See and export who comes, and erase them.")
 def list_(slug: str, *, as_json: bool) -> None:
     """List a discussion's registrations."""
     with reading() as session:
-        names = exporting.header(session, slug)
-    rows = list(exporting.attendees(reading, slug, house.ring))
+        names = exports.header(session, slug)
+    rows = list(exports.attendees(reading, slug, house.ring))
     if as_json:
         names.append("shared_with")
         echo_json([{name: row.get(name, "") for name in names} for row in rows])
@@ -46,13 +46,13 @@ def export(slug: str, output: Path | None, columns: str | None, separator: str) 
         raise click.BadParameter("must be , or ; or tab", param_hint="--separator")
     chosen = [name.strip() for name in columns.split(",")] if columns else None
     with reading() as session:
-        names = exporting.header(session, slug, chosen)
+        names = exports.header(session, slug, chosen)
     if output:
         source = Source(reading, writing, house.ring, house.settings().keys)
-        filing.write(source, slug, output, names, separator, house.now())
+        export_files.write(source, slug, output, names, separator, house.now())
         click.echo(KEPT.format(output), err=True)
         return
-    for line in exporting.lines(exporting.attendees(reading, slug, house.ring), names, separator):
+    for line in exports.lines(exports.attendees(reading, slug, house.ring), names, separator):
         sys.stdout.buffer.write(line.encode())
     sys.stdout.buffer.flush()
 
@@ -62,9 +62,9 @@ def export(slug: str, output: Path | None, columns: str | None, separator: str) 
 def purge(slug: str | None) -> None:
     """Erase the registrations whose time has come, and say how many they were."""
     house.open_keys()
-    receipt = rounds.erase_all(slug) if slug else rounds.erase_due()
+    receipt = housekeeping.erase_all(slug) if slug else housekeeping.erase_due()
     click.echo(f"Erased {receipt}.")
-    for sentence in rounds.finish():
+    for sentence in housekeeping.finish():
         click.echo(sentence)
     if is_scrub_due():
         click.echo("The journal is in use: the worker's next round empties it, within the hour.")

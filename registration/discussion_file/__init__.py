@@ -9,12 +9,12 @@ import tomllib
 from datetime import UTC, datetime
 from typing import Any
 
-from ..languages import is_tag
 from ..models import Announcement, Content, Contributor, Partner, Question, Sharing, When
 from ..models.when import instants
 from ..refusals import Refusal
+from ..text.languages import is_tag
 from .table import Mistake, Table
-from .time import is_time, read_when
+from .times import is_time, read_when
 
 # How many tables each array may have.
 MOST = {"contributors": 500, "partners": 50, "questions": 20, "sharing": 20}

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from .. import text
+from ..text import normalize
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +64,11 @@ class Table:
 
     def line(self, key: str, default: str | None = None, most: int = 300) -> str:
         """Return one line of text; empty only where there is a default."""
-        return self._cleaned(key, default, most, text.line, "one line of text")
+        return self._cleaned(key, default, most, normalize.line, "one line of text")
 
     def markdown(self, key: str, default: str | None = "", most: int = 20_000) -> str:
         """Return text of any number of lines."""
-        return self._cleaned(key, default, most, text.paragraphs, "text (Markdown)")
+        return self._cleaned(key, default, most, normalize.paragraphs, "text (Markdown)")
 
     def _cleaned(
         self, key: str, default: str | None, most: int, clean: Callable[[str], str], what: str
@@ -77,7 +77,7 @@ class Table:
         value = self.take(key, str, default, what)
         try:
             cleaned = clean(value or "")
-        except text.ForbiddenCharacter as error:
+        except normalize.ForbiddenCharacter as error:
             self.wrong(key, f"{error}.")
             return ""
         if value is not None and not cleaned and default is None:
@@ -115,8 +115,8 @@ class Table:
 
     def _item(self, key: str, item: str, most: int = 300) -> str:
         try:
-            cleaned = text.line(item)
-        except text.ForbiddenCharacter as error:
+            cleaned = normalize.line(item)
+        except normalize.ForbiddenCharacter as error:
             self.wrong(key, f"{error}.")
             return ""
         if len(cleaned) > most:

@@ -16,11 +16,11 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Protocol
 
+from ..config import MailRoute
 from ..refusals import Refusal
-from ..settings import MailRoute
 from . import maildir
-from .answers import redacted, said_by, words
-from .connections import Connection, TlsConnection
+from .smtp_answers import redacted, said_by, words
+from .smtp_connections import Connection, TlsConnection
 
 # Seconds for one batch, from connecting to the last answer; shorter than outbox.LEASE.
 DEADLINE = 120

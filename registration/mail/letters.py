@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from email.message import EmailMessage
 
-from .. import addresses
 from ..calendars import personal
-from ..languages import speaking
+from ..config import Settings
+from ..crypto.key_ring import Ring
 from ..links import Links, sign_new_address
 from ..models import (
     Attendee,
@@ -25,10 +25,10 @@ from ..models import (
     Wording,
     address_index,
 )
-from ..sealing import Ring
-from ..settings import Settings
+from ..text import addresses
+from ..text.languages import speaking
 from . import placeholders
-from .writing import Envelope, Invitation, write
+from .mime import Envelope, Invitation, write
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from ..calendars.words import time_in_words
+from ..calendars.description import time_in_words
 from ..links import Links
 from ..models import Attendee, Discussion, Registration, Wording
 

@@ -1,14 +1,14 @@
 """The tables. Importing this package makes all of them known to `Model.metadata`."""
 
-from .audit import AuditEntry, Deed
-from .circular import Circular, CircularState, Group, Wording
+from .audit_log import AuditEntry, Deed
 from .content import Content, Contributor, Partner, Question, Sharing
 from .discussion import Announcement, Discussion, DiscussionStatus, Essentials, Revision
 from .draft import Draft
 from .export import Export
-from .feed_reading import FeedReading
+from .feed_fetch import FeedReading
 from .installation import Erasure, Installation, Throttle
 from .letter import Letter, LetterKind, LetterState
+from .mailing import Circular, CircularState, Group, Wording
 from .organizer import Grant, Identity, Organizer, Role, SignIn, organizer_index
 from .registration import (
     Answer,

@@ -7,9 +7,9 @@ from enum import StrEnum
 from sqlalchemy import ForeignKey, LargeBinary
 from sqlalchemy.orm import Mapped, mapped_column
 
-from ..addresses import EmailAddress
+from ..crypto.key_ring import Ring
 from ..database import Model, UtcDateTime, by_value
-from ..sealing import Ring
+from ..text.addresses import EmailAddress
 from .stored import Sealed
 
 

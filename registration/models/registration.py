@@ -9,9 +9,9 @@ from typing import Any
 from sqlalchemy import ForeignKey, Index, LargeBinary, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from ..addresses import EmailAddress
+from ..crypto.key_ring import Ring
 from ..database import Model, UtcDateTime
-from ..sealing import Ring
+from ..text.addresses import EmailAddress
 from .content import Sharing
 from .stored import Sealed, known
 

@@ -17,8 +17,8 @@ from sqlalchemy import JSON
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator
 
+from ..crypto.key_ring import Ring, SealBroken
 from ..refusals import Refusal
-from ..sealing import Ring, SealBroken
 
 Value = TypeVar("Value")
 _VERSION_KEY = "v"

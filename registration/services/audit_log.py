@@ -6,8 +6,8 @@ from datetime import datetime
 from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
+from ..crypto.key_ring import Ring
 from ..models import AuditEntry, Deed, Organizer
-from ..sealing import Ring
 
 PAGE = 100
 

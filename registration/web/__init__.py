@@ -8,21 +8,12 @@ from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from .. import house
+from ..config import Settings
 from ..refusals import Refusal
-from ..settings import Settings
-from . import (
-    assets,
-    errors,
-    headers,
-    health,
-    hosts,
-    mailbox,
-    organizing,
-    public,
-    unsubscribing,
-    uploads,
-)
-from .sessions import Sessions
+from . import assets, errors, headers, health, hosts, labels, mailbox, organizer, uploads
+from .public import pages
+from .registrations import unsubscribe
+from .session_cookie import Sessions
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -52,14 +43,15 @@ def init_app(app: Flask, settings: Settings) -> None:
     # Otherwise it redirects to what the Host header says.
     app.url_map.strict_slashes = app.url_map.merge_slashes = False
     # unsubscribing, and own_page before it, add their addresses to the blueprint of registrations.
-    for place in (public, unsubscribing, mailbox, health):
+    for place in (pages, unsubscribe, mailbox, health):
         app.register_blueprint(place.place)
     app.jinja_env.globals.update(
         site_name=lambda: house.settings().site_name, contact=lambda: house.settings().contact
     )
-    organizing.init_app(app)
+    organizer.init_app(app)
     uploads.init_app(app)
     assets.init_app(app)
+    labels.init_app(app)
     hosts.init_app(app)
     errors.init_app(app)
     headers.init_app(app)

@@ -11,19 +11,20 @@ from werkzeug.exceptions import (
 )
 
 from .. import house
+from ..crypto.key_ring import KeysRefused
 from ..database import DatabaseBusy, DatabaseUnavailable
-from ..languages import gettext as _
 from ..refusals import Refusal
-from ..sealing import KeysRefused
-from ..services.attending import LinkIsOver, NoSuchRegistration
-from ..services.circulating import NoSuchCircular
-from ..services.migrating import SchemaNewer, SchemaOutdated
-from ..services.publishing import NoSuchDiscussion
-from ..services.signing_in import InvitationOver
+from ..services.catalog import NoSuchDiscussion
+from ..services.mailings.mailings import NoSuchCircular
+from ..services.operations.schema import SchemaNewer, SchemaOutdated
+from ..services.organizers.authentication import InvitationOver
+from ..services.registrations.self_service import LinkIsOver, NoSuchRegistration
+from ..text.languages import gettext as _
 from . import uploads
-from .faults import log_fault, log_refusal
-from .own_page import RegistrationEnded
-from .public import DiscussionUnpublished
+from .error_log import log_fault, log_refusal
+from .labels import error_advice, error_title
+from .public.pages import DiscussionUnpublished
+from .registrations.own_page import RegistrationEnded
 
 _STATUS: dict[type[Refusal], int] = {
     NoSuchDiscussion: 404,
@@ -79,7 +80,10 @@ def _refuse_what_is_no_form() -> None:
 def page(status: int) -> Response:
     """Return the page of an HTTP status."""
     shown = status if status in _PAGES else (400 if status < 500 else 500)
-    response = make_response(render_template("public/error.html", status=shown), status)
+    html = render_template(
+        "public/error.html", status=shown, title=error_title(shown), advice=error_advice(shown)
+    )
+    response = make_response(html, status)
     if status == 503:
         response.headers["Retry-After"] = "60"
     return response

@@ -8,8 +8,8 @@ from .. import house
 from ..database import DatabaseBusy, DatabaseUnavailable, reading
 from ..models import LetterState
 from ..refusals import Refusal
-from ..services import watching
-from ..services.watching import Figures
+from ..services.operations import health_checks
+from ..services.operations.health_checks import Figures
 from .hosts import is_from_this_machine
 
 METRICS = "text/plain; version=0.0.4; charset=utf-8"
@@ -38,7 +38,7 @@ def health() -> tuple[Response, int]:
     try:
         house.open_keys()
         with reading() as session:
-            why = watching.complaints(session, settings=house.settings(), now=house.now())
+            why = health_checks.complaints(session, settings=house.settings(), now=house.now())
     except (DatabaseBusy, DatabaseUnavailable):
         return jsonify(status="unavailable", why=["The database does not answer."]), 503
     except Refusal:
@@ -53,7 +53,7 @@ def metrics() -> Response:
     if not (is_from_this_machine() or house.settings().open_metrics):
         abort(404)
     with reading() as session:
-        found = watching.figures(session, now=house.now())
+        found = health_checks.figures(session, now=house.now())
     return Response("".join(_lines(found)), content_type=METRICS)
 
 

@@ -10,7 +10,7 @@ from flask import Flask, request
 from werkzeug.exceptions import SecurityError
 
 from .. import house
-from ..settings import is_loopback
+from ..config import is_loopback
 
 # What watches the service on this machine asks for it by address.
 _PROBED = {"health.health", "health.metrics"}

@@ -7,7 +7,8 @@ from typing import IO, Any
 
 from flask import Flask, Request, request
 
-from .organizing import PREFIX, cookie
+from .organizer import PREFIX
+from .organizer import cookies as cookie
 
 # A file of `importing.MOST_BYTES`, in base64 where it is sent back after a look, and a form around.
 LARGEST = 9 * 1024 * 1024

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from registration import create_app, database
-from registration.settings import READERS
+from registration.config import READERS
 
 from ..machine import on_sqlite, program
-from ..server import environment
+from ..server_process import environment
 
 TOP = Path(__file__).parent.parent.parent
 DEPLOY = TOP / "deploy"

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from registration.services import migrating
+from registration.services.operations import schema
 
-VERSIONS = sorted((migrating.FOLDER / "versions").glob("*.py"))
+VERSIONS = sorted((schema.FOLDER / "versions").glob("*.py"))
 
 
 def imported(path: Path) -> list[str]:

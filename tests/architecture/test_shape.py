@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from registration.config import READERS
 from registration.discussion_file import RESERVED_KEYS
-from registration.models import LetterKind
-from registration.services.exporting import COLUMNS
-from registration.settings import READERS
+from registration.models import Group, LetterKind, LetterState, RegistrationStatus
+from registration.services.attendees.exports import COLUMNS
+from registration.web import labels
 
 from ..machine import on_sqlite
 from ..visitor import form_of
@@ -111,6 +112,11 @@ def test_no_template_has_inline_style_or_script(path):
 
 
 @pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: str(path.relative_to(TOP)))
+def test_no_row_of_a_template_is_long(path):
+    assert [row for row in path.read_text().splitlines() if len(row) > 120] == []
+
+
+@pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: str(path.relative_to(TOP)))
 def test_every_form_that_posts_carries_csrf(path):
     for form in re.findall(r"<form[^>]*method=.post.*?</form>", path.read_text(), re.DOTALL):
         assert "hidden_tag()" in form or "csrf_token(" in form
@@ -160,6 +166,14 @@ def test_no_answer_can_pass_for_a_column_of_the_export():
     assert {*COLUMNS, "shared_with"} == RESERVED_KEYS
 
 
-def test_the_desk_has_a_word_for_every_letter():
-    text = (TOP / "templates/components/registration_words.html").read_text()
-    assert [kind.value for kind in LetterKind if f'"{kind.value}": _(' not in text] == []
+@pytest.mark.parametrize(
+    ("words", "values"),
+    [
+        (labels.status_words, RegistrationStatus),
+        (labels.letter_words, LetterKind),
+        (labels.letter_state_words, LetterState),
+        (lambda group: labels.group_words([group]), Group),
+    ],
+)
+def test_every_value_that_pages_show_has_words_of_its_own(words, values):
+    assert len({words(value) for value in values}) == len(values)

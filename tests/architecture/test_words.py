@@ -9,7 +9,7 @@ from pathlib import Path
 import html5lib
 import pytest
 
-from registration import languages
+from registration.text import languages
 
 from .. import builders
 from ..machine import on_sqlite

@@ -10,7 +10,7 @@ from registration.calendars.personal import Guest
 from registration.database import writing
 from registration.links import Links
 from registration.models import Discussion
-from registration.services import publishing
+from registration.services.discussions import publication
 
 from .. import builders
 from ..machine import on_sqlite
@@ -231,7 +231,7 @@ def test_an_attendees_calendar_and_withdrawal_outlive_unpublishing(app, visitor,
     builders.publish()
     person = builders.register_and_confirm()
     with writing() as session:
-        publishing.unpublish(session, "water", now=clock.now)
+        publication.unpublish(session, "water", now=clock.now)
     answer = visitor.get(f"/registrations/calendar/{person.calendar_token}.ics")
     assert (answer.status_code, answer.content_type) == (200, "text/calendar; charset=utf-8")
     assert answer.headers["Cache-Control"] == "private, no-cache"

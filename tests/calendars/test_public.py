@@ -13,10 +13,10 @@ from ical.calendar import Calendar
 from ical.calendar_stream import IcsCalendarStream
 
 from registration.calendars import public
-from registration.calendars.words import description
+from registration.calendars.description import description
 from registration.links import Links
 from registration.models import Discussion
-from registration.text import paragraphs
+from registration.text.normalize import paragraphs
 
 from .. import builders
 from . import rfc5545

@@ -13,12 +13,12 @@ from sqlalchemy import text
 
 from registration import create_app, database
 from registration.models import Installation
-from registration.services import migrating
+from registration.services.operations import schema
 
 from .. import builders
 from ..conftest import install
 from ..machine import program
-from ..server import flask
+from ..server_process import flask
 
 COMMANDS = pytest.mark.parametrize("command", ["check", "upgrade"])
 sqlite = pytest.mark.parametrize("instance", ["sqlite"], indirect=True)
@@ -203,7 +203,7 @@ def test_the_commands_do_what_the_tests_do(tmp_path):
     app = create_app({"INSTANCE": str(tmp_path)})
     install(app)
     with app.app_context():
-        migrating.check(database.engine())
+        schema.check(database.engine())
         database.engine().dispose()
     assert run({"INSTANCE": str(tmp_path)}, "check")[0] == 0
 

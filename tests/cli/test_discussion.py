@@ -8,7 +8,7 @@ from click.testing import Result
 from flask import Flask
 
 from registration.database import reading
-from registration.services import listing
+from registration.services import catalog
 
 from .. import builders
 from ..builders import FIRST, every_row, file
@@ -46,7 +46,7 @@ def said(result: Result) -> tuple[int, str, str]:
 
 def slugs() -> list[str]:
     with reading() as session:
-        return [item.slug for item in listing.every(session)]
+        return [item.slug for item in catalog.every(session)]
 
 
 def test_publish_says_what_it_did(run, write):

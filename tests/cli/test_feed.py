@@ -6,11 +6,11 @@ import pytest
 from sqlalchemy import text
 
 from registration import house
-from registration.cli import serve
 from registration.database import reading, writing
 from registration.models import FeedReading
-from registration.services import feed_readers
-from registration.services.feed_readers import family_of
+from registration.server import http_server
+from registration.services.operations import feed_statistics
+from registration.services.operations.feed_statistics import family_of
 
 from .. import builders
 from ..machine import on_sqlite
@@ -26,7 +26,7 @@ def fetch(visitor, agent: str | None, etag: str = "") -> str:
 
 def write() -> None:
     with writing() as session:
-        feed_readers.write(session, house.readers().take(), house.now())
+        feed_statistics.write(session, house.readers().take(), house.now())
 
 
 def readers(app) -> list[dict]:
@@ -143,11 +143,11 @@ def test_what_could_not_be_written_is_counted_still(app, clock, visitor, caplog)
     builders.publish()
     fetch(visitor, GOOGLE)
     rename("feed_readings", "gone")
-    serve._write_counts(app)
+    http_server._write_counts(app)
     assert "was not counted" in caplog.text
     rename("gone", "feed_readings")
     fetch(visitor, GOOGLE)
-    serve._write_counts(app)
+    http_server._write_counts(app)
     (reader,) = readers(app)
     assert reader["fetches_today"] == 2
 

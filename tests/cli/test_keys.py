@@ -9,7 +9,7 @@ from click.testing import Result
 from flask import Flask
 
 from registration import create_app, database, house
-from registration.sealing import KeysRefused, make_key
+from registration.crypto.key_ring import KeysRefused, make_key
 
 from .. import builders
 from ..machine import on_sqlite

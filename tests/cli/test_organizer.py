@@ -7,7 +7,8 @@ import pytest
 from registration import house
 from registration.database import reading, writing
 from registration.models import Role, SignIn
-from registration.services import organizers, rotating
+from registration.services.operations import key_rotation
+from registration.services.organizers import accounts
 
 from .. import builders
 from ..desk import ASEL, Desk, signed_in
@@ -95,11 +96,11 @@ def test_reset_prints_another_link_and_the_one_before_ends(app, clock):
 def test_a_rotation_of_keys_locks_nobody_out(app, clock):
     asel = signed_in(app, clock)
     with writing() as session:
-        rotating.rotate(session, house.settings().keys, None)
+        key_rotation.rotate(session, house.settings().keys, None)
     assert asel.sign_in().status_code == 303
     assert asel.sign_in(code=asel.recovery[0]).status_code == 303
     with reading() as session:
-        (found,) = organizers.every(session)
+        (found,) = accounts.every(session)
         assert found.key_id == house.ring(session).current
         assert session.query(SignIn).count() == 3
 

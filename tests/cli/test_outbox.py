@@ -128,6 +128,7 @@ def test_retry_refuses_what_is_no_number_of_a_letter(flask, number):
     assert "Invalid value" in answer.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 @pytest.mark.parametrize("instance", ["sqlite"], indirect=True)
 def test_deliver_forever_delivers_and_ends_at_a_signal(app, instance, clock, number):

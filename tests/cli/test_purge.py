@@ -7,10 +7,10 @@ from flask import Flask
 from sqlalchemy import text
 
 from registration import create_app, database, house
-from registration.cli import rounds
 from registration.database import reading
 from registration.models import Erasure, Letter, Registration
-from registration.services.remembering import remembered
+from registration.services.erasure.ledger import remembered
+from registration.worker import housekeeping
 
 from .. import builders
 from ..machine import on_sqlite
@@ -112,6 +112,6 @@ def test_purge_beside_a_reader_says_that_the_journal_waits_and_a_round_empties_i
     worker = create_app(instance, clock=lambda: app.extensions["clock"]() + timedelta(hours=2))
     with worker.app_context():
         worker.extensions["scrub is due"] = False  # it was started long before
-        rounds.make()
+        housekeeping.make()
         assert journal.stat().st_size == 0
         database.engine().dispose()

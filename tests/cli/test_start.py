@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from ..machine import needs
-from ..server import Server, flask, free_port
+from ..server_process import Server, flask, free_port
+
+pytestmark = pytest.mark.slow
 
 PUBLIC = {"PUBLIC_URL": "https://events.example.org"}
 ONION = "http://" + "a2" * 28 + ".onion"

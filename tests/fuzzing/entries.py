@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from registration import house
 from registration.database import reading
 from registration.models import Attendee, Registration
-from registration.services import exporting
+from registration.services.attendees import exports
 
 from .. import builders
 from . import readers, texts
@@ -145,9 +145,9 @@ def _on_own_page(service: Service, person: Attendee) -> None:
 
 def _in_csv(person: Attendee) -> None:
     with reading() as session:
-        names = exporting.header(session, "water")
-    rows = exporting.attendees(reading, "water", house.ring)
-    written = "".join(exporting.lines(rows, names)).removeprefix(exporting.BOM)
+        names = exports.header(session, "water")
+    rows = exports.attendees(reading, "water", house.ring)
+    written = "".join(exports.lines(rows, names)).removeprefix(exports.BOM)
     header, row = readers.cells(written)
     found = dict(zip(header, row, strict=True))
     same((found["name"], found["email"]), (person.name, person.address), "CSV")

@@ -6,7 +6,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from registration.services.exporting import BOM, lines
+from registration.services.attendees.exports import BOM, lines
 
 from . import announcements, entries, readers, requests, server_answers, texts
 from .readers import same

@@ -10,8 +10,9 @@ from registration import house
 from registration.database import reading
 from registration.mail import maildir
 from registration.models import Attendee, Erasure, Letter, LetterState, Registration
-from registration.services import attending, remembering
-from registration.services.attending import NoSuchRegistration
+from registration.services.erasure import ledger
+from registration.services.registrations import self_service
+from registration.services.registrations.self_service import NoSuchRegistration
 
 from .model import Person, World
 
@@ -91,13 +92,13 @@ def are_gone(gone: dict[str, Seen]) -> None:
     kept = set(maildir.newest_first(house.letters_folder()))
     with reading() as session:
         erased = set(session.scalars(select(Erasure.public_id)))
-        erased |= remembering.remembered(house.settings().keys)
+        erased |= ledger.remembered(house.settings().keys)
         letters = set(session.scalars(select(Letter.message_id)))
         for public_id, it in gone.items():
             assert public_id in erased
             assert not kept & set(map(maildir.key_of, it.message_ids))
             assert not letters & set(it.message_ids)
             with pytest.raises(NoSuchRegistration):
-                attending.by_token(session, it.attendee.token)
+                self_service.by_token(session, it.attendee.token)
             with pytest.raises(NoSuchRegistration):
-                attending.by_calendar_token(session, it.attendee.calendar_token)
+                self_service.by_calendar_token(session, it.attendee.calendar_token)

@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 
 from hypothesis import strategies as st
 
-from registration.cli import worker
+from registration.config import MailRoute
 from registration.database import reading
-from registration.mail.answers import MOST
 from registration.mail.delivery import MailStopped, ServerUnavailable
+from registration.mail.smtp_answers import MOST
 from registration.models import Letter, LetterState
-from registration.settings import MailRoute
+from registration.worker import loop
 
 from .. import builders
 from ..mail.raw_server import RawServer
@@ -83,7 +83,7 @@ def _deliver(service: Service, port: int) -> None:
     service.app.extensions["settings"] = replace(settings, mail=route)
     try:
         with suppress(ServerUnavailable, MailStopped):
-            worker.deliver_due()
+            loop.deliver_due()
     finally:
         service.app.extensions["settings"] = settings
 

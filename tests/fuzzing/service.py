@@ -14,7 +14,7 @@ from werkzeug.test import TestResponse
 from registration import create_app, database, house
 from registration.database import reading, writing
 from registration.models import Discussion, Erasure, Letter, Registration, Revision, Throttle
-from registration.services import delivering
+from registration.worker import letter_content
 
 from .. import builders
 from ..conftest import Clock, install
@@ -108,7 +108,7 @@ class Service:
         """Return every letter owed, as it would go over the wire."""
         with reading() as session:
             owed = session.query(Letter).order_by(Letter.id).all()
-            found = [delivering.written(session, one, **house.means(session)) for one in owed]
+            found = [letter_content.written(session, one, **house.means(session)) for one in owed]
         return [one.message.as_bytes() for one in found if one]
 
     def forget_people(self) -> None:

@@ -24,20 +24,18 @@ from hypothesis.stateful import (
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from registration import addresses, create_app, database, house
-from registration.cli import rounds, worker
+from registration import create_app, database, house, outbox
 from registration.database import scrub, writing
 from registration.links import sign_new_address
-from registration.mail import outbox
 from registration.models import Letter, LetterState, Registration, address_index
-from registration.services import (
-    attending,
-    publishing,
-    registering,
-    rotating,
-)
-from registration.services.attending import LinkIsOver
-from registration.services.backups import backing_up, restoring
+from registration.services import catalog
+from registration.services.operations import key_rotation
+from registration.services.operations.backups import creation, restoration
+from registration.services.registrations import register as registering
+from registration.services.registrations import self_service
+from registration.services.registrations.self_service import LinkIsOver
+from registration.text import addresses
+from registration.worker import housekeeping, loop
 
 from .. import builders
 from ..conftest import Clock
@@ -144,7 +142,7 @@ class Registrations(RuleBasedStateMachine):
     @rule(data=st.data())
     def withdraw(self, data: st.DataObject) -> None:
         person = self._somebody(data)
-        self._act(person, attending.withdraw)
+        self._act(person, self_service.withdraw)
         self.world.withdraw(person)
         self.world.promote()
 
@@ -155,7 +153,7 @@ class Registrations(RuleBasedStateMachine):
         with writing() as session:
             token = self._found(session, person.address).attendee(house.ring(session)).token
             entry = builders.entry(address, name)
-            attending.change(session, token, entry, **house.means(session))
+            self_service.change(session, token, entry, **house.means(session))
         self.world.change(person, name, address)
 
     @precondition(lambda self: any(it.new_address for it in self.world.people.values()))
@@ -166,13 +164,13 @@ class Registrations(RuleBasedStateMachine):
         counts = False
         with suppress(LinkIsOver), writing() as session:
             signed = self._signed(session, person)
-            attending.confirm_new_address(session, signed, **house.means(session))
+            self_service.confirm_new_address(session, signed, **house.means(session))
             counts = True
         assert self.world.confirm_new_address(person) == counts
 
     def _signed(self, session: Session, person: Person) -> str:
         ring, found = house.ring(session), self._found(session, person.address)
-        uid = publishing.find(session, "water").uid
+        uid = catalog.find(session, "water").uid
         index = address_index(ring, uid, addresses.parse(person.new_address))
         return sign_new_address(ring.secret("links"), found.public_id, index)
 
@@ -180,7 +178,7 @@ class Registrations(RuleBasedStateMachine):
     def ask_for_the_link(self, address: str) -> None:
         with writing() as session:
             asked = addresses.parse(address)
-            attending.send_links(session, asked, **house.means(session))
+            self_service.send_links(session, asked, **house.means(session))
         self.world.send_links(address)
 
     @precondition(lambda self: self.world.people)
@@ -189,7 +187,7 @@ class Registrations(RuleBasedStateMachine):
         person = self._somebody(data)
         with writing() as session:
             found = self._found(session, person.address)
-            receipt = attending.erase(session, found, settings=house.settings(), now=house.now())
+            receipt = self_service.erase(session, found, settings=house.settings(), now=house.now())
         house.remember(receipt)
         scrub()
         del self.world.people[person.address]
@@ -214,7 +212,7 @@ class Registrations(RuleBasedStateMachine):
 
     @rule()
     def deliver(self) -> None:
-        worker.deliver_due()
+        loop.deliver_due()
         self.world.deliver()
 
     @rule(hours=st.sampled_from([1, 23, 24, 30]))
@@ -230,8 +228,8 @@ class Registrations(RuleBasedStateMachine):
     def _pass(self, span: timedelta) -> None:
         self.clock.now += span
         self.world.now += span
-        rounds.make()
-        rounds.look()
+        housekeeping.make()
+        housekeeping.look()
         self.world.round()
         self.world.promote()
 
@@ -253,7 +251,7 @@ class Registrations(RuleBasedStateMachine):
     def rotate_the_keys(self, *, is_undone: bool) -> None:  # hypothesis names it
         settings = house.settings()
         with suppress(Undone), writing() as session:
-            rotating.rotate(session, settings.keys, settings.credentials)
+            key_rotation.rotate(session, settings.keys, settings.credentials)
             if is_undone:
                 raise Undone
             self.world.taken.clear()
@@ -261,7 +259,7 @@ class Registrations(RuleBasedStateMachine):
     @rule()
     def back_up(self) -> None:
         file = self.folder / f"backup-{secrets.token_hex(4)}"
-        backing_up.back_up(database.engine(), file, now=house.now())
+        creation.back_up(database.engine(), file, now=house.now())
         self.backup = file, copy.deepcopy(self.world)
 
     @precondition(lambda self: self.backup)
@@ -272,7 +270,7 @@ class Registrations(RuleBasedStateMachine):
         self._stop()
         self.settings = type(self).emptied(self.settings)
         self._start()
-        restoring.restore(database.engine(), file, settings=house.settings(), now=house.now())
+        restoration.restore(database.engine(), file, settings=house.settings(), now=house.now())
         count, self.world = self.world.count, copy.deepcopy(world)
         self.world.restored(house.now(), {self.numbers[public_id] for public_id in self.gone})
         self.world.count = count

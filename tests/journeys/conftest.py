@@ -9,8 +9,9 @@ from playwright.sync_api import Browser, sync_playwright
 from ..machine import needs, program
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
+    """One Chromium for a worker; each page has a profile of its own."""
     chromium = program("chromium", "chromium-browser", "google-chrome")
     needs(find_library("atomic"), "libatomic, which Playwright needs, is not installed")
     options = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]

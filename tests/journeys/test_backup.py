@@ -10,12 +10,14 @@ import pytest
 from registration import create_app, database
 from registration.database import reading
 from registration.models import Registration
-from registration.services import running
+from registration.services.operations import process_lock
 
 from .. import builders
 from ..machine import on_sqlite
-from ..server import Server, flask
+from ..server_process import Server, flask
 from ..visitor import form_of
+
+pytestmark = pytest.mark.slow
 
 FORM = "/discussions/water/register"
 CLIENTS = 4
@@ -129,7 +131,7 @@ def test_a_running_service_is_noticed_though_its_database_was_moved_away(
 @on_sqlite
 @pytest.mark.parametrize("command", ["serve", "outbox deliver --forever", "database upgrade"])
 def test_a_service_does_not_start_beside_a_restore(instance, command):
-    with running.stopped(Path(instance["INSTANCE"])):
+    with process_lock.stopped(Path(instance["INSTANCE"])):
         done = flask(instance, *command.split(), text=True)
     assert (done.returncode, done.stderr) == (
         1,

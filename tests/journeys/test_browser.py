@@ -11,7 +11,9 @@ from registration import create_app, database
 
 from .. import builders
 from ..browser import look, opened, press
-from ..server import Server
+from ..server_process import Server
+
+pytestmark = pytest.mark.slow
 
 WATER = (
     builders.file("""

@@ -11,6 +11,8 @@ from ..machine import needs
 from ..reliability.installations import has_postgres
 from ..reliability.kills import Plan, carry_out
 
+pytestmark = pytest.mark.slow
+
 PLANS = [Plan("sqlite", 2, 60), Plan("postgresql", 2, 60, of_postgres=(1, 2))]
 
 

@@ -1,5 +1,5 @@
-"""The desk in a real browser, from the invitation to the export: on a phone, on a desktop, and
-without JavaScript."""
+"""The desk in a real browser, from the invitation to the export: with each page as it is on a
+phone and on a desktop, and without JavaScript."""
 
 import csv
 import io
@@ -11,12 +11,14 @@ from datetime import UTC, datetime
 import pytest
 
 from registration import create_app, database
-from registration.services import second_factor
+from registration.services.organizers import totp
 
 from .. import builders
-from ..browser import DESKTOP, PHONE, look, opened, press
+from ..browser import look, opened, press
 from ..desk import PASSWORD
-from ..server import Server, flask
+from ..server_process import Server, flask
+
+pytestmark = pytest.mark.slow
 
 PEOPLE = {
     "aigerim@example.org": "Айгерим Нұрланқызы",
@@ -39,15 +41,11 @@ def server(tmp_path_factory: pytest.TempPathFactory, template) -> Iterator[Serve
         yield server
 
 
-@pytest.mark.parametrize(
-    ("viewport", "script"),
-    [(PHONE, True), (DESKTOP, True), (PHONE, False)],
-    ids=["phone", "desktop", "without JavaScript"],
-)
-def test_from_the_invitation_to_the_export(browser, server, tmp_path, viewport, script):
+@pytest.mark.parametrize("script", [True, False], ids=["with JavaScript", "without JavaScript"])
+def test_from_the_invitation_to_the_export(browser, server, tmp_path, script):
     seen = look if script else lambda _page: None
-    address = f"asel-{viewport['width']}-{script}@example.org"
-    with opened(browser, viewport=viewport, java_script_enabled=script) as (page, told):
+    address = f"asel-{script}@example.org"
+    with opened(browser, java_script_enabled=script) as (page, told):
         codes = come_in(page, server, address, seen)
         page.get_by_role("link", name="Who owns the water?").click()
         assert "Registered" in page.locator("dl.numbers").inner_text()
@@ -75,15 +73,14 @@ def test_from_the_invitation_to_the_export(browser, server, tmp_path, viewport, 
     assert names == ["Айгерим Нұрланқызы", "Dina", "'=Ерлан"]
 
 
-@pytest.mark.parametrize("script", [True, False], ids=["with JavaScript", "without JavaScript"])
-def test_a_discussion_is_changed_and_its_attendees_are_written_to(browser, server, script):
-    seen = look if script else lambda _page: None
-    subtitle = f"A river, {'with' if script else 'without'} a script"
-    with opened(browser, java_script_enabled=script) as (page, _told):
-        come_in(page, server, f"dana-{script}@example.org", seen)
+def test_a_discussion_is_changed_and_its_attendees_are_written_to(browser, server):
+    subtitle = "A river, with a script"
+    # The journey above goes without JavaScript too.
+    with opened(browser) as (page, _told):
+        come_in(page, server, "dana@example.org", look)
         page.get_by_role("link", name="Who owns the water?").click()
         page.get_by_role("link", name="Edit", exact=True).click()
-        seen(page)
+        look(page)
         page.get_by_label("Subtitle").fill(subtitle)
         press_first(page, "Add a partner")
         page.get_by_label("Role", exact=True).last.fill("co-sponsor")
@@ -100,9 +97,9 @@ def test_a_discussion_is_changed_and_its_attendees_are_written_to(browser, serve
         page.get_by_label("Text", exact=True).fill("Dear {{ name }},\n{0.__class__} <b>stays</b>.")
         press(page, "Keep the draft and look at it")
         page.get_by_role("link", name="Send to 3 people").click()
-        seen(page)
+        look(page)
         press(page, "Send it to 3 people now")
-        seen(page)
+        look(page)
         assert text_of_letters(page, server, subtitle) == {
             f"Dear {name},\n{{0.__class__}} <b>stays</b>." for name in PEOPLE.values()
         }
@@ -157,7 +154,7 @@ def accepted(page) -> list[str]:
     key = b32decode(page.locator("main code").first.inner_text().replace(" ", ""))
     page.get_by_label("New password").fill(PASSWORD)
     page.get_by_label("The password again").fill(PASSWORD)
-    page.get_by_label("Code that the app").fill(second_factor.code_at(key, datetime.now(UTC)))
+    page.get_by_label("Code that the app").fill(totp.code_at(key, datetime.now(UTC)))
     press(page, "Set both")
     return page.locator("main code").all_inner_texts()
 

@@ -1,11 +1,15 @@
 """The first story: somebody finds the discussion, registers, confirms and is on the list."""
 
+import pytest
+
 from registration import house
 from registration.database import reading
-from registration.services import exporting
+from registration.services.attendees import exports
 
 from .. import builders
 from ..visitor import text_of
+
+pytestmark = pytest.mark.slow
 
 
 def test_from_the_form_to_the_confirmation_and_the_csv(app, visitor):
@@ -33,7 +37,7 @@ def test_from_the_form_to_the_confirmation_and_the_csv(app, visitor):
         assert person.name in text
         assert person.organization in " ".join(text.split())
 
-    rows = list(exporting.attendees(reading, "bloody-january", house.ring))
+    rows = list(exports.attendees(reading, "bloody-january", house.ring))
     assert [(row["status"], row["name"], row["email"]) for row in rows] == [
         ("confirmed", "Айгерим", "aigerim@example.org")
     ]

@@ -11,14 +11,17 @@ import html5lib
 import pytest
 
 from registration import house
-from registration.cli import rounds
 from registration.database import reading, writing
-from registration.services import cancelling, publishing
+from registration.services import catalog
+from registration.services.discussions import cancellation
+from registration.worker import housekeeping
 
 from .. import builders
 from ..builders import file
 from ..calendars import rfc5545
 from ..calendars.libical import Client
+
+pytestmark = pytest.mark.slow
 
 JOIN = 'join_url = "https://meet.example.org/room"\nseats = 2\n'
 DAY = file("date = 2026-04-02\n" + JOIN, without="starts").replace(
@@ -46,7 +49,7 @@ class Life:
         """Wait until all is due, deliver it, and return the subjects by address."""
         before = len(builders.kept_letters(self.app))
         self.clock.advance(minutes=5)
-        rounds.look()
+        housekeeping.look()
         builders.deliver()
         letters = builders.kept_letters(self.app)[before:]
         return {str(letter["To"]): str(letter["Subject"]).partition(":")[0] for letter in letters}
@@ -63,7 +66,7 @@ class Life:
     def agree(self, *seated: str) -> None:
         """Compare all that is told: publicly, in letters to the `seated`, in their calendars."""
         with reading() as session:
-            is_now = publishing.find(session, "water")
+            is_now = catalog.find(session, "water")
         page = self.visitor.get("/discussions/water").text
         feed, one = self._event("/discussions.ics"), self._event("/discussions/water.ics")
         told = self._jsonld(page)
@@ -116,12 +119,12 @@ def life(app, clock, visitor) -> Life:
 
 def cancel() -> None:
     with writing() as session:
-        cancelling.cancel(session, "water", "Ill.", settings=house.settings(), now=house.now())
+        cancellation.cancel(session, "water", "Ill.", settings=house.settings(), now=house.now())
 
 
 def restore() -> None:
     with writing() as session:
-        cancelling.restore(session, "water", settings=house.settings(), now=house.now())
+        cancellation.restore(session, "water", settings=house.settings(), now=house.now())
 
 
 def test_a_life_is_told_the_same_everywhere_at_every_step(life):
@@ -171,11 +174,11 @@ def test_a_life_is_told_the_same_everywhere_at_every_step(life):
     life.agree(AIGERIM, DINA)
     _calendars_end_right(life, uid)
     life.clock.advance(days=30)
-    rounds.make()
+    housekeeping.make()
     life.clock.advance(days=2)
-    rounds.make()
+    housekeeping.make()
     with reading() as session:
-        assert publishing.find(session, "water").content.recording_url
+        assert catalog.find(session, "water").content.recording_url
     assert life.visitor.get("/discussions/water").status_code == 200
 
 

@@ -1,11 +1,15 @@
 """Many people at once, and one address many times at once, in one process."""
 
-from registration.cli import serve
+import pytest
+
 from registration.database import reading
 from registration.models import Letter, Registration, RegistrationStatus
+from registration.server import http_server
 
 from .. import builders
 from ..visitor import Visitor, form_of
+
+pytestmark = pytest.mark.slow
 
 FORM = "/discussions/water/register"
 
@@ -27,7 +31,7 @@ def test_one_address_two_hundred_times_at_once_is_one_registration(app, visitor)
     cookie, hidden = opened_form(visitor)
     typed = [hidden | {"name": f"A{n}", "email": "aigerim@example.org"} for n in range(200)]
     acts = [lambda one=one: send(app, cookie, one) for one in typed]
-    statuses = builders.at_once(app, acts, serve.THREADS)
+    statuses = builders.at_once(app, acts, http_server.THREADS)
     assert statuses == [303] * 200
     with reading() as session:
         assert session.query(Registration).count() == 1
@@ -40,7 +44,7 @@ def test_sixty_people_at_once_for_twenty_seats_seats_twenty(app, visitor):
     cookie, hidden = opened_form(visitor)
     typed = [hidden | {"name": "A", "email": f"a{n}@example.org"} for n in range(60)]
     acts = [lambda one=one: send(app, cookie, one) for one in typed]
-    assert builders.at_once(app, acts, serve.THREADS) == [303] * 60
+    assert builders.at_once(app, acts, http_server.THREADS) == [303] * 60
     with reading() as session:
         everybody = session.query(Registration).order_by(Registration.id).all()
     seated = [it for it in everybody if it.status is RegistrationStatus.CONFIRMED]

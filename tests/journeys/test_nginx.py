@@ -24,8 +24,10 @@ from registration import create_app, database
 
 from .. import builders
 from ..machine import program
-from ..server import Server, free_port
+from ..server_process import Server, free_port
 from ..visitor import form_of
+
+pytestmark = pytest.mark.slow
 
 SITE = Path(__file__).parent.parent.parent / "deploy" / "nginx"
 HOST = "events.example.org"

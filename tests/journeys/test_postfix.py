@@ -6,12 +6,11 @@ from urllib.parse import urlsplit
 import pytest
 from flask import Flask
 
-from registration import create_app, database, house
-from registration.cli import worker
+from registration import create_app, database, house, outbox
 from registration.database import reading, writing
-from registration.mail import outbox
 from registration.models import LetterState
-from registration.services import cancelling
+from registration.services.discussions import cancellation
+from registration.worker import loop
 
 from .. import builders
 from ..calendars import rfc5545
@@ -19,13 +18,22 @@ from ..machine import on_sqlite
 from ..postfix import Postfix, postfix
 from ..visitor import Visitor
 
+pytestmark = pytest.mark.slow
+
 MOVED = "starts = 2026-04-03T18:00:00\nends = 2026-04-03T19:30:00"
 
 
-@pytest.fixture
-def server() -> Iterator[Postfix]:
+@pytest.fixture(scope="module")
+def running() -> Iterator[Postfix]:
     with postfix() as running:
         yield running
+
+
+@pytest.fixture
+def server(running: Postfix) -> Postfix:
+    """Postfix with an empty mailbox."""
+    running.empty()
+    return running
 
 
 @pytest.fixture
@@ -43,19 +51,19 @@ def test_from_the_form_to_the_cancellation_every_letter_arrives_as_it_was_writte
     builders.publish()
     visitor = Visitor(app, clock)
     visitor.fill("/discussions/water/register", name="Айгерим Қ.", email="aigerim@example.org")
-    assert worker.deliver_due() == 1
+    assert loop.deliver_due() == 1
     (letter,) = server.letters(1)
     text = letter.get_body(("plain",)).get_content()
     link = next(line for line in text.splitlines() if "/registrations/" in line)
     visitor.press(urlsplit(link).path, "confirm")
-    assert worker.deliver_due() == 1
+    assert loop.deliver_due() == 1
     builders.publish(builders.file(MOVED))
     clock.advance(minutes=5)
-    assert worker.deliver_due() == 1
+    assert loop.deliver_due() == 1
     with writing() as session:
-        cancelling.cancel(session, "water", "Ill.", settings=house.settings(), now=house.now())
+        cancellation.cancel(session, "water", "Ill.", settings=house.settings(), now=house.now())
     clock.advance(minutes=5)
-    assert worker.deliver_due() == 1
+    assert loop.deliver_due() == 1
     letters = server.letters(4)
     assert [str(letter["Subject"]).partition(":")[0] for letter in letters] == [
         "Confirm your registration",
@@ -85,7 +93,7 @@ def test_an_address_that_postfix_refuses_is_told_and_blocks_no_other(app, server
     builders.publish()
     builders.register(address="refused@elsewhere.example")
     builders.register(address="bolat@example.org")
-    assert worker.deliver_due() == 1
+    assert loop.deliver_due() == 1
     assert server.letters(1)[0]["To"] == "bolat@example.org"
     with reading() as session:
         refused, taken = outbox.every(session)

@@ -17,8 +17,10 @@ from registration import create_app, database
 
 from .. import builders
 from ..mail_server import MailServer
-from ..server import Server
+from ..server_process import Server
 from ..visitor import form_of
+
+pytestmark = pytest.mark.slow
 
 QUESTION = b"""
 [[questions]]

@@ -13,13 +13,15 @@ from pathlib import Path
 import pytest
 
 from registration import create_app, database, house, web
-from registration.cli import serve, strict
+from registration.server import http_server, request_parser
 from registration.web import uploads
-from registration.web.organizing import cookie
+from registration.web.organizer import cookies as cookie
 
 from .. import builders
 from ..machine import program
-from ..server import FLASK, Server
+from ..server_process import FLASK, Server
+
+pytestmark = pytest.mark.slow
 
 HOST = b"Host: 127.0.0.1\r\n"
 GET = b"GET / HTTP/1.1\r\n" + HOST
@@ -311,7 +313,7 @@ def test_a_large_body_gets_a_page_and_a_huge_one_is_not_even_read(server):
     (answer,) = ask(server, said)
     assert answer[0] == 413
     assert b"More was sent than a form here can hold." in answer[1]
-    for length in (strict.LARGEST_BODY, 10**15):
+    for length in (request_parser.LARGEST_BODY, 10**15):
         (answer,) = ask(server, POST + FORM + b"Content-Length: %d\r\n\r\n" % length)
         assert answer[0] == 413
     upload = b"POST /organizer/discussions/water/attendees/import HTTP/1.1\r\n" + HOST
@@ -368,12 +370,12 @@ def hasty(settings) -> Iterator[Server]:
     server = Server(settings, log=Path("none"))
     stop = threading.Event()
     with app.app_context():
-        bound = serve._server(app, "127.0.0.1", server.port)
+        bound = http_server._server(app, "127.0.0.1", server.port)
         bound.adj.channel_timeout = bound.adj.cleanup_interval = 1
-        thread = threading.Thread(target=serve._serve_until, args=(stop, bound))
+        thread = threading.Thread(target=http_server._serve_until, args=(stop, bound))
         thread.start()
         yield server
-        serve._stop(stop, bound)
+        http_server._stop(stop, bound)
         thread.join()
         bound.asyncore.close_all(bound._map)
         database.engine().dispose()
@@ -386,7 +388,7 @@ def test_a_silent_connection_is_closed(hasty):
 
 
 def test_a_request_that_takes_too_long_to_come_is_refused(hasty, monkeypatch):
-    monkeypatch.setattr(strict, "LONGEST", 0.2)
+    monkeypatch.setattr(request_parser, "LONGEST", 0.2)
     with closing(line_to(hasty, GET)) as line:
         time.sleep(0.3)
         line.sendall(b"X: still coming\r\n")
@@ -423,7 +425,7 @@ def test_nothing_that_is_sent_or_answered_is_written_into_temporary_files(
         house.open_keys()
         database.engine().dispose()
         known = f"organizer-device={cookie._signer().dumps('asel')}"
-    form, file = b"a" * (strict.LARGEST_BODY - 1), in_parts(b"a" * (web.LARGEST_BODY - 100))
+    form, file = b"a" * (request_parser.LARGEST_BODY - 1), in_parts(b"a" * (web.LARGEST_BODY - 100))
     large = in_parts(b"a" * (uploads.LARGEST - 200))
     with Server(settings, "--without-mail", log=tmp_path / "log") as server:
         assert len(server.get("/discussions/long").text.encode()) > 1_200_000

@@ -5,11 +5,11 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlencode
 
-from registration.services import passwords
+from registration.services.organizers import passwords
 
 from .. import builders, desk
 from ..machine import on_sqlite
-from ..server import Server
+from ..server_process import Server
 from ..visitor import form_of
 
 SIGN_IN = "/organizer/sign-in"

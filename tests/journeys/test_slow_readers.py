@@ -4,11 +4,15 @@ import socket
 import time
 from contextlib import ExitStack
 
+import pytest
+
 from registration import create_app, database
 
 from .. import builders
 from ..machine import on_sqlite
-from ..server import Server
+from ..server_process import Server
+
+pytestmark = pytest.mark.slow
 
 # More than the server's threads.
 CLIENTS = 20

@@ -8,11 +8,13 @@ import pytest
 
 from registration import house
 from registration.database import reading
-from registration.services import exporting
+from registration.services.attendees import exports
 
 from .. import builders
 from ..machine import program
-from ..services.test_importing import bring
+from ..services.attendees.test_imports import bring
+
+pytestmark = pytest.mark.slow
 
 # Imported as UTF-8 with commas; kept as text only where the spreadsheet itself decides so.
 IMPORT = "--infilter=CSV:44,34,76,1,,0,false,true,false"
@@ -38,16 +40,16 @@ def test_a_spreadsheet_shows_what_was_typed_and_runs_nothing(app, tmp_path):
     for number, name in enumerate(NAMES):
         builders.register(address=f"a{number}@example.org", name=name)
     with reading() as session:
-        names = exporting.header(session, "water")
+        names = exports.header(session, "water")
     file = tmp_path / "attendees.csv"
-    lines = exporting.lines(exporting.attendees(reading, "water", house.ring), names)
+    lines = exports.lines(exports.attendees(reading, "water", house.ring), names)
     file.write_bytes("".join(lines).encode())
     rows = opened(office, file, tmp_path)
     assert rows[0] == names
     shown = [dict(zip(names, row, strict=True)) for row in rows[1:]]
     # What the guard adds is shown, and says by itself that the cell is text.
-    assert [row["name"] for row in shown] == [exporting.guarded(name) for name in NAMES]
-    assert [exporting.unguarded(row["name"]) for row in shown] == NAMES
+    assert [row["name"] for row in shown] == [exports.guarded(name) for name in NAMES]
+    assert [exports.unguarded(row["name"]) for row in shown] == NAMES
     assert [row["email"] for row in shown] == [f"a{n}@example.org" for n in range(len(NAMES))]
 
 
@@ -84,14 +86,14 @@ def test_what_a_russian_spreadsheet_saves_is_imported_again_as_it_was(app, tmp_p
     for number, name in enumerate(NAMES):
         builders.register(address=f"a{number}@example.org", name=name, affiliation="1,5; 2.03")
     with reading() as session:
-        names = exporting.header(session, "water")
+        names = exports.header(session, "water")
     file = tmp_path / "attendees.csv"
-    lines = list(exporting.lines(exporting.attendees(reading, "water", house.ring), names, ";"))
+    lines = list(exports.lines(exports.attendees(reading, "water", house.ring), names, ";"))
     file.write_bytes("".join(lines).encode())
     convert(office, tmp_path, RUSSIAN, "--convert-to", "ods", file.name)
     file.unlink()
     convert(office, tmp_path, "--convert-to", SAVED, file.with_suffix(".ods").name)
     builders.publish(builders.file('slug = "again"\naddress_confirmation = false'))
     bring(file.read_bytes(), "again")
-    again = exporting.lines(exporting.attendees(reading, "again", house.ring), names, ";")
+    again = exports.lines(exports.attendees(reading, "again", house.ring), names, ";")
     assert [line.replace(";owed", ";") for line in lines] == list(again)

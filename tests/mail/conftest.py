@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 from flask import Flask
-from jinja2 import FileSystemBytecodeCache
 
-from registration import create_app, house
+from registration import house
+from registration.crypto.key_ring import Ring
 from registration.mail import letters
 from registration.models import (
     Attendee,
@@ -24,9 +24,9 @@ from registration.models import (
     RegistrationStatus,
     Wording,
 )
-from registration.sealing import Ring
 
 from .. import builders
+from ..shared import SharedApp
 
 RING = Ring({"test": bytes(32)}, "test")
 TOKEN = "personal-token-of-the-attendee"
@@ -54,18 +54,22 @@ BEFORE = {LetterKind.CHANGE, LetterKind.REMINDER}
 Write = Callable[..., EmailMessage | None]
 
 
-@pytest.fixture
-def paper(tmp_path: Path, clock: object, compiled: Path) -> Iterator[Flask]:
-    """An app that can write letters, and opens no database."""
+@pytest.fixture(scope="session")
+def shared_paper(tmp_path_factory: pytest.TempPathFactory, compiled: Path) -> SharedApp:
     settings = {
-        "INSTANCE": str(tmp_path / "instance"),
+        "INSTANCE": str(tmp_path_factory.mktemp("paper") / "instance"),
         "PUBLIC_URL": "https://events.example.org",
         "MAIL_FROM": "Our group <events@example.org>",
         "CONTACT": "hosts@example.org",
         "SITE_NAME": "Wednesday talks",
     }
-    app = create_app(settings, clock=clock)
-    app.jinja_env.bytecode_cache = FileSystemBytecodeCache(str(compiled))
+    return SharedApp(settings, compiled)
+
+
+@pytest.fixture
+def paper(shared_paper: SharedApp, clock: object) -> Iterator[Flask]:
+    """An app that can write letters, and opens no database."""
+    app = shared_paper.fresh(clock)
     with app.app_context():
         yield app
 

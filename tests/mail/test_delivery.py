@@ -7,6 +7,7 @@ from email.message import EmailMessage
 
 import pytest
 
+from registration.config import MailRoute
 from registration.mail import delivery
 from registration.mail.delivery import (
     LetterRefused,
@@ -16,7 +17,6 @@ from registration.mail.delivery import (
     TryLater,
 )
 from registration.mail.headers import POLICY
-from registration.settings import MailRoute
 
 from .raw_server import POLITE, RawServer, dripping, hangs_up_within
 

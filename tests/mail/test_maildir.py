@@ -11,7 +11,8 @@ from registration.database import writing
 from registration.mail import maildir
 from registration.mail.delivery import MaildirDelivery, ServerUnavailable, TryLater
 from registration.models import Letter, LetterKind, LetterState
-from registration.services import attending, erasing
+from registration.services.erasure import erasures
+from registration.services.registrations import self_service
 
 from .. import builders
 
@@ -105,6 +106,6 @@ def test_a_letter_kept_before_a_crash_is_erased_with_its_registration(app, clock
     with writing() as session:  # as if the worker had ended between keeping and marking
         session.execute(update(Letter).values(state=LetterState.OWED, sent_at=None))
     with writing() as session:
-        registration, _discussion = attending.by_token(session, builders.attendee().token)
-        erasing.erase(session, registration, letters=house.letters_folder(), now=clock.now)
+        registration, _discussion = self_service.by_token(session, builders.attendee().token)
+        erasures.erase(session, registration, letters=house.letters_folder(), now=clock.now)
     assert builders.kept_letters(app) == []

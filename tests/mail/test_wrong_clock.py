@@ -4,9 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from registration import house
+from registration import house, outbox
 from registration.database import reading, writing
-from registration.mail import outbox
 from registration.models import Letter, LetterKind, LetterState
 
 from .. import builders

@@ -20,7 +20,7 @@ from urllib.parse import urlencode
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from ..mail_server import MailServer
-from ..server import Server
+from ..server_process import Server
 from ..visitor import form_of
 from .installations import SLUG
 

@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, func, select
 from registration import house
 from registration.database import reading
 from registration.models import Letter, LetterState, Registration
-from registration.services import installing
+from registration.services import installation
 
 from . import sabotaged
 from .figures import Figure, Scale
@@ -125,7 +125,7 @@ def _wait_for_round(made: Installation, hours: int) -> None:
 
     def is_made() -> bool:
         with made.seen(), reading() as session:
-            last = installing.last_round_at(session)
+            last = installation.last_round_at(session)
         expected = house.utc_now() + timedelta(hours=hours)
         return last is not None and abs(last - expected) < timedelta(minutes=30)
 

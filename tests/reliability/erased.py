@@ -18,7 +18,7 @@ from registration.database import reading
 from registration.models import Letter, Registration
 
 from ..journeys.test_raw_files import disguises, raw
-from ..server import Server, flask
+from ..server_process import Server, flask
 from .clients import FORM, TYPING, Form
 from .figures import Figure, Scale
 from .installations import SLUG, Installation, has_postgres, installed, skipped

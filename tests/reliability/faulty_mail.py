@@ -20,12 +20,12 @@ from multiprocessing import get_context
 from sqlalchemy import select
 
 from registration import house
-from registration.cli import worker
 from registration.database import reading, writing
-from registration.mail import connections, delivery
+from registration.mail import delivery, smtp_connections
 from registration.mail.delivery import MailStopped, ServerUnavailable
 from registration.models import Letter, LetterState, Registration
-from registration.services import registering
+from registration.services.registrations import register
+from registration.worker import loop
 
 from .. import builders
 from . import letter_check
@@ -47,7 +47,7 @@ LIKELY, LIKELY_IN_BRIEF = 0.03, 0.06
 AWAY = 0.1
 # After this every letter has been tried as often as it ever will be (outbox.DELAYS).
 LONGEST = timedelta(days=30)
-MOMENT, HOUR = timedelta(seconds=worker.FIRST_WAIT), timedelta(hours=1)
+MOMENT, HOUR = timedelta(seconds=loop.FIRST_WAIT), timedelta(hours=1)
 NEVER, DOUBLED = "never delivered", "with two Message-IDs"
 MISTAKES = (
     NEVER,
@@ -114,7 +114,7 @@ def _figures(plan: Plan, tally: Counter[str]) -> Iterator[Figure]:
 def carry_out(plan: Plan) -> Counter[str]:
     """Owe the letters, deliver until none is owed, and compare."""
     logging.disable(logging.WARNING)
-    connections.TIMEOUT /= SPEED
+    smtp_connections.TIMEOUT /= SPEED
     delivery.SmtpDelivery = partial(delivery.SmtpDelivery, deadline=delivery.DEADLINE / SPEED)
     with (
         FaultyServer(SEED, plan.likely) as server,
@@ -142,7 +142,7 @@ def _owe(number: int) -> None:
                 name = "person" if index % GONE_OF else gone[index // GONE_OF % len(gone)]
                 entry = builders.entry(f"{name}.{index}@example.org")
                 slug = (SLUG, AT_ONCE)[index % 2]
-                registering.register(session, slug, entry, **house.means(session))
+                register.register(session, slug, entry, **house.means(session))
 
 
 def _deliver_all(server: FaultyServer, clock: Clock) -> int:
@@ -158,7 +158,7 @@ def _deliver_all(server: FaultyServer, clock: Clock) -> int:
 
 def _deliver(clock: Clock) -> None:
     try:
-        worker.deliver_due()
+        loop.deliver_due()
         clock.ahead += HOUR
     except (ServerUnavailable, MailStopped):
         clock.ahead += MOMENT

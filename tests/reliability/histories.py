@@ -22,8 +22,9 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from registration import create_app
 
-from ..conftest import POSTGRES, _cluster, _create_database, install
+from ..conftest import install
 from ..fuzzing.state_machine import Registrations
+from ..postgresql import POSTGRES, cluster, create_database
 from .figures import Figure, Scale
 from .installations import has_postgres, skipped
 
@@ -121,16 +122,16 @@ def _on_postgres(place: Path, stack: ExitStack) -> type[Registrations]:
     binaries = sorted(POSTGRES.glob("*/bin/initdb"))[-1].parent
     # PostgreSQL runs as a user of its own.
     place.chmod(0o777)
-    url = stack.enter_context(_cluster(binaries, place))
-    migrated = _create_database(url, "migrated")
+    url = stack.enter_context(cluster(binaries, place))
+    migrated = create_database(url, "migrated")
     template = _template(place, DATABASE_URL=migrated)
 
     def installed(folder: Path) -> dict[str, Any]:
         shutil.copytree(template, folder / "instance")
-        database = _create_database(url, uuid4().hex, "migrated")
+        database = create_database(url, uuid4().hex, "migrated")
         return {"INSTANCE": str(folder / "instance"), "DATABASE_URL": database}
 
     def emptied(found: dict[str, Any]) -> dict[str, Any]:
-        return found | {"DATABASE_URL": _create_database(url, uuid4().hex)}
+        return found | {"DATABASE_URL": create_database(url, uuid4().hex)}
 
     return _machine(installed, emptied)

@@ -13,11 +13,11 @@ from tempfile import TemporaryDirectory
 
 from flask import Flask
 
-from registration import create_app, database, house
-from registration.mail import outbox
+from registration import create_app, database, house, outbox
 
 from .. import builders
-from ..conftest import POSTGRES, _cluster, _create_database, install
+from ..conftest import install
+from ..postgresql import POSTGRES, cluster, create_database
 from .figures import Figure
 
 # No limit of forms or letters is what is tried here.
@@ -119,8 +119,8 @@ def installed(kind: str, folder: Path | None = None, **settings: str) -> Iterato
         # PostgreSQL runs as a user of its own.
         place.chmod(0o777)
         binaries = sorted(POSTGRES.glob("*/bin/initdb"))[-1].parent
-        with _cluster(binaries, place) as url:
-            named["DATABASE_URL"] = _create_database(url, "registration")
+        with cluster(binaries, place) as url:
+            named["DATABASE_URL"] = create_database(url, "registration")
             yield _publish(kind, named, place, Postmaster(binaries, place))
 
 

@@ -20,7 +20,7 @@ from pathlib import Path
 import psycopg
 from sqlalchemy.engine import make_url
 
-from ..server import Server
+from ..server_process import Server
 from .clients import Ledger, Mailbox, at_work
 from .comparing import LOST, Comparison, compare
 from .figures import Figure, Scale

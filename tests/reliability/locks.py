@@ -8,7 +8,8 @@ from functools import partial
 
 from registration import house
 from registration.database import writing
-from registration.services import publishing, seating
+from registration.services import catalog
+from registration.services.seats import allocation
 
 from .clients import FORM
 from .figures import Figure, Scale
@@ -47,7 +48,7 @@ def _while_locked(made: Installation, people: People, seconds: int) -> tuple[Ans
         ThreadPoolExecutor(SENDERS) as senders,
         made.seen(),
         writing() as session,
-        seating.changing(session, publishing.identify(session, SLUG), house.now()),
+        allocation.changing(session, catalog.identify(session, SLUG), house.now()),
     ):
         sent = [senders.submit(_send_until, is_over, people) for _ in range(SENDERS)]
         while time.monotonic() < end:

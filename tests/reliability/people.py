@@ -5,7 +5,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from itertools import count
 
-from ..server import Server
+from ..server_process import Server
 from .clients import Ledger, opened
 
 

@@ -21,7 +21,7 @@ from registration.database import engine, reading, scrub
 from registration.models import Letter, Registration
 
 from .. import builders
-from ..server import FLASK
+from ..server_process import FLASK
 from . import sabotaged
 from .disks import SYNCS, Disk
 from .figures import Figure, Scale

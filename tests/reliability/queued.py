@@ -11,10 +11,10 @@ from email.message import Message
 from multiprocessing import get_context
 from typing import Any
 
-from registration import create_app, database, house
-from registration.cli import worker
-from registration.mail import maildir, outbox
-from registration.services import telling
+from registration import create_app, database, house, outbox
+from registration.mail import maildir
+from registration.services.notices import change_notices
+from registration.worker import loop
 
 from .. import builders
 from .figures import Figure, Scale
@@ -58,7 +58,7 @@ def _moved(made: Installation, count: int) -> tuple[int, dict[str, list[str]], s
             builders.publish(_file(first + timedelta(hours=moves % 3)))
             time.sleep(PAUSE)
         last = builders.publish(_file(first + timedelta(hours=5)))
-    made.clock.ahead = telling.GRACE + 2 * outbox.LEASE
+    made.clock.ahead = change_notices.GRACE + 2 * outbox.LEASE
     with made.seen():
         builders.deliver()
         told = _told(made)
@@ -74,7 +74,7 @@ def _file(starts: datetime) -> bytes:
 def _deliver(settings: dict[str, Any]) -> None:
     """Send what is due until nothing is."""
     with create_app(settings).app_context():
-        while worker.deliver_due():
+        while loop.deliver_due():
             pass
         database.engine().dispose()
 

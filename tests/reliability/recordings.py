@@ -15,7 +15,7 @@ from registration.database import reading
 from registration.models import Letter
 
 from .. import builders
-from ..server import Server
+from ..server_process import Server
 from . import traces
 from .clients import FORM, TYPING, Form
 from .installations import Installation

@@ -14,10 +14,11 @@ from werkzeug.routing import Rule
 from werkzeug.test import TestResponse
 
 from registration import house
+from registration.crypto.key_ring import new_token
 from registration.database import reading, writing
 from registration.models import Attendee, Discussion, Letter, Registration
-from registration.sealing import new_token
-from registration.services import attending, erasing
+from registration.services.erasure import erasures
+from registration.services.registrations import self_service
 
 from .. import builders
 from ..fuzzing.service import GOOD, Service, running
@@ -87,10 +88,10 @@ class Trial:
         self.people = {person.name.rpartition(" ")[2]: person for person in people}
         builders.confirm("elsewhere@of-elsewhere.example.org", "elsewhere")
         with writing() as session:
-            row, _discussion = attending.by_token(session, self.people["withdrawn"].token)
-            attending.withdraw(session, row, **house.means(session))
-            row, _discussion = attending.by_token(session, self.people["erased"].token)
-            erasing.erase(session, row, letters=None, now=house.now())
+            row, _discussion = self_service.by_token(session, self.people["withdrawn"].token)
+            self_service.withdraw(session, row, **house.means(session))
+            row, _discussion = self_service.by_token(session, self.people["erased"].token)
+            erasures.erase(session, row, letters=None, now=house.now())
         self.held = _held()
 
     def of(self, rule: Rule, method: str) -> None:
@@ -117,7 +118,7 @@ class Trial:
         return client.open(self._path(case), method=case.method, data=data, headers=headers)
 
     def _path(self, case: Case) -> str:
-        filled = {"slug": "water", "number": 0, "filename": "base.css", "key": "0" * 32}
+        filled = {"slug": "water", "number": 0, "filename": "icon.svg", "key": "0" * 32}
         # The desk's own: no secrets, so that the way to the sign-in may repeat them.
         filled |= dict.fromkeys(("public_id", "circular"), self.people["attendee"].public_id)
         for name in case.rule.arguments:

@@ -13,8 +13,7 @@ from flask.cli import main
 from sqlalchemy import event
 from sqlalchemy.orm import Session
 
-from registration import database
-from registration.mail import outbox
+from registration import database, outbox
 
 
 def older_sqlite() -> None:

@@ -19,7 +19,7 @@ from registration.database import reading
 from registration.models import Registration, RegistrationStatus
 
 from .. import builders
-from ..server import Server
+from ..server_process import Server
 from .clients import FORM, TYPING, Form
 from .figures import Figure, Scale
 from .installations import Installation, has_postgres, installed, skipped

@@ -12,7 +12,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 
 from .. import builders
-from ..server import Server
+from ..server_process import Server
 from .clients import FORM, TYPING, Form
 from .figures import Figure, Scale
 from .installations import SLUG, installed

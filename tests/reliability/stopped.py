@@ -14,7 +14,7 @@ from pathlib import Path
 from registration.models import Letter, LetterState
 
 from .. import builders
-from ..server import TOP, environment
+from ..server_process import TOP, environment
 from .clients import Ledger, Mailbox
 from .clocks import Clock, clock, eventually, letters, library
 from .comparing import compare

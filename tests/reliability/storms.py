@@ -11,10 +11,13 @@ from typing import Any
 
 from sqlalchemy import func, select
 
-from registration import addresses, create_app, database, house
+from registration import create_app, database, house
 from registration.database import DatabaseBusy, reading, writing
 from registration.models import Letter, LetterKind, Registration, address_index
-from registration.services import attending, publishing, seating
+from registration.services import catalog
+from registration.services.registrations import self_service
+from registration.services.seats import allocation
+from registration.text import addresses
 
 from .. import builders
 from .figures import Figure, Scale
@@ -84,11 +87,11 @@ def _do(act: Callable[[], object]) -> None:
 
 def _withdraw(address: str) -> None:
     with writing() as session:
-        uid = publishing.find(session, SLUG).uid
+        uid = catalog.find(session, SLUG).uid
         index = address_index(house.ring(session), uid, addresses.parse(address))
         wanted = select(Registration).where(Registration.address_index == index)
         mine = session.scalars(wanted).one()
-        attending.withdraw(session, mine, **house.means(session))
+        self_service.withdraw(session, mine, **house.means(session))
 
 
 def _seated() -> int:
@@ -106,7 +109,7 @@ def _figure(what: str, made: Installation, most: int) -> Figure:
         given = session.scalars(
             select(Letter.registration_id).where(Letter.kind == LetterKind.SEAT).order_by(Letter.id)
         ).all()
-        is_left = bool(seating.promotable(session, house.now()))
+        is_left = bool(allocation.promotable(session, house.now()))
         waiting = session.scalars(
             select(Registration.id)
             .where(Registration.queue_position.is_not(None))

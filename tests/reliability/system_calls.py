@@ -20,7 +20,7 @@ from registration.database import reading
 from registration.models import Letter, LetterState
 
 from .. import builders
-from ..server import FLASK, Server
+from ..server_process import FLASK, Server
 from . import sabotaged
 from .clients import FORM, Form, Ledger, Mailbox, opened
 from .comparing import NO_LETTER, Comparison, compare

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from http.client import HTTPConnection
 
 from .. import builders
-from ..server import Server
+from ..server_process import Server
 from .clients import FORM, TYPING, Form
 from .figures import Figure, Scale
 from .installations import installed

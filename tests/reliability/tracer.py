@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from ..server import Server
+from ..server_process import Server
 
-# `flask serve` starts them in this order: waitress's (serve.THREADS), then the mail worker.
+# `flask serve` starts them in this order: waitress's (http_server.THREADS), then the mail worker.
 HANDLERS = slice(1, 17)
 WORKER = slice(17, 18)
 

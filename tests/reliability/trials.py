@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from ..server import FLASK, Server
+from ..server_process import FLASK, Server
 from .clients import Ledger, Mailbox
 from .comparing import Comparison, compare
 from .figures import Figure, Scale

@@ -10,9 +10,10 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from registration import create_app, database, text
+from registration import create_app, database
 from registration.database import reading, writing
 from registration.models import Letter, Registration, Throttle
+from registration.text import normalize
 
 from .. import builders
 from ..conftest import Clock
@@ -329,6 +330,6 @@ def test_whatever_is_typed_is_refused_or_kept_as_it_is(
     assert answer.status_code == 303
     with reading() as session:
         held = session.query(Registration).one().attendee(builders.ring())
-    assert (held.name, held.affiliation) == (text.line(name), text.line(affiliation))
-    assert held.answers.get("city", "") == text.line(line)
-    assert held.answers.get("ask", "") == text.paragraphs(long)
+    assert (held.name, held.affiliation) == (normalize.line(name), normalize.line(affiliation))
+    assert held.answers.get("city", "") == normalize.line(line)
+    assert held.answers.get("ask", "") == normalize.paragraphs(long)

@@ -7,7 +7,7 @@ from flask import Response, request
 
 from registration import create_app, house
 from registration.database import engine, writing
-from registration.services import attending
+from registration.services.registrations import self_service
 
 from .. import builders
 from ..machine import on_sqlite
@@ -75,8 +75,8 @@ def test_every_error_is_a_page_that_echoes_nothing(faulty):
 def held_back() -> str:
     own = builders.register_and_confirm()
     with writing() as session:
-        registration, _discussion = attending.by_token(session, own.token)
-        attending.withdraw(session, registration, **house.means(session))
+        registration, _discussion = self_service.by_token(session, own.token)
+        self_service.withdraw(session, registration, **house.means(session))
     return own.calendar_token
 
 

@@ -127,7 +127,7 @@ def test_what_is_personal_or_no_page_offers_no_onion_service(make, clock):
         "/discussions/water.ics",
         "/robots.txt",
         "/health",
-        "/static/base.css",
+        "/static/styles.css",
     ):
         with At(app, clock, SITE).get(path) as answer:
             assert "Onion-Location" not in answer.headers
@@ -251,7 +251,7 @@ OTHERS = [
 def test_a_public_site_has_no_other_name(make, clock):
     somebody = Visitor(make(PUBLIC_URL=SITE), clock)
     for host in OTHERS:
-        for path in ("/", "/registrations/find", "/static/base.css", "/nothing"):
+        for path in ("/", "/registrations/find", "/static/styles.css", "/nothing"):
             answer = somebody.get(path, Host=host)
             assert (answer.status_code, answer.text) == (400, "This site has another address.")
 
@@ -307,7 +307,7 @@ def test_no_parameter_says_where_to_go_next(make, clock, name):
         assert (answer.status_code, answer.headers["Location"]) == (303, "/registrations/sent")
 
 
-@pytest.mark.parametrize("path", ["/discussions//water", "/static//base.css", "/privacy//"])
+@pytest.mark.parametrize("path", ["/discussions//water", "/static//styles.css", "/privacy//"])
 def test_a_path_with_more_slashes_leads_nowhere(make, clock, path):
     answer = Visitor(make(), clock).get(path)
     assert answer.status_code == 404

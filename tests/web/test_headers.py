@@ -142,9 +142,7 @@ def test_assets_are_kept_for_a_year_under_addresses_of_their_content(app, visito
     addresses += [script.get("src") for script in tree.iter("script") if script.get("src")]
     assert {urlsplit(address).path for address in addresses} == {
         "/static/icon.svg",
-        "/static/base.css",
-        "/static/layout.css",
-        "/static/parts.css",
+        "/static/styles.css",
         "/static/reader-time.js",
     }
     for address in addresses:

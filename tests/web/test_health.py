@@ -11,11 +11,10 @@ import pytest
 from flask import Flask
 from sqlalchemy import update
 
-from registration import create_app, house
-from registration.cli import rounds
+from registration import create_app, house, outbox
 from registration.database import engine, writing
-from registration.mail import outbox
 from registration.models import Installation, Letter, LetterState, Registration
+from registration.worker import housekeeping
 
 from .. import builders
 from ..conftest import Clock
@@ -39,7 +38,7 @@ DOWN = {"status": "unavailable", "why": ["The database does not answer."]}
 def served(app: Flask, visitor: Visitor) -> Visitor:
     """A visitor of a service that has made its round, with one discussion."""
     builders.publish(builders.file('registration = "open"'))
-    rounds.make()
+    housekeeping.make()
     return visitor
 
 
@@ -112,7 +111,7 @@ def test_a_letter_that_failed_is_told_for_a_day(served, clock):
     change(Letter, state=LetterState.FAILED)
     assert why(served) == [FAILED]
     clock.advance(hours=23)
-    rounds.make()
+    housekeeping.make()
     assert why(served) == [FAILED]
     clock.advance(hours=1)
     assert why(served) == []
@@ -136,7 +135,7 @@ def test_rounds_that_stay_out_are_told(served, clock):
     assert why(served) == []
     clock.advance(seconds=1)
     assert why(served) == [NO_ROUND]
-    rounds.make()
+    housekeeping.make()
     assert why(served) == []
 
 
@@ -148,7 +147,7 @@ def test_an_erasure_that_is_late_is_told(served, clock):
     clock.advance(seconds=1)
     assert why(served) == [OVERDUE]
     clock.advance(hours=1)
-    rounds.make()
+    housekeeping.make()
     assert why(served) == []
 
 
@@ -354,7 +353,7 @@ def test_metrics_follow_erasure(served, clock):
     builders.register()
     change(Registration, erase_at=clock.now)
     clock.advance(hours=1)
-    rounds.make()
+    housekeeping.make()
     found = read_metrics(served.get("/metrics").text)
     assert found["registration_erasures_due"] == 0
     assert found["registration_erasures_total"] == 1

@@ -1,0 +1,85 @@
+"""A discussion in plain words: what a calendar entry says, in the language of the moment."""
+
+import zoneinfo
+from datetime import date, datetime
+
+from ..links import Links
+from ..models import Content, Contributor, Discussion, When
+from ..models.when import is_zone
+from ..text import markdown
+from ..text.languages import gettext as _
+from ..text.languages import ngettext, offset, spoken_day, spoken_time
+
+
+def time_in_words(when: When, reader_zone: str | None = None) -> str:
+    """Return the day, and, if it is known, the time with its offset and zone, in the reader's zone
+    where that is another, and in UTC."""
+    if when.all_day:
+        return spoken_day(when.starts_local.date())
+    starts, ends = when.starts_there, when.ends_there
+    spans = [(starts, ends, when.zone)]
+    if reader_zone and reader_zone != when.zone and is_zone(reader_zone):
+        here = zoneinfo.ZoneInfo(reader_zone)
+        spans.append((when.starts_at.astimezone(here), when.ends_at.astimezone(here), reader_zone))
+    if starts.utcoffset() or ends.utcoffset():
+        spans.append((when.starts_at, when.ends_at, None))
+    said, day = [], None
+    for first, last, zone in spans:
+        said.append(_span(first, last, day) + (f" ({zone})" if zone else ""))
+        day = last.date()
+    return "; ".join(said)
+
+
+def _span(starts: datetime, ends: datetime, day: date | None) -> str:
+    """Return start and end with their offset. A day is named where it is not `day`, the one named
+    before: 21:00 UTC may be the evening of the day before."""
+    first, last = _time(starts, day), _time(ends, starts.date())
+    if starts.utcoffset() != ends.utcoffset():  # clocks are changed meanwhile
+        first += f" {offset(starts)}"
+    dash = "\N{EN DASH}" if first[-1].isdigit() and last[0].isdigit() else " \N{EN DASH} "
+    return f"{first}{dash}{last} {offset(ends)}"
+
+
+def _time(moment: datetime, day: date | None) -> str:
+    if moment.date() == day:
+        return spoken_time(moment)
+    return f"{spoken_day(moment.date())}, {spoken_time(moment)}"
+
+
+def description(discussion: Discussion, links: Links) -> str:
+    """Return the abstract, the contributors with biographies, the partners and the page."""
+    content = discussion.content
+    speakers, moderators = content.speakers, content.moderators
+    blocks = [content.subtitle, time_in_words(discussion.when), markdown.plain(content.description)]
+    if discussion.is_cancelled:
+        blocks[2:2] = [_("This discussion is cancelled."), discussion.cancelled_why or ""]
+    if content.recording_url:
+        blocks.append(_("Recording: %(url)s") % {"url": content.recording_url})
+    if content.afterword:
+        blocks += [_("What came of it").upper(), markdown.plain(content.afterword)]
+    blocks += _people(ngettext("Speaker", "Speakers", len(speakers)), speakers)
+    blocks += _people(ngettext("Moderator", "Moderators", len(moderators)), moderators)
+    blocks += _partners(content)
+    if discussion.is_public:
+        blocks.append(links.discussion(discussion.slug))
+    return "\n\n".join(block for block in blocks if block)
+
+
+def _people(heading: str, people: list[Contributor]) -> list[str]:
+    return [heading.upper(), *map(_contributor, people)] if people else []
+
+
+def _contributor(person: Contributor) -> str:
+    first = ", ".join(part for part in (person.name, person.affiliation) if part)
+    return "\n".join(part for part in (first, person.url, markdown.plain(person.biography)) if part)
+
+
+def _partners(content: Content) -> list[str]:
+    if not content.partners:
+        return []
+    lines = [
+        f"{partner.name} ({', '.join(part for part in (partner.role, partner.place) if part)})"
+        + (f"\n{partner.url}" if partner.url else "")
+        for partner in content.partners
+    ]
+    return [ngettext("Partner", "Partners", len(content.partners)).upper(), *lines]

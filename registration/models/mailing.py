@@ -1,0 +1,80 @@
+"""A circular: a letter that an organizer writes to a group of attendees; its wording, sealed."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import JSON, ForeignKey, LargeBinary
+from sqlalchemy.orm import Mapped, mapped_column
+
+from ..crypto.key_ring import Ring
+from ..database import Model, UtcDateTime
+from .stored import Sealed
+
+
+class Group(StrEnum):
+    """Whom a circular goes to. Who is absent had a seat, and is not marked as attended."""
+
+    CONFIRMED = "confirmed"
+    WAITING = "waiting"
+    ATTENDED = "attended"
+    ABSENT = "absent"
+
+
+class CircularState(StrEnum):
+    """Where a circular stands; computed, never stored."""
+
+    DRAFT = "draft"
+    QUEUED = "queued"
+    STOPPED = "stopped"
+
+
+@dataclass(frozen=True, slots=True)
+class Wording(Sealed):
+    """What a circular says, as its organizer typed it: sealed, for it may name people."""
+
+    subject: str
+    text: str
+
+
+class Circular(Model):
+    """One circular. A draft until it is queued; then it never changes, but may be stopped.
+
+    `version` rises with every change, so that nobody queues what they have not seen.
+    `organizer_id` is who wrote it last, or queued it. `count` is how many letters it owed.
+    """
+
+    __tablename__ = "circulars"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    public_id: Mapped[str] = mapped_column(unique=True)
+    discussion_id: Mapped[int] = mapped_column(
+        ForeignKey("discussions.id", ondelete="CASCADE"), index=True
+    )
+    organizer_id: Mapped[int] = mapped_column(ForeignKey("organizers.id"))
+    sealed: Mapped[bytes] = mapped_column(LargeBinary)
+    key_id: Mapped[str]
+    groups: Mapped[list[str]] = mapped_column(JSON)
+    version: Mapped[int] = mapped_column(default=1)
+    written_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    queued_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    stopped_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    count: Mapped[int] = mapped_column(default=0)
+
+    @property
+    def state(self) -> CircularState:
+        if self.stopped_at:
+            return CircularState.STOPPED
+        return CircularState.QUEUED if self.queued_at else CircularState.DRAFT
+
+    @property
+    def is_draft(self) -> bool:
+        return self.state is CircularState.DRAFT
+
+    def wording(self, ring: Ring) -> Wording:
+        """Return what it says, unsealed; `SealBroken` if it was sealed for another row."""
+        return Wording.unsealed(self.sealed, self.public_id, ring)
+
+    def seal(self, wording: Wording, ring: Ring) -> None:
+        """Keep `wording`, sealed with the ring's current key."""
+        self.sealed, self.key_id = wording.sealed(ring), ring.current

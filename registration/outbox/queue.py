@@ -1,0 +1,229 @@
+"""What is owed: letters are posted, dropped when they are wanted no more, and owed again."""
+
+import secrets
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, and_, case, func, insert, or_, select, update
+from sqlalchemy.orm import Session
+
+from ..database import rows
+from ..models import Letter, LetterKind, LetterState, Registration
+
+
+def post(
+    session: Session,
+    registration_id: int,
+    kind: LetterKind,
+    *,
+    revision: int,
+    host: str,
+    now: datetime,
+) -> None:
+    """Owe one letter to a registration. `host` is the Message-ID's domain.
+
+    Its key counts the letters of a kind: confirmation/17/2 is the second one to registration 17.
+    """
+    post_all(session, [registration_id], kind, revision=revision, host=host, now=now)
+
+
+def post_all(
+    session: Session,
+    registration_ids: Sequence[int],
+    kind: LetterKind,
+    *,
+    revision: int,
+    host: str,
+    now: datetime,
+    due_at: datetime | None = None,
+    occasion: str = "",
+    circular_id: int | None = None,
+) -> None:
+    """Owe a letter of one kind to each of these registrations, at once or from `due_at` on.
+
+    One that is owed already, and in no hand, is enough: it is written when it is sent, and that
+    is not later now. What is sent once for each `occasion`, as a circular, has it in its key.
+    """
+    for start in range(0, len(registration_ids), 500):
+        some = registration_ids[start : start + 500]
+        counts, waiting = ({}, set()) if occasion else _posted(session, some, kind)
+        posted = [
+            {
+                "registration_id": number,
+                "circular_id": circular_id,
+                "kind": kind,
+                "key": f"{kind.value}/{number}/{occasion or counts.get(number, 0) + 1}",
+                "revision": revision,
+                "message_id": f"<{secrets.token_hex(16)}@{host}>",
+                "state": LetterState.OWED,
+                "posted_at": now,
+                "due_at": due_at or now,
+                "attempts": 0,
+            }
+            for number in some
+            if occasion or number not in waiting
+        ]
+        if posted:
+            session.execute(insert(rows(Letter)), posted)
+        if waiting:
+            _hurry(session, waiting, kind, due_at or now)
+
+
+def post_test(
+    session: Session,
+    organizer_id: int,
+    circular_id: int,
+    *,
+    revision: int,
+    host: str,
+    now: datetime,
+) -> None:
+    """Owe an organizer a circular as its attendees would get it; one that waits is enough."""
+    of_it = and_(
+        Letter.organizer_id == organizer_id,
+        Letter.circular_id == circular_id,
+        Letter.state == LetterState.OWED,
+    )
+    if session.scalar(select(Letter.id).where(of_it, Letter.lease_until.is_(None)).limit(1)):
+        return
+    number = secrets.token_hex(16)
+    session.add(
+        Letter(
+            organizer_id=organizer_id,
+            circular_id=circular_id,
+            kind=LetterKind.CIRCULAR,
+            key=f"test/{circular_id}/{number}",
+            revision=revision,
+            message_id=f"<{number}@{host}>",
+            posted_at=now,
+            due_at=now,
+        )
+    )
+
+
+def _hurry(session: Session, registration_ids: set[int], kind: LetterKind, at: datetime) -> None:
+    """Let letters that wait, perhaps for another attempt, be due no later than `at`."""
+    session.execute(
+        update(Letter)
+        .where(
+            Letter.registration_id.in_(registration_ids),
+            Letter.kind == kind,
+            Letter.state == LetterState.OWED,
+            Letter.lease_until.is_(None),
+            Letter.due_at > at,
+        )
+        .values(due_at=at)
+    )
+
+
+def _posted(
+    session: Session, registration_ids: Sequence[int], kind: LetterKind
+) -> tuple[dict[int, int], set[int]]:
+    """Return how many letters of a kind each has been posted, and who has one that waits."""
+    waits = and_(Letter.state == LetterState.OWED, Letter.lease_until.is_(None))
+    counted = (
+        select(Letter.registration_id, func.count(), func.sum(case((waits, 1), else_=0)))
+        .where(Letter.registration_id.in_(registration_ids), Letter.kind == kind)
+        .group_by(Letter.registration_id)
+    )
+    found = session.execute(counted).all()
+    counts = {number: count for number, count, _waiting in found}
+    return counts, {number for number, _count, waiting in found if waiting}
+
+
+def put_off(
+    session: Session, registration_ids: Sequence[int], kind: LetterKind, due_at: datetime
+) -> set[int]:
+    """Let the letters of a kind that are owed, and in no hand, wait until `due_at`.
+
+    Returns whose they are. They are written when they are sent, so what has changed meanwhile is
+    in them.
+    """
+    found: set[int] = set()
+    for start in range(0, len(registration_ids), 500):
+        moved = (
+            update(Letter)
+            .where(
+                Letter.registration_id.in_(registration_ids[start : start + 500]),
+                Letter.kind == kind,
+                Letter.state == LetterState.OWED,
+                Letter.lease_until.is_(None),
+            )
+            .values(due_at=due_at)
+            .returning(Letter.registration_id)
+        )
+        found.update(session.scalars(moved))
+    return found
+
+
+def drop(session: Session, registration_id: int, kind: LetterKind) -> None:
+    """Owe no more letters of a kind to a registration, also not one that is in hand."""
+    session.execute(
+        update(Letter)
+        .where(
+            Letter.registration_id == registration_id,
+            Letter.kind == kind,
+            Letter.state == LetterState.OWED,
+        )
+        .values(state=LetterState.DROPPED, lease_until=None)
+    )
+
+
+def drop_all(
+    session: Session, discussion_id: int, kind: LetterKind, *, but: str | None = None
+) -> None:
+    """Owe no more letters of a kind to anybody registered for a discussion, but of one occasion."""
+    of_it = select(Registration.id).where(Registration.discussion_id == discussion_id)
+    dropped = update(Letter).where(
+        Letter.registration_id.in_(of_it),
+        Letter.kind == kind,
+        Letter.state == LetterState.OWED,
+    )
+    if but is not None:
+        dropped = dropped.where(~Letter.key.endswith(f"/{but}"))
+    session.execute(dropped.values(state=LetterState.DROPPED, lease_until=None))
+
+
+def drop_waiting(session: Session, which: ColumnElement[bool], now: datetime) -> int:
+    """Owe no more circulars of these, also none that a restore held back; return how many.
+
+    One in hand is left to whoever has it: it is on its way, or dropped when it is to be written.
+    """
+    dropped = (
+        update(Letter)
+        .where(
+            which,
+            Letter.kind == LetterKind.CIRCULAR,
+            Letter.state.in_([LetterState.OWED, LetterState.HELD]),
+            or_(Letter.lease_until.is_(None), Letter.lease_until <= now),
+        )
+        .values(state=LetterState.DROPPED, lease_until=None)
+        .returning(Letter.id)
+    )
+    return len(session.scalars(dropped).all())
+
+
+def held(session: Session) -> Sequence[int]:
+    """Return the ids of the letters that a restore held back."""
+    return session.scalars(
+        select(Letter.id).where(Letter.state == LetterState.HELD).order_by(Letter.id)
+    ).all()
+
+
+def retry(session: Session, ids: Sequence[int], now: datetime) -> int:
+    """Owe failed and held letters again, now; return how many."""
+    owed = session.scalars(
+        update(Letter)
+        .where(
+            Letter.id.in_(ids),
+            Letter.state.in_([LetterState.FAILED, LetterState.HELD, LetterState.OWED]),
+        )
+        .values(state=LetterState.OWED, due_at=now, attempts=0)
+        .returning(Letter.id)
+    )
+    return len(owed.all())
+
+
+def every(session: Session) -> Sequence[Letter]:
+    """Return all letters, in the order they were posted."""
+    return session.scalars(select(Letter).order_by(Letter.id)).all()

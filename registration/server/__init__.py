@@ -1,0 +1,1 @@
+"""The server of `flask serve`: waitress, with its mail worker and watchdog."""

@@ -1,0 +1,250 @@
+"""Exports as files: written whole or not at all, and kept free of whoever was erased since.
+
+A file is noted in the database before it is begun, and one is written at a time, under a lock: so a
+crash leaves none that nothing is known of, and two processes never write the same one.
+"""
+
+import fcntl
+import hashlib
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from sqlalchemy import delete, func, select, update
+from sqlalchemy.orm import Session
+
+from ...crypto.key_ring import sync
+from ...models import Discussion, Erasure, Export, Registration
+from ...refusals import Refusal
+from .. import catalog
+from . import exports
+from .exports import RingOf
+
+# What an export may replace: never a database or a key by a slip.
+REPLACED = {".csv", ".tsv", ".txt"}
+
+Opening = Callable[[], AbstractContextManager[Session]]
+
+
+class NotWritten(Refusal):
+    """The export could not be written where it was asked for."""
+
+
+class BeingWritten(Refusal):
+    """Another process writes an export at this moment."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where exports come from: how to read and write in short steps, and the keys.
+
+    `lock` is a folder of the installation, which is locked while an export is written.
+    """
+
+    reading: Opening
+    writing: Opening
+    ring: RingOf
+    lock: Path
+
+
+def write(
+    source: Source,
+    slug: str,
+    path: Path,
+    columns: Sequence[str],
+    separator: str,
+    now: datetime,
+) -> None:
+    """Write a discussion's export to `path`, and note where it lies.
+
+    Raises `NoSuchDiscussion`, `NotWritten`, `BeingWritten`.
+    """
+    path = path.absolute()
+    with _phrased(path):
+        _refuse_place(path)
+        # A link is followed once, now: whoever sets another one later gets nothing of it.
+        path = path.resolve()
+    with _phrased(path), _alone(source):
+        with source.reading() as session:
+            discussion_id = catalog.identify(session, slug)
+            ids = select(func.max(Registration.id))
+            last_id = session.scalar(ids.where(Registration.discussion_id == discussion_id)) or 0
+        export = Export(
+            discussion_id=discussion_id,
+            path=str(path),
+            digest=b"",
+            columns=list(columns),
+            separator=separator,
+            last_id=last_id,
+            is_stale=True,
+            written_at=now,
+        )
+        is_new = _note(source, export)
+        try:
+            _write(source, slug, export)
+        except BaseException:
+            if is_new and not export.digest:
+                _forget(source, export)
+            raise
+
+
+def _note(source: Source, export: Export) -> bool:
+    """Note a file that is about to be written, and return whether there was none before.
+
+    One that was there stays noted as what it is until it is replaced.
+    """
+    with source.writing() as session:
+        older = session.scalar(select(Export).where(Export.path == export.path))
+        if older:
+            older.is_stale = True
+            export.id = older.id
+            return False
+        session.add(export)
+        return True
+
+
+def _refuse_place(path: Path) -> None:
+    if not path.name or path.is_dir():
+        raise NotWritten(f"{path} is a folder: name a file.")
+    if path.exists() and path.suffix.lower() not in REPLACED:
+        raise NotWritten(f"{path} exists already, and is no .csv: choose another name.")
+
+
+def refresh(source: Source) -> list[str]:
+    """Write every stale export anew, without whom it may hold no more; return what to tell.
+
+    A file that was moved away, or changed by somebody, is theirs to erase. Raises nothing of a
+    file that cannot be written: it stays stale.
+    """
+    told: list[str] = []
+    with source.reading() as session:
+        stale = session.execute(
+            select(Export, Discussion.slug)
+            .join(Discussion, Discussion.id == Export.discussion_id)
+            .where(Export.is_stale)
+        ).all()
+    for export, slug in stale:
+        with suppress(BeingWritten):
+            told.extend(_refreshed(source, slug, export))
+    return told
+
+
+def has_stale(session: Session) -> bool:
+    """Whether an export may hold somebody who was erased."""
+    return session.scalar(select(Export.id).where(Export.is_stale).limit(1)) is not None
+
+
+def _refreshed(source: Source, slug: str, export: Export) -> Iterator[str]:
+    path = Path(export.path)
+    try:
+        with _alone(source):
+            yield from _refresh(source, slug, export)
+    except OSError:
+        yield f"{path} holds people who were erased, and cannot be written anew: delete it."
+
+
+def _refresh(source: Source, slug: str, export: Export) -> Iterator[str]:
+    path = Path(export.path)
+    unfinished = _unfinished(path)
+    if unfinished.is_file():  # a crash left it
+        if _digest(unfinished) == export.digest:
+            unfinished.replace(path)
+        unfinished.unlink(missing_ok=True)
+    if path.is_file() and _digest(path) == export.digest:
+        if _write(source, slug, export):
+            yield f"{path} was written anew."
+        else:
+            path.unlink()
+            _forget(source, export)
+            yield f"{path} was deleted: nobody is left in it."
+        return
+    _forget(source, export)
+    if path.exists() and export.digest:
+        yield f"{path} was changed since it was exported, and may hold people who were erased."
+    elif export.digest:  # else a crash kept it from ever being there
+        yield (
+            f"{path} is not there any more, or the service cannot see it: "
+            "what was exported to it may hold people who were erased."
+        )
+
+
+def _forget(source: Source, export: Export) -> None:
+    with source.writing() as session:
+        session.execute(delete(Export).where(Export.path == export.path))
+
+
+def _write(source: Source, slug: str, export: Export) -> int:
+    """Write the file, and return how many registrations are in it."""
+    path = Path(export.path)
+    erased = select(func.count()).select_from(Erasure)
+    with source.reading() as session:
+        before = session.scalar(erased)
+    rows = exports.attendees(source.reading, slug, source.ring, (export.last_id, export.written_at))
+    lines = exports.lines(rows, export.columns, export.separator)
+    unfinished = _unfinished(path)
+    try:
+        count, export.digest = _write_file(unfinished, lines)
+        with source.writing() as session:
+            session.merge(export)
+        unfinished.replace(path)
+        sync(path.parent)
+    finally:
+        with suppress(OSError):
+            unfinished.unlink(missing_ok=True)
+    with source.writing() as session:
+        # Whoever was erased while it was written may be in it still. The lock on the discussion
+        # waits for erasures that have begun, and lets none begin.
+        session.get_one(Discussion, export.discussion_id, with_for_update=True)
+        if session.scalar(erased) == before:
+            fresh = update(Export).where(Export.path == export.path).values(is_stale=False)
+            session.execute(fresh)
+    return count
+
+
+def _unfinished(path: Path) -> Path:
+    return path.with_name(f".{path.name}.unfinished")
+
+
+@contextmanager
+def _alone(source: Source) -> Iterator[None]:
+    """Keep other writers of exports out; raises `BeingWritten`."""
+    handle = os.open(source.lock, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise BeingWritten("Another export is being written: try again.") from None
+        yield
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def _phrased(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise NotWritten(f"{path} cannot be written: {error.strerror}.") from None
+
+
+def _write_file(path: Path, lines: Iterable[str]) -> tuple[int, bytes]:
+    """Write a file that only its owner can read; return how many registrations, and its digest."""
+    path.unlink(missing_ok=True)
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    count, digest = -1, hashlib.sha256()  # the header is no registration
+    with os.fdopen(handle, "wb") as file:
+        for line in lines:
+            file.write(line.encode())
+            digest.update(line.encode())
+            count += 1
+        file.flush()
+        os.fsync(file.fileno())
+    return count, digest.digest()
+
+
+def _digest(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").digest()

@@ -1,0 +1,56 @@
+"""Who of a sheet gets a seat: who is confirmed, then who is not yet and would be held one, then who
+waits; each in the file's order."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from ....models import RegistrationStatus
+from ...seats.allocation import HOLD
+
+
+@dataclass(slots=True)
+class Place:
+    """Where a row comes to stand, and the columns that say so."""
+
+    status: RegistrationStatus
+    seated_at: datetime | None = None
+    queue_position: int | None = None
+    seat_held_until: datetime | None = None
+
+    @property
+    def columns(self) -> dict[str, datetime | int | None]:
+        """The columns of a registration that hold it."""
+        return {
+            "seated_at": self.seated_at,
+            "queue_position": self.queue_position,
+            "seat_held_until": self.seat_held_until,
+        }
+
+
+def places(
+    wanted: Sequence[tuple[RegistrationStatus, datetime]],
+    left: int | None,
+    last: int,
+    now: datetime,
+) -> list[Place]:
+    """Return the place of each row, by where it is to stand and when it was registered.
+
+    `left` is how many seats are (None: no end of them), `last` the end of the queue.
+    """
+    given = [Place(status) for status, _at in wanted]
+    for place in given:
+        if place.status is RegistrationStatus.CONFIRMED and left != 0:
+            place.seated_at, left = now, left and left - 1
+        elif place.status in {RegistrationStatus.CONFIRMED, RegistrationStatus.WAITING}:
+            last += 1
+            place.status, place.queue_position = RegistrationStatus.WAITING, last
+    for place, (status, at) in zip(given, wanted, strict=True):
+        # As long as the form would hold it.
+        if status is RegistrationStatus.UNCONFIRMED and at + HOLD > now and left != 0:
+            place.seated_at, place.seat_held_until, left = now, at + HOLD, left and left - 1
+    for place in given:
+        if place.status is RegistrationStatus.WAITING and left != 0:
+            place.status, place.queue_position = RegistrationStatus.CONFIRMED, None
+            place.seated_at, left = now, left and left - 1
+    return given

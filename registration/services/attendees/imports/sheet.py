@@ -1,0 +1,197 @@
+"""Reads a CSV of attendees: every row in its right shape, or every mistake with its line."""
+
+import codecs
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from ....models import Question, RegistrationStatus
+from ....refusals import Refusal
+from ....text.normalize import BYTE_ORDER_MARK
+from ...registrations.register import Entry
+from ..exports import COLUMNS, unguarded
+from .cells import Cells
+
+MOST_BYTES = 6 * 1024 * 1024
+# While they are added nobody else can write: that takes a second or two, and others wait for five.
+MOST_ROWS = 10_000
+NEEDED = ("name", "email")
+_SEPARATORS = ",;\t"
+MOST_CELL = csv.field_size_limit()
+
+
+class NoSheet(Refusal):
+    """The file as a whole is not a CSV of attendees; its text says what would be right."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One attendee to add, from the line where the row begins. Without a status they are to be
+    registered as by the form; without a time, now."""
+
+    line: int
+    entry: Entry
+    status: RegistrationStatus | None
+    registered_at: datetime | None
+    confirmed_at: datetime | None
+    withdrawn_at: datetime | None
+    attended: bool
+
+
+@dataclass(slots=True)
+class Sheet:
+    """What a file holds: rows, or, by sentence, the lines that it is true of."""
+
+    rows: list[Row] = field(default_factory=list)
+    faults: dict[str, list[int]] = field(default_factory=dict)
+
+    def wrong(self, line: int, sentence: str) -> None:
+        """Note that something is wrong with a line."""
+        self.faults.setdefault(sentence, []).append(line)
+
+
+def read(content: bytes, questions: Sequence[Question], now: datetime) -> Sheet:
+    """Return what a CSV holds, as UTF-8 or (with a byte order mark) UTF-16, and separated by a
+    comma, a semicolon or a tab. `questions` are those ever asked.
+
+    Raises `NoSheet`.
+    """
+    if len(content) > MOST_BYTES:
+        raise NoSheet(
+            f"The file has {len(content) / 1048576:.1f} MB; at most {MOST_BYTES // 1048576} MB are "
+            "taken at once: split it."
+        )
+    text, skipped = _below(_decoded(content))
+    known = [*COLUMNS, *(question.key for question in questions)]
+    separator, names = _header(text, known)
+    asked = {question.key: question for question in questions}
+    sheet, seen = Sheet(), dict[str, int]()
+    for line, cells in _body(text, separator, names, sheet, skipped):
+        row = _row(line, Cells(cells, asked, now), sheet)
+        if row is None:
+            continue
+        first = seen.setdefault(row.entry.address.canonical, line)
+        if first != line:
+            sheet.wrong(line, f"email is that of line {first} again; leave one of them out.")
+        sheet.rows.append(row)
+    if not sheet.rows and not sheet.faults:
+        raise NoSheet("The file has no rows below its first line.")
+    return sheet
+
+
+def _decoded(content: bytes) -> str:
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        encoding, name = "utf-16", "UTF-16"
+    else:
+        encoding, name = "utf-8-sig", "UTF-8"
+    try:
+        decoded = content.decode(encoding).replace(BYTE_ORDER_MARK, "")
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise NoSheet(
+            f"Line {line} is not {name}: save the file as “CSV UTF-8” and send it again."
+        ) from None
+    # Some programs end lines with CR alone.
+    return decoded if "\n" in decoded else decoded.replace("\r", "\n")
+
+
+def _below(text: str) -> tuple[str, int]:
+    """Return the text from the line that names the columns on, and how many lines stand above:
+    empty ones, and one that tells Excel the separator."""
+    start = skipped = 0
+    while (end := text.find("\n", start)) >= 0:
+        line = text[start:end]
+        if line.strip(f"{_SEPARATORS} \r") and line[:4].casefold() != "sep=":
+            break
+        start, skipped = end + 1, skipped + 1
+    return text[start:], skipped
+
+
+def _header(text: str, known: Sequence[str]) -> tuple[str, list[str]]:
+    """Return what separates the cells, and the columns, from the first line."""
+    first = text.partition("\n")[0].rstrip("\r")
+    if "\0" in first:
+        raise NoSheet("The file is no text: save it as “CSV UTF-8” and send it again.")
+    if len(first) > MOST_CELL:
+        raise NoSheet("The first line is too long: it must name the columns.")
+    # With the right separator, most of the columns are known.
+    found = {sign: _names(first, sign) for sign in _SEPARATORS}
+    separator = max(found, key=lambda sign: len(set(found[sign]) & set(known)))
+    names = found[separator]
+    missing = [name for name in NEEDED if name not in names]
+    if missing:
+        raise NoSheet(
+            f"The first line has no column {' and no column '.join(missing)}: it must name the "
+            f"columns, {' and '.join(NEEDED)} among them."
+        )
+    unknown = sorted({name for name in names if name not in known})
+    if unknown:
+        raise NoSheet(
+            f"The column {', '.join(unknown)} is not known here; known are {', '.join(known)}. "
+            "Rename it, or leave it out."
+        )
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise NoSheet(f"The column {', '.join(twice)} stands there twice: leave one out.")
+    return separator, names
+
+
+def _names(first: str, separator: str) -> list[str]:
+    try:
+        cells = next(csv.reader([first], delimiter=separator), [])
+    except csv.Error:
+        return []
+    names = [cell.strip().casefold() for cell in cells]
+    while names and not names[-1]:  # columns that a spreadsheet has beside the last
+        names.pop()
+    return names
+
+
+def _body(
+    text: str, separator: str, names: list[str], sheet: Sheet, skipped: int
+) -> Iterator[tuple[int, dict[str, str]]]:
+    """Return each row that has as many cells as the first line, as a table of its cells."""
+    for count, (line, cells) in enumerate(_rows(text, separator, sheet, skipped), start=1):
+        if count > MOST_ROWS:
+            raise NoSheet(f"The file has more than {MOST_ROWS} rows: split it.")
+        while len(cells) > len(names) and not cells[-1]:
+            cells.pop()
+        if len(cells) == len(names):
+            yield line, dict(zip(names, map(unguarded, cells), strict=True))
+        else:
+            said = f"has {len(cells)} cells, and the first line has {len(names)}."
+            sheet.wrong(line, said)
+
+
+def _rows(text: str, separator: str, sheet: Sheet, skipped: int) -> Iterator[tuple[int, list[str]]]:
+    """Return each row that is not empty, with the line on which it begins."""
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    line = first = skipped + 1
+    try:
+        for cells in reader:
+            if line > first and any(cells):
+                yield line, cells
+            line = skipped + reader.line_num + 1
+    except csv.Error:
+        sheet.wrong(
+            line,
+            "is not CSV: a quotation mark stands where none may, or a cell has no end or more "
+            f"than {MOST_CELL} characters.",
+        )
+
+
+def _row(line: int, cells: Cells, sheet: Sheet) -> Row | None:
+    """Return the attendee of a row, or note what is wrong with it."""
+    entry = cells.entry()
+    confirmed_at, withdrawn_at = cells.time("confirmed_at"), cells.time("withdrawn_at")
+    registered_at = cells.time("registered_at")
+    status = cells.status(confirmed_at, withdrawn_at)
+    attended = cells.flag("attended")
+    cells.refuse_disagreeing(status, registered_at, confirmed_at, withdrawn_at)
+    for sentence in cells.mistakes:
+        sheet.wrong(line, sentence)
+    if entry is None or cells.mistakes:
+        return None
+    return Row(line, entry, status, registered_at, confirmed_at, withdrawn_at, attended)

@@ -1,0 +1,158 @@
+"""The numbers of a discussion at a glance: who comes, and what became of the letters."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from sqlalchemy import ColumnElement, case, func, select, true
+from sqlalchemy.orm import Session
+
+from ...models import (
+    Discussion,
+    Letter,
+    LetterState,
+    Organizer,
+    Registration,
+    RegistrationStatus,
+    Role,
+)
+from ..organizers import accounts
+from .queries import stands
+
+# The counts of a discussion, and when the first and the last of them is erased.
+People = tuple[dict[str, int], datetime, datetime]
+# More days than this are shown by weeks, and not more spans of them.
+MOST_DAYS = 62
+
+
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """How many registrations stand where, and how many letters. A held seat is no confirmed one."""
+
+    registered: int = 0
+    unconfirmed: int = 0
+    confirmed: int = 0
+    waiting: int = 0
+    withdrawn: int = 0
+    owed: int = 0
+    sent: int = 0
+    failed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """A discussion, its numbers, and when the next and the last of its data is erased.
+
+    A partner is told no numbers.
+    """
+
+    discussion: Discussion
+    numbers: Numbers | None
+    is_open: bool
+    erased_from: datetime | None
+    erased_until: datetime | None
+
+
+def overview(session: Session, organizer: Organizer, *, now: datetime) -> Sequence[Overview]:
+    """Return every discussion that an organizer has, with its numbers."""
+    found = accounts.discussions_of(session, organizer)
+    if organizer.role is Role.PARTNER:
+        return [Overview(item, None, item.takes_registrations(now), None, None) for item in found]
+    people, letters = _people(session, true()), _letters(session, true())
+    return [_of(item, people.get(item.id), letters.get(item.id, {}), now) for item in found]
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """So many registrations came from the `first` day (UTC) to the `last`."""
+
+    first: date
+    last: date
+    count: int
+
+
+def people(session: Session, discussion: Discussion) -> Numbers:
+    """Return how many registrations of a discussion stand where; of letters nothing."""
+    found = _people(session, Registration.discussion_id == discussion.id).get(discussion.id)
+    return Numbers(**found[0]) if found else Numbers()
+
+
+def by_day(session: Session, discussion: Discussion) -> list[Span]:
+    """Return how many registrations there are by day, from the first to the last; by as many weeks
+    as leave few enough spans, where that are many days."""
+    day = func.date(Registration.registered_at)
+    rows = session.execute(
+        select(day, func.count()).where(Registration.discussion_id == discussion.id).group_by(day)
+    )
+    counts = {date.fromisoformat(str(when)): count for when, count in rows}
+    if not counts:
+        return []
+    first, last = min(counts), max(counts)
+    weeks = -(-((last - first).days + 1) // (7 * MOST_DAYS))
+    each = 1 if (last - first).days < MOST_DAYS else 7 * weeks
+    spans = []
+    while first <= last:
+        days = [first + timedelta(days=number) for number in range(each)]
+        spans.append(Span(days[0], days[-1], sum(counts.get(item, 0) for item in days)))
+        first += timedelta(days=each)
+    return spans
+
+
+def of_one(session: Session, organizer: Organizer, slug: str, *, now: datetime) -> Overview:
+    """Return the numbers of a discussion that an organizer has; a partner has none to see.
+
+    Raises `NoSuchDiscussion`.
+    """
+    discussion = accounts.run_by(session, organizer, slug)
+    only = Registration.discussion_id == discussion.id
+    people, letters = _people(session, only), _letters(session, only)
+    return _of(discussion, people.get(discussion.id), letters.get(discussion.id, {}), now)
+
+
+def _of(
+    discussion: Discussion,
+    people: People | None,
+    letters: dict[str, int],
+    now: datetime,
+) -> Overview:
+    counts, first, last = people or ({}, None, None)
+    is_open = discussion.takes_registrations(now)
+    return Overview(discussion, Numbers(**counts, **letters), is_open, first, last)
+
+
+def _people(session: Session, which: ColumnElement[bool]) -> dict[int, People]:
+    counted = {status.value: _sum(stands(status)) for status in RegistrationStatus}
+    named = {"registered": func.count(), **counted}
+    rows = session.execute(
+        select(
+            Registration.discussion_id,
+            func.min(Registration.erase_at),
+            func.max(Registration.erase_at),
+            *named.values(),
+        )
+        .where(which)
+        .group_by(Registration.discussion_id)
+    )
+    return {row[0]: (dict(zip(named, row[3:], strict=True)), row[1], row[2]) for row in rows}
+
+
+def _letters(session: Session, which: ColumnElement[bool]) -> dict[int, dict[str, int]]:
+    states = {
+        "owed": LetterState.OWED,
+        "sent": LetterState.SENT,
+        "failed": LetterState.FAILED,
+    }
+    rows = session.execute(
+        select(
+            Registration.discussion_id,
+            *(_sum(Letter.state == state) for state in states.values()),
+        )
+        .join(Letter, Letter.registration_id == Registration.id)
+        .where(which)
+        .group_by(Registration.discussion_id)
+    )
+    return {row[0]: dict(zip(states, row[1:], strict=True)) for row in rows}
+
+
+def _sum(condition: ColumnElement[bool]) -> ColumnElement[int]:
+    return func.sum(case((condition, 1), else_=0))

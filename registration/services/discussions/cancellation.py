@@ -1,0 +1,74 @@
+"""Cancels a discussion, and takes that back; who comes is told by letter."""
+
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from ...config import Settings
+from ...models import Discussion, DiscussionStatus
+from ...refusals import Refusal
+from .. import catalog
+from ..notices import change_notices
+from ..seats import allocation
+from . import publication, reschedule
+
+LONGEST_WHY = 500
+
+
+class NotCancelled(Refusal):
+    """The discussion is not in a state from which it could be cancelled, or that be taken back."""
+
+
+def cancel(session: Session, slug: str, why: str, *, settings: Settings, now: datetime) -> int:
+    """Cancel a discussion that is still to come, and return how many letters that owes.
+
+    Cancelled again, it only gets the other reason. Raises `NoSuchDiscussion`, `NotCancelled`.
+    """
+    discussion = catalog.find(session, slug, lock=True)
+    refuse_to_cancel(discussion, now)
+    was_on = not discussion.is_cancelled
+    if discussion.cancelled_why == why:
+        return 0
+    discussion.status, discussion.cancelled_why = DiscussionStatus.CANCELLED, why
+    discussion.sequence += was_on
+    publication.has_changed(session, discussion, now)
+    return change_notices.owe(session, discussion, settings=settings, now=now)
+
+
+def restore(session: Session, slug: str, *, settings: Settings, now: datetime) -> int:
+    """Let a cancelled discussion take place after all; return how many letters that owes.
+
+    Raises `NoSuchDiscussion`, `NotCancelled`.
+    """
+    discussion = catalog.find(session, slug, lock=True)
+    refuse_to_restore(discussion, now)
+    discussion.status, discussion.cancelled_why = DiscussionStatus.PUBLISHED, None
+    discussion.sequence += 1
+    # What was moved while it was off was told to nobody; now it is.
+    reschedule.move_erasure(session, discussion, settings, is_told=True)
+    publication.has_changed(session, discussion, now)
+    changes = change_notices.owe(session, discussion, settings=settings, now=now)
+    if changes:
+        # The letter that says so is a reminder too: a moment that has passed is not made up for.
+        discussion.time_set_at = now
+    return changes + allocation.tell_again(session, discussion, settings=settings, now=now)
+
+
+def refuse_to_cancel(discussion: Discussion, now: datetime) -> None:
+    """Raise `NotCancelled` if a discussion cannot be cancelled."""
+    slug = discussion.slug
+    if not discussion.is_public:
+        raise NotCancelled(f"{slug} is unpublished: publish it, so that it can be cancelled.")
+    if discussion.ends_at <= now:
+        raise NotCancelled(f"{slug} has taken place: it cannot be cancelled any more.")
+
+
+def refuse_to_restore(discussion: Discussion, now: datetime) -> None:
+    """Raise `NotCancelled` if a discussion cannot take place after all."""
+    slug = discussion.slug
+    if not discussion.is_cancelled:
+        raise NotCancelled(f"{slug} is not cancelled.")
+    if not discussion.is_public:
+        raise NotCancelled(f"{slug} is unpublished: publish it, so that it can take place.")
+    if discussion.ends_at <= now:
+        raise NotCancelled(f"{slug} would be over: give it a time to come first.")

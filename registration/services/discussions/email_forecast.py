@@ -1,0 +1,70 @@
+"""Foretells how many letters a change would owe: counted, with nothing written and nobody kept
+waiting, for pages that say so before the button is pressed."""
+
+from dataclasses import replace
+from datetime import datetime
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from ...models import Announcement, Discussion, DiscussionStatus, Essentials
+from ..attendees import statistics
+from ..notices import change_notices, follow_ups
+from ..seats import allocation
+from . import cancellation, publication
+
+
+def published(
+    session: Session, discussion: Discussion, announcement: Announcement, *, now: datetime
+) -> int:
+    """Return how many letters publishing this would owe to those who come.
+
+    Raises `MovedIntoThePast`.
+    """
+    changed = publication.differences(discussion.announcement, announcement)
+    if not changed and discussion.is_public:
+        return 0
+    publication.refuse_past(discussion, announcement, now)
+    content = announcement.content
+    would_be = Essentials(announcement.when, discussion.is_cancelled, content.join_url)
+    owed = change_notices.count(session, discussion, would_be, now=now)
+    if discussion.is_cancelled:
+        return owed
+    if announcement.seats != discussion.seats:
+        owed += _promoted(session, discussion, announcement, now)
+    return owed + follow_ups.count(session, discussion, content)
+
+
+def cancelled(session: Session, discussion: Discussion, *, now: datetime) -> int:
+    """Return how many letters cancelling it would owe. Raises `NotCancelled`."""
+    cancellation.refuse_to_cancel(discussion, now)
+    would_be = replace(discussion.essentials, is_cancelled=True)
+    return change_notices.count(session, discussion, would_be, now=now)
+
+
+def restored(session: Session, discussion: Discussion, *, now: datetime) -> int:
+    """Return how many letters it would owe to let it take place after all.
+
+    Raises `NotCancelled`.
+    """
+    cancellation.refuse_to_restore(discussion, now)
+    would_be = replace(discussion.essentials, is_cancelled=False)
+    untold = select(func.count()).select_from(allocation.untold(discussion).subquery())
+    return (
+        change_notices.count(session, discussion, would_be, now=now) + session.scalars(untold).one()
+    )
+
+
+def _promoted(
+    session: Session, discussion: Discussion, announcement: Announcement, now: datetime
+) -> int:
+    """Return how many who wait would get a seat."""
+    would_be = Discussion(slug=discussion.slug, status=DiscussionStatus.PUBLISHED)
+    would_be.announcement = announcement
+    if would_be.is_over(now):
+        return 0
+    waiting = statistics.people(session, discussion).waiting
+    if announcement.seats is None:
+        return waiting
+    free = announcement.seats - allocation.taken(session, discussion, now)
+    return min(waiting, max(0, free))

@@ -1,0 +1,229 @@
+"""Publishes discussions: a new one, an amendment, or none where nothing has changed."""
+
+import uuid
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from sqlalchemy import insert, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from ...config import Settings
+from ...models import Announcement, Discussion, DiscussionStatus, Revision
+from ...refusals import Refusal
+from ..catalog import find
+from ..installation import content_has_changed
+from ..notices import change_notices, follow_ups
+from ..seats import allocation
+from . import reschedule
+
+
+class IdentityTaken(Refusal):
+    """The UID belongs to another discussion, or the discussion has another: it is for life."""
+
+
+class MovedIntoThePast(Refusal):
+    """The discussion is still to come, and would be over: that is a slip, or quiet."""
+
+
+class Outcome(StrEnum):
+    """What publishing a file has done."""
+
+    PUBLISHED = "published"
+    AMENDED = "amended"
+    UNCHANGED = "unchanged"
+    LEFT_ALONE = "left alone"
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """What publishing one file did: which of its fields changed something, how many letters that
+    owes, and whether the discussion is, and stays, cancelled."""
+
+    slug: str
+    outcome: Outcome
+    changed: list[str]
+    letters: int = 0
+    is_cancelled: bool = False
+
+
+def publish(
+    session: Session,
+    announcement: Announcement,
+    *,
+    settings: Settings,
+    now: datetime,
+    keep_edits: bool = False,
+    quiet: bool = False,
+    from_file: bool = True,
+) -> Publication:
+    """Make what is announced public; the same announcement again changes nothing.
+
+    With `keep_edits`, a discussion that was edited elsewhere since its file was last published,
+    or taken off, is left alone. What does not come `from_file` is such an edit: the file is still
+    the one that was published last. Who comes is told of what they hold on to, unless it is
+    `quiet`. Raises `IdentityTaken`, `MovedIntoThePast`, `MustBeTold`.
+    """
+    slug = announcement.slug
+    discussion = session.scalar(select(Discussion).where(Discussion.slug == slug).with_for_update())
+    if discussion is None:
+        _add(session, announcement, settings, now, quiet=quiet, from_file=from_file)
+        return Publication(slug, Outcome.PUBLISHED, [])
+    _refuse_other_identity(discussion, announcement)
+    is_off = discussion.status is DiscussionStatus.UNPUBLISHED
+    if from_file and discussion.file_digest == announcement.digest and not is_off:
+        return Publication(slug, Outcome.UNCHANGED, [])
+    changed = differences(discussion.announcement, announcement)
+    was_edited = discussion.announcement.digest != discussion.file_digest
+    if keep_edits and (is_off or (was_edited and changed)):
+        return Publication(slug, Outcome.LEFT_ALONE, [])
+    if from_file:
+        discussion.file_digest = announcement.digest
+    if not changed and not is_off:
+        return Publication(slug, Outcome.UNCHANGED, [])
+    owed = _amend(session, discussion, announcement, settings, now, quiet=quiet)
+    outcome = Outcome.PUBLISHED if is_off else Outcome.AMENDED
+    return Publication(slug, outcome, changed, owed, discussion.is_cancelled)
+
+
+def differences(before: Announcement, after: Announcement) -> list[str]:
+    """Return the names of what differs, as the file names them."""
+    old, new = before.as_json(), after.as_json()
+    old |= old.pop("content") | {"time": old.pop("when")}
+    new |= new.pop("content") | {"time": new.pop("when")}
+    return [name for name in new if old[name] != new[name]]
+
+
+def _add(
+    session: Session,
+    announcement: Announcement,
+    settings: Settings,
+    now: datetime,
+    *,
+    quiet: bool,
+    from_file: bool,
+) -> None:
+    taken = select(Discussion.slug).where(Discussion.uid == announcement.uid)
+    if announcement.uid and (other := session.scalar(taken)):
+        raise IdentityTaken(
+            f"{announcement.slug}: the uid {announcement.uid} belongs to the discussion {other}."
+        )
+    discussion = Discussion(
+        slug=announcement.slug,
+        uid=announcement.uid or f"{uuid.uuid4()}@{settings.host}",
+        status=DiscussionStatus.PUBLISHED,
+        published_at=now,
+        changed_at=now,
+        time_set_at=now,
+        file_digest=announcement.digest if from_file else None,
+        organizer_address=str(settings.mail_from),
+        sequence=0,
+        version=1,
+    )
+    discussion.announcement = announcement
+    session.add(discussion)
+    try:
+        session.flush()
+    except IntegrityError:
+        raise IdentityTaken(
+            f"{announcement.slug} was published by somebody else just now: try again."
+        ) from None
+    _keep_revision(session, discussion, now)
+    if not quiet:
+        follow_ups.plan(session, discussion, None, now)
+
+
+def _amend(
+    session: Session,
+    discussion: Discussion,
+    announcement: Announcement,
+    settings: Settings,
+    now: datetime,
+    *,
+    quiet: bool,
+) -> int:
+    """Write what is announced now, do what follows, and return how many letters that owes."""
+    if not quiet:
+        refuse_past(discussion, announcement, now)
+    before, seats = discussion.content, discussion.seats
+    moved = discussion.when != announcement.when
+    returned = discussion.status is DiscussionStatus.UNPUBLISHED
+    discussion.announcement = announcement
+    if returned:
+        off, on = DiscussionStatus.CANCELLED, DiscussionStatus.PUBLISHED
+        discussion.status = off if discussion.is_cancelled else on
+    discussion.sequence += moved or returned
+    has_changed(session, discussion, now, quiet=quiet)
+    if moved:
+        reschedule.has_moved(session, discussion, settings=settings, now=now, quiet=quiet)
+    changes = 0 if quiet else change_notices.owe(session, discussion, settings=settings, now=now)
+    reminds_anew = returned or discussion.content.reminders != before.reminders
+    if reminds_anew or (moved and (quiet or changes)):
+        discussion.time_set_at = now
+    promoted = 0
+    if discussion.seats != seats:
+        promoted = allocation.promote(session, discussion, settings=settings, now=now)
+    if quiet:
+        _refuse_promoted(discussion, promoted)
+        return 0
+    return changes + promoted + follow_ups.plan(session, discussion, before, now)
+
+
+def _refuse_promoted(discussion: Discussion, promoted: int) -> None:
+    if promoted:
+        raise reschedule.MustBeTold(
+            f"{discussion.slug}: {promoted} people who wait would get seats, and must be told so: "
+            "it cannot be published quietly."
+        )
+
+
+def _refuse_other_identity(discussion: Discussion, announcement: Announcement) -> None:
+    if announcement.uid not in {None, discussion.uid}:
+        raise IdentityTaken(
+            f"{discussion.slug} has the uid {discussion.uid}, which never changes: "
+            "write it so, or leave uid out."
+        )
+
+
+def refuse_past(discussion: Discussion, announcement: Announcement, now: datetime) -> None:
+    """Raise `MovedIntoThePast` if what is still to come would be over."""
+    if announcement.when.ends_at <= now < discussion.ends_at:
+        raise MovedIntoThePast(
+            f"{discussion.slug} is still to come, and would be over: correct its time, "
+            "or publish it quietly."
+        )
+
+
+def unpublish(session: Session, slug: str, *, now: datetime) -> None:
+    """Take a discussion off: its page and file are gone for good reason (410), its UID is kept."""
+    discussion = find(session, slug, lock=True)
+    if discussion.status is not DiscussionStatus.UNPUBLISHED:
+        discussion.status = DiscussionStatus.UNPUBLISHED
+        discussion.sequence += 1
+        has_changed(session, discussion, now, quiet=True)
+
+
+def has_changed(
+    session: Session, discussion: Discussion, now: datetime, *, quiet: bool = False
+) -> None:
+    """Count a change of what is public of a discussion, and keep what it is as a revision."""
+    discussion.version += 1
+    if not quiet:
+        discussion.loud_version = discussion.version
+    # Clients compare whole seconds (DTSTAMP, Last-Modified): two changes must differ in them.
+    discussion.changed_at = max(now, discussion.changed_at + timedelta(seconds=1))
+    session.flush()
+    _keep_revision(session, discussion, now)
+
+
+def _keep_revision(session: Session, discussion: Discussion, now: datetime) -> None:
+    session.execute(
+        insert(Revision).values(
+            discussion_id=discussion.id,
+            number=discussion.version,
+            snapshot=discussion.snapshot,
+            created_at=now,
+        )
+    )
+    content_has_changed(session)

@@ -1,0 +1,80 @@
+"""Finds coming discussions whose instant a new time zone database has moved: it is 17:00 there all
+the same, but another moment everywhere else. Who comes is told, as of any move."""
+
+import zoneinfo
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from ...config import Settings
+from ...models import Discussion, When
+from .. import catalog
+from ..notices import change_notices
+from . import publication, reschedule
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A discussion whose announced instants are not what its zone now says.
+
+    `now_is` is None where the database does not know the zone any more: what was announced stays.
+    """
+
+    slug: str
+    was: When
+    now_is: When | None
+    letters: int = 0
+
+
+def said_of(finding: Finding) -> str:
+    """Return a sentence that tells an operator of it."""
+    zone = finding.was.zone
+    if finding.now_is is None:
+        return f"{finding.slug}: the zone {zone} is not known any more; what was announced stays."
+    return (
+        f"{finding.slug}: {zone} has another offset now: it begins at "
+        f"{finding.now_is.starts_at:%Y-%m-%d %H:%M} UTC, not at "
+        f"{finding.was.starts_at:%Y-%m-%d %H:%M}; letters owed: {finding.letters}."
+    )
+
+
+def findings(session: Session, now: datetime) -> list[Finding]:
+    """Return every coming discussion whose instants have moved, or whose zone has vanished."""
+    coming = select(Discussion).where(Discussion.ends_at > now, Discussion.zone.is_not(None))
+    return list(_compared(session.scalars(coming.order_by(Discussion.starts_at))))
+
+
+def mend(session: Session, *, settings: Settings, now: datetime) -> list[Finding]:
+    """Announce the new instants, owe letters of them, and return what was found."""
+    done = []
+    for finding in findings(session, now):
+        if finding.now_is is None:
+            done.append(finding)
+            continue
+        discussion = catalog.find(session, finding.slug, lock=True)
+        # Somebody else may have mended it, or amended it, meanwhile.
+        if discussion.when != finding.was:
+            continue
+        discussion.when = finding.now_is
+        discussion.sequence += 1
+        publication.has_changed(session, discussion, now)
+        discussion.time_set_at = now
+        reschedule.has_moved(session, discussion, settings=settings, now=now, quiet=False)
+        owed = change_notices.owe(session, discussion, settings=settings, now=now)
+        done.append(Finding(finding.slug, finding.was, finding.now_is, owed))
+    return done
+
+
+def _compared(discussions: Iterable[Discussion]) -> Iterator[Finding]:
+    for discussion in discussions:
+        was = discussion.when
+        try:
+            now_is = When.of(was.starts_local, was.ends_local, was.zone, all_day=was.all_day)
+        except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+            yield Finding(discussion.slug, was, None)
+        else:
+            if now_is != was:
+                yield Finding(discussion.slug, was, now_is)

@@ -1,0 +1,70 @@
+"""Merges what two organizers type of one discussion at once: nothing of either is lost unseen."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from ...discussion_file import form_values
+from ...discussion_file.form_values import Typed
+from ...models import Discussion, Revision
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """What a form was opened with: the version of the discussion, and `typed.marks`."""
+
+    version: int
+    marks: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Clash:
+    """Something that somebody else has changed meanwhile: what both say of it now. Mine is kept
+    where I had changed it too."""
+
+    about: str
+    mine: Typed
+    theirs: Typed
+    is_kept: bool
+
+
+def merge(
+    written: Typed, was: dict[str, str], changed: dict[str, Typed]
+) -> tuple[Typed, list[Clash]]:
+    """Return what was typed with what others have `changed`, and each such change that says
+    something else. `was` has the marks of what stood there before they did."""
+    merged, clashes = dict(written), []
+    mine, marks = form_values.parts(written), form_values.marks(written)
+    for about, theirs in changed.items():
+        if mine[about] == form_values.parts(theirs)[about]:
+            continue
+        is_kept = was.get(about) != marks[about]
+        if not is_kept:
+            form_values.take(merged, theirs, about)
+        clashes.append(Clash(about, written, theirs, is_kept))
+    return merged, clashes
+
+
+def published_since(
+    session: Session, discussion: Discussion | None, version: int
+) -> dict[str, Typed]:
+    """Return what was published since a version, by what it is about, with what says it."""
+    if discussion is None or version == discussion.version:
+        return {}
+    is_now = form_values.of(discussion.announcement)
+    was, marks = (
+        form_values.marks(typed_at(session, discussion, version)),
+        form_values.marks(is_now),
+    )
+    return {about: is_now for about in marks if marks[about] != was[about]}
+
+
+def typed_at(session: Session, discussion: Discussion | None, version: int) -> Typed:
+    """Return what one would have typed for a version of a discussion."""
+    if discussion is None:
+        return form_values.nothing()
+    revision = session.scalar(
+        select(Revision).where(Revision.discussion_id == discussion.id, Revision.number == version)
+    )
+    return form_values.of(revision.announcement) if revision else form_values.nothing()

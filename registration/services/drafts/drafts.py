@@ -1,0 +1,293 @@
+"""Drafts: what organizers type of a discussion in the browser, until they publish it.
+
+There is one draft for a discussion. A form tells what it was opened with, so that nobody who saves
+it undoes what others have changed meanwhile without having seen it.
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from ...config import Settings
+from ...database import comparable
+from ...discussion_file import SLUG, announce
+from ...discussion_file import form_values as typed
+from ...discussion_file.form_values import Typed
+from ...models import Announcement, Deed, Discussion, Draft, Organizer, Role
+from ...refusals import Refusal
+from .. import audit_log, catalog
+from ..catalog import NoSuchDiscussion
+from ..discussions import publication
+from ..discussions.publication import Outcome, Publication
+from ..organizers import accounts
+from .conflicts import Clash, Opened, merge, published_since, typed_at
+
+
+class SlugTaken(Refusal):
+    """Another discussion or draft has that slug, or it is none."""
+
+
+class NoDraft(Refusal):
+    """There is nothing to publish: it was published or discarded already."""
+
+
+class ChangedSinceSeen(Refusal):
+    """The draft or the discussion is not any more what was looked at."""
+
+
+class ChangedMeanwhile(Refusal):
+    """Somebody else has changed what is being saved: `merged` is what the form says with that, and
+    `opened` what it is opened with now."""
+
+    def __init__(self, opened: Opened, merged: Typed, clashes: list[Clash]) -> None:
+        self.opened, self.merged, self.clashes = opened, merged, clashes
+        super().__init__("Somebody else has changed this meanwhile.")
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A discussion and its draft; one of them may be missing."""
+
+    slug: str
+    discussion: Discussion | None
+    draft: Draft | None
+
+    @property
+    def typed(self) -> Typed:
+        """What stands in the form."""
+        if self.draft:
+            return typed.known(self.draft.typed) | {"slug": self.slug}
+        return self._published | {"slug": self.slug}
+
+    @property
+    def _published(self) -> Typed:
+        return typed.of(self.discussion.announcement) if self.discussion else typed.nothing()
+
+    @property
+    def version(self) -> int:
+        """The version of the discussion; 0 where there is none yet."""
+        return self.discussion.version if self.discussion else 0
+
+    @property
+    def opened(self) -> Opened:
+        """What a form is opened with now."""
+        return Opened(self.version, typed.marks(self.typed))
+
+    @property
+    def seal(self) -> str:
+        """What tells whether draft and discussion are still what was looked at."""
+        shown = json.dumps([self.version, self.opened.marks], sort_keys=True)
+        return hashlib.sha256(shown.encode()).hexdigest()
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether the discussion was changed since the draft was saved."""
+        return self.draft is not None and self.draft.based_on != self.version
+
+    def announced(self) -> Announcement:
+        """Return what would be published; raises `DiscussionFileRefused`."""
+        uid = self.discussion.uid if self.discussion else None
+        return announce(typed.values(self.typed, self.slug, uid), is_typed=True)
+
+
+def standing(session: Session, organizer: Organizer, slug: str, *, lock: bool = False) -> Standing:
+    """Return a discussion with its draft, locked for a change, for who may edit it.
+
+    A draft of what is not there yet is the administrators'. Raises `NoSuchDiscussion`.
+    """
+    try:
+        discussion = accounts.run_by(session, organizer, slug)
+        if lock:
+            discussion = catalog.find(session, slug, lock=True)
+    except NoSuchDiscussion:
+        # An administrator has every discussion: this one is not there.
+        draft = _draft(session, slug, lock=lock)
+        if organizer.role is not Role.ADMINISTRATOR or draft is None:
+            raise
+        return Standing(slug, None, draft)
+    return Standing(slug, discussion, _draft(session, slug, lock=lock))
+
+
+def drafts_of_new(session: Session, organizer: Organizer) -> Sequence[Draft]:
+    """Return the drafts of what is not published yet, the last saved first: for administrators."""
+    if organizer.role is not Role.ADMINISTRATOR:
+        return []
+    there = select(Discussion.slug)
+    new = select(Draft).where(Draft.slug.not_in(there)).order_by(Draft.saved_at.desc())
+    return session.scalars(new).all()
+
+
+def begin(
+    session: Session, organizer: Organizer, slug: str, written: Typed, *, now: datetime
+) -> None:
+    """Save the first draft of a new discussion. Raises `SlugTaken`, `NoSuchDiscussion`."""
+    if organizer.role is not Role.ADMINISTRATOR:
+        raise NoSuchDiscussion("New discussions are the administrators'.")
+    _refuse_taken(session, slug)
+    session.add(_new(organizer, slug, written, 0, now))
+    _flush(session, slug)
+
+
+def save(
+    session: Session,
+    organizer: Organizer,
+    slug: str,
+    written: Typed,
+    opened: Opened,
+    *,
+    now: datetime,
+) -> str:
+    """Save what was typed, and return its slug, which may be another while nothing is published.
+
+    Raises `ChangedMeanwhile`, `SlugTaken`, `NoSuchDiscussion`.
+    """
+    found = standing(session, organizer, slug, lock=True)
+    _refuse_changed(session, found, written, opened)
+    wanted = slug if found.discussion else written["slug"]
+    if wanted != slug:
+        _refuse_taken(session, wanted)
+    draft = found.draft
+    if draft is None:
+        session.add(_new(organizer, slug, written, found.version, now))
+    else:
+        draft.slug, draft.typed, draft.based_on = wanted, written, found.version
+        draft.saved_at, draft.organizer_id = now, organizer.id
+    _flush(session, wanted)
+    return wanted
+
+
+def caught_up(session: Session, found: Standing) -> tuple[Typed, list[Clash]]:
+    """Return a draft with what was published since it was saved, and each such change."""
+    if found.draft is None or not found.is_behind:
+        return found.typed, []
+    then = found.draft.based_on
+    was = typed.marks(typed_at(session, found.discussion, then))
+    return merge(found.typed, was, published_since(session, found.discussion, then))
+
+
+def discard(session: Session, organizer: Organizer, slug: str, seal: str, *, now: datetime) -> bool:
+    """Delete a draft as it was looked at, and return whether the discussion is there without it.
+
+    Raises `ChangedSinceSeen`.
+    """
+    found = standing(session, organizer, slug, lock=True)
+    if found.draft:
+        if found.seal != seal:
+            raise ChangedSinceSeen("Somebody else has changed this meanwhile: look at it again.")
+        session.delete(found.draft)
+        audit_log.note(session, Deed.DRAFT_DELETED, by=organizer.id, slug=slug, now=now)
+    return found.discussion is not None
+
+
+def publish(
+    session: Session,
+    organizer: Organizer,
+    slug: str,
+    seal: str,
+    *,
+    settings: Settings,
+    now: datetime,
+    quiet: bool,
+) -> Publication:
+    """Publish a draft as it was looked at, and note it in the audit log.
+
+    Raises `NoDraft`, `ChangedSinceSeen`, `DiscussionFileRefused` and what `publishing.publish`
+    raises.
+    """
+    found = standing(session, organizer, slug, lock=True)
+    if found.draft is None:
+        raise NoDraft(f"{slug} has no draft: it was published or deleted already.")
+    if found.is_behind or found.seal != seal:
+        raise ChangedSinceSeen("Somebody else has changed this meanwhile: look at it again.")
+    announcement = found.announced()
+    session.delete(found.draft)
+    done = publication.publish(
+        session, announcement, settings=settings, now=now, quiet=quiet, from_file=False
+    )
+    _note(session, organizer, done, now=now, quiet=quiet)
+    return done
+
+
+def _note(
+    session: Session, organizer: Organizer, done: Publication, *, now: datetime, quiet: bool
+) -> None:
+    if done.outcome is Outcome.UNCHANGED:
+        return
+    is_new = done.outcome is Outcome.PUBLISHED
+    audit_log.note(
+        session,
+        Deed.PUBLISHED if is_new else Deed.CHANGED,
+        by=organizer.id,
+        slug=done.slug,
+        count=done.letters,
+        detail=", ".join([*done.changed, *(["quietly"] if quiet else [])]) or None,
+        now=now,
+    )
+
+
+def _refuse_changed(session: Session, found: Standing, written: Typed, opened: Opened) -> None:
+    """Raise `ChangedMeanwhile` if others say something else than what was typed.
+
+    Where the draft and what is published have both changed, the draft is shown first, and the form
+    stays one of the version that it was opened with: so the other is shown when it is saved next.
+    """
+    drafted = _unlike(written, _drafted_since(found, opened))
+    published = _unlike(written, published_since(session, found.discussion, opened.version))
+    # What stood in a draft of one's own was typed, too: only the version tells what was not.
+    was = typed.marks(typed_at(session, found.discussion, opened.version))
+    was = opened.marks | {about: was[about] for about in published if about not in drafted}
+    merged, clashes = merge(written, was, published | drafted)
+    if clashes:
+        is_shown = not published.keys() & drafted.keys()
+        version = found.version if is_shown else opened.version
+        raise ChangedMeanwhile(Opened(version, found.opened.marks), merged, clashes)
+
+
+def _unlike(written: Typed, changed: dict[str, Typed]) -> dict[str, Typed]:
+    """Return those changes that say something else than what was typed."""
+    mine = typed.parts(written)
+    return {
+        about: theirs
+        for about, theirs in changed.items()
+        if typed.parts(theirs)[about] != mine[about]
+    }
+
+
+def _draft(session: Session, slug: str, *, lock: bool) -> Draft | None:
+    named = select(Draft).where(Draft.slug == comparable(slug))
+    if lock:
+        named = named.with_for_update().execution_options(populate_existing=True)
+    return session.scalar(named)
+
+
+def _new(organizer: Organizer, slug: str, written: Typed, version: int, now: datetime) -> Draft:
+    return Draft(
+        slug=slug, typed=written, based_on=version, saved_at=now, organizer_id=organizer.id
+    )
+
+
+def _refuse_taken(session: Session, slug: str) -> None:
+    if not SLUG.fullmatch(slug):  # reading it would bring it to another form
+        raise SlugTaken("may hold small letters a-z, digits and single hyphens between them.")
+    is_there = session.scalar(select(Discussion.id).where(Discussion.slug == slug))
+    if is_there or _draft(session, slug, lock=False):
+        raise SlugTaken("is taken: another discussion or draft has it.")
+
+
+def _flush(session: Session, slug: str) -> None:
+    try:
+        session.flush()
+    except IntegrityError:
+        raise SlugTaken(f"{slug} was saved by somebody else just now.") from None
+
+
+def _drafted_since(found: Standing, opened: Opened) -> dict[str, Typed]:
+    """Return what the draft says otherwise than when a form was opened."""
+    marks = typed.marks(found.typed)
+    return {about: found.typed for about in marks if marks[about] != opened.marks.get(about)}

@@ -1,0 +1,111 @@
+"""What would be public, and be written to attendees, if an announcement were published: made of
+rows that stand in no database."""
+
+import secrets
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from email.message import EmailMessage
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from ...config import Settings
+from ...crypto.key_ring import Ring
+from ...mail import letters
+from ...models import (
+    Announcement,
+    Attendee,
+    Discussion,
+    DiscussionStatus,
+    Letter,
+    LetterKind,
+    Registration,
+)
+from ...text.languages import language
+from ..seats import retention
+
+STEP = 1000
+# Where a real attendee has a random token: no page answers to this one.
+_NOBODY = "example"
+_NAME, _ADDRESS = "Aigerim", "aigerim@example.org"
+
+
+def discussion(
+    announcement: Announcement, published: Discussion | None, *, settings: Settings, now: datetime
+) -> Discussion:
+    """Return the discussion as it would be, for whoever only reads it."""
+    found = Discussion(
+        slug=announcement.slug,
+        uid=f"preview@{settings.host}",
+        status=DiscussionStatus.PUBLISHED,
+        published_at=now,
+        changed_at=now,
+        time_set_at=now,
+        organizer_address=str(settings.mail_from),
+        sequence=0,
+        version=1,
+        cancelled_why=None,
+    )
+    if published:
+        found.uid, found.sequence = published.uid, published.sequence
+        found.cancelled_why = published.cancelled_why
+        found.organizer_address = published.organizer_address
+        found.published_at = published.published_at
+        if published.is_cancelled:
+            found.status = DiscussionStatus.CANCELLED
+    found.announcement = announcement
+    return found
+
+
+def confirmation(
+    would_be: Discussion, *, ring: Ring, settings: Settings, now: datetime
+) -> EmailMessage:
+    """Return the confirmation that an attendee would get; none of its personal links works."""
+    person = Attendee(secrets.token_hex(16), _NOBODY, _NOBODY, _NAME, _ADDRESS)
+    registration = Registration(
+        public_id=person.public_id,
+        registered_at=now,
+        confirmed_at=now,
+        seated_at=now,
+        erase_at=retention.erase_at(would_be, now, settings),
+        language=language(),
+        calendar_sequence=0,
+        told_revision=0,
+        wants_follow_up=False,
+    )
+    registration.seal(person, ring)
+    message_id = f"<preview@{settings.host}>"
+    letter = Letter(kind=LetterKind.CONFIRMATION, message_id=message_id, revision=1)
+    message = letters.compose(
+        letter, registration, would_be, ring=ring, settings=settings, now=now, place=0
+    )
+    return message or EmailMessage()
+
+
+def answers_held(
+    session: Session, discussion: Discussion, keys: Iterable[str], ring: Ring
+) -> dict[str, int]:
+    """Return how many answers are held under each of `keys`, for those under which any are."""
+    wanted = set(keys)
+    counts: Counter[str] = Counter()
+    if wanted:
+        for row in _sealed(session, discussion.id):
+            attendee = Attendee.unsealed(row.sealed, row.public_id, ring)
+            counts.update(wanted & attendee.answers.keys())
+    return dict(counts)
+
+
+def _sealed(session: Session, discussion_id: int) -> Iterator[Any]:
+    last = 0
+    wanted = select(Registration.id, Registration.public_id, Registration.sealed).where(
+        Registration.discussion_id == discussion_id
+    )
+    while True:
+        after = wanted.where(Registration.id > last).order_by(Registration.id).limit(STEP)
+        rows: Sequence[Any] = session.execute(after).all()
+        if not rows:
+            return
+        yield from rows
+        last = rows[-1].id

@@ -1,0 +1,53 @@
+"""What a wrong clock must not do: erase people early, or keep them for too long.
+
+A clock that jumps ahead cannot be told from a service that stood still. So when more than `JUMP`
+lies between two rounds, erasure waits for `WAIT`, in which an operator can set the clock right.
+A machine that is on for an hour a week erases every other time.
+"""
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from ...config import Settings
+from ...models import Discussion, Installation, Registration
+from ..seats import allocation, retention
+
+JUMP = timedelta(days=2)
+WAIT = timedelta(hours=24)
+
+
+def waits_until(session: Session, settings: Settings, now: datetime) -> datetime | None:
+    """Note a jump since the last round; return until when erasure waits, None if it need not.
+
+    A clock that is behind the noted jump was set back: what it has dated since is brought back.
+    """
+    installation = session.get_one(Installation, 1, with_for_update=True, populate_existing=True)
+    jumped, last = installation.clock_jumped_at, installation.last_round_at
+    if jumped is None and last is not None and now - last > JUMP:
+        jumped = now
+    elif jumped is not None and now < jumped:
+        _bring_back(session, jumped, settings, now)
+        jumped = None
+    elif jumped is not None and now >= jumped + WAIT:
+        jumped = None
+    installation.clock_jumped_at = jumped
+    return jumped + WAIT if jumped else None
+
+
+def _bring_back(session: Session, since: datetime, settings: Settings, now: datetime) -> None:
+    """Take registrations that a wrong clock dated `since` then or later for new ones."""
+    found = session.execute(
+        select(Registration, Discussion)
+        .join(Discussion, Discussion.id == Registration.discussion_id)
+        .where(Registration.registered_at >= since)
+    )
+    for registration, discussion in found:
+        registration.registered_at = now
+        if registration.confirmed_at:
+            registration.erase_at = retention.erase_at(discussion, now, settings)
+        else:
+            registration.erase_at = now + retention.UNCONFIRMED_LIFE
+        if registration.seat_held_until:
+            registration.seat_held_until = now + allocation.HOLD

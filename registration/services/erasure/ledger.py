@@ -1,0 +1,64 @@
+"""The list of what was erased, kept beside the keys and apart from backups.
+
+It holds random ids, one a line. A backup that is brought back is erased again by it, before it
+serves. A line is written after its erasure is durable; what a crash in between leaves out, the
+next round adds from the database.
+"""
+
+import os
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from ...crypto import key_ring
+from ...models import Erasure
+
+NAME = "erasures"
+_LINE = re.compile(r"[0-9a-f]{32}")
+
+
+def remember(folder: Path, public_ids: Iterable[str]) -> None:
+    """Add ids to the list in `folder`, durably, and make it if there is none; raises OSError."""
+    lines = "".join(f"{public_id}\n" for public_id in public_ids)
+    if not lines and (folder / NAME).exists():
+        return
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    handle = os.open(folder / NAME, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    with os.fdopen(handle, "w", encoding="ascii") as file:
+        is_new = os.fstat(handle).st_size == 0
+        # Whatever a power cut left of the last line ends here.
+        file.write(lines if is_new else f"\n{lines}")
+        file.flush()
+        os.fsync(file.fileno())
+    if is_new:
+        key_ring.sync(folder)
+
+
+def is_writable(folder: Path) -> bool:
+    """Whether an erasure could be noted in `folder` now."""
+    try:
+        os.close(os.open(folder / NAME, os.O_WRONLY | os.O_APPEND))
+    except FileNotFoundError:
+        return os.access(folder if folder.is_dir() else folder.parent, os.W_OK)
+    except OSError:
+        return False
+    return True
+
+
+def remembered(folder: Path) -> set[str]:
+    """Return the ids in the list; a line that a power cut left unfinished is none."""
+    try:
+        lines = (folder / NAME).read_text(encoding="ascii", errors="replace").splitlines()
+    except FileNotFoundError:
+        return set()
+    return set(filter(_LINE.fullmatch, lines))
+
+
+def catch_up(session: Session, folder: Path) -> int:
+    """Add every erasure that the list in `folder` does not have, and return how many."""
+    missing = set(session.scalars(select(Erasure.public_id))) - remembered(folder)
+    remember(folder, sorted(missing))
+    return len(missing)

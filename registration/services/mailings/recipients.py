@@ -1,0 +1,62 @@
+"""The groups of attendees that a circular goes to: who is in them."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, Select, and_, false, func, or_, select
+from sqlalchemy.orm import Session
+
+from ...models import Discussion, Group, Registration
+
+
+def recipients(
+    discussion: Discussion, groups: Sequence[str], *, has_link: bool, now: datetime
+) -> Select[int]:
+    """Return how to select the ids of the registrations that a circular goes to, each once.
+
+    One that `has_link` to join goes only to who has a seat.
+    """
+    wanted = select(Registration.id).where(
+        _is_in(discussion, groups, now), Registration.circulars_stopped_at.is_(None)
+    )
+    return wanted.where(Registration.seated_at.is_not(None)) if has_link else wanted
+
+
+def _is_in(discussion: Discussion, groups: Sequence[str], now: datetime) -> ColumnElement[bool]:
+    has_seat = Registration.seated_at.is_not(None)
+    attended = Registration.attended_at.is_not(None)
+    conditions: dict[Group, ColumnElement[bool]] = {
+        Group.CONFIRMED: has_seat,
+        Group.WAITING: ~has_seat,
+        Group.ATTENDED: attended,
+        # Before it is over nobody has been absent, even if it was when the circular was drafted.
+        Group.ABSENT: and_(has_seat, ~attended) if discussion.ends_at <= now else false(),
+    }
+    return and_(
+        Registration.discussion_id == discussion.id,
+        Registration.confirmed_at.is_not(None),
+        Registration.withdrawn_at.is_(None),
+        or_(false(), *(conditions[group] for group in Group if group in groups)),
+    )
+
+
+def count(
+    session: Session,
+    discussion: Discussion,
+    groups: Sequence[str],
+    *,
+    has_link: bool = False,
+    now: datetime,
+) -> int:
+    """Return to how many a circular to `groups` would go now."""
+    wanted = recipients(discussion, groups, has_link=has_link, now=now)
+    return session.scalars(select(func.count()).select_from(wanted.subquery())).one()
+
+
+def count_stopped(
+    session: Session, discussion: Discussion, groups: Sequence[str], *, now: datetime
+) -> int:
+    """Return how many in `groups` have stopped circulars, and get none."""
+    is_stopped = Registration.circulars_stopped_at.is_not(None)
+    wanted = select(func.count()).where(_is_in(discussion, groups, now), is_stopped)
+    return session.scalars(wanted).one()

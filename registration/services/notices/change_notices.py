@@ -1,0 +1,114 @@
+"""Tells attendees what has changed since they were last told: by one letter, a little later, so
+that changes made within a short while are told together, and one that is taken back is not told.
+"""
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, and_, func, or_, select, update
+from sqlalchemy.orm import Session
+
+from ... import outbox
+from ...config import Settings
+from ...models import Discussion, Essentials, LetterKind, Registration, Revision
+
+# How long a change waits for the next one; none of them waits where a start is so near.
+GRACE = timedelta(minutes=5)
+NEAR = timedelta(hours=2)
+
+
+def owe(
+    session: Session,
+    discussion: Discussion,
+    *,
+    settings: Settings,
+    now: datetime,
+    only: int | None = None,
+) -> int:
+    """Owe a letter to everybody who comes and was last told otherwise, or to `only` one of them;
+    return to how many.
+
+    What has taken place is told to nobody.
+    """
+    is_now = discussion.essentials
+    if is_now.when.ends_at <= now:
+        return 0
+    told = _told(session, discussion)
+    to_tell = select(Registration.id).where(_comes(discussion), _has_news(told, is_now))
+    if only is not None:
+        to_tell = to_tell.where(Registration.id == only)
+    ids = session.scalars(to_tell).all()
+    starts = [essentials.when.starts_at for essentials in (*told.values(), is_now)]
+    is_near = any(now - NEAR < start < now + NEAR for start in starts)
+    due_at = now if is_near else now + GRACE
+    waiting = outbox.put_off(session, ids, LetterKind.CHANGE, due_at)
+    outbox.post_all(
+        session,
+        [number for number in ids if number not in waiting],
+        LetterKind.CHANGE,
+        revision=discussion.version,
+        host=settings.host,
+        now=now,
+        due_at=due_at,
+    )
+    return len(ids)
+
+
+def count(session: Session, discussion: Discussion, is_now: Essentials, *, now: datetime) -> int:
+    """Return to how many `owe` would owe a letter if this were what a discussion is."""
+    if is_now.when.ends_at <= now:
+        return 0
+    to_tell = _comes(discussion), _has_news(_told(session, discussion), is_now)
+    return session.scalars(select(func.count(Registration.id)).where(*to_tell)).one()
+
+
+def last_told(session: Session, registration: Registration) -> Essentials | None:
+    """Return what an attendee was last told; None if that is not known any more."""
+    revision = session.scalar(
+        select(Revision).where(
+            Revision.discussion_id == registration.discussion_id,
+            Revision.number == registration.told_revision,
+        )
+    )
+    return revision.essentials if revision else None
+
+
+def has_told(session: Session, registration_id: int, version: int) -> None:
+    """Note that a letter told what a discussion is as of `version`."""
+    session.execute(
+        update(Registration)
+        .where(Registration.id == registration_id, Registration.told_revision < version)
+        .values(told_revision=version)
+    )
+
+
+def _told(session: Session, discussion: Discussion) -> dict[int, Essentials]:
+    """Return the revisions that were told to anybody who comes, by number."""
+    numbers = select(Registration.told_revision).where(_comes(discussion)).distinct()
+    found = session.scalars(
+        select(Revision).where(
+            Revision.discussion_id == discussion.id, Revision.number.in_(numbers)
+        )
+    )
+    return {revision.number: revision.essentials for revision in found}
+
+
+def _comes(discussion: Discussion) -> ColumnElement[bool]:
+    return and_(
+        Registration.discussion_id == discussion.id,
+        Registration.confirmed_at.is_not(None),
+        Registration.withdrawn_at.is_(None),
+    )
+
+
+def _has_news(told: dict[int, Essentials], is_now: Essentials) -> ColumnElement[bool]:
+    """Whether somebody was told otherwise: who has no seat is told no link to join."""
+    seated = [number for number, was in told.items() if not is_now.is_news_after(was)]
+    waiting = [
+        number
+        for number, was in told.items()
+        if not is_now.without_link().is_news_after(was.without_link())
+    ]
+    return or_(
+        and_(Registration.seated_at.is_not(None), Registration.told_revision.not_in(seated)),
+        and_(Registration.seated_at.is_(None), Registration.told_revision.not_in(waiting)),
+    )

@@ -1,0 +1,104 @@
+"""Tells those who asked for it what came of a discussion: once, when it is over.
+
+It is planned when a recording or an afterword is published, and owed by the round: so who asks for
+it later gets it too, and a discussion that is postponed is not told of too early.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, and_, exists, func, select
+from sqlalchemy.orm import Session
+
+from ... import outbox
+from ...config import Settings
+from ...models import (
+    Content,
+    Discussion,
+    DiscussionStatus,
+    Letter,
+    LetterKind,
+    LetterState,
+    Registration,
+)
+from .change_notices import GRACE
+
+
+def plan(session: Session, discussion: Discussion, before: Content | None, now: datetime) -> int:
+    """Plan the letter if there is more to tell than `before`, and return how many that owes."""
+    if not _tells_more(discussion.content, before):
+        return 0
+    discussion.follow_up_at = now + GRACE
+    return _count(session, discussion) if discussion.status is DiscussionStatus.PUBLISHED else 0
+
+
+def count(session: Session, discussion: Discussion, content: Content) -> int:
+    """Return how many letters `plan` would owe if a published discussion said this."""
+    return _count(session, discussion) if _tells_more(content, discussion.content) else 0
+
+
+def due(session: Session, now: datetime) -> Sequence[int]:
+    """Return the ids of discussions of which somebody is to be told now what came of them."""
+    to_tell = exists().where(Registration.discussion_id == Discussion.id, _to_tell())
+    found = session.scalars(
+        select(Discussion).where(
+            Discussion.status == DiscussionStatus.PUBLISHED,
+            Discussion.ends_at <= now,
+            Discussion.follow_up_at.is_not(None),
+            to_tell,
+        )
+    )
+    return [discussion.id for discussion in found if _is_due(discussion, now)]
+
+
+def owe(session: Session, discussion_id: int, *, settings: Settings, now: datetime) -> int:
+    """Owe the letter to everybody who asked for it and has not got it; return to how many."""
+    discussion = session.get_one(Discussion, discussion_id, with_for_update=True)
+    if not _is_due(discussion, now):
+        return 0
+    ids = session.scalars(
+        select(Registration.id).where(Registration.discussion_id == discussion.id, _to_tell())
+    ).all()
+    outbox.post_all(
+        session,
+        ids,
+        LetterKind.FOLLOW_UP,
+        revision=discussion.version,
+        host=settings.host,
+        now=now,
+    )
+    return len(ids)
+
+
+def _tells_more(content: Content, before: Content | None) -> bool:
+    known = {"", before.recording_url, before.afterword} if before else {""}
+    return not {content.recording_url, content.afterword} <= known
+
+
+def _count(session: Session, discussion: Discussion) -> int:
+    to_tell = select(func.count()).where(Registration.discussion_id == discussion.id, _to_tell())
+    return session.scalars(to_tell).one()
+
+
+def _is_due(discussion: Discussion, now: datetime) -> bool:
+    planned = discussion.follow_up_at
+    if planned is None or not discussion.has_follow_up(now):
+        return False
+    # A clock that was ahead, and has been set right, leaves a time that is too late.
+    return not now < planned <= now + 2 * GRACE
+
+
+def _to_tell() -> ColumnElement[bool]:
+    """Whether somebody registered, asked for it, and has no such letter: one that was dropped had
+    become untrue."""
+    has_letter = exists().where(
+        Letter.registration_id == Registration.id,
+        Letter.kind == LetterKind.FOLLOW_UP,
+        Letter.state != LetterState.DROPPED,
+    )
+    return and_(
+        Registration.wants_follow_up,
+        Registration.confirmed_at.is_not(None),
+        Registration.withdrawn_at.is_(None),
+        ~has_letter,
+    )

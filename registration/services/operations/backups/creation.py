@@ -1,0 +1,99 @@
+"""Backs the database up while the service runs: into one SQLite file, whichever kind it is.
+
+What is in it is sealed as in the database; nothing of a key goes into it.
+"""
+
+import os
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine, update
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
+
+from ....database import phrased
+from ....models import Installation
+from ....refusals import Refusal
+from .. import schema
+from . import database_copy, partial_files
+
+
+class NotBackedUp(Refusal):
+    """The backup was not made, and nothing of it is left."""
+
+
+def back_up(engine: Engine, file: Path, *, now: datetime) -> None:
+    """Write all that is committed at this moment to `file`, which appears whole or not at all.
+
+    Nobody who registers waits for it. Raises `NotBackedUp`, `SchemaOutdated`, `SchemaNewer`,
+    `PartThere`.
+    """
+    schema.check(engine)
+    _refuse_taken(engine, file)
+    try:
+        with partial_files.part_of(file) as part:
+            with phrased(), database_copy.opened(part) as copy:
+                _fill(engine, copy)
+                _finish(copy, now)
+            partial_files.finish(part, file)
+    except FileExistsError:
+        raise _taken(file) from None
+    except OSError as error:
+        raise NotBackedUp(f"{file} cannot be written: {error.strerror}.") from None
+
+
+def note(session: Session, now: datetime) -> None:
+    """Note in the database that it was backed up."""
+    session.execute(update(Installation).values(last_backup_at=now))
+
+
+def _refuse_taken(engine: Engine, file: Path) -> None:
+    if not file.name or file.is_dir():
+        raise NotBackedUp(f"{file} is a folder: name a file.")
+    live = Path(engine.url.database or "").absolute()
+    # SQLite would take what lies there for its own.
+    beside = {live.with_name(f"{live.name}{end}") for end in ("-wal", "-shm", "-journal")}
+    if os.path.lexists(file) or file.absolute() in beside:
+        raise _taken(file)
+
+
+def _taken(file: Path) -> NotBackedUp:
+    return NotBackedUp(f"{file} exists already: choose another name.")
+
+
+def _fill(engine: Engine, copy: Engine) -> None:
+    if engine.dialect.name == "sqlite":
+        _copy_pages(engine, copy)
+    else:
+        schema.upgrade(copy)
+        snapshot = engine.execution_options(
+            isolation_level="REPEATABLE READ", postgresql_readonly=True
+        )
+        with snapshot.connect() as source, copy.begin() as target:
+            database_copy.copy_rows(source, target)
+
+
+def _copy_pages(engine: Engine, copy: Engine) -> None:
+    dbapi: Any = engine.dialect.loaded_dbapi
+    source, target = engine.raw_connection(), copy.raw_connection()
+    live: Any = source.driver_connection
+    try:
+        # All at once: in steps, it would begin anew with each registration.
+        live.backup(target.driver_connection, pages=-1)
+    except dbapi.Error as error:
+        raise OperationalError("backup", None, error) from error
+    finally:
+        source.close()
+        target.close()
+    # It is marked now as the live one is; the next connection makes one file of it.
+    copy.dispose()
+
+
+def _finish(copy: Engine, now: datetime) -> None:
+    """Note in the backup when it was made, and see that it can be restored."""
+    with copy.begin() as connection:
+        connection.execute(update(Installation).values(last_backup_at=now))
+    with copy.connect() as connection:
+        if not database_copy.is_sound(connection):
+            raise NotBackedUp("The database is damaged: restore the last backup before this.")

@@ -1,0 +1,156 @@
+"""The calendar doctor: which kinds of calendar service fetch the feed, and what they last took.
+
+Requests only count in memory (`Tally`); the counts are written a while later, off their path.
+What is kept is a family of programs and a day, never who asked.
+"""
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import delete, func, select
+from sqlalchemy.orm import Session
+
+from ...models import Discussion, FeedReading
+
+# Days of counts that are kept.
+KEPT = timedelta(days=31)
+# What a program calls itself (User-Agent), the first that fits; far more is never looked at.
+_LONGEST = 500
+_FAMILIES = (
+    ("google-calendar", "Google Calendar"),
+    ("thunderbird", "Thunderbird"),
+    ("nextcloud", "Nextcloud"),
+    ("icsx5", "ICSx5"),
+    ("davx5", "DAVx5"),
+    ("dataaccessd", "Apple Calendar"),
+    ("calendaragent", "Apple Calendar"),
+    ("ical/", "Apple Calendar"),
+    ("applewebkit", "a browser"),
+    ("apple", "Apple Calendar"),
+    ("outlook", "Outlook"),
+    ("microsoft", "Outlook"),
+    ("exchange", "Outlook"),
+    ("yahoo", "Yahoo"),
+    ("proton", "Proton Calendar"),
+    ("fastmail", "Fastmail"),
+    ("vdirsyncer", "vdirsyncer"),
+    ("mozilla", "a browser"),
+)
+OTHER = "another program"
+
+
+@dataclass(slots=True)
+class Count:
+    """What one family has done on one day since the counts were last written."""
+
+    last_at: datetime
+    took: datetime | None
+    fetches: int = 0
+    not_modified: int = 0
+
+
+# By day (UTC) and family.
+Counts = dict[tuple[datetime, str], Count]
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """A family as an operator sees it. `is_current` is true if it has the feed as it is now."""
+
+    family: str
+    last_at: datetime
+    fetches_today: int
+    share_not_modified: float
+    took: datetime | None
+    is_current: bool
+
+
+class Tally:
+    """Counts of fetches in the memory of one process, by day (UTC) and family."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._counts: Counts = {}
+
+    def add(
+        self, user_agent: str, *, took: datetime | None, not_modified: bool, now: datetime
+    ) -> None:
+        """Count one fetch of the feed as of `took`."""
+        place = (_day(now), family_of(user_agent))
+        with self._lock:
+            count = self._counts.setdefault(place, Count(now, took))
+            count.last_at, count.took = now, took
+            count.fetches += 1
+            count.not_modified += not_modified
+
+    def take(self) -> Counts:
+        """Return what was counted, to be written, and begin anew."""
+        with self._lock:
+            counts, self._counts = self._counts, {}
+        return counts
+
+    def put_back(self, counts: Counts) -> None:
+        """Count again what could not be written."""
+        with self._lock:
+            for place, count in counts.items():
+                later = self._counts.setdefault(place, Count(count.last_at, count.took))
+                later.fetches += count.fetches
+                later.not_modified += count.not_modified
+
+    def __bool__(self) -> bool:
+        return bool(self._counts)
+
+
+def write(session: Session, counts: Counts, now: datetime) -> None:
+    """Add counts to those of their days, and forget old days."""
+    for (day, family), count in sorted(counts.items()):
+        _add(session, day, family, count)
+    session.execute(delete(FeedReading).where(FeedReading.day < (now - KEPT).date()))
+
+
+def family_of(user_agent: str) -> str:
+    """Return what kind of program calls itself so."""
+    words = user_agent[:_LONGEST].casefold()
+    return next((name for word, name in _FAMILIES if word in words), OTHER)
+
+
+def readers(session: Session, now: datetime) -> Sequence[Reader]:
+    """Return every family that has fetched the feed within a month, the latest first."""
+    current = session.scalar(select(func.max(Discussion.changed_at)))
+    today = now.astimezone(UTC).date()
+    latest: dict[str, FeedReading] = {}
+    for row in session.scalars(select(FeedReading).order_by(FeedReading.day)):
+        latest[row.family] = row
+    found = [_reader(row, row.day == today, row.took == current) for row in latest.values()]
+    return sorted(found, key=lambda reader: reader.last_at, reverse=True)
+
+
+def _reader(row: FeedReading, is_today: bool, is_current: bool) -> Reader:
+    return Reader(
+        row.family,
+        row.last_at,
+        row.fetches if is_today else 0,
+        row.not_modified / row.fetches,
+        row.took,
+        is_current,
+    )
+
+
+def _add(session: Session, day: datetime, family: str, count: Count) -> None:
+    place = (day.date(), family)
+    row = session.get(FeedReading, place, with_for_update=True)
+    if row is None:
+        row = FeedReading(day=day.date(), family=family, fetches=0, not_modified=0)
+        row.last_at = count.last_at
+        session.add(row)
+    row.fetches += count.fetches
+    row.not_modified += count.not_modified
+    if count.last_at >= row.last_at:
+        row.last_at, row.took = count.last_at, count.took
+    session.flush()
+
+
+def _day(now: datetime) -> datetime:
+    return now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)

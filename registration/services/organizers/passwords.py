@@ -1,0 +1,163 @@
+"""Organizers' passwords: which are accepted, and how they are kept (Argon2id, RFC 9106).
+
+A process computes one hash at a time. Two threads that compute hashes of more than one lane at the
+same moment wait for each other for good (docs/dependencies.md), and each hash takes 64 MiB.
+"""
+
+import os
+import re
+import threading
+import time
+import unicodedata
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+
+from cryptography.exceptions import InvalidKey
+from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
+
+from ...refusals import Refusal
+
+LEAST, MOST = 12, 128
+# Requests that compute a hash or wait for it. The server has more threads than these and the
+# waiting writers together, so pages are always answered.
+QUEUE_LENGTH = 20
+LONGEST_WAIT_SECONDS = 2.5
+# What long passwords are made of that others guess first; digits and signs do not count.
+_GUESSED = """
+password passwort parol welcome letmein iloveyou monkey dragon football baseball superman batman
+princess sunshine master shadow admin administrator organizer registration discussion secret
+changeme test testing qwerty qwertz azerty qwertyuiop asdfghjkl zxcvbnm login user guest abc abcd
+abcdef hello summer winter spring autumn internet computer starwars trustno
+"""
+_LONGEST_FIRST = sorted(_GUESSED.split(), key=len, reverse=True)
+_MADE_OF_GUESSED = re.compile(f"(?:{'|'.join(_LONGEST_FIRST)})++")
+_RUNS = ("abcdefghijklmnopqrstuvwxyz", "01234567890123456789", "qwertyuiop", "asdfghjkl", "zxcvbnm")
+_DISTINCT = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a hash costs: passes over the memory, and KiB of memory. It always has one lane."""
+
+    iterations: int = 3
+    memory_kib: int = 64 * 1024
+
+
+# The memory and passes of the second recommended option of RFC 9106, 4. Its four lanes would only
+# make it faster for whoever has four cores, and are what deadlocks.
+FULL_COST = Cost()
+_LANES = 1
+
+
+class PasswordRefused(Refusal):
+    """The password is too short, too long, or one that others guess first."""
+
+
+class PasswordsBusy(Refusal):
+    """Too many passwords are being checked at this moment; each check takes long on purpose."""
+
+
+def check(password: str, *known: str) -> None:
+    """Raise `PasswordRefused` unless a password is good: `known` are words that others know of its
+    owner, such as the address."""
+    if not LEAST <= len(password) <= MOST:
+        raise PasswordRefused(
+            f"A password has {LEAST} to {MOST} characters; this one has {len(password)}."
+        )
+    said = password.casefold()
+    # First without the digits and signs at its ends, then with those within read as letters.
+    between = re.search(r"[^\W\d_](?:.*[^\W\d_])?", said, re.DOTALL)
+    bare = between[0] if between else ""
+    plain = (bare, bare.translate(str.maketrans("013457@$", "oieastas")))
+    is_guessed = any(_MADE_OF_GUESSED.fullmatch(re.sub(r"[^a-z]", "", item)) for item in plain)
+    repeats = re.fullmatch(r"(.{1,8}?)\1+", said)
+    runs = any(said in run or said in run[::-1] for run in _RUNS)
+    if repeats or runs or len(set(said)) < _DISTINCT or is_guessed:
+        raise PasswordRefused("Others guess this password first. Take a few words at random.")
+    if any(len(word) > 3 and word.casefold() in said for word in known):
+        raise PasswordRefused("Leave your address and the name of this site out of the password.")
+
+
+def hashed(password: str, cost: Cost) -> str:
+    """Return what is kept of a password: Argon2id in the PHC string format, with a salt.
+
+    Raises `PasswordsBusy`.
+    """
+    with turn():
+        return _derived(_bytes(password), os.urandom(16), cost)
+
+
+def is_right(password: str, kept: str | None, cost: Cost) -> bool:
+    """Whether `kept` is of this password; as slow where there is none. Raises `PasswordsBusy`."""
+    with turn():
+        try:
+            Argon2id.verify_phc_encoded(_bytes(password), kept or _decoy(cost))
+        except InvalidKey:
+            return False
+    return kept is not None
+
+
+def is_outdated(kept: str, cost: Cost) -> bool:
+    """Whether a hash was made with other parameters than new ones are."""
+    return f"$m={cost.memory_kib},t={cost.iterations},p={_LANES}$" not in kept
+
+
+def stuck_seconds() -> float:
+    """Return for how long the hash in hand has been computed; 0 if none is."""
+    began = _turn_began
+    return time.monotonic() - began if began else 0.0
+
+
+_queue = threading.BoundedSemaphore(QUEUE_LENGTH)
+_turns = threading.Lock()
+_turn_began = 0.0
+
+
+@contextmanager
+def place_in_queue() -> Iterator[None]:
+    """Take a place among those who wait or compute. Raises `PasswordsBusy` if there is none."""
+    if not _queue.acquire(blocking=False):
+        raise PasswordsBusy("Too many passwords are being checked.")
+    try:
+        yield
+    finally:
+        _queue.release()
+
+
+@contextmanager
+def turn() -> Iterator[None]:
+    """Wait for the turn to compute a hash. Raises `PasswordsBusy` if it does not come."""
+    global _turn_began  # noqa: PLW0603
+    with place_in_queue():
+        if not _turns.acquire(timeout=LONGEST_WAIT_SECONDS):
+            raise PasswordsBusy("The check of a password waited for too long.")
+        _turn_began = time.monotonic()
+        try:
+            yield
+        finally:
+            _turn_began = 0.0
+            _turns.release()
+
+
+@cache
+def _decoy(cost: Cost) -> str:
+    """Return the hash of a password that nobody knows: unknown addresses take as long."""
+    return _derived(os.urandom(32), os.urandom(16), cost)
+
+
+def _derived(password: bytes, salt: bytes, cost: Cost) -> str:
+    kind = Argon2id(
+        salt=salt,
+        length=32,
+        iterations=cost.iterations,
+        lanes=_LANES,
+        memory_cost=cost.memory_kib,
+    )
+    return kind.derive_phc_encoded(password)
+
+
+def _bytes(password: str) -> bytes:
+    # The same letters come from keyboards in different forms (NIST SP 800-63B 3.1.1.2).
+    return unicodedata.normalize("NFKC", password).encode()

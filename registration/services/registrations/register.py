@@ -1,0 +1,272 @@
+"""Takes registrations, and confirms them.
+
+The answer is the same for every address. What is known already is told to whoever reads the
+address, by letter, at most three times a day.
+"""
+
+import secrets
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import insert, select, update
+from sqlalchemy.orm import Session
+
+from ... import outbox
+from ...config import Settings
+from ...crypto.key_ring import Ring, new_token, token_hash
+from ...database import rows
+from ...models import (
+    Answer,
+    Attendee,
+    Discussion,
+    LetterKind,
+    Registration,
+    RegistrationStatus,
+    address_index,
+)
+from ...refusals import Refusal
+from ...text.addresses import EmailAddress
+from .. import rate_limits
+from ..catalog import identify
+from ..seats import allocation
+from ..seats.retention import UNCONFIRMED_LIFE, erase_at
+
+# Unconfirmed registrations are erased after this.
+LETTERS_A_DAY = 3
+# How many characters an entry's texts have at most.
+MOST_NAME, MOST_LINE, MOST_LONG = 200, 300, 2000
+# What of an entry is not sealed.
+IN_THE_CLEAR = ("language", "zone", "wants_follow_up")
+# Confirming and withdrawing, again and again, is answered by so many letters a day.
+ANSWERS_A_DAY = 6
+
+
+class RegistrationClosed(Refusal):
+    """The discussion takes no registrations, now or any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What somebody typed into the form, in its right shape."""
+
+    name: str
+    address: EmailAddress
+    affiliation: str = ""
+    answers: dict[str, Answer] = field(default_factory=dict)
+    shared_with: list[dict[str, Any]] = field(default_factory=list)
+    language: str = "en"
+    zone: str | None = None
+    wants_follow_up: bool = False
+
+
+def register(
+    session: Session, slug: str, entry: Entry, *, ring: Ring, settings: Settings, now: datetime
+) -> None:
+    """Register `entry`, or, for a known address, tell that address so.
+
+    Until an address is confirmed, the last form wins; after that, only the attendee's own page
+    changes anything. Raises `NoSuchDiscussion`, `RegistrationClosed`.
+    """
+    with allocation.changing(session, identify(session, slug), now, settings) as discussion:
+        if not discussion.takes_registrations(now):
+            raise RegistrationClosed("Registration for this discussion is closed.")
+        known = known_as(session, discussion, entry.address, ring, lock=True)
+        mailbox = entry.address.mailbox
+        may_write = may_write_to(session, discussion, mailbox, ring=ring, now=now)
+        if known and known.status in {RegistrationStatus.CONFIRMED, RegistrationStatus.WAITING}:
+            number, kind = known.id, LetterKind.ALREADY_REGISTERED
+            # What is held is sealed anew: as much work as for an address that is not known.
+            known.seal(known.attendee(ring), ring)
+            session.flush()
+        else:
+            number, kind = enter(
+                session, discussion, entry, known, ring=ring, settings=settings, now=now
+            )
+        with session.begin_nested() as owing:
+            owe(session, number, kind, discussion, settings=settings, now=now)
+            if not may_write:  # found out only now, so that the time it takes does not tell
+                owing.rollback()
+
+
+def known_as(
+    session: Session,
+    discussion: Discussion,
+    address: EmailAddress,
+    ring: Ring,
+    *,
+    lock: bool = False,
+) -> Registration | None:
+    """Return the registration of an address, if there is one; locked, for who writes it anew: what
+    its attendee has changed meanwhile must not be undone."""
+    known = select(Registration).where(
+        Registration.discussion_id == discussion.id,
+        Registration.address_index == address_index(ring, discussion.uid, address),
+    )
+    if lock:
+        # Letters refer to the row meanwhile: only its key must stay.
+        known = known.with_for_update(key_share=True).execution_options(populate_existing=True)
+    return session.scalar(known)
+
+
+def enter(
+    session: Session,
+    discussion: Discussion,
+    entry: Entry,
+    known: Registration | None,
+    *,
+    ring: Ring,
+    settings: Settings,
+    now: datetime,
+) -> tuple[int, LetterKind]:
+    """Write a registration, over one that is `known` and means to come no more, or not yet.
+
+    Returns its id, and which letter tells of it. The discussion is locked (`seating.changing`).
+    """
+    values = _entered(session, discussion, entry, known, ring, settings, now)
+    index = address_index(ring, discussion.uid, entry.address)
+    return _keep(session, discussion, known, index, values), _first_letter(values)
+
+
+def confirm(
+    session: Session, registration: Registration, *, ring: Ring, settings: Settings, now: datetime
+) -> None:
+    """Confirm that the attendee reads the address; a second time changes nothing."""
+    with allocation.changing(session, registration.discussion_id, now, settings) as discussion:
+        if not allocation.is_still_there(session, registration):
+            return
+        if registration.status is not RegistrationStatus.UNCONFIRMED:
+            return
+        place = allocation.settle(session, discussion, registration, now)
+        registration.seated_at, registration.queue_position = place.seated_at, place.queue_position
+        registration.seat_held_until = None
+        registration.confirmed_at = now
+        registration.erase_at = erase_at(discussion, registration.registered_at, settings)
+        registration.calendar_sequence = _returning(registration)
+        kind = LetterKind.CONFIRMATION if place.seated_at else LetterKind.WAITING
+        if may_answer(session, registration, ring=ring, now=now):
+            owe(session, registration.id, kind, discussion, settings=settings, now=now)
+
+
+def may_answer(session: Session, registration: Registration, *, ring: Ring, now: datetime) -> bool:
+    """Whether another letter may answer what is done on the attendee's own page today."""
+    return rate_limits.take(
+        session, "answers", registration.public_id, capacity=ANSWERS_A_DAY, ring=ring, now=now
+    )
+
+
+def may_write_to_all(
+    session: Session, discussion: Discussion, mailboxes: Counter[str], *, ring: Ring, now: datetime
+) -> dict[str, int]:
+    """Return how many of so many letters each of these mailboxes may get, as `may_write_to` does of
+    one."""
+    buckets: dict[tuple[str, ...], int] = {
+        ("letters", discussion.uid, box): count for box, count in mailboxes.items()
+    }
+    given = rate_limits.take_many(session, buckets, capacity=LETTERS_A_DAY, ring=ring, now=now)
+    return {name[-1]: count for name, count in given.items()}
+
+
+def may_write_to(
+    session: Session, discussion: Discussion, mailbox: str, *, ring: Ring, now: datetime
+) -> bool:
+    """Whether this mailbox may get another letter about this discussion that others can cause."""
+    return rate_limits.take(
+        session,
+        "letters",
+        discussion.uid,
+        mailbox,
+        capacity=LETTERS_A_DAY,
+        ring=ring,
+        now=now,
+    )
+
+
+def owe(
+    session: Session,
+    registration_id: int,
+    kind: LetterKind,
+    discussion: Discussion,
+    *,
+    settings: Settings,
+    now: datetime,
+) -> None:
+    """Owe a letter to a registration, in this transaction."""
+    outbox.post(
+        session, registration_id, kind, revision=discussion.version, host=settings.host, now=now
+    )
+
+
+def _entered(
+    session: Session,
+    discussion: Discussion,
+    entry: Entry,
+    known: Registration | None,
+    ring: Ring,
+    settings: Settings,
+    now: datetime,
+) -> dict[str, Any]:
+    """Return the columns of a registration as the form makes it."""
+    if known:
+        attendee = known.attendee(ring)
+    else:
+        attendee = Attendee(secrets.token_hex(16), new_token(), new_token(), "", "")
+    attendee = replace(
+        attendee,
+        name=entry.name,
+        address=entry.address.sent,
+        affiliation=entry.affiliation,
+        answers=entry.answers,
+        shared_with=entry.shared_with,
+        new_address="",
+    )
+    place = allocation.assign(session, discussion, known, now)
+    asks = discussion.content.address_confirmation
+    return {
+        "public_id": attendee.public_id,
+        "token_hash": token_hash(attendee.token),
+        "calendar_token_hash": token_hash(attendee.calendar_token),
+        "sealed": attendee.sealed(ring),
+        "key_id": ring.current,
+        "registered_at": now,
+        "confirmed_at": None if asks else now,
+        "withdrawn_at": None,
+        "seated_at": place.seated_at,
+        "queue_position": place.queue_position,
+        "seat_held_until": place.seat_held_until if asks else None,
+        "erase_at": now + UNCONFIRMED_LIFE if asks else erase_at(discussion, now, settings),
+        **{name: getattr(entry, name) for name in IN_THE_CLEAR},
+    }
+
+
+def _keep(
+    session: Session,
+    discussion: Discussion,
+    known: Registration | None,
+    index: bytes,
+    values: dict[str, Any],
+) -> int:
+    """Write the row, by Core: this is the one path that hundreds take at once."""
+    if known:
+        if values["confirmed_at"]:
+            values |= {"calendar_sequence": _returning(known)}
+        session.execute(update(Registration).where(Registration.id == known.id).values(**values))
+        return known.id
+    values |= {"discussion_id": discussion.id, "address_index": index}
+    values |= {"calendar_sequence": discussion.first_calendar_sequence}
+    values |= {"told_revision": discussion.version}
+    added = insert(rows(Registration)).values(**values).returning(rows(Registration).c.id)
+    return int(session.execute(added).scalar_one())
+
+
+def _returning(known: Registration) -> int:
+    """Return the calendar's count of who confirms: back after a withdrawal, they must outrank
+    its CANCEL (RFC 5546 2.1.4)."""
+    return known.calendar_sequence + (known.calendar_sequence > 0)
+
+
+def _first_letter(values: dict[str, Any]) -> LetterKind:
+    if not values["confirmed_at"]:
+        return LetterKind.ADDRESS_CONFIRMATION
+    return LetterKind.CONFIRMATION if values["seated_at"] else LetterKind.WAITING

@@ -1,0 +1,74 @@
+"""Discloses to an attendee everything that is held about them."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from ...crypto.key_ring import Ring
+from ...models import Discussion, Letter, LetterKind, Registration, RegistrationStatus
+from ..seats import allocation
+
+
+def held(
+    session: Session, registration: Registration, discussion: Discussion, ring: Ring
+) -> dict[str, Any]:
+    """Return everything that is held about one attendee, by plain names (GDPR Art. 15 and 20)."""
+    attendee = registration.attendee(ring)
+    is_waiting = registration.status is RegistrationStatus.WAITING
+    place = allocation.waiting_before(session, registration) + 1 if is_waiting else None
+    return {
+        "discussion": discussion.content.title,
+        "status": registration.status.value,
+        "name": attendee.name,
+        "email": attendee.address,
+        "new_email": attendee.new_address or None,
+        "affiliation": attendee.affiliation,
+        "answers": attendee.answers,
+        "shared_with": attendee.shared_with,
+        "language": registration.language,
+        "zone": registration.zone,
+        "wants_follow_up": registration.wants_follow_up,
+        "circulars_stopped_at": _iso(registration.circulars_stopped_at),
+        "registered_at": registration.registered_at.isoformat(),
+        "confirmed_at": _iso(registration.confirmed_at),
+        "withdrawn_at": _iso(registration.withdrawn_at),
+        "attended_at": _iso(registration.attended_at),
+        "seated_at": _iso(registration.seated_at),
+        "seat_held_until": _iso(registration.seat_held_until),
+        # Its place as the page shows it: the stored number counts others who never confirmed.
+        "place": place,
+        "calendar_sequence": registration.calendar_sequence,
+        "letters": _letters(session, registration),
+        "erased_at_the_latest": registration.erase_at.isoformat(),
+    }
+
+
+def _letters(session: Session, registration: Registration) -> list[dict[str, Any]]:
+    found = session.scalars(
+        select(Letter)
+        .where(
+            Letter.registration_id == registration.id,
+            # Whether one was owed for a new address tells whether that one is registered.
+            Letter.kind != LetterKind.ADDRESS_CHANGE,
+        )
+        .order_by(Letter.id)
+    )
+    return [_letter(letter) for letter in found]
+
+
+def _letter(letter: Letter) -> dict[str, Any]:
+    return {
+        "kind": letter.kind.value,
+        "state": letter.state.value,
+        "message_id": letter.message_id,
+        "posted_at": letter.posted_at.isoformat(),
+        "sent_at": _iso(letter.sent_at),
+        "attempts": letter.attempts,
+        "server_answer": letter.server_answer,
+    }
+
+
+def _iso(moment: datetime | None) -> str | None:
+    return moment.isoformat() if moment else None

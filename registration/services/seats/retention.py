@@ -1,0 +1,14 @@
+"""How long personal data is kept: the one formula for the day of erasure."""
+
+from datetime import datetime, timedelta
+
+from ...config import Settings
+from ...models import Discussion
+
+# How long an unconfirmed registration is kept.
+UNCONFIRMED_LIFE = timedelta(hours=72)
+
+
+def erase_at(discussion: Discussion, registered_at: datetime, settings: Settings) -> datetime:
+    """Return when a registration's personal data is erased."""
+    return max(discussion.ends_at, registered_at) + timedelta(days=settings.retention_days)

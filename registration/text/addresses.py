@@ -1,0 +1,92 @@
+"""E-mail addresses: which are accepted, and the one form that tells whether two are the same."""
+
+import unicodedata
+from dataclasses import dataclass
+from enum import Enum
+
+from email_validator import EmailNotValidError, validate_email
+
+from ..refusals import Refusal
+
+# An address has at most 254 characters (RFC 5321 4.5.3.1.3); decomposed letters take more.
+MOST = 1000
+
+
+class Fault(Enum):
+    """What is wrong with an address; pages phrase each."""
+
+    AT = "no single @"
+    NAME = "a display name or angle brackets"
+    SPACE = "a space"
+    LOCAL_NOT_ASCII = "letters before the @ that many mail servers cannot deliver to"
+    LOCAL = "what stands before the @"
+    PERIOD = "periods in a row, or first, or last"
+    DOMAIN = "what stands after the @"
+    LONG = "its length"
+
+
+class AddressRefused(Refusal):
+    """The text is not an address that a letter could reach."""
+
+    def __init__(self, fault: Fault) -> None:
+        self.fault = fault
+        super().__init__(f"is not an e-mail address: {fault.value}")
+
+
+@dataclass(frozen=True, slots=True)
+class EmailAddress:
+    """An accepted address: as letters are sent to it, and the form that is compared.
+
+    `sent` keeps the typed local part and has its domain in A-labels (RFC 5890). `canonical`
+    is NFC and casefolded as well.
+    """
+
+    sent: str
+    canonical: str
+
+    @property
+    def mailbox(self) -> str:
+        """Where its letters most likely end: `canonical` without what follows a plus sign."""
+        local, _at, domain = self.canonical.partition("@")
+        return f"{local.partition('+')[0] or local}@{domain}"
+
+
+def parse(text: str) -> EmailAddress:
+    """Return the address typed as `text`, or raise `AddressRefused`. Asks no name server."""
+    if len(text) > MOST:  # before anything that takes longer the longer it is
+        raise AddressRefused(Fault.LONG)
+    text = unicodedata.normalize("NFC", text.strip())
+    fault = _plain_fault(text)
+    if fault:
+        raise AddressRefused(fault)
+    try:
+        valid = validate_email(text, check_deliverability=False, allow_smtputf8=False)
+    except EmailNotValidError:
+        raise AddressRefused(_fault_of_parts(text)) from None
+    sent = f"{valid.local_part}@{valid.ascii_domain}"
+    return EmailAddress(sent=sent, canonical=sent.casefold())
+
+
+def _plain_fault(text: str) -> Fault | None:
+    local = text.partition("@")[0]
+    checks = {
+        Fault.NAME: any(character in text for character in '<>"'),
+        Fault.AT: text.count("@") != 1,
+        Fault.SPACE: any(character.isspace() for character in text),
+        Fault.LOCAL_NOT_ASCII: not local.isascii(),
+        Fault.LONG: len(text) > 254 or len(local) > 64,
+        # email would take such a local part for an encoded word (RFC 2047), and not write it.
+        Fault.LOCAL: "=?" in local,
+        Fault.PERIOD: ".." in text or local.startswith(".") or local.endswith("."),
+    }
+    return next((fault for fault, applies in checks.items() if applies), None)
+
+
+def _fault_of_parts(text: str) -> Fault:
+    """Return which side of the @ the library refuses: its own words are not translatable."""
+    local = text.partition("@")[0]
+    try:
+        validate_email(f"{local}@example.org", check_deliverability=False, allow_smtputf8=False)
+    except EmailNotValidError:
+        return Fault.LOCAL
+    return Fault.DOMAIN

@@ -1,0 +1,112 @@
+"""What stored values are called on a page, in the language of the moment."""
+
+from collections.abc import Iterable
+
+from flask import Flask
+
+from ..models import Group, LetterKind, LetterState, RegistrationStatus
+from ..text.languages import gettext as _
+from ..text.languages import spoken_list
+
+
+def init_app(app: Flask) -> None:
+    """Let templates ask for these labels."""
+    app.jinja_env.globals.update(
+        group_words=group_words,
+        letter_words=letter_words,
+        letter_state_words=letter_state_words,
+        shared_words=shared_words,
+        status_words=status_words,
+    )
+
+
+def status_words(status: RegistrationStatus) -> str:
+    """Return where a registration stands."""
+    return {
+        RegistrationStatus.UNCONFIRMED: _("not confirmed yet"),
+        RegistrationStatus.CONFIRMED: _("confirmed"),
+        RegistrationStatus.WAITING: _("waiting"),
+        RegistrationStatus.WITHDRAWN: _("withdrawn"),
+    }[status]
+
+
+def letter_words(kind: LetterKind) -> str:
+    """Return what a letter is about."""
+    return {
+        LetterKind.ADDRESS_CONFIRMATION: _("to confirm the address"),
+        LetterKind.CONFIRMATION: _("confirmation"),
+        LetterKind.WAITING: _("waiting list"),
+        LetterKind.ALREADY_REGISTERED: _("registered already"),
+        LetterKind.LINK: _("personal link"),
+        LetterKind.ADDRESS_CHANGE: _("to confirm a new address"),
+        LetterKind.WITHDRAWAL: _("withdrawal"),
+        LetterKind.CHANGE: _("change"),
+        LetterKind.SEAT: _("seat"),
+        LetterKind.REMINDER: _("reminder"),
+        LetterKind.FOLLOW_UP: _("recording or summary"),
+        LetterKind.CIRCULAR: _("letter to attendees"),
+    }[kind]
+
+
+def letter_state_words(state: LetterState) -> str:
+    """Return what became of a letter."""
+    return {
+        LetterState.OWED: _("queued"),
+        LetterState.SENT: _("accepted"),
+        LetterState.FAILED: _("failed"),
+        LetterState.HELD: _("held"),
+        LetterState.DROPPED: _("not needed"),
+    }[state]
+
+
+def group_words(groups: Iterable[str]) -> str:
+    """Return to whom a circular goes."""
+    words: dict[str, str] = {
+        Group.CONFIRMED: _("those who have a seat"),
+        Group.WAITING: _("those on the waiting list"),
+        Group.ATTENDED: _("those marked as attended"),
+        Group.ABSENT: _("those who had a seat and are not marked as attended"),
+    }
+    return spoken_list([words.get(group, group) for group in groups])
+
+
+def shared_words(fields: Iterable[str]) -> str:
+    """Return what of an attendee's data a partner gets."""
+    words = {"name": _("name"), "email": _("e-mail"), "affiliation": _("affiliation")}
+    return spoken_list([words[field] for field in fields])
+
+
+def error_title(status: int) -> str:
+    """Return what an HTTP status means here."""
+    return {
+        400: _("This could not be read"),
+        404: _("Nothing is here"),
+        405: _("Not in this way"),
+        410: _("This has been taken off"),
+        413: _("This is too much"),
+        415: _("Not in this way"),
+        500: _("Something went wrong here"),
+        503: _("Just a moment"),
+    }[status]
+
+
+def error_advice(status: int) -> str:
+    """Return why there is such an error, and what to do."""
+    return {
+        400: _(
+            "What your browser sent is damaged or not meant for this site. Go back and try again."
+        ),
+        404: _("The address is wrong, or what was here has been erased."),
+        405: _("This address exists, but it does not take this kind of request."),
+        410: _("What was here is not public any more."),
+        413: _(
+            "More was sent than a form here can hold. Go back, shorten the longest text, and send "
+            "it again."
+        ),
+        415: _("A form here is sent as a form, and in no other format."),
+        500: _("It is not your fault. Try again in a minute."),
+        503: _(
+            "The service cannot write or read at the moment. Try again in a minute; what was "
+            "accepted before is safe."
+        ),
+    }[status]

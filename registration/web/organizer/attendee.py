@@ -1,0 +1,159 @@
+"""One attendee's page: what is held, what happened and what became of each letter; and what an
+organizer can do for them."""
+
+from flask import redirect, render_template, request, url_for
+from flask_wtf import FlaskForm
+from sqlalchemy.orm import Session
+from werkzeug.wrappers import Response as BaseResponse
+
+from ... import house
+from ...database import reading, writing
+from ...models import Deed, Registration
+from ...services.attendees import table, timeline
+from ...services.organizers import accounts
+from ...services.registrations import manage, self_service
+from ...services.registrations.manage import (
+    AlreadyRegistered,
+    EnoughLetters,
+    HasWithdrawn,
+    TakesNobody,
+)
+from ...services.seats import allocation
+from ...text.languages import gettext as _
+from ..forms import organizer_forms
+from ..forms import registration_forms as public_forms
+from . import note, organizer, place
+
+_ONE = "/discussions/<slug>/attendees/<public_id>"
+
+
+@place.get(_ONE)
+def attendee(slug: str, public_id: str) -> str:
+    """What is held of one attendee, and what happened."""
+    return _page(slug, public_id)
+
+
+@place.post(f"{_ONE}/send")
+def send_again(slug: str, public_id: str) -> BaseResponse | tuple[str, int]:
+    """Send the letter again that tells where they stand."""
+    if not public_forms.button().validate():
+        return _page(slug, public_id, is_stale=True), 422
+    try:
+        with writing() as session:
+            registration = _find(session, slug, public_id)
+            manage.send_again(session, registration, **house.means(session))
+            note(session, Deed.LETTER_SENT_AGAIN, slug, count=1)
+    except (EnoughLetters, TakesNobody) as refusal:
+        return _page(slug, public_id, refusal=str(refusal)), 409
+    return _back(slug, public_id)
+
+
+@place.post(f"{_ONE}/retry")
+def retry(slug: str, public_id: str) -> BaseResponse | tuple[str, int]:
+    """Send the letters again that have failed, or that a restore has held back."""
+    if not public_forms.button().validate():
+        return _page(slug, public_id, is_stale=True), 422
+    with writing() as session:
+        registration = _find(session, slug, public_id)
+        if count := manage.retry(session, registration, house.now()):
+            note(session, Deed.LETTER_SENT_AGAIN, slug, count=count)
+    return _back(slug, public_id)
+
+
+@place.post(f"{_ONE}/address")
+def correct_address(slug: str, public_id: str) -> BaseResponse | tuple[str, int]:
+    """Correct the address."""
+    typed = organizer_forms.correction()
+    if not typed.validate():
+        return _page(slug, public_id, typed, is_stale=public_forms.is_stale(typed)), 422
+    try:
+        with writing() as session:
+            registration = _find(session, slug, public_id)
+            address, means = typed["email"].address, house.means(session)
+            manage.correct_address(session, registration, address, **means)
+            note(session, Deed.ADDRESS_CORRECTED, slug, count=1)
+    except (AlreadyRegistered, EnoughLetters, HasWithdrawn) as refusal:
+        typed["email"].errors = [str(refusal)]
+        return _page(slug, public_id, typed), 409
+    return _back(slug, public_id)
+
+
+@place.post(f"{_ONE}/withdraw")
+def withdraw(slug: str, public_id: str) -> BaseResponse | tuple[str, int]:
+    """Withdraw them, as they could themselves."""
+    if not public_forms.button().validate():
+        return _page(slug, public_id, is_stale=True), 422
+    with writing() as session:
+        registration = _find(session, slug, public_id)
+        if registration.status in self_service.COMING:
+            self_service.withdraw(session, registration, **house.means(session))
+            note(session, Deed.ATTENDEE_WITHDRAWN, slug, count=1)
+    return _back(slug, public_id)
+
+
+@place.post(f"{_ONE}/erase")
+def erase(slug: str, public_id: str) -> BaseResponse | tuple[str, int]:
+    """Erase everything of them at once, and show the table again."""
+    if not public_forms.button().validate():
+        return _page(slug, public_id, is_stale=True), 422
+    if not request.form.get("sure"):
+        return _page(slug, public_id, refusal=_("Tick the box first: nothing was erased.")), 422
+    with writing() as session:
+        registration = _find(session, slug, public_id)
+        receipt = self_service.erase(
+            session, registration, settings=house.settings(), now=house.now()
+        )
+        note(session, Deed.ATTENDEE_ERASED, slug, count=len(receipt.public_ids))
+    house.remember(receipt)
+    return redirect(url_for("organizing.attendees", slug=slug), 303)
+
+
+@place.post(f"{_ONE}/attended")
+def mark(slug: str, public_id: str) -> BaseResponse | tuple[str, int]:
+    """Mark that they came, or that they did not."""
+    if not public_forms.button().validate():
+        return _page(slug, public_id, is_stale=True), 422
+    attended = request.form.get("attended") == "yes"
+    with writing() as session:
+        discussion = accounts.run_by(session, organizer(), slug)
+        _find(session, slug, public_id)
+        if manage.mark(session, discussion, [public_id], attended=attended, now=house.now()):
+            deed = Deed.MARKED_ATTENDED if attended else Deed.MARKED_ABSENT
+            note(session, deed, slug, count=1)
+    return _back(slug, public_id)
+
+
+def _find(session: Session, slug: str, public_id: str) -> Registration:
+    discussion = accounts.run_by(session, organizer(), slug)
+    return table.find(session, discussion.id, public_id)
+
+
+def _back(slug: str, public_id: str) -> BaseResponse:
+    return redirect(url_for("organizing.attendee", slug=slug, public_id=public_id), 303)
+
+
+def _page(
+    slug: str,
+    public_id: str,
+    typed: FlaskForm | None = None,
+    *,
+    refusal: str = "",
+    is_stale: bool = False,
+) -> str:
+    with reading() as session:
+        discussion = accounts.run_by(session, organizer(), slug)
+        registration = table.find(session, discussion.id, public_id)
+        return render_template(
+            "organizer/attendee.html",
+            discussion=discussion,
+            registration=registration,
+            attendee=registration.attendee(house.ring(session)),
+            labels={question.key: question.label for question in discussion.content.questions},
+            place=allocation.waiting_before(session, registration) + 1,
+            moments=timeline.of(session, registration),
+            form=typed or organizer_forms.correction(),
+            is_correcting=typed is not None,
+            button=public_forms.button(),
+            refusal=refusal,
+            is_stale=is_stale,
+        )

@@ -1,0 +1,146 @@
+"""The table of a discussion's attendees: filtered, sorted, searched; with marks, and additions."""
+
+from collections.abc import Sequence
+from functools import partial
+
+from flask import redirect, render_template, request, url_for
+from flask_wtf import FlaskForm
+from werkzeug.wrappers import Response as BaseResponse
+
+from ... import house
+from ...database import DatabaseBusy, DatabaseUnavailable, reading, writing
+from ...models import Deed
+from ...services.attendees import statistics
+from ...services.attendees import table as listed
+from ...services.attendees.statistics import Numbers
+from ...services.organizers import accounts
+from ...services.registrations import manage
+from ...services.registrations.manage import AlreadyRegistered, EnoughLetters, TakesNobody
+from ...text.languages import gettext as _
+from ..forms import organizer_forms
+from ..forms import registration_forms as public_forms
+from ..forms.registration_forms import EntryForm
+from ..rate_limits import Later, later
+from . import attendee_search, note, organizer, place
+
+
+@place.get("/discussions/<slug>/attendees")
+def attendees(slug: str) -> str:
+    """A page of the table."""
+    return _page(slug, organizer_forms.search())
+
+
+@place.post("/discussions/<slug>/attendees")
+def search_attendees(slug: str) -> BaseResponse | tuple[str, int]:
+    """Go to the address that shows what is searched for."""
+    typed = organizer_forms.search()
+    if not typed.validate():
+        return _page(slug, typed), 422
+    with reading() as session:
+        accounts.run_by(session, organizer(), slug)
+        ring = house.ring(session)
+    shown = attendee_search.wanted(slug, ring)
+    return redirect(attendee_search.address(slug, ring, shown, search=typed["search"].data), 303)
+
+
+@place.post("/discussions/<slug>/attendees/mark")
+def mark_attendees(slug: str) -> BaseResponse | tuple[str, int]:
+    """Mark those chosen as attended, or as not; and show the same page of the table again."""
+    chosen, attended = request.form.getlist("chosen"), request.form.get("attended") == "yes"
+    typed = organizer_forms.search()
+    if not typed.validate():
+        return _page(slug, typed, chosen=chosen), 422
+    with writing() as session:
+        discussion = accounts.run_by(session, organizer(), slug)
+        marked = manage.mark(
+            session, discussion, chosen[: listed.PAGE], attended=attended, now=house.now()
+        )
+        if marked:
+            deed = Deed.MARKED_ATTENDED if attended else Deed.MARKED_ABSENT
+            note(session, deed, slug, count=marked)
+        ring = house.ring(session)
+    shown = attendee_search.wanted(slug, ring)
+    return redirect(attendee_search.address(slug, ring, shown, page=shown.page), 303)
+
+
+@place.get("/discussions/<slug>/attendees/add")
+def add(slug: str) -> str:
+    """The form in which an organizer adds somebody."""
+    return _add_page(slug, _add_form(slug))
+
+
+@place.post("/discussions/<slug>/attendees/add")
+def submit_add(slug: str) -> BaseResponse | tuple[str, int]:
+    """Add somebody by hand, and show their page."""
+    typed = _add_form(slug)
+    if not typed.validate():
+        return _add_page(slug, typed), 422
+    try:
+        with writing() as session:
+            accounts.run_by(session, organizer(), slug)
+            public_id = manage.add(session, slug, typed.entry(), **house.means(session))
+            note(session, Deed.ATTENDEE_ADDED, slug, count=1)
+    except (AlreadyRegistered, EnoughLetters, TakesNobody) as refusal:
+        typed["email"].errors = [str(refusal)]
+        return _add_page(slug, typed), 409
+    except (DatabaseBusy, DatabaseUnavailable) as refusal:
+        return _add_page(slug, typed, later(refusal)), 503
+    return redirect(url_for("organizing.attendee", slug=slug, public_id=public_id), 303)
+
+
+def _add_form(slug: str) -> EntryForm:
+    with reading() as session:
+        discussion = accounts.run_by(session, organizer(), slug)
+    return public_forms.by_hand(discussion.content)
+
+
+def _add_page(slug: str, typed: EntryForm, wait: Later | None = None) -> str:
+    with reading() as session:
+        discussion = accounts.run_by(session, organizer(), slug)
+    return render_template(
+        "organizer/add.html",
+        discussion=discussion,
+        wait=wait,
+        form=typed,
+        is_stale=public_forms.is_stale(typed),
+    )
+
+
+def _page(slug: str, typed: FlaskForm, *, chosen: Sequence[str] = ()) -> str:
+    with reading() as session:
+        discussion = accounts.run_by(session, organizer(), slug)
+        numbers, ring = statistics.people(session, discussion), house.ring(session)
+    shown = attendee_search.wanted(slug, ring)
+    if request.method == "GET":
+        typed["search"].data = shown.search
+    found = listed.page(reading, house.ring, discussion.id, shown)
+
+    return render_template(
+        "organizer/attendees.html",
+        discussion=discussion,
+        numbers=numbers,
+        found=found,
+        shown=shown,
+        to=partial(attendee_search.address, slug, ring, shown),
+        filters=_filters(numbers),
+        form=typed,
+        button=public_forms.button(),
+        Order=listed.Order,
+        Filter=listed.Filter,
+        chosen=chosen,
+        imported=request.args.get("imported", type=int),
+        is_stale=request.method == "POST" and public_forms.is_stale(typed),
+    )
+
+
+def _filters(numbers: Numbers) -> list[tuple[listed.Filter, str, int | None]]:
+    """Return the filters in their order, each in words, with how many it shows if that is known."""
+    return [
+        (listed.Filter.ALL, _("All"), numbers.registered),
+        (listed.Filter.CONFIRMED, _("Confirmed"), numbers.confirmed),
+        (listed.Filter.WAITING, _("Waiting"), numbers.waiting),
+        (listed.Filter.UNCONFIRMED, _("Not confirmed yet"), numbers.unconfirmed),
+        (listed.Filter.WITHDRAWN, _("Withdrawn"), numbers.withdrawn),
+        (listed.Filter.ATTENDED, _("Attended"), None),
+        (listed.Filter.LETTER_FAILED, _("A letter failed"), None),
+    ]

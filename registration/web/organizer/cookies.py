@@ -1,0 +1,79 @@
+"""The cookies of an organizer's browser: a random token, which the database knows as a hash; and
+that somebody has signed in with this browser before, so that others cannot keep them out."""
+
+import secrets
+from datetime import timedelta
+
+from flask import current_app, request
+from itsdangerous import BadSignature, URLSafeSerializer
+from werkzeug.sansio.http import parse_cookie
+from werkzeug.wrappers import Response
+
+from ...services.organizers.authentication import LIFE
+
+_TOKEN, _DEVICE = "organizer", "organizer-device"
+_DEVICE_LIFE = timedelta(days=365)
+
+
+def token() -> str:
+    """Return the token that the browser has sent; empty if it has sent none."""
+    return request.cookies.get(_named(_TOKEN), "")
+
+
+def device() -> str:
+    """Return the number of a browser in which somebody has signed in before; empty for others."""
+    return _number(request.cookies.get(_named(_DEVICE), ""))
+
+
+def has_device(header: str) -> bool:
+    """Whether a Cookie header is that of a browser in which somebody has signed in before."""
+    return bool(_number(parse_cookie(header).get(_named(_DEVICE), "")))
+
+
+def give(response: Response, value: str) -> None:
+    """Let the browser keep a token, and, for a year, that it is an organizer's."""
+    _set(response, _TOKEN, value, LIFE)
+    give_device(response)
+
+
+def give_device(response: Response) -> None:
+    """Let the browser keep for a year that it is an organizer's."""
+    if not device():
+        _set(response, _DEVICE, str(_signer().dumps(secrets.token_hex(16))), _DEVICE_LIFE)
+
+
+def take_away(response: Response) -> None:
+    """Let the browser forget its token."""
+    _set(response, _TOKEN, "", timedelta())
+
+
+def _set(response: Response, name: str, value: str, life: timedelta) -> None:
+    response.set_cookie(
+        _named(name),
+        value,
+        max_age=life,
+        path="/",
+        secure=_is_secure(),
+        httponly=True,
+        samesite="Lax",
+    )
+
+
+def _number(signed: str) -> str:
+    try:
+        number: str = _signer().loads(signed)
+    except BadSignature:
+        return ""
+    return number
+
+
+def _signer() -> URLSafeSerializer:
+    return URLSafeSerializer(current_app.secret_key or "", salt="organizer's browser")
+
+
+def _named(name: str) -> str:
+    return f"__Host-{name}" if _is_secure() else name
+
+
+def _is_secure() -> bool:
+    return current_app.session_interface.get_cookie_secure(current_app)

@@ -1,0 +1,75 @@
+"""The discussions of whoever is signed in, with their numbers at a glance."""
+
+from flask import render_template
+
+from ... import house
+from ...database import reading
+from ...services.attendees import statistics
+from ...services.drafts import drafts as drafting
+from ...services.operations import feed_statistics
+from ...text.languages import gettext as _
+from ...text.languages import ngettext, spoken_day
+from ..forms import registration_forms
+from . import charts, organizer, place
+
+
+@place.get("/")
+def overview() -> str:
+    """The discussions that one has, and how many come."""
+    with reading() as session:
+        found = statistics.overview(session, organizer(), now=house.now())
+        drafts = drafting.drafts_of_new(session, organizer())
+        identity = organizer().identity(house.ring(session))
+    return render_template(
+        "organizer/overview.html",
+        found=found,
+        drafts=drafts,
+        address=identity.address,
+        button=registration_forms.button(),
+    )
+
+
+@place.get("/discussions/<slug>")
+def discussion(slug: str) -> str:
+    """One discussion: its numbers, when people came, and which calendars follow."""
+    now = house.now()
+    with reading() as session:
+        item = statistics.of_one(session, organizer(), slug, now=now)
+        spans = statistics.by_day(session, item.discussion)
+        readers = feed_statistics.readers(session, now)
+        has_draft = drafting.standing(session, organizer(), slug).draft is not None
+    return render_template(
+        "organizer/discussion.html",
+        item=item,
+        has_draft=has_draft,
+        is_over=item.discussion.ends_at <= now,
+        bars=charts.bars(spans),
+        width=charts.WIDTH,
+        height=charts.HEIGHT,
+        words=_in_words(spans),
+        readers=readers,
+    )
+
+
+def _in_words(spans: list[statistics.Span]) -> str:
+    if not spans:
+        return ""
+    most = max(spans, key=lambda span: span.count)
+    if len(spans) == 1:
+        only = ngettext(
+            "%(num)s registration on %(day)s.", "%(num)s registrations on %(day)s.", most.count
+        )
+        return only % {"num": most.count, "day": spoken_day(most.first)}
+    in_one_day = _("%(all)s registrations from %(first)s to %(last)s; most, %(most)s, on %(day)s.")
+    in_a_week = _(
+        "%(all)s registrations from %(first)s to %(last)s; most, %(most)s, in the %(days)s days "
+        "from %(day)s."
+    )
+    return (in_one_day if most.first == most.last else in_a_week) % {
+        "all": sum(span.count for span in spans),
+        "first": spoken_day(spans[0].first),
+        "last": spoken_day(spans[-1].last),
+        "most": most.count,
+        "days": (most.last - most.first).days + 1,
+        "day": spoken_day(most.first),
+    }

@@ -1,0 +1,224 @@
+"""What a draft would be: looked at, downloaded, published or deleted."""
+
+from email.message import EmailMessage
+from typing import Any
+
+from flask import Response, abort, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response as BaseResponse
+
+from ... import house
+from ...calendars import public as calendars
+from ...calendars.description import time_in_words
+from ...database import reading, writing
+from ...discussion_file import DiscussionFileRefused
+from ...discussion_file.table import Mistake
+from ...discussion_file.writer import write
+from ...models import Announcement, Discussion
+from ...services.discussions import email_forecast
+from ...services.discussions.publication import IdentityTaken, MovedIntoThePast
+from ...services.discussions.reschedule import MustBeTold
+from ...services.drafts import drafts, preview
+from ...services.drafts.drafts import ChangedSinceSeen, NoDraft, Standing
+from ...services.organizers import accounts
+from ..forms import registration_forms as public_forms
+from ..headers import content_security_policy
+from ..public import pages
+from . import draft_changes, organizer, place
+
+# What keeps a draft from being published, each in its own sentence.
+REFUSED = (IdentityTaken, MovedIntoThePast, MustBeTold)
+
+
+@place.get("/discussions/<slug>/review")
+def review(slug: str) -> BaseResponse | tuple[str, int]:
+    """What a draft would be and change, and the buttons that publish it."""
+    with reading() as session:
+        found = drafts.standing(session, organizer(), slug)
+    if found.draft is None:
+        return redirect(url_for("organizing.edit", slug=slug), 303)
+    return _page(found)
+
+
+@place.get("/discussions/<slug>/review/page")
+def review_page(slug: str) -> Response:
+    """The public page as it would be, for a frame."""
+    would_be, now = _would_be(slug), house.now()
+    # A sandbox has no origin of its own: the styles are named by their address.
+    return _framed(pages.page_of(would_be, now, is_full=False), style_src="'self'")
+
+
+@place.get("/discussions/<slug>/review/letter")
+def review_letter(slug: str) -> Response:
+    """The HTML of the confirmation as it would be, for a frame."""
+    body = _letter(_would_be(slug)).get_body(("html",))
+    return _framed(body.get_content() if body else "", style_src="'unsafe-inline'")
+
+
+@place.post("/discussions/<slug>/publish")
+def publish(slug: str) -> BaseResponse | tuple[str, int]:
+    """Publish a draft as it was looked at; quietly, nobody is written to."""
+    if not public_forms.button().validate():
+        return render_template("organizer/stale.html"), 422
+    is_quiet, seal = request.form.get("do") == "quietly", request.form.get("seal", "")
+    try:
+        with writing() as session:
+            drafts.publish(
+                session,
+                organizer(),
+                slug,
+                seal,
+                settings=house.settings(),
+                now=house.now(),
+                quiet=is_quiet,
+            )
+    except (*REFUSED, ChangedSinceSeen, DiscussionFileRefused) as refusal:
+        return _refused(slug, refusal)
+    except NoDraft:  # the button was pressed twice
+        pass
+    return redirect(url_for("organizing.discussion", slug=slug), 303)
+
+
+@place.post("/discussions/<slug>/discard")
+def discard(slug: str) -> BaseResponse | tuple[str, int]:
+    """Delete a draft as it was looked at; what is published stays."""
+    if not public_forms.button().validate():
+        return render_template("organizer/stale.html"), 422
+    seal = request.form.get("seal", "")
+    try:
+        with writing() as session:
+            is_there = drafts.discard(session, organizer(), slug, seal, now=house.now())
+    except ChangedSinceSeen as refusal:
+        return _refused(slug, refusal, is_deleting=True)
+    if is_there:
+        return redirect(url_for("organizing.discussion", slug=slug), 303)
+    return redirect(url_for("organizing.overview"), 303)
+
+
+@place.get("/discussions/<slug>/file")
+def file(slug: str) -> Response:
+    """What is published, as a discussion file."""
+    with reading() as session:
+        announcement = accounts.run_by(session, organizer(), slug).announcement
+    return _file(announcement)
+
+
+@place.get("/discussions/<slug>/review/file")
+def review_file(slug: str) -> BaseResponse:
+    """What a draft says, as a discussion file; the mistakes, if there are any."""
+    try:
+        with reading() as session:
+            announcement = drafts.standing(session, organizer(), slug).announced()
+    except DiscussionFileRefused:
+        return redirect(url_for("organizing.review", slug=slug), 303)
+    return _file(announcement)
+
+
+def _file(announcement: Announcement) -> Response:
+    response = Response(write(announcement), content_type="application/toml; charset=utf-8")
+    name = f"{announcement.slug}.toml"
+    response.headers.set("Content-Disposition", "attachment", filename=name)
+    return response
+
+
+def _refused(slug: str, refusal: Exception, *, is_deleting: bool = False) -> tuple[str, int]:
+    with reading() as session:
+        found = drafts.standing(session, organizer(), slug)
+    is_wrong = isinstance(refusal, DiscussionFileRefused)
+    refused, status = ("", 422) if is_wrong else (str(refusal), 409)
+    return _page(found, refused=refused, is_deleting=is_deleting, status=status)
+
+
+def _page(
+    found: Standing, *, refused: str = "", is_deleting: bool = False, status: int = 200
+) -> tuple[str, int]:
+    context: dict[str, Any] = {"mistakes": [], "would_be": None, "refused": refused}
+    try:
+        announcement = found.announced()
+    except DiscussionFileRefused as refusal:
+        context["mistakes"] = _named(refusal.found)
+    else:
+        context |= _seen(found, announcement)
+    html = render_template(
+        "organizer/review.html",
+        found=found,
+        button=public_forms.button(),
+        is_deleting=is_deleting,
+        **context,
+    )
+    return html, status
+
+
+def _seen(found: Standing, announcement: Announcement) -> dict[str, Any]:
+    """Return what is shown of a draft that is right."""
+    would_be = _discussion(found, announcement)
+    message = _letter(would_be)
+    text = message.get_body(("plain",))
+    before = found.discussion.announcement if found.discussion else None
+    letters, why_not = (None, "") if found.is_behind else _foretold(found, announcement)
+    return {
+        "would_be": would_be,
+        "subject": message["Subject"],
+        "letter": text.get_content() if text else "",
+        "time": time_in_words(would_be.when),
+        "entry": calendars.file(would_be, house.links()).decode(),
+        "changed": draft_changes.between(before, announcement) if before else [],
+        "held": _held(found, announcement),
+        "letters": letters,
+        "why_not": why_not,
+    }
+
+
+def _foretold(found: Standing, announcement: Announcement) -> tuple[int | None, str]:
+    """Return how many letters publishing would owe, or why it would be refused."""
+    if found.discussion is None:
+        return None, ""
+    try:
+        with reading() as session:
+            now = house.now()
+            return email_forecast.published(session, found.discussion, announcement, now=now), ""
+    except MovedIntoThePast as refusal:
+        return None, str(refusal)
+
+
+def _held(found: Standing, announcement: Announcement) -> dict[str, int]:
+    """Return how many answers are held to questions that are not asked any more, or otherwise."""
+    if found.discussion is None:
+        return {}
+    keys = draft_changes.questions_changed(found.discussion.content, announcement.content)
+    with reading() as session:
+        return preview.answers_held(session, found.discussion, keys, house.ring(session))
+
+
+def _would_be(slug: str) -> Discussion:
+    with reading() as session:
+        found = drafts.standing(session, organizer(), slug)
+    try:
+        return _discussion(found, found.announced())
+    except DiscussionFileRefused:
+        abort(404)
+
+
+def _discussion(found: Standing, announcement: Announcement) -> Discussion:
+    return preview.discussion(
+        announcement, found.discussion, settings=house.settings(), now=house.now()
+    )
+
+
+def _letter(would_be: Discussion) -> EmailMessage:
+    with reading() as session:
+        ring = house.ring(session)
+    return preview.confirmation(would_be, ring=ring, settings=house.settings(), now=house.now())
+
+
+def _named(mistakes: list[Mistake]) -> list[tuple[str, str, str]]:
+    """Return each mistake with its key, its field as the form names it, and the sentence."""
+    return [(item.key, draft_changes.named(item.key), item.sentence) for item in mistakes]
+
+
+def _framed(html: str, **policy: str) -> Response:
+    """Return HTML for a sandboxed frame of the desk: it can do nothing but be read."""
+    response = Response(html, content_type="text/html; charset=utf-8")
+    response.headers["Content-Security-Policy"] = content_security_policy(
+        script_src="'none'", form_action="'none'", frame_ancestors="'self'", sandbox="", **policy
+    )
+    return response

@@ -1,0 +1,184 @@
+"""The discussion in the browser: its form, saved as a draft."""
+
+from flask import redirect, render_template, request, url_for
+from werkzeug.wrappers import Response
+
+from ... import house
+from ...database import DatabaseBusy, DatabaseUnavailable, reading, writing
+from ...discussion_file import DiscussionFileRefused, announce, form_values
+from ...discussion_file.form_values import Typed
+from ...discussion_file.table import Mistake
+from ...models import Organizer, Role
+from ...services.catalog import NoSuchDiscussion
+from ...services.drafts import drafts
+from ...services.drafts.conflicts import Clash, Opened
+from ...services.drafts.drafts import ChangedMeanwhile, SlugTaken, Standing
+from .. import LARGEST_BODY
+from ..forms import discussion_form
+from ..forms import registration_forms as public_forms
+from ..rate_limits import Later, later
+from . import draft_changes, kept_for, organizer, place
+
+# Token and marks are sent, too.
+LARGEST_FORM = LARGEST_BODY - 4096
+# What the draft of a new discussion is opened with.
+_NEW = Opened(0, {})
+Page = tuple[str, int]
+
+
+@place.get("/new")
+def new() -> Page:
+    """The form of a new discussion, for administrators."""
+    _refuse_others()
+    written = form_values.nothing()
+    discussion_form.add(written, "contributors")
+    return _page(None, written, _NEW)
+
+
+@place.post("/new")
+def submit_new() -> Page | Response:
+    """Save the first draft of a new discussion, and show what it would be."""
+    _refuse_others()
+    return _submit(None)
+
+
+@place.get("/discussions/<slug>/edit")
+def edit(slug: str) -> Page:
+    """The form of a discussion: its draft, or what is published."""
+    with reading() as session:
+        found = drafts.standing(session, organizer(), slug)
+        written, clashes = drafts.caught_up(session, found)
+    mistakes = _mistakes(slug, written) if found.draft else []
+    return _page(found, written, found.opened, mistakes, clashes=clashes)
+
+
+@place.post("/discussions/<slug>/edit")
+def submit_edit(slug: str) -> Page | Response:
+    """Save the draft of a discussion, and show what it would change."""
+    try:
+        with reading() as session:
+            found = drafts.standing(session, organizer(), slug)
+    except NoSuchDiscussion:
+        return _gone()
+    return _submit(found)
+
+
+def _submit(found: Standing | None) -> Page | Response:
+    written, opened = discussion_form.sent(), discussion_form.opened()
+    if not public_forms.button().validate():
+        return _page(found, written, opened, status=422, is_stale=True)
+    if discussion_form.regrouped(written):
+        return _page(found, written, opened)
+    written = discussion_form.tidied(written)
+    slug = found.slug if found and found.discussion else written["slug"]
+    mistakes = _mistakes(slug, written)
+    if any(mistake.key == "slug" for mistake in mistakes):
+        return _page(found, written, opened, mistakes, status=422)
+    try:
+        return redirect(url_for("organizing.review", slug=_saved(found, written, opened)), 303)
+    except SlugTaken as refusal:
+        mistakes.append(Mistake("slug", str(refusal)))
+        return _page(found, written, opened, mistakes, status=422)
+    except ChangedMeanwhile as refusal:
+        return _clashed(found.slug if found else slug, refusal)
+    except (DatabaseBusy, DatabaseUnavailable) as refusal:
+        return _page(found, written, opened, mistakes, wait=later(refusal), status=503)
+
+
+def _clashed(slug: str, refusal: ChangedMeanwhile) -> Page:
+    with reading() as session:
+        found = drafts.standing(session, organizer(), slug)
+    merged, clashes = refusal.merged, refusal.clashes
+    mistakes = _mistakes(slug, merged)
+    return _page(found, merged, refusal.opened, mistakes, clashes=clashes, status=409)
+
+
+def _signed_out() -> Page:
+    """Give what was typed back to whoever was signed out meanwhile."""
+    written, opened = discussion_form.sent(), discussion_form.opened()
+    return _page(None, written, opened, status=422, is_signed_out=True, action=request.path)
+
+
+kept_for.update(dict.fromkeys(("organizing.submit_new", "organizing.submit_edit"), _signed_out))
+
+
+def _gone() -> Page:
+    """Give what was typed back to an administrator whose draft of a new discussion was deleted, or
+    renamed, meanwhile; for everything else, raise `NoSuchDiscussion`."""
+    if discussion_form.opened().version != 0:
+        raise NoSuchDiscussion("There is no such discussion.")
+    _refuse_others()
+    return _page(None, discussion_form.sent(), _NEW, status=409, is_gone=True)
+
+
+def _saved(found: Standing | None, written: Typed, opened: Opened) -> str:
+    """Save what was typed, and return the slug under which it is found."""
+    now = house.now()
+    with writing() as session:
+        if found is None:
+            drafts.begin(session, organizer(), written["slug"], written, now=now)
+            return str(written["slug"])
+        return drafts.save(session, organizer(), found.slug, written, opened, now=now)
+
+
+def _mistakes(slug: str, written: Typed) -> list[Mistake]:
+    try:
+        announce(form_values.values(written, slug, None), is_typed=True)
+    except DiscussionFileRefused as refusal:
+        return refusal.found
+    return []
+
+
+def _refuse_others() -> None:
+    if organizer().role is not Role.ADMINISTRATOR:
+        raise NoSuchDiscussion("New discussions are the administrators'.")
+
+
+def _page(
+    found: Standing | None,
+    written: Typed,
+    opened: Opened,
+    mistakes: list[Mistake] | None = None,
+    *,
+    clashes: list[Clash] | None = None,
+    wait: Later | None = None,
+    is_stale: bool = False,
+    is_gone: bool = False,
+    is_signed_out: bool = False,
+    action: str = "",
+    status: int = 200,
+) -> Page:
+    html = render_template(
+        "organizer/edit.html",
+        found=found,
+        typed=written,
+        version=opened.version,
+        base=" ".join(f"{about}={mark}" for about, mark in opened.marks.items()),
+        mistakes=mistakes or [],
+        wrong=discussion_form.by_field(mistakes or [], written),
+        clashes=clashes or [],
+        shown=draft_changes.shown,
+        named=draft_changes.named,
+        by=_by(found),
+        days=house.settings().retention_days,
+        labels=draft_changes.labels(),
+        parts=draft_changes.parts_of_groups(),
+        wait=wait,
+        is_stale=is_stale,
+        is_gone=is_gone,
+        is_signed_out=is_signed_out,
+        is_new=opened.version == 0,
+        button=public_forms.button(),
+        is_large=discussion_form.size(written) > LARGEST_FORM,
+        action=action or (request.path if found else url_for("organizing.new")),
+    )
+    return html, status
+
+
+def _by(found: Standing | None) -> str:
+    """Return the address of who saved the draft last."""
+    if found is None or found.draft is None:
+        return ""
+    with reading() as session:
+        who = session.get_one(Organizer, found.draft.organizer_id)
+        return who.identity(house.ring(session)).address

@@ -1,0 +1,130 @@
+"""The export of attendees as CSV: asks again who it is, is noted in the audit log, and streams."""
+
+from collections.abc import Iterator
+from functools import partial
+from itertools import islice
+
+from flask import Flask, Response, current_app, render_template
+from flask_wtf import FlaskForm
+
+from ... import house
+from ...database import reading, writing
+from ...models import Deed, RegistrationStatus, Role
+from ...services import audit_log
+from ...services.attendees import exports
+from ...services.catalog import NoSuchDiscussion
+from ...services.organizers import accounts
+from ..forms import organizer_forms
+from ..forms import registration_forms as public_forms
+from ..rate_limits import NOT_NOW, Later, later
+from . import organizer, place, reauthentication
+
+# How many lines are sent at once.
+SOME = 500
+
+Rows = Iterator[dict[str, str]]
+
+
+@place.get("/discussions/<slug>/export")
+def export(slug: str) -> str:
+    """Ask what is to be exported, and for password and code again."""
+    return _page(slug, _form(slug))
+
+
+@place.post("/discussions/<slug>/export")
+def submit_export(slug: str) -> Response | tuple[str, int, dict[str, str]]:
+    """Send the CSV."""
+    typed = _form(slug)
+    if not typed.validate() or not _is_theirs(typed):
+        return _page(slug, typed), 422, {}
+    try:
+        is_proven = reauthentication.is_proven(typed)
+    except NOT_NOW as refusal:
+        wait = later(refusal)
+        return _page(slug, typed, wait), wait.status, wait.headers
+    if not is_proven:
+        return _page(slug, typed, is_wrong=True), 422, {}
+    names, rows, count = _chosen(slug, typed)
+    detail = _detail(typed, names)
+    with writing() as session:
+        audit_log.note(
+            session,
+            Deed.EXPORTED,
+            by=organizer().id,
+            slug=slug,
+            count=count,
+            detail=detail,
+            now=house.now(),
+        )
+    separator = organizer_forms.SEPARATORS[typed["separator"].data]
+    lines = exports.lines(rows, names, separator)
+    headers = {"Content-Disposition": f'attachment; filename="{slug}.csv"'}
+    kind = "text/csv; charset=utf-8"
+    return Response(_streamed(lines), content_type=kind, headers=headers)
+
+
+def _streamed(lines: Iterator[str]) -> Iterator[bytes]:
+    """Return the lines, some at a time; nothing is held while a slow reader reads them."""
+    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001
+
+    def some() -> bytes:
+        with app.app_context():
+            return "".join(islice(lines, SOME)).encode()
+
+    return iter(some, b"")
+
+
+def _form(slug: str) -> FlaskForm:
+    """Return the form, with the columns and partners that the discussion has."""
+    mine = organizer()
+    with reading() as session:
+        accounts.discussion_of(session, mine, slug)
+        columns, partners = exports.header(session, slug), exports.partners(session, slug)
+    if mine.role is Role.PARTNER:
+        if mine.partner not in partners:
+            raise NoSuchDiscussion("The discussion shares nothing with this partner any more.")
+        return organizer_forms.export([], partners, is_partner=True)
+    return organizer_forms.export(columns, partners, is_partner=False)
+
+
+def _is_theirs(typed: FlaskForm) -> bool:
+    """Whether a partner asks for its own part, and nothing else."""
+    mine = organizer()
+    return mine.role is not Role.PARTNER or typed["partner"].data == mine.partner
+
+
+def _chosen(slug: str, typed: FlaskForm) -> tuple[list[str], Rows, int]:
+    """Return the columns, the rows, and how many these are."""
+    partner = typed["partner"].data
+    if partner:
+        with reading() as session:
+            names = exports.shared(session, slug, partner)
+        agreed = partial(exports.attendees, reading, slug, house.ring, partner=partner)
+        # Who has agreed stands sealed: they are counted by reading them.
+        return names, agreed(), sum(1 for _row in agreed())
+    states = [RegistrationStatus(state) for state in typed["states"].data]
+    with reading() as session:
+        count = exports.count(session, slug, states)
+    rows = exports.attendees(reading, slug, house.ring, states=states)
+    return list(typed["columns"].data), rows, count
+
+
+def _detail(typed: FlaskForm, names: list[str]) -> str:
+    if typed["partner"].data:
+        return f"for {typed['partner'].data}"
+    return f"{', '.join(typed['states'].data)}: {', '.join(names)}"
+
+
+def _page(slug: str, typed: FlaskForm, wait: Later | None = None, *, is_wrong: bool = False) -> str:
+    with reading() as session:
+        discussion = accounts.discussion_of(session, organizer(), slug)
+    return render_template(
+        "organizer/export.html",
+        discussion=discussion,
+        form=typed,
+        is_partner=organizer().role is Role.PARTNER,
+        partner=organizer().partner,
+        wait=wait,
+        is_wrong=is_wrong,
+        is_stale=public_forms.is_stale(typed),
+    )

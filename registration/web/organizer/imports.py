@@ -1,0 +1,146 @@
+"""The import of attendees from a CSV: looked over first, and then done, all of it or nothing.
+
+Between the two, nothing is kept here: the page that shows what would be done has the file in it,
+and sends it back.
+"""
+
+import base64
+import binascii
+from collections.abc import Sequence
+
+from flask import redirect, render_template, request, url_for
+from flask_wtf import FlaskForm
+from werkzeug.wrappers import Response as BaseResponse
+
+from ... import house
+from ...database import DatabaseBusy, DatabaseUnavailable, reading, writing
+from ...models import Deed
+from ...services.attendees import exports, imports
+from ...services.attendees.imports import NoSheet, Sheet
+from ...services.organizers import accounts
+from ...text.languages import gettext as _
+from ..forms import organizer_forms
+from ..forms import registration_forms as public_forms
+from ..rate_limits import Later, later
+from . import note, organizer, place
+
+# How many rows are shown as they were understood.
+SHOWN = 20
+
+
+@place.get("/discussions/<slug>/attendees/import")
+def import_attendees(slug: str) -> str:
+    """Ask for the file."""
+    return _page(slug, organizer_forms.sheet())
+
+
+@place.post("/discussions/<slug>/attendees/import")
+def submit_import(slug: str) -> BaseResponse | tuple[str, int] | str:
+    """Show what a file would do; or do it, if that is what was looked over."""
+    typed = organizer_forms.sheet()
+    content, is_looked_over = _content()
+    if not content:
+        typed.validate()
+        return _page(slug, typed, is_empty=True), 422
+    try:
+        sheet = _read(slug, content)
+    except NoSheet as refusal:
+        return _page(slug, typed, refusal=str(refusal)), 422
+    if sheet.faults:
+        return _page(slug, typed, sheet), 422
+    if not typed.validate():
+        return _page(slug, typed, sheet, content), 422
+    if not is_looked_over:
+        return _page(slug, typed, sheet, content)
+    try:
+        count = _add(slug, sheet, is_told=typed["is_told"].data)
+    except (DatabaseBusy, DatabaseUnavailable) as refusal:
+        return _page(slug, typed, sheet, content, wait=later(refusal)), 503
+    return redirect(url_for("organizing.attendees", slug=slug, imported=count), 303)
+
+
+def _content() -> tuple[bytes, bool]:
+    """Return the file's bytes, and whether they come back from the page that showed them."""
+    file = request.files.get("sheet")
+    if file:
+        return file.read(), False
+    try:
+        # What reads forms leaves a line end there now and then (Werkzeug 3.1.9, issue 3285).
+        return base64.b64decode(request.form.get("content", "").strip(), validate=True), True
+    except (binascii.Error, ValueError):
+        return b"", False
+
+
+def _read(slug: str, content: bytes) -> Sheet:
+    with reading() as session:
+        discussion = accounts.run_by(session, organizer(), slug)
+        questions = exports.questions(session, discussion)
+    return imports.read(content, questions, house.now())
+
+
+def _add(slug: str, sheet: Sheet, *, is_told: bool) -> int:
+    """Add the rows, and return how many people that are."""
+    with reading() as session:
+        discussion = accounts.run_by(session, organizer(), slug)
+        means = house.means(session)
+        new = imports.plan(session, discussion, sheet.rows, **means).new
+    prepared = imports.prepare(discussion, new, **means)
+    with writing() as session:
+        means = house.means(session)
+        count = imports.add(session, slug, prepared, is_told=is_told, **means)
+        note(session, Deed.IMPORTED, slug, count=count)
+    return count
+
+
+def _page(
+    slug: str,
+    typed: FlaskForm,
+    sheet: Sheet | None = None,
+    content: bytes = b"",
+    *,
+    refusal: str = "",
+    wait: Later | None = None,
+    is_empty: bool = False,
+) -> str:
+    with reading() as session:
+        discussion = accounts.run_by(session, organizer(), slug)
+        columns = exports.header(session, slug)
+        plan = None
+        if sheet and not sheet.faults:
+            plan = imports.plan(session, discussion, sheet.rows, **house.means(session))
+    if is_empty and typed.is_submitted() and not public_forms.is_stale(typed):
+        typed["sheet"].errors = [_("Choose a file that is not empty.")]
+    return render_template(
+        "organizer/import.html",
+        discussion=discussion,
+        columns=columns,
+        form=typed,
+        faults_by_line=_by_line(sheet) if sheet else [],
+        plan=plan,
+        rows=list(zip(plan.new, plan.placed, strict=True))[:SHOWN] if plan else [],
+        spans=_spans,
+        wait=wait,
+        content=base64.b64encode(content).decode(),
+        refusal=refusal,
+        is_stale=public_forms.is_stale(typed),
+        megabytes=imports.MOST_BYTES // 1048576,
+        most=imports.MOST_ROWS,
+        retention=house.settings().retention_days,
+    )
+
+
+def _by_line(sheet: Sheet) -> list[tuple[str, str]]:
+    """Return lines, as spans of numbers, and what is wrong with them; the first line first."""
+    found = sorted(sheet.faults.items(), key=lambda fault: fault[1][0])
+    return [(_spans(lines), sentence) for sentence, lines in found]
+
+
+def _spans(lines: Sequence[int]) -> str:
+    """Return numbers in short: 2-4, 7."""
+    spans: list[list[int]] = []
+    for line in lines:
+        if spans and line == spans[-1][1] + 1:
+            spans[-1][1] = line
+        else:
+            spans.append([line, line])
+    return ", ".join(str(first) if first == last else f"{first}-{last}" for first, last in spans)

@@ -1,0 +1,183 @@
+"""One circular at the desk: seen as an attendee gets it, tried out, queued, stopped."""
+
+from flask import Response, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response as BaseResponse
+
+from ... import house
+from ...database import reading, writing
+from ...models import Circular, Discussion
+from ...services.erasure.erasures import Receipt
+from ...services.mailings import mailings, preview, recipients
+from ...services.mailings.mailings import CircularChanged, NobodyToWriteTo, NoLinkToJoin
+from ...services.mailings.preview import Rehearsal
+from ...services.organizers import accounts
+from ..forms import organizer_forms
+from ..forms import registration_forms as public_forms
+from ..headers import framed
+from . import organizer, place
+
+Answer = BaseResponse | str | tuple[str, int]
+
+
+@place.get("/discussions/<slug>/circulars/<circular>")
+def circular(slug: str, circular: str) -> str:
+    """A draft as an attendee would get it; or how far a circular has got."""
+    with reading() as session:
+        discussion = accounts.run_by(session, organizer(), slug)
+        found = mailings.find(session, discussion, circular)
+        progress = mailings.progress(session, found)
+        wording = found.wording(house.ring(session))
+    if found.is_draft:
+        return _draft_page(slug, circular)
+    return render_template(
+        "organizer/circular_queued.html",
+        discussion=discussion,
+        circular=found,
+        wording=wording,
+        progress=progress,
+        button=public_forms.button(),
+    )
+
+
+@place.get("/discussions/<slug>/circulars/<circular>/html")
+def circular_html(slug: str, circular: str) -> Response:
+    """The HTML of the letter, for a sandboxed frame."""
+    _discussion, _found, shown = _rehearsed(slug, circular)
+    body = shown.message.get_body(("html",)) if shown.message else None
+    return framed(body.get_content() if body else "")
+
+
+@place.post("/discussions/<slug>/circulars/<circular>/test")
+def try_circular_out(slug: str, circular: str) -> BaseResponse | tuple[str, int]:
+    """Owe a test letter to whoever is signed in."""
+    if not public_forms.button().validate():
+        return _stale()
+    with writing() as session:
+        discussion = accounts.run_by(session, organizer(), slug)
+        mailings.try_out(
+            session,
+            discussion,
+            circular,
+            by=organizer().id,
+            settings=house.settings(),
+            now=house.now(),
+        )
+    return redirect(url_for("organizing.circular", slug=slug, circular=circular, tried=1), 303)
+
+
+@place.get("/discussions/<slug>/circulars/<circular>/send")
+def send_circular(slug: str, circular: str) -> Answer:
+    """Ask once more, with what is sent, and to how many."""
+    return _send_page(slug, circular)
+
+
+@place.post("/discussions/<slug>/circulars/<circular>/send")
+def queue_circular(slug: str, circular: str) -> Answer:
+    """Owe the circular to everybody in its groups, if it is what was seen."""
+    typed = organizer_forms.seen()
+    if not typed.validate():
+        return _stale()
+    try:
+        with writing() as session:
+            discussion = accounts.run_by(session, organizer(), slug)
+            mailings.queue(
+                session,
+                discussion,
+                circular,
+                organizer_forms.version_of(typed),
+                by=organizer().id,
+                **house.means(session),
+            )
+    except (CircularChanged, NoLinkToJoin, NobodyToWriteTo) as refusal:
+        return _send_page(slug, circular, is_changed=isinstance(refusal, CircularChanged))
+    return redirect(url_for("organizing.circular", slug=slug, circular=circular), 303)
+
+
+@place.post("/discussions/<slug>/circulars/<circular>/stop")
+def stop_circular(slug: str, circular: str) -> BaseResponse | tuple[str, int]:
+    """Send a circular to nobody who has not got it yet."""
+    if not public_forms.button().validate():
+        return _stale()
+    with writing() as session:
+        discussion = accounts.run_by(session, organizer(), slug)
+        mailings.stop(session, discussion, circular, by=organizer().id, now=house.now())
+    return redirect(url_for("organizing.circular", slug=slug, circular=circular), 303)
+
+
+@place.post("/discussions/<slug>/circulars/<circular>/discard")
+def discard_circular(slug: str, circular: str) -> BaseResponse | tuple[str, int]:
+    """Throw a draft away, if it is what was seen."""
+    typed = organizer_forms.seen()
+    if not typed.validate():
+        return _stale()
+    try:
+        receipt = _discarded(slug, circular, organizer_forms.version_of(typed))
+    except CircularChanged:
+        return _draft_page(slug, circular, is_changed=True), 409
+    house.remember(receipt)
+    return redirect(url_for("organizing.circulars", slug=slug), 303)
+
+
+def _discarded(slug: str, circular: str, version: int) -> Receipt:
+    with writing() as session:
+        discussion = accounts.run_by(session, organizer(), slug)
+        return mailings.discard(
+            session,
+            discussion,
+            circular,
+            version,
+            by=organizer().id,
+            settings=house.settings(),
+            now=house.now(),
+        )
+
+
+def _draft_page(slug: str, circular: str, *, is_changed: bool = False) -> str:
+    discussion, found, shown = _rehearsed(slug, circular)
+    text = shown.message.get_body(("plain",)) if shown.message else None
+    return render_template(
+        "organizer/circular.html",
+        discussion=discussion,
+        circular=found,
+        shown=shown,
+        text=text.get_content() if text else "",
+        is_tried="tried" in request.args,
+        is_changed=is_changed,
+        button=public_forms.button(),
+    )
+
+
+def _rehearsed(slug: str, circular: str) -> tuple[Discussion, Circular, Rehearsal]:
+    number = request.args.get("n", 0, type=int)
+    with reading() as session:
+        discussion = accounts.run_by(session, organizer(), slug)
+        found = mailings.find(session, discussion, circular)
+        shown = preview.rehearse(session, discussion, found, number, **house.means(session))
+    return discussion, found, shown
+
+
+def _send_page(slug: str, circular: str, *, is_changed: bool = False) -> Answer:
+    discussion, found, shown = _rehearsed(slug, circular)
+    if not found.is_draft:
+        return redirect(url_for("organizing.circular", slug=slug, circular=circular), 303)
+    with reading() as session:
+        wording = found.wording(house.ring(session))
+        stopped = recipients.count_stopped(session, discussion, found.groups, now=house.now())
+    form = organizer_forms.seen()
+    form["version"].data = found.version
+    page = render_template(
+        "organizer/circular_send.html",
+        discussion=discussion,
+        circular=found,
+        wording=wording,
+        count=shown.total,
+        lacks_link=shown.lacks_link,
+        stopped=stopped,
+        form=form,
+        is_changed=is_changed,
+    )
+    return (page, 409) if request.method == "POST" else page
+
+
+def _stale() -> tuple[str, int]:
+    return render_template("organizer/stale.html"), 422

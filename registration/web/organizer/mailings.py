@@ -1,0 +1,162 @@
+"""Circulars at the desk: which there are, and drafts, which are written and changed."""
+
+from typing import Any
+
+from flask import redirect, render_template, url_for
+from flask_wtf import FlaskForm
+from werkzeug.wrappers import Response as BaseResponse
+
+from ... import house
+from ...database import DatabaseBusy, DatabaseUnavailable, reading, writing
+from ...models import Circular, Discussion, Group
+from ...services.mailings import mailings, recipients
+from ...services.mailings.mailings import CircularChanged, Draft, NoSuchCircular
+from ...services.organizers import accounts
+from ..forms import organizer_forms
+from ..forms import registration_forms as public_forms
+from ..rate_limits import Later, later
+from . import given_back, kept_for, organizer, place
+
+Answer = BaseResponse | tuple[str, int, dict[str, str]]
+
+
+@place.get("/discussions/<slug>/circulars")
+def circulars(slug: str) -> str:
+    """What was written to the attendees of a discussion, and what became of it."""
+    with reading() as session:
+        discussion = accounts.run_by(session, organizer(), slug)
+        found = mailings.every(session, discussion)
+        ring = house.ring(session)
+    shown = [(item, item.wording(ring).subject, progress) for item, progress in found]
+    return render_template("organizer/circulars.html", discussion=discussion, circulars=shown)
+
+
+@place.get("/discussions/<slug>/circulars/new")
+def new_circular(slug: str) -> str:
+    """A form for a new draft."""
+    discussion, _circular = _found(slug, None)
+    return _form_page(discussion, None, _form(discussion, None))
+
+
+@place.post("/discussions/<slug>/circulars/new")
+def draft_circular(slug: str) -> Answer:
+    """Keep a new draft."""
+    return _save(slug, None)
+
+
+@place.get("/discussions/<slug>/circulars/<circular>/edit")
+def edit_circular(slug: str, circular: str) -> str | BaseResponse:
+    """The form of a draft, as it is."""
+    discussion, found = _found(slug, circular)
+    if found is None:
+        raise NoSuchCircular("There is no such letter.")
+    if not found.is_draft:
+        return redirect(url_for("organizing.circular", slug=slug, circular=circular))
+    return _form_page(discussion, found, _form(discussion, found))
+
+
+@place.post("/discussions/<slug>/circulars/<circular>/edit")
+def change_circular(slug: str, circular: str) -> Answer:
+    """Change a draft, unless somebody else has meanwhile."""
+    return _save(slug, circular)
+
+
+def _signed_out() -> tuple[str, int]:
+    return given_back(organizer_forms.circular(dict.fromkeys(Group), join_url=""))
+
+
+kept_for.update(
+    dict.fromkeys(("organizing.draft_circular", "organizing.change_circular"), _signed_out)
+)
+
+
+def _save(slug: str, public_id: str | None) -> Answer:
+    discussion, found = _found(slug, public_id)
+    typed = _form(discussion, found)
+    if not typed.validate():
+        return _form_page(discussion, found, typed), 422, {}
+    try:
+        kept = _keep(slug, public_id, typed)
+    except (CircularChanged, NoSuchCircular):
+        discussion, found = _found(slug, public_id)
+        return _form_page(discussion, found, typed, is_changed=True), 409, {}
+    except (DatabaseBusy, DatabaseUnavailable) as refusal:
+        wait = later(refusal)
+        return _form_page(discussion, found, typed, wait=wait), wait.status, wait.headers
+    return redirect(url_for("organizing.circular", slug=slug, circular=kept.public_id), 303)
+
+
+def _keep(slug: str, public_id: str | None, typed: FlaskForm) -> Circular:
+    groups = tuple(map(Group, typed["groups"].data))
+    draft = Draft(typed["subject"].data, typed["text"].data, groups)
+    with writing() as session:
+        return mailings.save(
+            session,
+            accounts.run_by(session, organizer(), slug),
+            draft,
+            public_id=public_id,
+            version=organizer_forms.version_of(typed),
+            by=organizer().id,
+            ring=house.ring(session),
+            now=house.now(),
+        )
+
+
+def _found(slug: str, public_id: str | None) -> tuple[Discussion, Circular | None]:
+    """Return the discussion, and the circular, if it is there: what somebody has typed is not lost
+    because somebody else has thrown the draft away."""
+    with reading() as session:
+        discussion = accounts.run_by(session, organizer(), slug)
+        if public_id is None:
+            return discussion, None
+        try:
+            return discussion, mailings.find(session, discussion, public_id)
+        except NoSuchCircular:
+            return discussion, None
+
+
+def _form(discussion: Discussion, found: Circular | None) -> FlaskForm:
+    """Return the form, with what the draft holds, and how many are in each group."""
+    now = house.now()
+    offered = [group for group in Group if group is not Group.ABSENT or discussion.ends_at <= now]
+    with reading() as session:
+        counts = {
+            group: recipients.count(session, discussion, [group], now=now) for group in offered
+        }
+        wording = found.wording(house.ring(session)) if found else None
+    held: dict[str, Any] = {"groups": [Group.CONFIRMED.value]}
+    if found and wording:
+        held = {
+            "groups": found.groups,
+            "subject": wording.subject,
+            "text": wording.text,
+            "version": found.version,
+        }
+    return organizer_forms.circular(counts, join_url=discussion.content.join_url, **held)
+
+
+def _form_page(
+    discussion: Discussion,
+    found: Circular | None,
+    typed: FlaskForm,
+    *,
+    wait: Later | None = None,
+    is_changed: bool = False,
+) -> str:
+    now_there = None
+    if found and is_changed:
+        with reading() as session:
+            now_there = found.wording(house.ring(session))
+        # Who has seen on this page what is there now may well write over it.
+        typed["version"].data = found.version
+    return render_template(
+        "organizer/circular_form.html",
+        discussion=discussion,
+        circular=found if found and found.is_draft else None,
+        form=typed,
+        now_there=now_there,
+        is_changed=is_changed,
+        is_gone=is_changed and not (found and found.is_draft),
+        is_stale=public_forms.is_stale(typed),
+        wait=wait,
+    )

@@ -1,0 +1,71 @@
+"""Choosing another password: asks for the one that was, and ends every session."""
+
+from flask import redirect, render_template, session, url_for
+from flask_wtf import FlaskForm
+from werkzeug.wrappers import Response as BaseResponse
+
+from ... import house
+from ...database import reading, writing
+from ...services.organizers import authentication, passwords
+from ...services.organizers.passwords import PasswordRefused
+from ..forms import organizer_forms
+from ..forms import registration_forms as public_forms
+from ..rate_limits import NOT_NOW, Later, later
+from . import cookies, organizer, place, reauthentication
+
+
+@place.get("/password")
+def password() -> str:
+    """Ask for the old password, a code and the new one."""
+    return _page(organizer_forms.password())
+
+
+@place.post("/password")
+def change_password() -> BaseResponse | tuple[str, int, dict[str, str]]:
+    """Change it, and ask to sign in anew everywhere."""
+    typed = organizer_forms.password()
+    if not typed.validate() or not _is_good(typed):
+        return _page(typed), 422, {}
+    try:
+        is_changed = _change(typed)
+    except NOT_NOW as refusal:
+        wait = later(refusal)
+        return _page(typed, wait), wait.status, wait.headers
+    if not is_changed:
+        return _page(typed, is_wrong=True), 422, {}
+    session.clear()
+    response = redirect(url_for("organizing.sign_in"), 303)
+    cookies.take_away(response)
+    return response
+
+
+def _change(typed: FlaskForm) -> bool:
+    """Change the password, if the old one and the code are right. Raises one of `NOT_NOW`."""
+    if not reauthentication.is_proven(typed):
+        return False
+    hashed = passwords.hashed(typed["new"].data, house.password_cost())
+    with writing() as database:
+        authentication.change_password(database, organizer().id, hashed, now=house.now())
+    return True
+
+
+def _is_good(typed: FlaskForm) -> bool:
+    with reading() as database:
+        identity = organizer().identity(house.ring(database))
+    try:
+        authentication.refuse_weak(typed["new"].data, identity, house.settings().site_name)
+    except PasswordRefused as refusal:
+        typed["new"].errors = [str(refusal)]
+        return False
+    return True
+
+
+def _page(typed: FlaskForm, wait: Later | None = None, *, is_wrong: bool = False) -> str:
+    return render_template(
+        "organizer/password.html",
+        form=typed,
+        wait=wait,
+        is_wrong=is_wrong,
+        is_stale=public_forms.is_stale(typed),
+        least=passwords.LEAST,
+    )

@@ -1,0 +1,190 @@
+"""Signing in and out, and the invitation that comes before."""
+
+import io
+from contextlib import suppress
+
+import segno
+from flask import Response, make_response, redirect, render_template, session, url_for
+from flask_wtf import FlaskForm
+from markupsafe import Markup
+from werkzeug.wrappers import Response as BaseResponse
+
+from ... import house
+from ...database import reading, writing
+from ...services.organizers import authentication, passwords, totp
+from ...services.organizers.authentication import CodeWrong
+from ...services.organizers.passwords import PasswordRefused
+from ...text.languages import gettext as _
+from ..forms import organizer_forms
+from ..forms import registration_forms as public_forms
+from ..rate_limits import NOT_NOW, Later, client, later
+from . import cookies, organizer, place
+
+
+@place.get("")
+def without_slash() -> BaseResponse:
+    """The desk, for whoever types its address without the last stroke."""
+    return redirect(url_for("organizing.overview"))
+
+
+@place.get("/sign-in")
+def sign_in() -> str:
+    """The form to sign in."""
+    return _sign_in_page(organizer_forms.sign_in())
+
+
+@place.post("/sign-in")
+def submit_sign_in() -> BaseResponse | tuple[str, int, dict[str, str]]:
+    """Sign in, if address, password and code are right; which one is not, is never told."""
+    typed = organizer_forms.sign_in()
+    if not typed.validate():
+        return _sign_in_page(typed), 422, {}
+    try:
+        token = _begin(typed)
+    except NOT_NOW as refusal:
+        wait = later(refusal)
+        return _sign_in_page(typed, wait), wait.status, wait.headers
+    if token is None:
+        return _sign_in_page(typed, is_wrong=True), 422, {}
+    session.clear()  # no CSRF token outlives the change of who is there
+    response = redirect(organizer_forms.safe_next(typed["next"].data or ""), 303)
+    cookies.give(response, token)
+    return response
+
+
+def _begin(typed: FlaskForm) -> str | None:
+    """Return a new token, or None. The password is checked outside of any transaction: that takes
+    long, on purpose."""
+    with writing() as database:
+        ring = house.ring(database)
+        authentication.try_from(database, client(), cookies.device(), ring=ring, now=house.now())
+    with reading() as database:
+        found, kept = authentication.kept_password(database, typed["email"].address, ring)
+    password, cost = typed["password"].data, house.password_cost()
+    if not passwords.is_right(password, kept, cost) or kept is None:
+        return None
+    with writing() as database:
+        token = authentication.begin(
+            database, found, kept, typed["code"].data, ring=house.ring(database), now=house.now()
+        )
+    if token and passwords.is_outdated(kept, cost):
+        _renew_hash(found, kept, password)
+    return token
+
+
+def _renew_hash(organizer_id: int, kept: str, password: str) -> None:
+    """Keep the same password with the parameters of today; another sign-in can do it as well."""
+    with suppress(*NOT_NOW):
+        renewed = passwords.hashed(password, house.password_cost())
+        with writing() as database:
+            authentication.renew_hash(database, organizer_id, kept, renewed)
+
+
+@place.post("/sign-out")
+def sign_out() -> BaseResponse | tuple[str, int]:
+    """Sign out in this browser."""
+    return _sign_out(everywhere=False)
+
+
+@place.post("/sign-out-everywhere")
+def sign_out_everywhere() -> BaseResponse | tuple[str, int]:
+    """Sign out in every browser."""
+    return _sign_out(everywhere=True)
+
+
+def _sign_out(*, everywhere: bool) -> BaseResponse | tuple[str, int]:
+    if not public_forms.button().validate():
+        return render_template("organizer/stale.html"), 422
+    with writing() as database:
+        if everywhere:
+            authentication.end_all(database, organizer().id, now=house.now())
+        else:
+            authentication.end(database, cookies.token(), now=house.now())
+    session.clear()
+    response = redirect(url_for("organizing.sign_in"), 303)
+    cookies.take_away(response)
+    return response
+
+
+@place.get("/invitation/<token>")
+def invitation(token: str) -> str:
+    """Ask whoever was invited for a password, and offer the second factor."""
+    return _invitation_page(token, organizer_forms.invitation())
+
+
+@place.post("/invitation/<token>")
+def accept_invitation(token: str) -> Response | tuple[str, int, dict[str, str]]:
+    """Set password and second factor, and show the recovery codes, once."""
+    typed = organizer_forms.invitation()
+    if not (typed.validate() and _is_good(token, typed)):
+        return _invitation_page(token, typed), 422, {}
+    try:
+        codes = _accept(token, typed)
+    except CodeWrong:
+        typed["code"].errors = [_("This is not the code that the app shows now. Try the next one.")]
+        return _invitation_page(token, typed), 422, {}
+    except NOT_NOW as refusal:
+        wait = later(refusal)
+        return _invitation_page(token, typed, wait), wait.status, wait.headers
+    response = make_response(render_template("organizer/recovery_codes.html", codes=codes))
+    # Where all browsers look alike, nobody else's tries are to keep this one out.
+    cookies.give_device(response)
+    return response
+
+
+def _accept(token: str, typed: FlaskForm) -> list[str]:
+    """Accept the invitation, and return the recovery codes."""
+    kept = passwords.hashed(typed["password"].data, house.password_cost())
+    with writing() as database:
+        ring, now = house.ring(database), house.now()
+        return authentication.accept(database, token, kept, typed["code"].data, ring=ring, now=now)
+
+
+def _is_good(token: str, typed: FlaskForm) -> bool:
+    with reading() as database:
+        ring = house.ring(database)
+        _organizer, identity = authentication.invited(database, token, ring=ring, now=house.now())
+    try:
+        authentication.refuse_weak(typed["password"].data, identity, house.settings().site_name)
+    except PasswordRefused as refusal:
+        typed["password"].errors = [str(refusal)]
+        return False
+    return True
+
+
+def _invitation_page(token: str, typed: FlaskForm, wait: Later | None = None) -> str:
+    with reading() as database:
+        ring = house.ring(database)
+        _organizer, identity = authentication.invited(database, token, ring=ring, now=house.now())
+    key = totp.key_of(ring, token)
+    site = house.settings().site_name
+    return render_template(
+        "organizer/invitation.html",
+        form=typed,
+        wait=wait,
+        is_stale=public_forms.is_stale(typed),
+        address=identity.address,
+        key=totp.as_text(key),
+        picture=_picture(totp.uri(key, identity.address, site)),
+        least=passwords.LEAST,
+    )
+
+
+def _picture(content: str) -> Markup:
+    """Return a QR code as SVG, which needs no style of its own."""
+    drawn = io.BytesIO()
+    segno.make_qr(content, error="m").save(
+        drawn, kind="svg", scale=5, xmldecl=False, svgns=True, light="#ffffff", omitsize=False
+    )
+    # What the library has drawn is squares: the content is not in it as text.
+    return Markup(drawn.getvalue().decode())  # noqa: S704  # nosec B704
+
+
+def _sign_in_page(typed: FlaskForm, wait: Later | None = None, *, is_wrong: bool = False) -> str:
+    return render_template(
+        "organizer/sign_in.html",
+        form=typed,
+        wait=wait,
+        is_wrong=is_wrong,
+        is_stale=public_forms.is_stale(typed),
+    )

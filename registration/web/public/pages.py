@@ -1,0 +1,199 @@
+"""What everybody may see: the agenda, a discussion, its calendar, and what this site promises."""
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from http import HTTPStatus
+from urllib.parse import quote
+
+from flask import Blueprint, Response, abort, g, redirect, render_template, request, url_for
+from sqlalchemy.orm import Session
+from werkzeug.wrappers import Response as BaseResponse
+
+from ... import house
+from ...calendars import jsonld, web_calendars
+from ...calendars import public as calendars
+from ...links import webcal
+from ...models import Discussion, Tense
+from ...refusals import Refusal
+from ...services import catalog
+from ...services.seats import allocation
+from ...services.seats.retention import UNCONFIRMED_LIFE
+from ..page_cache import Made, kept
+
+HTML = "text/html; charset=utf-8"
+CALENDAR = "text/calendar; charset=utf-8"
+PLAIN = "text/plain; charset=utf-8"
+ROBOTS = b"User-agent: *\nAllow: /registrations/calendar/\nDisallow: /registrations/\n"
+
+place = Blueprint("public", __name__)
+
+
+class DiscussionUnpublished(Refusal):
+    """The discussion was withdrawn from the public: its page and file are gone for good."""
+
+
+@place.get("/")
+def agenda() -> Response:
+    """What is coming, and what has been."""
+    return kept(_agenda)
+
+
+@place.get("/discussions")
+def discussions() -> BaseResponse:
+    """The agenda, for whoever shortens a discussion's address."""
+    return redirect(url_for("public.agenda"))
+
+
+@place.get("/discussions/<slug>")
+def discussion(slug: str) -> Response:
+    """The page of one discussion."""
+    return kept(lambda session, now: _page(session, slug, now))
+
+
+@place.get("/discussions.ics")
+def feed() -> Response:
+    """The calendar of all discussions, to subscribe to."""
+    response = kept(_feed)
+    house.readers().add(
+        request.headers.get("User-Agent", ""),
+        took=g.changed_at,
+        not_modified=response.status_code == HTTPStatus.NOT_MODIFIED,
+        now=house.now(),
+    )
+    return response
+
+
+@place.get("/discussions/<slug>.ics")
+def file(slug: str) -> Response:
+    """The calendar file of one discussion."""
+    return kept(lambda session, _now: _file(session, slug))
+
+
+@place.get("/privacy")
+def privacy() -> Response:
+    """What is held of attendees, why, and until when."""
+    return kept(lambda _session, _now: _static("public/privacy.html"))
+
+
+@place.get("/robots.txt")
+def robots() -> Response:
+    """Calendars may be read by robots, personal ones too: Google's calendar obeys this file."""
+    return kept(lambda _session, _now: Made(ROBOTS, PLAIN, None))
+
+
+@place.get("/.well-known/security.txt")
+def security() -> Response:
+    """Whom to tell of a weakness (RFC 9116); not there without a CONTACT."""
+    contact = house.settings().contact
+    if contact is None:
+        abort(404)
+    return kept(lambda _session, now: _security(contact, now))
+
+
+def published(session: Session, slug: str) -> Discussion:
+    """Return a discussion that has a page; else `NoSuchDiscussion` or `DiscussionUnpublished`."""
+    found = catalog.find(session, slug)
+    if not found.is_public:
+        raise DiscussionUnpublished("This discussion is not public any more.")
+    return found
+
+
+def _agenda(session: Session, now: datetime) -> Made:
+    found = catalog.public(session)
+    past = [item for item in found if item.when.tense(now) is Tense.PAST]
+    coming = [item for item in found if item not in past]
+    html = render_template(
+        "public/agenda.html",
+        coming=coming,
+        past=past[::-1],
+        settings=house.settings(),
+        links=house.links(),
+        webcal=webcal,
+        now=now,
+    )
+    return _timed(html, _next_turn(found, now))
+
+
+def _page(session: Session, slug: str, now: datetime) -> Made:
+    found = published(session, slug)
+    full = allocation.is_full(session, found, now)
+    html = page_of(found, now, is_full=full)
+    freed = allocation.full_until(session, found, now) if full else None
+    return _timed(html, _next_turn([found], now, freed))
+
+
+def page_of(found: Discussion, now: datetime, *, is_full: bool) -> str:
+    """Return the page of a discussion as HTML."""
+    links = house.links()
+    return render_template(
+        "public/discussion.html",
+        discussion=found,
+        tense=found.when.tense(now),
+        is_open=found.takes_registrations(now),
+        is_full=is_full,
+        settings=house.settings(),
+        links=links,
+        webcal=webcal,
+        google=web_calendars.google(found, links),
+        outlook=web_calendars.outlook(found, links),
+        jsonld=jsonld.event(found, links),
+    )
+
+
+def _feed(session: Session, _now: datetime) -> Made:
+    body = calendars.feed(catalog.public(session), house.settings().site_name, house.links())
+    # Of what was unpublished, too: its absence is a change.
+    return Made(body, CALENDAR, _changed(catalog.every(session)))
+
+
+def _file(session: Session, slug: str) -> Made:
+    found = published(session, slug)
+    return Made(calendars.file(found, house.links()), CALENDAR, found.changed_at)
+
+
+def _static(template: str) -> Made:
+    html = render_template(
+        template, settings=house.settings(), links=house.links(), unconfirmed=UNCONFIRMED_LIFE
+    )
+    return Made(html.encode(), HTML, None)
+
+
+def _security(contact: str, now: datetime) -> Made:
+    """Write security.txt: the same bytes for a month, and good for another ten."""
+    fields = [
+        f"Contact: mailto:{quote(contact, safe='@')}",
+        f"Expires: {_month(now, 11).isoformat()}",
+        "Preferred-Languages: en",
+    ]
+    links = house.links()
+    # RFC 9116 2.5.2: where it is read over http, no address can be stated.
+    if links.root.startswith("https:"):
+        fields.append(f"Canonical: {links.security()}")
+    body = "".join(f"{field}\n" for field in fields)
+    return Made(body.encode(), PLAIN, None, _month(now, 1))
+
+
+def _month(now: datetime, later: int) -> datetime:
+    """Return when the month begins (UTC) that is so many later."""
+    at = now.astimezone(UTC)
+    years, month = divmod(at.month - 1 + later, 12)
+    return datetime(at.year + years, month + 1, 1, tzinfo=UTC)
+
+
+def _timed(html: str, until: datetime | None) -> Made:
+    # What a page says changes with time and seats too: a Last-Modified would promise too much.
+    return Made(html.encode(), HTML, None, until)
+
+
+def _changed(discussions: Sequence[Discussion]) -> datetime | None:
+    return max((item.changed_at for item in discussions), default=None)
+
+
+def _next_turn(
+    discussions: Iterable[Discussion], now: datetime, *others: datetime | None
+) -> datetime | None:
+    """Return when time alone next changes what a page says of these discussions."""
+    turns = list(others)
+    for item in discussions:
+        turns += [item.when.starts_at, item.when.ends_at, item.registration_closes_at]
+    return min((turn for turn in turns if turn and turn > now), default=None)

@@ -1,0 +1,91 @@
+"""Forms that can cause a letter: how many are taken, and when one that is not may be sent again."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from ipaddress import IPv6Address, IPv6Network, ip_address
+from math import ceil
+
+from flask import request
+from sqlalchemy.orm import Session
+
+from .. import house
+from ..database import DatabaseBusy, DatabaseUnavailable, reading, writing
+from ..refusals import Refusal
+from ..services import rate_limits
+from ..services.organizers.passwords import PasswordsBusy
+from ..services.rate_limits import TooManyForms
+from .error_log import log_refusal
+
+# What keeps a form from being taken that may be taken later.
+NOT_NOW = (DatabaseBusy, DatabaseUnavailable, PasswordsBusy, TooManyForms)
+# A queue of checks of passwords is over by then.
+_PASSWORDS_WAIT_SECONDS = 5
+
+
+@contextmanager
+def taking(discussion: str = "") -> Iterator[Session]:
+    """Open a session, as `writing` does, for a form that can cause a letter.
+
+    `discussion` is the UID of the one it registers for. Raises `TooManyForms`.
+    """
+    buckets = rate_limits.for_form(house.settings(), client=client(), discussion=discussion)
+    with reading() as session:
+        rate_limits.look(session, buckets, ring=house.ring(session), now=house.now())
+    with writing() as session:
+        yield session
+        # Last: nobody else who shares a bucket waits for more than the commit.
+        rate_limits.take_each(session, buckets, ring=house.ring(session), now=house.now())
+
+
+def client() -> str:
+    """Return who sends the request, as `client_of` does."""
+    return client_of(request.remote_addr)
+
+
+def client_of(peer: str | None) -> str:
+    """Return who counts as one client: an IPv4 address, or an IPv6 network of 48 bits, which a
+    provider gives to one customer.
+
+    It is empty for this machine itself, behind which all look alike: Tor, or a proxy that is not
+    one of TRUSTED_PROXIES.
+    """
+    try:
+        address = ip_address(peer or "")
+    except ValueError:
+        return ""
+    address = getattr(address, "ipv4_mapped", None) or address
+    if address.is_loopback:
+        return ""
+    if isinstance(address, IPv6Address):
+        return str(IPv6Network((int(address), 48), strict=False))
+    return str(address)
+
+
+@dataclass(frozen=True, slots=True)
+class Later:
+    """That a form is not taken now: by which status, and after how many seconds it may be."""
+
+    status: int
+    seconds: int
+
+    @property
+    def minutes(self) -> int:
+        """The same wait as people are told it, rounded up."""
+        return ceil(self.seconds / 60)
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The header that tells programs."""
+        return {"Retry-After": str(self.seconds)}
+
+
+def later(refusal: Refusal) -> Later:
+    """Return when a form may be sent again; the service's own failures are logged."""
+    if isinstance(refusal, TooManyForms):
+        return Later(429, ceil(refusal.wait / timedelta(seconds=1)))
+    if isinstance(refusal, PasswordsBusy):
+        return Later(503, _PASSWORDS_WAIT_SECONDS)
+    log_refusal(refusal)
+    return Later(503, 60)

@@ -1,0 +1,138 @@
+"""Registering, and having one's personal link sent again."""
+
+import time
+
+from flask import Blueprint, current_app, redirect, render_template, url_for
+from flask_wtf import FlaskForm
+from werkzeug.wrappers import Response as BaseResponse
+
+from ... import house
+from ...database import DatabaseBusy, DatabaseUnavailable, reading
+from ...models import Discussion
+from ...services.registrations import register, self_service
+from ...services.registrations.register import RegistrationClosed
+from ...services.seats import allocation, retention
+from ..forms import registration_forms
+from ..forms.registration_forms import EntryForm
+from ..mailbox import is_open as shows_letters
+from ..public.pages import published
+from ..rate_limits import NOT_NOW, Later, later, taking
+
+place = Blueprint("registrations", __name__)
+
+
+@place.get("/discussions/<slug>/register")
+def form(slug: str) -> str:
+    """The registration form."""
+    discussion, is_full = _asked_for(slug)
+    typed = registration_forms.registration(discussion.content, house.now())
+    return _form_page(discussion, typed, is_full=is_full)
+
+
+@place.post("/discussions/<slug>/register")
+def submit(slug: str) -> BaseResponse | tuple[str, int, dict[str, str]]:
+    """Take a registration. The answer is the same for every address."""
+    started = time.monotonic()
+    discussion, is_full = _asked_for(slug)
+    typed = registration_forms.registration(discussion.content, house.now())
+    if not typed.validate():
+        return _form_page(discussion, typed, is_full=is_full), 422, {}
+    try:
+        with taking(discussion.uid) as session:
+            register.register(session, slug, typed.entry(), **house.means(session))
+    except RegistrationClosed:
+        return _form_page(discussion, typed, is_full=is_full), 409, {}
+    except NOT_NOW as refusal:
+        wait = later(refusal)
+        return _form_page(discussion, typed, is_full=is_full, wait=wait), wait.status, wait.headers
+    wait_since(started)
+    return redirect(url_for("registrations.registered", slug=slug), 303)
+
+
+@place.get("/discussions/<slug>/registered")
+def registered(slug: str) -> str:
+    """What to do next: the same for everybody who sent the form."""
+    with reading() as session:
+        discussion = published(session, slug)
+    return render_template(
+        "registrations/registered.html",
+        discussion=discussion,
+        most=register.LETTERS_A_DAY,
+        shows_letters=shows_letters(),
+    )
+
+
+@place.get("/registrations/find")
+def find() -> str:
+    """Ask for one's personal link."""
+    return _find_page(registration_forms.address(house.now()))
+
+
+@place.post("/registrations/find")
+def send_links() -> BaseResponse | tuple[str, int, dict[str, str]]:
+    """Send the personal link to an address, if it is known; the answer does not tell."""
+    started = time.monotonic()
+    typed = registration_forms.address(house.now())
+    if not typed.validate():
+        return _find_page(typed), 422, {}
+    try:
+        with taking() as session:
+            self_service.send_links(session, typed["email"].address, **house.means(session))
+    except NOT_NOW as refusal:
+        wait = later(refusal)
+        return _find_page(typed, wait), wait.status, wait.headers
+    wait_since(started)
+    return redirect(url_for("registrations.sent"), 303)
+
+
+@place.get("/registrations/sent")
+def sent() -> str:
+    """What to do next: the same for everybody who asked."""
+    most = register.LETTERS_A_DAY
+    return render_template("registrations/sent.html", most=most, shows_letters=shows_letters())
+
+
+def wait_since(started: float) -> None:
+    """Answer no sooner than a known and an unknown address take, so that time does not tell."""
+    floor: float = current_app.config["ANSWER_FLOOR"]
+    time.sleep(max(0.0, started + floor - time.monotonic()))
+
+
+def _asked_for(slug: str) -> tuple[Discussion, bool]:
+    """Return the discussion of a form, and whether who registers now would wait.
+
+    Where the database cannot be read just now, return what it said last: what somebody has typed
+    can then be shown again, with the word that it could not be stored.
+    """
+    last: dict[str, tuple[Discussion, bool]] = current_app.extensions.setdefault("asked for", {})
+    try:
+        with reading() as session:
+            discussion = published(session, slug)
+            last[slug] = discussion, allocation.is_full(session, discussion, house.now())
+    except (DatabaseBusy, DatabaseUnavailable):
+        if slug not in last:
+            raise
+    return last[slug]
+
+
+def _find_page(typed: FlaskForm, wait: Later | None = None) -> str:
+    return render_template("registrations/find.html", form=typed, wait=wait)
+
+
+def _form_page(
+    discussion: Discussion, typed: EntryForm, *, is_full: bool, wait: Later | None = None
+) -> str:
+    now = house.now()
+    return render_template(
+        "registrations/form.html",
+        discussion=discussion,
+        form=typed,
+        tense=discussion.when.tense(now),
+        is_open=discussion.takes_registrations(now),
+        is_full=is_full,
+        wait=wait,
+        is_stale=registration_forms.is_stale(typed),
+        erase_at=retention.erase_at(discussion, now, house.settings()),
+        unconfirmed=retention.UNCONFIRMED_LIFE,
+        settings=house.settings(),
+    )

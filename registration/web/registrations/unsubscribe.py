@@ -1,0 +1,74 @@
+"""Circulars that an attendee wants no more: by the link in each of them, which opens nothing else,
+or by a button on their own page.
+
+Mail programs follow the link themselves when their reader wants no more (RFC 8058): they send a
+fixed body, without cookies. It is the one POST that is taken without a CSRF token.
+"""
+
+from flask import redirect, render_template, request, url_for
+from werkzeug.wrappers import Response as BaseResponse
+
+from ... import house
+from ...database import reading, writing
+from ...services.mailings import unsubscribe
+from ...services.registrations import self_service
+from ..forms import registration_forms
+from .form import place
+from .own_page import shown
+
+
+@place.get("/registrations/circulars/<signed>")
+def circulars(signed: str) -> str:
+    """Ask whoever has the link whether they want no more circulars."""
+    return _page(signed)
+
+
+@place.post("/registrations/circulars/<signed>")
+def stop_by_link(signed: str) -> BaseResponse | str | tuple[str, int]:
+    """Send no more circulars to whoever has the link."""
+    is_one_click = request.form.get("List-Unsubscribe") == "One-Click"
+    if not is_one_click and not registration_forms.button().validate():
+        return _page(signed, is_stale=True), 422
+    with writing() as session:
+        registration, _discussion = unsubscribe.by_link(session, signed, house.ring(session))
+        unsubscribe.stop(session, registration, house.now())
+    if is_one_click:  # programs need not follow where they are sent on to
+        return _page(signed)
+    return redirect(url_for("registrations.circulars", signed=signed), 303)
+
+
+@place.post("/registrations/<token>/circulars/stop")
+def stop_circulars(token: str) -> BaseResponse | tuple[str, int]:
+    """Send no more circulars to an attendee."""
+    if not registration_forms.button().validate():
+        return shown(token, is_stale=True), 422
+    with writing() as session:
+        registration, _discussion = self_service.by_token(session, token)
+        unsubscribe.stop(session, registration, house.now())
+    return redirect(url_for("registrations.page", token=token), 303)
+
+
+@place.post("/registrations/<token>/circulars/resume")
+def resume_circulars(token: str) -> BaseResponse | tuple[str, int]:
+    """Send circulars to an attendee again."""
+    if not registration_forms.button().validate():
+        return shown(token, is_stale=True), 422
+    with writing() as session:
+        registration, _discussion = self_service.by_token(session, token)
+        unsubscribe.resume(registration)
+    return redirect(url_for("registrations.page", token=token), 303)
+
+
+def _page(signed: str, *, is_stale: bool = False) -> str:
+    with reading() as session:
+        found = unsubscribe.by_link(session, signed, house.ring(session))
+    registration, discussion = found
+    is_stopped = registration.circulars_stopped_at is not None
+    return render_template(
+        "registrations/circulars.html",
+        discussion=discussion,
+        is_stopped=is_stopped,
+        is_stale=is_stale and not is_stopped,
+        # Its token comes with a cookie, of which programs have no use.
+        button=None if is_stopped else registration_forms.button(),
+    )

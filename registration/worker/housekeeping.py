@@ -1,0 +1,163 @@
+"""The round: once an hour, what is due is erased, and what an erasure left to do is done; once a
+minute, seats and letters that fall due by time alone."""
+
+import logging
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from flask import current_app
+from sqlalchemy.orm import Session
+
+from .. import house
+from ..database import is_scrub_due, reading, scrub, writing
+from ..refusals import Refusal
+from ..services import installation, rate_limits
+from ..services.attendees import export_files
+from ..services.attendees.export_files import Source
+from ..services.discussions import timezone_changes
+from ..services.erasure import clock_guard, erasures
+from ..services.erasure.erasures import Receipt
+from ..services.notices import follow_ups, reminders
+from ..services.seats import allocation
+
+ROUND = timedelta(hours=1)
+MINUTE = timedelta(minutes=1)
+_LOOKED = "when was looked for what falls due"
+_GIVEN_UP = "exports that cannot be written"
+
+log = logging.getLogger(__name__)
+
+
+class ErasureWaits(Refusal):
+    """The clock seems to have jumped: nothing is erased by it for a day."""
+
+
+def make() -> None:
+    """Make the round if it is due; else only finish what an erasure left to do."""
+    now = house.now()
+    with reading() as session:
+        last = installation.last_round_at(session)
+    if last is not None and timedelta() <= now - last < ROUND:
+        _log(finish())
+        return
+    try:
+        receipt = erase_due()
+    except ErasureWaits as refusal:
+        log.warning("%s", refusal)
+    else:
+        if receipt.every_id:
+            log.info("Erased %s, whose time had come.", receipt)
+    _audit_times(now)
+    current_app.extensions.pop(_GIVEN_UP, None)
+    # Another process may have erased, and gone away before the journal could be emptied.
+    scrub()
+    _log(finish())
+
+
+def look() -> None:
+    """Once a minute, do what falls due by time alone: seats that were held go to those who wait,
+    reminders and follow-ups are owed."""
+    now, settings = house.now(), house.settings()
+    last = current_app.extensions.get(_LOOKED)
+    if last is not None and timedelta() <= now - last < MINUTE:
+        return
+    current_app.extensions[_LOOKED] = now
+    with reading() as session:
+        promotable, remindable = allocation.promotable(session, now), reminders.due(session, now)
+        over = follow_ups.due(session, now)
+    for number in promotable:
+        with writing() as session, allocation.changing(session, number, now, settings):
+            pass
+    for number in remindable:
+        with writing() as session:
+            reminders.owe(session, number, settings=settings, now=now)
+    for number in over:
+        with writing() as session:
+            follow_ups.owe(session, number, settings=settings, now=now)
+
+
+def erase_due() -> Receipt:
+    """Make the round: erase what is due, batch by batch, and clear up. Raises `ErasureWaits`."""
+    now = house.now()
+    with writing() as session:
+        until = clock_guard.waits_until(session, house.settings(), now)
+        rate_limits.forget(session, now=now)
+        if until:
+            installation.has_made_round(session, now)
+    house.catch_up()
+    if until:
+        raise ErasureWaits(
+            f"More than {clock_guard.JUMP.days} days lie between two rounds: if the clock is "
+            f"wrong, set it right. Erasure waits until {until:%Y-%m-%d %H:%M} UTC, and then "
+            "goes on."
+        )
+    letters, days = house.letters_folder(), house.settings().retention_days
+    receipt = _in_batches(
+        lambda session: erasures.erase_due(session, letters=letters, now=now),
+        lambda session: erasures.erase_due_circulars(session, letters=letters, days=days, now=now),
+    )
+    with writing() as session:
+        drafts = erasures.erase_old_drafts(session, days=days, now=now)
+        installation.has_made_round(session, now)
+    if drafts:
+        log.info("Erased %d drafts of discussions that nobody has saved for %d days.", drafts, days)
+        scrub()
+    return receipt
+
+
+def _audit_times(now: datetime) -> None:
+    with reading() as session:
+        found = timezone_changes.findings(session, now)
+    for finding in found:
+        if finding.now_is is None:
+            log.warning("%s", timezone_changes.said_of(finding))
+    if any(finding.now_is for finding in found):
+        with writing() as session:
+            done = timezone_changes.mend(session, settings=house.settings(), now=now)
+        _log([timezone_changes.said_of(finding) for finding in done if finding.now_is])
+
+
+def erase_all(slug: str) -> Receipt:
+    """Erase everybody who registered for a discussion, and what was written to them.
+
+    Raises `NoSuchDiscussion`.
+    """
+    now, letters = house.now(), house.letters_folder()
+    return _in_batches(
+        lambda session: erasures.erase_all(session, slug, letters=letters, now=now),
+        lambda session: erasures.erase_all_circulars(session, slug, letters=letters, now=now),
+    )
+
+
+def _in_batches(*erase_some: Callable[[Session], Receipt]) -> Receipt:
+    """Do each of these until it finds nothing more to erase."""
+    total = Receipt()
+    for erase in erase_some:
+        while True:
+            with writing() as session:
+                receipt = erase(session)
+            if not receipt.every_id:
+                break
+            house.remember(receipt)
+            total += receipt
+    return total
+
+
+def finish() -> list[str]:
+    """Empty the journal if that is due, and write stale exports anew; return what is to be told.
+
+    An export that cannot be written is tried again by the next round.
+    """
+    if is_scrub_due():
+        scrub()
+    if current_app.extensions.get(_GIVEN_UP):
+        return []
+    told = export_files.refresh(Source(reading, writing, house.ring, house.settings().keys))
+    with reading() as session:
+        current_app.extensions[_GIVEN_UP] = export_files.has_stale(session)
+    return told
+
+
+def _log(told: list[str]) -> None:
+    for sentence in told:
+        log.warning("%s", sentence)

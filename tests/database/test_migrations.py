@@ -1,0 +1,262 @@
+"""Migrations: from nothing and with data in, all or nothing, on both databases, like the models."""
+
+import shutil
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, date, datetime
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import Engine, MetaData, inspect, text
+from sqlalchemy.orm import Session
+
+from registration import database
+from registration.database import Model, connect, reading
+from registration.models import Letter, Registration, Revision, When
+from registration.services.operations import schema as migrating
+from registration.services.operations.schema import SchemaNewer, SchemaOutdated, UpgradeFailed
+
+from .. import builders
+from ..postgresql import create_database
+
+LAST = max(path.name for path in (migrating.FOLDER / "versions").glob("0*.py"))[:4]
+AFTER = f"""
+import sqlalchemy as sa
+from alembic import op
+
+revision = "9000"
+down_revision = "{LAST}"
+
+
+def upgrade() -> None:
+"""
+# SQLite cannot change a table in place: Alembic makes each anew and drops the old one.
+REMAKE = (
+    AFTER
+    + """
+    anew = "always" if op.get_bind().dialect.name == "sqlite" else "never"
+    for table in ("discussions", "registrations", "letters"):
+        with op.batch_alter_table(table, recreate=anew) as batch:
+            batch.add_column(sa.Column("later", sa.String(), nullable=True))
+"""
+)
+FAIL = REMAKE + '    op.execute("INSERT INTO erasures (id) VALUES (1)")\n'
+BREAK = AFTER + '    op.execute("UPDATE registrations SET discussion_id = 4711")\n'
+
+
+@pytest.fixture
+def later(tmp_path: Path) -> Callable[[str], Path]:
+    """Return the migrations of a later version, which has one more."""
+
+    def make(content: str) -> Path:
+        folder = tmp_path / "migrations"
+        shutil.copytree(migrating.FOLDER, folder)
+        (folder / "versions" / "9000_later.py").write_text(content)
+        return folder
+
+    return make
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty(request: pytest.FixtureRequest, tmp_path: Path):
+    """Return how to open a database that has nothing in it."""
+    url = f"sqlite:///{tmp_path / 'empty.sqlite3'}"
+    if request.param == "postgresql":
+        url = create_database(request.getfixturevalue("postgres"), f"test_{uuid4().hex}")
+    engines = []
+
+    def open_() -> Engine:
+        engines.append(connect(url))
+        return engines[-1]
+
+    yield open_
+    for engine in engines:
+        engine.dispose()
+
+
+def schema(engine: Engine) -> dict[str, set[str]]:
+    inspector = inspect(engine)
+    return {
+        table: {column["name"] for column in inspector.get_columns(table)}
+        for table in inspector.get_table_names()
+    }
+
+
+def content() -> list[str]:
+    with reading() as session:
+        return [
+            *map(str, session.execute(text("SELECT * FROM registrations ORDER BY id"))),
+            *map(str, session.execute(text("SELECT * FROM letters ORDER BY id"))),
+            *map(str, session.execute(text("SELECT slug, version, content FROM discussions"))),
+        ]
+
+
+def test_the_migrations_make_what_the_models_say(empty):
+    engine = empty()
+    migrating.upgrade(engine)
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, Model.metadata) == []
+    assert schema(engine).keys() == {*Model.metadata.tables, "alembic_version"}
+
+
+def test_the_migrations_make_the_models_constraints(empty):
+    engine = empty()
+    migrating.upgrade(engine)
+    inspector = inspect(engine)
+    for name, table in Model.metadata.tables.items():
+        made = {check["name"] for check in inspector.get_check_constraints(name)}
+        made |= {unique["name"] for unique in inspector.get_unique_constraints(name)}
+        made |= {key["name"] for key in inspector.get_foreign_keys(name)}
+        made.add(inspector.get_pk_constraint(name)["name"])
+        assert made == {constraint.name for constraint in table.constraints}
+
+
+def test_revisions_get_the_instants_that_were_announced(empty, tmp_path):
+    older = tmp_path / "migrations"
+    shutil.copytree(migrating.FOLDER, older)
+    for path in (older / "versions").glob("0*.py"):
+        if path.name > "0003":
+            path.unlink()
+    engine = empty()
+    migrating.upgrade(engine, older)
+    span = {"starts_local": "2026-04-02T17:00:00", "ends_local": "2026-04-02T18:30:00"}
+    starts, ends = map(datetime.fromisoformat, span.values())
+    span |= {"zone": "Asia/Almaty", "all_day": False}
+    moment = datetime(2026, 3, 2, 12, tzinfo=UTC)
+    tables = MetaData()
+    tables.reflect(engine)
+    with engine.begin() as connection:
+        connection.execute(
+            tables.tables["discussions"].insert(),
+            {
+                "id": 1,
+                "slug": "water",
+                "uid": "a",
+                "sequence": 0,
+                "version": 1,
+                "status": "published",
+                "published_at": moment,
+                "changed_at": moment,
+                "content": {},
+                "all_day": False,
+                "zone": "Asia/Almaty",
+                "starts_local": starts,
+                "ends_local": ends,
+                "starts_at": moment,
+                "ends_at": moment,
+                "organizer_address": "a@example.org",
+            },
+        )
+        of_it = {"discussion_id": 1, "created_at": moment}
+        day = {"starts_local": "2026-04-02T00:00:00", "ends_local": "2026-04-03T00:00:00"}
+        day |= {"zone": None, "all_day": True}
+        snapshot = {"status": "published", "sequence": 0, "when": span, "content": {"join_url": ""}}
+        connection.execute(
+            tables.tables["revisions"].insert(),
+            [
+                {"id": 1, "number": 1, "snapshot": snapshot, **of_it},
+                {"id": 2, "number": 2, "snapshot": snapshot | {"when": day}, **of_it},
+            ],
+        )
+    migrating.upgrade(engine)
+    with Session(engine) as session:
+        found = session.get_one(Revision, 1).essentials
+        assert session.get_one(Revision, 2).when == When.day(date(2026, 4, 2))
+    assert found.when == When.of(starts, ends, "Asia/Almaty")
+    assert (found.is_cancelled, found.join_url) == (False, "")
+
+
+def test_upgrading_again_changes_nothing(app):
+    builders.publish()
+    builders.register_and_confirm()
+    before = content()
+    migrating.upgrade(database.engine())
+    assert content() == before
+
+
+def test_an_upgrade_keeps_every_row_and_reference(app, later):
+    builders.publish()
+    builders.register_and_confirm()
+    builders.register(address="bolat@example.org")
+    before = content()
+    migrating.upgrade(database.engine(), later(REMAKE))
+    after = [row.removesuffix(", None)") + ")" for row in content()[:-1]]
+    assert [len(before), after] == [6, before[:-1]]
+    assert content()[-1] == before[-1]
+    # The references are still there: what belongs to a registration goes with it.
+    with database.writing() as session:
+        session.execute(text("DELETE FROM discussions"))
+    with reading() as session:
+        assert session.query(Registration.id).all() == []
+        assert session.query(Letter.id).all() == []
+
+
+@pytest.mark.parametrize("instance", ["sqlite"], indirect=True)
+def test_an_upgrade_on_sqlite_leaves_references_checked(app, later):
+    migrating.upgrade(database.engine(), later(REMAKE))
+    for _ in range(3):
+        with database.engine().connect() as connection:
+            assert connection.exec_driver_sql("PRAGMA foreign_keys").scalar() == 1
+
+
+def test_an_upgrade_that_fails_changes_nothing(app, later):
+    builders.publish()
+    builders.register_and_confirm()
+    before, tables = content(), schema(database.engine())
+    with pytest.raises(UpgradeFailed, match=r"^The upgrade failed, and changed nothing: .+\.$"):
+        migrating.upgrade(database.engine(), later(FAIL))
+    assert (content(), schema(database.engine())) == (before, tables)
+    migrating.check(database.engine())
+
+
+@pytest.mark.parametrize("instance", ["sqlite"], indirect=True)
+def test_an_upgrade_that_would_break_references_changes_nothing(app, later):
+    builders.publish()
+    builders.register()
+    before = content()
+    with pytest.raises(UpgradeFailed, match="nothing: it would break 1 reference"):
+        migrating.upgrade(database.engine(), later(BREAK))
+    assert content() == before
+    migrating.check(database.engine())
+
+
+def test_a_first_upgrade_that_fails_leaves_nothing_behind(empty):
+    engine = empty()
+    with engine.execution_options(writes=True).begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE letters (id INTEGER)")
+    with pytest.raises(UpgradeFailed, match=r"letters.* already exists\.$"):
+        migrating.upgrade(engine)
+    assert schema(engine) == {"letters": {"id"}}
+
+
+def test_two_upgrades_at_once_both_succeed(empty):
+    start = threading.Barrier(4)
+
+    def upgrade(engine: Engine) -> None:
+        start.wait()
+        migrating.upgrade(engine)
+
+    with ThreadPoolExecutor(4) as pool:
+        upgrades = [pool.submit(upgrade, empty()) for _ in range(4)]
+    for done in upgrades:
+        done.result()
+    migrating.check(empty())
+
+
+def test_a_database_from_a_newer_version_is_left_alone(app, later):
+    migrating.upgrade(database.engine(), later(REMAKE))
+    tables = schema(database.engine())
+    for act in (migrating.check, migrating.upgrade):
+        with pytest.raises(SchemaNewer, match=r"by a newer version \(9000\): install that"):
+            act(database.engine())
+    assert schema(database.engine()) == tables
+
+
+def test_an_empty_database_is_told_to_be_upgraded(empty):
+    with pytest.raises(SchemaOutdated, match="run `flask database upgrade`"):
+        migrating.check(empty())

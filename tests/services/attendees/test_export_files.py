@@ -1,0 +1,344 @@
+"""Exports on disk: known of, and written anew without whoever is erased."""
+
+import csv
+import fcntl
+import os
+import signal
+import subprocess
+import sys
+import threading
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from registration import database, house
+from registration.database import reading, writing
+from registration.models import Export, Registration
+from registration.services.attendees import export_files
+from registration.services.attendees.export_files import BeingWritten, NotWritten, Source
+from registration.services.erasure import erasures
+from registration.services.operations import process_lock
+from registration.services.registrations import self_service
+from registration.worker import housekeeping
+
+from ... import builders
+from ...machine import on_sqlite
+from ...server_process import TOP, environment
+
+NAMES = ["email", "name"]
+
+
+def source() -> Source:
+    return Source(reading, writing, house.ring, house.settings().keys)
+
+
+def write(path: Path, separator: str = ",") -> None:
+    export_files.write(source(), "water", path, NAMES, separator, house.now())
+
+
+def erase(address: str = "aigerim@example.org") -> None:
+    token = builders.attendee(address).token
+    with writing() as session:
+        registration, _discussion = self_service.by_token(session, token)
+        erasures.erase(session, registration, letters=None, now=house.now())
+
+
+def addresses(path: Path, separator: str = ",") -> list[str]:
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        return [row["email"] for row in csv.DictReader(file, delimiter=separator)]
+
+
+def known() -> list[tuple[str, bool]]:
+    with reading() as session:
+        return [(Path(row.path).name, row.is_stale) for row in session.query(Export)]
+
+
+@pytest.fixture
+def file(app, tmp_path) -> Path:
+    """An export of two people."""
+    builders.publish()
+    builders.register()
+    builders.register(address="bolat@example.org")
+    write(tmp_path / "attendees.csv", ";")
+    return tmp_path / "attendees.csv"
+
+
+def test_an_export_loses_whoever_is_erased_and_gains_nobody(file):
+    builders.register(address="later@example.org")
+    erase()
+    assert known() == [("attendees.csv", True)]
+    assert export_files.refresh(source()) == [f"{file} was written anew."]
+    assert addresses(file, ";") == ["bolat@example.org"]
+    assert known() == [("attendees.csv", False)]
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert export_files.refresh(source()) == []
+
+
+@on_sqlite
+def test_an_export_of_nobody_is_deleted(file):
+    for address in ("aigerim@example.org", "bolat@example.org"):
+        erase(address)
+    assert export_files.refresh(source()) == [f"{file} was deleted: nobody is left in it."]
+    assert not file.exists()
+    assert known() == []
+    assert list(file.parent.glob(".*")) == []
+
+
+@on_sqlite
+def test_an_export_that_somebody_changed_is_theirs_and_that_is_told(file):
+    file.write_text("my notes")
+    erase()
+    (told,) = export_files.refresh(source())
+    assert told == f"{file} was changed since it was exported, and may hold people who were erased."
+    assert file.read_text() == "my notes"
+    assert known() == []
+
+
+@on_sqlite
+@pytest.mark.parametrize("what", ["the file", "its folder"])
+def test_an_export_that_is_not_there_any_more_is_told(file, what, tmp_path):
+    folder = tmp_path / "exports"
+    folder.mkdir()
+    write(folder / "a.csv")
+    moved = folder / "a.csv" if what == "the file" else folder
+    moved.rename(tmp_path / "elsewhere")
+    erase()
+    told = export_files.refresh(source())
+    assert f"{folder / 'a.csv'} is not there any more, or the service cannot see it: " in told[1]
+    assert known() == [("attendees.csv", False)]
+
+
+@on_sqlite
+def test_an_export_that_cannot_be_written_anew_is_told_each_time(file):
+    erase()
+    file.with_name(f".{file.name}.unfinished").mkdir()
+    for _ in range(2):
+        (told,) = export_files.refresh(source())
+        assert (
+            told == f"{file} holds people who were erased, and cannot be written anew: delete it."
+        )
+    assert known() == [("attendees.csv", True)]
+
+
+@on_sqlite
+def test_an_export_written_again_is_known_once(file):
+    write(file)
+    assert known() == [("attendees.csv", False)]
+    assert addresses(file) == ["aigerim@example.org", "bolat@example.org"]
+
+
+@on_sqlite
+def test_an_export_that_fails_leaves_the_older_one_which_is_still_kept_clean(file):
+    before = file.read_bytes()
+    blocked = file.with_name(f".{file.name}.unfinished")
+    blocked.mkdir()
+    with pytest.raises(NotWritten):
+        write(file)
+    blocked.rmdir()
+    assert file.read_bytes() == before
+    assert list(file.parent.glob(".*")) == []
+    erase()
+    assert export_files.refresh(source()) == [f"{file} was written anew."]
+    assert addresses(file, ";") == ["bolat@example.org"]
+
+
+@on_sqlite
+def test_an_export_is_written_into_the_installation_while_it_serves(file):
+    instance = house.settings().instance
+    with process_lock.serving(instance):
+        write(instance / "attendees.csv")
+        with process_lock.serving(instance):
+            erase()
+    assert len(export_files.refresh(source())) == 2
+
+
+@on_sqlite
+def test_one_export_is_written_at_a_time(file):
+    handle = os.open(source().lock, os.O_RDONLY)
+    fcntl.flock(handle, fcntl.LOCK_EX)
+    with pytest.raises(BeingWritten, match="Another export is being written: try again"):
+        write(file)
+    erase()
+    assert export_files.refresh(source()) == []
+    os.close(handle)
+    assert export_files.refresh(source()) == [f"{file} was written anew."]
+
+
+def test_whoever_is_erased_while_an_export_is_written_is_not_in_it_for_long(file, app):
+    paused, go_on = threading.Event(), threading.Event()
+
+    def ring(session):
+        if threading.current_thread() is thread:
+            paused.set()
+            go_on.wait(0.5)
+        return house.ring(session)
+
+    def write_slowly() -> None:
+        with app.app_context():
+            slow = replace(source(), ring=ring)
+            export_files.write(slow, "water", file, NAMES, ",", house.now())
+
+    thread = threading.Thread(target=write_slowly)
+    thread.start()
+    assert paused.wait(5)
+    erase()
+    go_on.set()
+    thread.join()
+    assert "aigerim@example.org" in addresses(file)
+    housekeeping.make()
+    assert addresses(file) == ["bolat@example.org"]
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from registration import create_app, database, house
+from registration.database import reading, writing
+from registration.services.attendees import export_files
+name, where = sys.argv[1:]
+kill = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+app = create_app()
+with app.app_context():
+    source = export_files.Source(reading, writing, house.ring, house.settings().keys)
+    if where == "lines":
+        export_files.exports.lines = lambda rows, *_: (kill() if row else "" for row in rows)
+    else:
+        Path.replace = kill
+    if name:
+        export_files.write(source, "water", Path(name), ["email"], ",", house.now())
+    else:
+        export_files.refresh(source)
+"""
+
+
+@pytest.mark.slow
+@on_sqlite
+@pytest.mark.parametrize("where", ["lines", "name"])
+@pytest.mark.parametrize("which", ["a new export", "one in place of an older", "a stale one"])
+def test_a_kill_leaves_no_file_with_whoever_is_erased(file, instance, where, which):
+    names = {"a new export": str(file.with_name("new.csv")), "one in place of an older": str(file)}
+    name = names.get(which, "")
+    if not name:
+        erase()
+    database.engine().dispose()
+    words = [sys.executable, "-c", KILLED, name, where]
+    done = subprocess.run(words, cwd=TOP, env=environment(instance), capture_output=True)
+    assert done.returncode == -signal.SIGKILL, done.stderr.decode()
+    if name:
+        erase()
+    told = export_files.refresh(source())
+    assert all(sentence.endswith(" was written anew.") for sentence in told), told
+    assert export_files.refresh(source()) == []
+    left = b"".join(path.read_bytes() for path in file.parent.glob("*") if path.is_file())
+    left += b"".join(path.read_bytes() for path in file.parent.glob(".*") if path.is_file())
+    assert b"aigerim" not in left
+    assert b"bolat@example.org" in left
+
+
+@on_sqlite
+def test_a_refreshed_export_gains_nobody_who_came_later(file, clock):
+    clock.advance(minutes=1)
+    erase("bolat@example.org")
+    builders.register(address="later@example.org")  # SQLite gives it the id that is free
+    export_files.refresh(source())
+    assert addresses(file, ";") == ["aigerim@example.org"]
+
+
+@on_sqlite
+@pytest.mark.parametrize("name", ["registration.sqlite3", "0123456789abcdef.key", "notes"])
+def test_an_export_replaces_nothing_that_is_no_export(app, tmp_path, name):
+    builders.publish()
+    file = tmp_path / name
+    file.write_text("something else")
+    with pytest.raises(NotWritten, match=r"exists already, and is no \.csv: choose"):
+        write(file)
+    assert file.read_text() == "something else"
+
+
+@on_sqlite
+def test_an_export_that_could_not_be_written_is_not_known(app, tmp_path):
+    builders.publish()
+    for path in (tmp_path, tmp_path / "missing" / "a.csv", tmp_path / ("a" * 252 + ".csv")):
+        with pytest.raises(NotWritten):
+            write(path)
+    assert known() == []
+
+
+@pytest.mark.parametrize("instance", ["postgresql"], indirect=True)
+def test_an_export_is_not_fresh_before_an_erasure_under_way_has_ended(file, app):
+    begun, go_on = threading.Event(), threading.Event()
+    token = builders.attendee().token
+
+    def erase_slowly() -> None:
+        with app.app_context(), writing() as session:
+            mine, _discussion = self_service.by_token(session, token)
+            erasures.erase(session, mine, letters=None, now=house.now())
+            begun.set()
+            go_on.wait(0.5)
+
+    def writing_while_it_is_erased():
+        with reading() as session:
+            is_in_place = session.query(Export).one().digest != before
+        if is_in_place and not begun.is_set():
+            eraser.start()
+            assert begun.wait(5)
+            threading.Timer(0.5, go_on.set).start()
+        return writing()
+
+    with reading() as session:
+        before = session.query(Export).one().digest
+    eraser = threading.Thread(target=erase_slowly)
+    exports = replace(source(), writing=writing_while_it_is_erased)
+    export_files.write(exports, "water", file, NAMES, ",", house.now())
+    eraser.join()
+    assert known() == [("attendees.csv", True)]
+    export_files.refresh(source())
+    assert addresses(file) == ["bolat@example.org"]
+
+
+@pytest.mark.parametrize("instance", ["postgresql"], indirect=True)
+def test_an_erasure_that_ends_while_an_export_is_written_makes_it_stale(file, app):
+    """On PostgreSQL, an erasure may end after one that began later, and has the higher number."""
+    begun, go_on = threading.Event(), threading.Event()
+    token = builders.attendee().token
+    builders.publish_first()
+    builders.register("bloody-january", "eve@example.org")
+
+    def erase_slowly() -> None:
+        with app.app_context(), writing() as session:
+            mine, _discussion = self_service.by_token(session, token)
+            erasures.erase(session, mine, letters=None, now=house.now())
+            begun.set()
+            go_on.wait(0.5)
+
+    def ring(session):
+        if not go_on.is_set():
+            go_on.set()
+            thread.join()
+        return house.ring(session)
+
+    thread = threading.Thread(target=erase_slowly)
+    thread.start()
+    assert begun.wait(5)
+    eve = builders.attendee("eve@example.org", "bloody-january").token
+    with writing() as session:
+        other, _discussion = self_service.by_token(session, eve)
+        erasures.erase(session, other, letters=None, now=house.now())
+    export = replace(source(), ring=ring)
+    with suppress(NotWritten):
+        export_files.write(export, "water", file, NAMES, ",", house.now())
+    export_files.refresh(source())
+    assert addresses(file) == ["bolat@example.org"]
+
+
+@on_sqlite
+def test_the_worker_writes_stale_exports_anew_at_its_next_look(file, clock):
+    housekeeping.make()
+    erase()
+    clock.advance(seconds=1)
+    housekeeping.make()
+    assert addresses(file, ";") == ["bolat@example.org"]
+    with reading() as session:
+        assert session.query(Registration).count() == 1

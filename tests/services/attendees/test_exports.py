@@ -1,0 +1,286 @@
+"""The CSV of attendees: exactly the contract's, read back by another parser, in flat memory."""
+
+import csv
+import io
+import tracemalloc
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from sqlalchemy import insert, update
+
+from registration import house, outbox
+from registration.crypto.key_ring import new_token, token_hash
+from registration.database import reading, writing
+from registration.models import Attendee, Letter, LetterState, Registration
+from registration.services.attendees import exports
+from registration.services.attendees.exports import NoSuchColumn, guarded, lines, unguarded
+from registration.services.catalog import NoSuchDiscussion
+from registration.services.registrations import self_service
+
+from ... import builders
+
+QUESTIONS = b"""
+[[questions]]
+key = "ask"
+label = "What would you like to ask?"
+kind = "long"
+
+[[questions]]
+key = "days"
+label = "Which days?"
+kind = "choices"
+options = ["Monday", "Tuesday"]
+
+[[questions]]
+key = "news"
+label = "News?"
+kind = "yes"
+"""
+COLUMNS = [
+    "registered_at",
+    "status",
+    "name",
+    "email",
+    "affiliation",
+    "language",
+    "confirmed_at",
+    "withdrawn_at",
+    "attended",
+    "letter_state",
+]
+
+
+def read(text: str, separator: str = ",") -> list[list[str]]:
+    return list(csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True))
+
+
+def export(slug: str = "water") -> list[dict[str, str]]:
+    with reading() as session:
+        names = exports.header(session, slug)
+    text = "".join(lines(exports.attendees(reading, slug, house.ring), names))
+    header, *rows = read(text.removeprefix("\ufeff"))
+    return [dict(zip(header, map(unguarded, row), strict=True)) for row in rows]
+
+
+@given(st.text())
+@example("=1+1")
+@example("+7 701 111 22 33")
+@example("'quoted")
+@example("\N{FULLWIDTH EQUALS SIGN}1")
+@example("\0")
+def test_a_guard_is_undone_exactly(text):
+    assert unguarded(guarded(text)) == text
+
+
+@pytest.mark.parametrize(
+    "first",
+    ["=", "+", "-", "@", "\t", "\r", "\n", "\0", "\uff1d", "\uff0b", "\uff0d", "\uff20", "'"],
+)
+def test_what_a_spreadsheet_would_run_is_guarded(first):
+    assert guarded(first + "1") == "'" + first + "1"
+    assert guarded(first) == "'" + first
+
+
+@pytest.mark.parametrize(
+    "text", ["", " =1", "a=1", "1-2", "Айгерим", "a@b", "\N{PLUS-MINUS SIGN}1"]
+)
+def test_what_a_spreadsheet_leaves_alone_is_left_alone(text):
+    assert guarded(text) == text
+
+
+@given(
+    st.lists(st.lists(st.text(), min_size=3, max_size=3), max_size=5),
+    st.sampled_from([",", ";", "\t"]),
+)
+@example([["", "", ""], ["\r\n", "\n", "\r"], ['"', ",;\t", "'="]], ";")
+def test_every_cell_is_read_back_by_another_parser(rows, separator):
+    names = ["a", "b", "c"]
+    named = (dict(zip(names, row, strict=True)) for row in rows)
+    written = list(lines(named, names, separator))
+    text = "".join(written)
+    assert len(written) == len(rows) + 1
+    assert all(line.endswith("\r\n") for line in written)
+    assert text.encode().startswith(b"\xef\xbb\xbfa")
+    header, *found = read(text.removeprefix("\ufeff"), separator)
+    assert header == names
+    assert [[unguarded(cell) for cell in row] for row in found] == rows
+
+
+@given(st.text(max_size=20))
+def test_a_lone_cell_is_a_line_of_its_own(text):
+    written = "".join(lines(iter([{"a": text}]), ["a"]))
+    assert [unguarded(cell) for row in read(written)[1:] for cell in row] == [text]
+
+
+def test_the_header_is_the_contracts_then_the_questions(app):
+    builders.publish(builders.file() + QUESTIONS)
+    with reading() as session:
+        assert exports.header(session, "water") == [*COLUMNS, "ask", "days", "news"]
+
+
+def test_chosen_columns_come_in_the_order_they_were_asked_for(app):
+    builders.publish(builders.file() + QUESTIONS)
+    with reading() as session:
+        assert exports.header(session, "water", ["ask", "email"]) == ["ask", "email"]
+
+
+def test_a_column_that_is_not_there_is_told_with_those_that_are(app):
+    builders.publish(builders.file() + QUESTIONS)
+    with reading() as session, pytest.raises(NoSuchColumn) as refused:
+        exports.header(session, "water", ["email", "phone"])
+    named = ", ".join([*COLUMNS, "ask", "days", "news"])
+    assert str(refused.value) == f"There is no column phone; there are {named}."
+
+
+def test_a_discussion_that_is_not_there_is_told(app):
+    with pytest.raises(NoSuchDiscussion), reading() as session:
+        exports.header(session, "nothing")
+    with pytest.raises(NoSuchDiscussion):
+        list(exports.attendees(reading, "nothing", house.ring))
+
+
+def test_every_column_says_what_it_is_named_for(app, clock):
+    builders.publish(builders.file() + QUESTIONS)
+    builders.register(
+        affiliation="=КазНУ",
+        name="+7 701 111 22 33",
+        language="ru",
+        answers={
+            "ask": 'Why?\n"Because", he said; -1',
+            "days": ["Monday", "Tuesday"],
+            "news": True,
+        },
+    )
+    clock.advance(hours=1, microseconds=250)
+    builders.confirm()
+    builders.deliver()
+    assert export() == [
+        {
+            "registered_at": "2026-03-02T12:00:00Z",
+            "status": "confirmed",
+            "name": "+7 701 111 22 33",
+            "email": "aigerim@example.org",
+            "affiliation": "=КазНУ",
+            "language": "ru",
+            "confirmed_at": "2026-03-02T13:00:00Z",
+            "withdrawn_at": "",
+            "attended": "",
+            "letter_state": "sent",
+            "ask": 'Why?\n"Because", he said; -1',
+            "days": "Monday; Tuesday",
+            "news": "yes",
+        }
+    ]
+
+
+def test_status_tells_where_each_stands(app, clock):
+    builders.publish(builders.file("seats = 1"))
+    builders.register_and_confirm("a@example.org")
+    builders.register_and_confirm("b@example.org")
+    builders.register(address="c@example.org")
+    builders.register_and_confirm("d@example.org")
+    with writing() as session:
+        person = builders.attendee("a@example.org")
+        registration, _ = self_service.by_token(session, person.token)
+        self_service.withdraw(session, registration, **house.means(session))
+    rows = export()
+    statuses = [row["status"] for row in rows]
+    assert statuses == ["withdrawn", "confirmed", "unconfirmed", "waiting"]
+    assert [bool(row["withdrawn_at"]) for row in rows] == [True, False, False, False]
+
+
+def test_letter_state_is_the_latest_letters(app):
+    builders.publish()
+    builders.register()
+    builders.deliver()
+    assert [row["letter_state"] for row in export()] == ["sent"]
+    builders.confirm()
+    assert [row["letter_state"] for row in export()] == ["owed"]
+    with writing() as session:
+        session.execute(update(Letter).values(state=LetterState.FAILED))
+    assert [row["letter_state"] for row in export()] == ["failed"]
+    with writing() as session:
+        for letter in outbox.every(session):
+            session.delete(letter)
+    assert [row["letter_state"] for row in export()] == [""]
+
+
+def test_only_the_discussions_own_attendees_are_exported(app):
+    builders.publish()
+    builders.publish(builders.file('slug = "air"'))
+    builders.register("water", "a@example.org")
+    builders.register("air", "b@example.org")
+    builders.register("water", "c@example.org")
+    assert [row["email"] for row in export("water")] == ["a@example.org", "c@example.org"]
+    assert [row["email"] for row in export("air")] == ["b@example.org"]
+
+
+def fill(discussion_id: int, count: int) -> None:
+    """Put `count` registrations straight into the table."""
+    ring, at = builders.ring(), datetime(2026, 3, 1, tzinfo=UTC)
+    with writing() as session:
+        session.execute(insert(Registration), [_row(ring, discussion_id, at) for _ in range(count)])
+
+
+def _row(ring: object, discussion_id: int, at: datetime) -> dict[str, object]:
+    token = new_token()
+    attendee = Attendee(token, token, token, "Айгерим", f"{token}@example.org", "КазНУ")
+    return {
+        "public_id": token,
+        "discussion_id": discussion_id,
+        "sealed": attendee.sealed(ring),
+        "key_id": ring.current,
+        "address_index": token_hash(token),
+        "token_hash": token_hash(token),
+        "calendar_token_hash": token_hash(token),
+        "registered_at": at,
+        "erase_at": at + timedelta(days=30),
+        "language": "en",
+    }
+
+
+@pytest.mark.parametrize("instance", ["sqlite"], indirect=True)
+def test_memory_does_not_grow_with_the_rows(app):
+    discussion = builders.publish()
+    fill(discussion.id, 8 * exports.STEP)
+    text = lines(exports.attendees(reading, "water", house.ring), COLUMNS)
+    tracemalloc.start()
+    assert len(list(islice(map(len, text), 2 * exports.STEP))) == 2 * exports.STEP
+    _, early = tracemalloc.get_traced_memory()
+    assert sum(1 for _ in text) == 6 * exports.STEP + 1
+    _, late = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert late < early * 1.2
+
+
+def test_somebody_can_register_while_an_export_is_read_slowly(app):
+    discussion = builders.publish()
+    fill(discussion.id, exports.STEP + 10)
+    rows = exports.attendees(reading, "water", house.ring)
+    assert next(rows)["name"] == "Айгерим"
+    builders.register()
+    assert len(list(rows)) == exports.STEP + 10
+
+
+def test_rows_erased_while_an_export_is_read_are_no_fault(app):
+    discussion = builders.publish()
+    fill(discussion.id, exports.STEP + 10)
+    rows = exports.attendees(reading, "water", house.ring)
+    next(rows)
+    with writing() as session:
+        session.query(Registration).delete()
+    assert len(list(rows)) == exports.STEP - 1
+
+
+def test_answers_to_a_question_that_is_asked_no_more_are_exported_still(app):
+    asked = '\n[[questions]]\nkey = "diet"\nlabel = "What do you eat?"\nkind = "line"\n'
+    builders.publish(builders.file() + asked.encode())
+    builders.register_and_confirm(answers={"diet": "bread"})
+    builders.publish()
+    with reading() as session:
+        assert exports.header(session, "water") == [*exports.COLUMNS, "diet"]
+    (row,) = exports.attendees(reading, "water", house.ring)
+    assert row["diet"] == "bread"

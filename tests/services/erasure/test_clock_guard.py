@@ -1,0 +1,131 @@
+"""A clock that jumps: erasure waits a day and goes on; what is dated too late is brought back."""
+
+from datetime import timedelta
+
+import pytest
+
+from registration.database import reading
+from registration.models import Installation, Registration
+from registration.worker import housekeeping
+from registration.worker.housekeeping import ErasureWaits
+
+from ... import builders
+from ...machine import on_sqlite
+
+
+def count() -> int:
+    with reading() as session:
+        return session.query(Registration).count()
+
+
+def jumped_at() -> object:
+    with reading() as session:
+        return session.get_one(Installation, 1).clock_jumped_at
+
+
+@pytest.fixture
+def one(app, clock) -> None:
+    """A round was made just now, and somebody is registered who is erased in 72 hours."""
+    builders.publish()
+    builders.register()
+    housekeeping.make()
+
+
+def test_after_a_jump_of_more_than_two_days_erasure_waits_a_day_and_goes_on(one, clock, caplog):
+    clock.advance(days=400)
+    housekeeping.make()
+    assert count() == 1
+    assert "More than 2 days lie between two rounds: if the clock is wrong, set it" in caplog.text
+    until = clock.now + timedelta(hours=24)
+    assert f"Erasure waits until {until:%Y-%m-%d %H:%M} UTC" in caplog.text
+    for _ in range(23):
+        clock.advance(hours=1)
+        housekeeping.make()
+    assert count() == 1
+    clock.advance(hours=1)
+    housekeeping.make()
+    assert count() == 0
+    assert jumped_at() is None
+
+
+@on_sqlite
+def test_a_service_that_slept_for_less_than_two_days_erases_at_once(one, clock):
+    clock.advance(hours=47)
+    housekeeping.make()
+    clock.advance(hours=47)
+    housekeeping.make()
+    assert count() == 0
+
+
+@on_sqlite
+def test_a_clock_that_is_set_right_again_ends_the_wait_and_nobody_is_erased(one, clock):
+    right = clock.now + timedelta(hours=1)
+    clock.advance(days=400)
+    housekeeping.make()
+    assert jumped_at() == clock.now
+    clock.now = right
+    housekeeping.make()
+    assert (count(), jumped_at()) == (1, None)
+    for _ in range(71):
+        clock.advance(hours=1)
+        housekeeping.make()
+    assert count() == 0
+
+
+@on_sqlite
+def test_rounds_that_are_made_once_a_week_erase_every_other_time(one, clock):
+    clock.advance(days=7)
+    housekeeping.make()
+    assert count() == 1
+    clock.advance(days=7)
+    housekeeping.make()
+    assert count() == 0
+
+
+@on_sqlite
+def test_a_purge_waits_like_a_round(one, clock):
+    clock.advance(days=7)
+    with pytest.raises(ErasureWaits):
+        housekeeping.erase_due()
+    clock.advance(hours=23, minutes=59)
+    with pytest.raises(ErasureWaits):
+        housekeeping.erase_due()
+    clock.advance(minutes=1)
+    assert len(housekeeping.erase_due().public_ids) == 1
+
+
+def test_registrations_dated_in_the_future_are_brought_back(app, clock):
+    discussion = builders.publish(builders.file("seats = 3"))
+    right = clock.now
+    housekeeping.make()
+    clock.advance(days=3650)
+    housekeeping.make()
+    builders.publish(builders.file('seats = 3\nregistration = "open"'))
+    builders.register()
+    builders.register_and_confirm("bolat@example.org")
+    clock.now = right
+    housekeeping.make()
+    waiting, confirmed = builders.found(), builders.found("bolat@example.org")
+    assert waiting.registered_at == confirmed.registered_at == clock.now
+    assert waiting.erase_at == clock.now + timedelta(hours=72)
+    assert waiting.seat_held_until == clock.now + timedelta(hours=24)
+    assert confirmed.erase_at == discussion.ends_at + timedelta(days=30)
+
+
+@on_sqlite
+def test_a_clock_that_is_behind_for_a_while_has_nobody_erased_early(app, clock):
+    builders.publish(builders.file('registration = "open"'))
+    clock.advance(days=200)  # it has taken place
+    housekeeping.make()
+    builders.register_and_confirm()
+    held = builders.found()
+    right = clock.now
+    clock.now -= timedelta(days=2500)
+    for _ in range(30):
+        housekeeping.make()
+        clock.advance(hours=1)
+    for hours in range(60):
+        clock.now = right + timedelta(hours=hours)
+        housekeeping.make()
+    found = builders.found()
+    assert (found.registered_at, found.erase_at) == (held.registered_at, held.erase_at)

@@ -1,0 +1,59 @@
+"""The list of what was erased: complete, durable, and none the worse for a power cut."""
+
+import stat
+import subprocess
+import sys
+
+from registration import house
+from registration.database import reading, writing
+from registration.models import Erasure
+from registration.services.erasure import ledger
+from registration.services.erasure.ledger import remember, remembered
+
+from ...machine import on_sqlite, program
+from ...server_process import TOP
+
+ONE, TWO, THREE = "1" * 32, "2" * 32, "3" * 32
+
+
+def test_what_is_remembered_is_read_back(tmp_path):
+    assert remembered(tmp_path) == set()
+    remember(tmp_path, [])
+    assert (tmp_path / "erasures").read_text() == ""
+    remember(tmp_path, [ONE])
+    remember(tmp_path, [TWO, THREE])
+    assert remembered(tmp_path) == {ONE, TWO, THREE}
+    assert stat.S_IMODE((tmp_path / "erasures").stat().st_mode) == 0o600
+
+
+def test_a_line_that_a_power_cut_left_spoils_no_other(tmp_path):
+    remember(tmp_path, [ONE])
+    for left in ("2", "2" * 31, "2" * 31 + "\n", "\0" * 40, "\n\n"):
+        with (tmp_path / "erasures").open("a") as file:
+            file.write(left)
+        remember(tmp_path, [THREE])
+        assert remembered(tmp_path) == {ONE, THREE}
+
+
+def test_the_list_is_synchronised_before_anything_goes_on(tmp_path):
+    strace = program("strace")
+    words = "from registration.services.erasure.ledger import *; from pathlib import Path; "
+    act = f"{words} remember(Path({str(tmp_path)!r}), ['{ONE}']); print('done')"
+    told = tmp_path / "calls"
+    calls = [strace, "-y", "-o", told, "-e", "trace=fsync,fdatasync,write"]
+    subprocess.run([*calls, sys.executable, "-c", act], cwd=TOP, check=True)
+    lines = [line for line in told.read_text().splitlines() if "erasures" in line]
+    assert [line.split("(")[0] for line in lines] == ["write", "fsync"]
+
+
+@on_sqlite
+def test_catching_up_adds_what_a_crash_left_out_and_nothing_twice(app):
+    keys = house.settings().keys
+    with writing() as session:
+        session.add_all(Erasure(public_id=one, at=house.now()) for one in (ONE, TWO))
+    remember(keys, [TWO])
+    for added in (1, 0):
+        with reading() as session:
+            assert ledger.catch_up(session, keys) == added
+    assert remembered(keys) == {ONE, TWO}
+    assert (keys / "erasures").read_text().count("\n") == 3

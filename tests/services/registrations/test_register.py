@@ -1,0 +1,245 @@
+"""Registering, confirming and coming back: what is kept, who is told, and which form wins."""
+
+from datetime import timedelta
+from functools import partial
+
+import pytest
+from icalendar import Calendar
+
+from registration import house
+from registration.database import reading, writing
+from registration.models import Registration
+from registration.services.catalog import NoSuchDiscussion
+from registration.services.discussions import publication
+from registration.services.registrations import self_service
+from registration.services.registrations.register import RegistrationClosed
+from registration.text import addresses
+
+from ... import builders
+from ...machine import on_sqlite
+
+AIGERIM = "aigerim@example.org"
+
+
+def withdraw() -> None:
+    with writing() as session:
+        registration, _discussion = self_service.by_token(session, builders.attendee().token)
+        self_service.withdraw(session, registration, **house.means(session))
+
+
+def count() -> int:
+    with reading() as session:
+        return session.query(Registration).count()
+
+
+def sequences(app, clock) -> list[tuple[str, int]]:
+    """Return METHOD and SEQUENCE of every invitation that was sent, in order."""
+    builders.deliver()
+    found = []
+    for letter in builders.kept_letters(app):
+        for part in letter.iter_attachments():
+            calendar = Calendar.from_ical(part.get_content())
+            found.append((str(calendar["METHOD"]), calendar.events[0]["SEQUENCE"]))
+    clock.advance(minutes=1)
+    return found
+
+
+def test_register_keeps_everything_sealed_and_owes_one_letter(app):
+    builders.publish()
+    typed = {"affiliation": "Almaty", "answers": {"q": ["a", "b"], "yes": True}}
+    builders.register(shared_with=["PaperLab"], **typed)
+    held = builders.attendee()
+    assert (held.name, held.address, held.affiliation) == ("Айгерим", AIGERIM, "Almaty")
+    assert (held.answers, held.shared_with) == ({"q": ["a", "b"], "yes": True}, ["PaperLab"])
+    assert len({held.public_id, held.token, held.calendar_token}) == 3
+    assert builders.letter_kinds() == ["address_confirmation"]
+
+
+@on_sqlite
+def test_register_promises_the_dates_of_erasure(app, clock):
+    discussion = builders.publish()
+    builders.register()
+    assert builders.found().erase_at == clock.now + timedelta(hours=72)
+    builders.confirm()
+    assert builders.found().erase_at == discussion.ends_at + timedelta(days=30)
+
+
+@on_sqlite
+def test_register_after_the_discussion_counts_from_the_registration(app, clock):
+    builders.publish_first()
+    builders.register_and_confirm(slug="bloody-january")
+    erase_at = builders.found(slug="bloody-january").erase_at
+    assert erase_at == clock.now + timedelta(days=30)
+
+
+@on_sqlite
+def test_register_refuses_an_unknown_discussion(app):
+    with pytest.raises(NoSuchDiscussion):
+        builders.register("nowhere")
+
+
+@on_sqlite
+@pytest.mark.parametrize(
+    "changes", ['registration = "closed"', "registration = 2026-03-02T16:59:59"]
+)
+def test_register_refuses_when_the_discussion_is_closed(app, changes):
+    builders.publish(builders.file(changes))
+    with pytest.raises(RegistrationClosed):
+        builders.register()
+    assert (count(), builders.letter_kinds()) == (0, [])
+
+
+@on_sqlite
+def test_register_refuses_once_the_discussion_has_ended_or_is_unpublished(app, clock):
+    discussion = builders.publish()
+    clock.now = discussion.ends_at - timedelta(seconds=1)
+    builders.register()
+    clock.now = discussion.ends_at
+    with pytest.raises(RegistrationClosed):
+        builders.register(address="b@example.org")
+    clock.now = discussion.starts_at
+    with writing() as session:
+        publication.unpublish(session, "water", now=clock.now)
+    with pytest.raises(RegistrationClosed):
+        builders.register(address="b@example.org")
+
+
+def test_the_last_form_wins_until_the_address_is_confirmed(app):
+    builders.publish()
+    builders.register(name="Somebody else", answers={"q": "old"})
+    before = builders.attendee()
+    builders.register(name="Айгерим", affiliation="Almaty")
+    after = builders.attendee()
+    assert (after.name, after.affiliation, after.answers) == ("Айгерим", "Almaty", {})
+    assert (after.token, after.calendar_token) == (before.token, before.calendar_token)
+    assert count() == 1
+
+
+def test_a_confirmed_registration_is_never_changed_by_the_form(app):
+    builders.publish()
+    builders.register_and_confirm(answers={"q": "mine"})
+    before = builders.attendee()
+    builders.register(name="Mallory", answers={"q": "hers"})
+    assert builders.attendee() == before
+    assert builders.letter_kinds()[2:] == ["already_registered"]
+
+
+@on_sqlite
+def test_a_waiting_registration_is_never_changed_by_the_form(app):
+    builders.publish(builders.file("seats = 1"))
+    builders.register_and_confirm("other@example.org")
+    builders.register_and_confirm()
+    before = builders.attendee()
+    builders.register(name="Mallory")
+    assert builders.attendee() == before
+    assert builders.found().status.value == "waiting"
+
+
+@on_sqlite
+def test_an_address_in_other_letters_is_the_same(app):
+    builders.publish()
+    for address in (AIGERIM, "AIGERIM@example.org", "Aigerim@EXAMPLE.org", f" {AIGERIM} "):
+        builders.register(address=address)
+    assert count() == 1
+
+
+@on_sqlite
+def test_an_address_in_its_unicode_and_ascii_domain_is_the_same(app):
+    builders.publish()
+    for address in ("aigerim@пример.қаз", "aigerim@xn--e1afmkfd.xn--80ao21a", "aigerim@ПРИМЕР.ҚАЗ"):
+        builders.register(address=address)
+    assert count() == 1
+    assert builders.attendee("aigerim@xn--e1afmkfd.xn--80ao21a").name == "Айгерим"
+
+
+def test_two_discussions_know_nothing_of_each_other(app):
+    builders.publish()
+    builders.publish_first()
+    builders.register()
+    builders.register("bloody-january")
+    here, there = builders.found(), builders.found(slug="bloody-january")
+    assert here.address_index != there.address_index
+    assert count() == 2
+
+
+@on_sqlite
+def test_confirm_twice_sends_one_letter(app):
+    builders.publish()
+    builders.register()
+    builders.confirm()
+    first = builders.found()
+    builders.confirm()
+    assert builders.letter_kinds() == ["address_confirmation", "confirmation"]
+    assert builders.found().confirmed_at == first.confirmed_at
+
+
+def test_one_address_gets_three_letters_a_day_for_each_discussion(app, clock):
+    builders.publish()
+    builders.publish_first()
+    for _ in range(6):
+        builders.register()
+        builders.deliver()
+        clock.advance(hours=1)
+    assert builders.letter_kinds() == ["address_confirmation"] * 3
+    builders.register("bloody-january")
+    assert len(builders.letter_kinds()) == 4
+    clock.advance(days=1)
+    builders.register()
+    assert len(builders.letter_kinds()) == 5
+
+
+@on_sqlite
+def test_the_form_and_the_lost_link_share_one_cap(app):
+    builders.publish()
+    builders.register_and_confirm()
+    builders.register()
+    address = addresses.parse(AIGERIM)
+    for _ in range(3):
+        with writing() as session:
+            self_service.send_links(session, address, **house.means(session))
+    kinds = ["address_confirmation", "confirmation", "already_registered", "link"]
+    assert builders.letter_kinds() == kinds
+
+
+@on_sqlite
+@pytest.mark.parametrize("asks", [True, False], ids=["asks", "does not ask"])
+def test_who_comes_back_outranks_the_cancellation_in_their_calendar(app, clock, asks):
+    builders.publish(builders.file(f"address_confirmation = {str(asks).lower()}"))
+    for _ in range(2):
+        builders.register()
+        if asks:
+            builders.confirm()
+        sequences(app, clock)
+        withdraw()
+        sent = sequences(app, clock)
+        clock.advance(days=1)
+    assert [method for method, _sequence in sent] == ["REQUEST", "CANCEL"] * 2
+    ranks = [sequence for _method, sequence in sent]
+    assert ranks == sorted(set(ranks)), "each outranks the one before"
+
+
+@on_sqlite
+def test_who_comes_back_is_unconfirmed_and_says_it_anew(app):
+    builders.publish()
+    before = builders.register_and_confirm(answers={"q": "old"})
+    withdraw()
+    builders.register(name="Aigerim K.")
+    after = builders.attendee()
+    assert builders.found().status.value == "unconfirmed"
+    assert (after.name, after.answers, after.token) == ("Aigerim K.", {}, before.token)
+
+
+def test_nobody_who_registers_the_same_address_meanwhile_undoes_a_change(app, clock):
+    builders.publish(builders.file("address_confirmation = false"))
+    builders.register()
+    token = builders.attendee().token
+
+    def change(name: str) -> None:
+        with writing() as session:
+            entry = builders.entry(name=name)
+            self_service.change(session, token, entry, **house.means(session))
+
+    for number in range(15):
+        acts = [partial(change, f"Name {number}"), *[builders.register] * 5]
+        builders.at_once(app, acts)
+        assert builders.attendee().name == f"Name {number}"

@@ -1,0 +1,217 @@
+"""The hourly limits of forms: who shares one, what is said beyond it, and that nothing is lost."""
+
+import logging
+import time
+
+import pytest
+
+from registration import create_app, database
+from registration.database import reading, writing
+from registration.models import Registration
+from registration.web.rate_limits import client_of
+
+from .. import builders
+from ..machine import on_sqlite
+from ..visitor import Visitor, form_of, text_of
+
+FORM = "/discussions/water/register"
+FIND = "/registrations/find"
+ADDRESS = "aigerim@example.org"
+PERSON = {"name": "Айгерим", "email": ADDRESS}
+SOON = "This could not be done just now, and nothing has changed. What you typed is still here: "
+
+
+def limited(instance, clock, an_hour, **settings):
+    """The service where so many forms are taken in an hour."""
+    app = create_app(instance | {"FORMS_AN_HOUR": an_hour} | settings, clock=clock)
+    app.config["ANSWER_FLOOR"] = 0.0
+    with app.app_context():
+        builders.publish()
+        yield app
+        database.engine().dispose()
+
+
+@pytest.fixture
+def app(instance, clock):
+    """The service where ten forms are taken in an hour, five for one discussion, one a client."""
+    yield from limited(instance, clock, 10)
+
+
+def send(app, clock, path=FORM, peer="127.0.0.1", **typed):
+    """Send a form, opened two minutes ago, without the clock going on."""
+    clock.advance(minutes=-2)
+    who = Visitor(app, clock)
+    _target, hidden = form_of(who.get(path).text)
+    clock.advance(minutes=2)
+    where = {"REMOTE_ADDR": peer}
+    return who.client.post(path, data=hidden | typed, environ_overrides=where)
+
+
+def use_up(app, clock, path=FORM):
+    """Send forms until one is refused; return how many were taken, and the refusal."""
+    for number in range(99):
+        page = send(app, clock, path, name="A", email=f"person{number}@example.net")
+        if page.status_code != 303:
+            return number, page
+    raise AssertionError("there is no limit")
+
+
+def registrations():
+    with reading() as session:
+        return session.query(Registration).count()
+
+
+def test_beyond_the_limit_the_form_comes_back_with_everything_typed_and_is_taken_later(
+    instance, clock
+):
+    for app in limited(instance, clock, 20):
+        builders.publish(builders.with_questions())
+        visitor = Visitor(app, clock)
+        _target, hidden = form_of(visitor.get(FORM).text)
+        typed = PERSON | builders.ANSWERS | {"affiliation": "Institute", "question_ask": "Why?"}
+        clock.advance(seconds=10)
+        for number in range(10):
+            data = hidden | typed | {"email": f"person{number}@example.net"}
+            assert visitor.client.post(FORM, data=data).status_code == 303
+        clock.advance(minutes=2)
+        before = builders.every_row()
+        page = visitor.client.post(FORM, data=hidden | typed)
+        assert (page.status_code, page.headers["Retry-After"]) == (429, "240")
+        assert SOON + "send it again in 4 minutes." in text_of(page.text)
+        assert builders.every_row() == before
+        _target, again = form_of(page.text)
+        assert again.items() >= typed.items()
+        assert again["csrf_token"]
+        assert visitor.client.post(FORM, data=again).status_code == 429
+        clock.advance(seconds=240)
+        assert visitor.client.post(FORM, data=again).status_code == 303
+        assert builders.attendee().answers["ask"] == "Why?"
+
+
+@on_sqlite
+def test_a_wait_of_less_than_a_minute_is_a_minute_to_people_and_seconds_to_programs(app, clock):
+    use_up(app, clock, FIND)
+    clock.advance(seconds=330)
+    page = send(app, clock, FIND, email=ADDRESS)
+    assert (page.status_code, page.headers["Retry-After"]) == (429, "30")
+    assert SOON + "send it again in a minute." in text_of(page.text)
+
+
+def test_one_discussion_gets_half_and_leaves_the_rest_to_the_others(app, clock):
+    builders.publish(builders.file('slug = "air"'))
+    assert use_up(app, clock)[0] == 5
+    assert use_up(app, clock, "/discussions/air/register")[0] == 5
+    taken, page = use_up(app, clock, FIND)
+    assert taken == 0
+    assert (page.status_code, page.headers["Retry-After"]) == (429, "360")
+    assert SOON + "send it again in 6 minutes." in text_of(page.text)
+    assert form_of(page.text)[1]["email"] == "person0@example.net"
+    clock.advance(minutes=6)
+    assert use_up(app, clock, FIND)[0] == 1
+
+
+def test_a_change_beyond_the_limit_changes_nothing_and_keeps_what_was_typed(app, clock):
+    person = builders.register_and_confirm()
+    assert use_up(app, clock, FIND)[0] == 10
+    own = f"/registrations/{person.token}"
+    visitor = Visitor(app, clock)
+    page = visitor.fill(own, action="/change", name="A", email="new@example.org")
+    assert (page.status_code, page.headers["Retry-After"]) == (429, "350")
+    assert SOON + "send it again in 6 minutes." in text_of(page.text)
+    assert builders.attendee() == person
+    target, values = form_of(page.text, "/change")
+    assert (values["name"], values["email"]) == ("A", "new@example.org")
+    clock.advance(minutes=6)
+    assert visitor.client.post(target, data=values).status_code == 303
+    assert builders.attendee().new_address == "new@example.org"
+
+
+def test_what_causes_no_letter_to_others_is_not_limited(app, clock):
+    builders.register()
+    use_up(app, clock, FIND)
+    own = f"/registrations/{builders.attendee().token}"
+    visitor = Visitor(app, clock)
+    for act in ("confirm", "withdraw", "erase"):
+        assert visitor.press(own, act).status_code == 303
+    assert registrations() == 0
+
+
+@pytest.mark.parametrize("path", [FORM, FIND])
+def test_the_limit_does_not_tell_who_is_registered(app, clock, path):
+    for known in ("unconfirmed", "confirmed"):
+        builders.register(address=f"{known}@example.org")
+    builders.confirm("confirmed@example.org")
+    names = ("new", "unconfirmed", "confirmed", "unconfirmed", "confirmed")
+    taken = [send(app, clock, path, name="A", email=f"{who}@example.org") for who in names]
+    assert {page.status_code for page in taken} == {303}
+    while path == FIND and send(app, clock, FIND, email="new@example.org").status_code == 303:
+        pass
+    refused = [send(app, clock, path, name="A", email=f"{who}@example.org") for who in names]
+    answers = {(page.status_code, page.headers["Retry-After"]) for page in refused}
+    assert len(answers) == 1
+    assert answers.pop()[0] == 429
+
+
+def test_one_client_gets_a_tenth_and_takes_nothing_from_others(app, clock):
+    def status(peer):
+        return send(app, clock, peer=peer, **PERSON).status_code
+
+    assert [status("192.0.2.1") for _ in range(9)] == [303] + [429] * 8
+    assert [status("192.0.2.2"), status("2001:db8::1")] == [303, 303]
+    assert status("2001:db8::beef") == 429, "an IPv6 network is one client"
+    assert [status("127.0.0.1"), status("::1")] == [303, 303], "behind this machine all look alike"
+    assert status("192.0.2.3") == 429, "the discussion has had its five"
+
+
+@on_sqlite
+@pytest.mark.parametrize(("proxies", "statuses"), [(0, [303, 303]), (1, [303, 429])])
+def test_only_a_trusted_proxy_says_who_the_client_is(instance, clock, proxies, statuses):
+    for app in limited(instance, clock, 10, TRUSTED_PROXIES=proxies):
+        seen = []
+        for invented in ("198.51.100.1", "198.51.100.2"):
+            visitor = Visitor(app, clock)
+            visitor.client.environ_base["HTTP_X_FORWARDED_FOR"] = f"{invented}, 192.0.2.1"
+            seen.append(visitor.fill(FORM, **PERSON).status_code)
+        assert seen == statuses
+
+
+@pytest.mark.parametrize(
+    ("peer", "client"),
+    [
+        ("192.0.2.7", "192.0.2.7"),
+        ("::ffff:192.0.2.7", "192.0.2.7"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1::/48"),
+        ("2001:db8:1:2::", "2001:db8:1::/48"),
+        ("2001:db8:2:3::", "2001:db8:2::/48"),
+        ("fe80::1%eth0", "fe80::/48"),
+        ("127.0.0.1", ""),
+        ("127.8.8.8", ""),
+        ("::1", ""),
+        ("::ffff:127.0.0.1", ""),
+        ("unknown", ""),
+        ("", ""),
+        (None, ""),
+    ],
+)
+def test_a_client_is_an_address_or_a_network(peer, client):
+    assert client_of(peer) == client
+
+
+@on_sqlite
+def test_a_flood_is_refused_without_waiting_for_who_writes(app, clock):
+    use_up(app, clock)
+    started = time.monotonic()
+    with writing():
+        assert send(app, clock, **PERSON).status_code == 429
+    assert time.monotonic() - started < database.LOCK_TIMEOUT_SECONDS - 1
+
+
+def test_nothing_of_a_client_is_kept_or_logged(app, clock, caplog):
+    caplog.set_level(logging.DEBUG)
+    peer = "2001:db8:aaaa:bbbb::1"
+    statuses = [send(app, clock, peer=peer, **PERSON).status_code for _ in range(2)]
+    assert statuses == [303, 429]
+    kept = "".join("".join(rows) for rows in builders.every_row().values())
+    for word in ("aaaa:bbbb", "2001:db8", ADDRESS):
+        assert word not in kept
+        assert word not in caplog.text
