@@ -66,6 +66,17 @@ def nothing() -> Typed:
     return {**_LINES, "slug": "", **{name: [] for name in GROUPS}}
 
 
+def known(stored: Typed) -> Typed:
+    """Return what a draft holds, as far as this form has it; what it lacks is as in a new one."""
+    found = nothing()
+    found |= {name: stored[name] for name in found if name in stored}
+    for group, blank in GROUPS.items():
+        found[group] = [
+            {name: item.get(name, blank[name]) for name in blank} for item in found[group]
+        ]
+    return found
+
+
 def of(announcement: Announcement) -> Typed:
     """Return what one would type to announce this."""
     content, when = asdict(announcement.content), announcement.when

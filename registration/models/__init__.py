@@ -17,8 +17,6 @@ from .registration import (
     RegistrationStatus,
     address_index,
     as_sealed,
-    read,
-    unsealed,
 )
 from .when import Tense, When
 
@@ -62,6 +60,4 @@ __all__ = [
     "address_index",
     "as_sealed",
     "organizer_index",
-    "read",
-    "unsealed",
 ]

@@ -1,7 +1,8 @@
 """What is said of a discussion: title, abstract, contributors, partners, questions.
 
-Values without a database of their own: they are stored whole, as JSON, with each revision. Who
-adds a field adds a migration that rewrites what is stored (`content`, `file_digest`).
+Values without a database of their own: they are stored whole, as JSON, with each revision. A new
+field has a default (`stored`), and is left out of `Announcement.digest` where it has that: what a
+file says is compared with digests that were kept before.
 """
 
 import hashlib
@@ -14,6 +15,9 @@ from sqlalchemy import JSON
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator
 
+from .stored import known, refuse_newer, with_version
+
+_VERSION = 1
 _UNITS = {"d": "days", "h": "hours", "m": "minutes"}
 
 
@@ -113,10 +117,20 @@ _NESTED = {
 }
 
 
+def content_as_json(content: Content) -> dict[str, Any]:
+    """Return content as it is stored."""
+    return with_version(asdict(content), _VERSION)
+
+
 def content_from_json(stored: dict[str, Any]) -> Content:
-    """Return the content that `asdict` made `stored` of."""
-    nested = {name: [kind(**item) for item in stored[name]] for name, kind in _NESTED.items()}
-    return Content(**stored | nested)
+    """Return the content that is stored; raises `StoredByNewer`."""
+    refuse_newer(stored, _VERSION)
+    nested: dict[str, Any] = {
+        name: [known(kind, item) for item in stored[name]]
+        for name, kind in _NESTED.items()
+        if name in stored
+    }
+    return known(Content, stored | nested)
 
 
 def digest(value: dict[str, Any]) -> str:
@@ -132,7 +146,7 @@ class ContentType(TypeDecorator[Content]):
     cache_ok = True
 
     def process_bind_param(self, value: Content | None, dialect: Dialect) -> Any:  # noqa: ARG002
-        return None if value is None else asdict(value)
+        return None if value is None else content_as_json(value)
 
     def process_result_value(self, value: Any, dialect: Dialect) -> Content | None:  # noqa: ARG002
         return None if value is None else content_from_json(value)

@@ -5,11 +5,12 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import JSON, CheckConstraint, ForeignKey, UniqueConstraint
+from sqlalchemy import CheckConstraint, ForeignKey, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ..database import Model, UtcDateTime, by_value
-from .content import Content, ContentType, content_from_json, digest
+from .content import Content, ContentType, content_as_json, content_from_json, digest
+from .stored import VersionedJson
 from .when import Tense, When
 
 
@@ -146,6 +147,7 @@ class Discussion(Model):
             "starts_at": self.starts_at.isoformat(),
             "ends_at": self.ends_at.isoformat(),
             **self.announcement.as_json(),
+            "content": content_as_json(self.content),
         }
 
     @property
@@ -198,7 +200,7 @@ class Revision(Model):
     id: Mapped[int] = mapped_column(primary_key=True)
     discussion_id: Mapped[int] = mapped_column(ForeignKey("discussions.id", ondelete="CASCADE"))
     number: Mapped[int]
-    snapshot: Mapped[dict[str, Any]] = mapped_column(JSON)
+    snapshot: Mapped[dict[str, Any]] = mapped_column(VersionedJson)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
     @property

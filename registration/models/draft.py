@@ -3,10 +3,11 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey
+from sqlalchemy import ForeignKey
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ..database import Model, UtcDateTime
+from .stored import VersionedJson
 
 
 class Draft(Model):
@@ -20,7 +21,7 @@ class Draft(Model):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     slug: Mapped[str] = mapped_column(unique=True)
-    typed: Mapped[dict[str, Any]] = mapped_column(JSON)
+    typed: Mapped[dict[str, Any]] = mapped_column(VersionedJson)
     based_on: Mapped[int]
     saved_at: Mapped[datetime] = mapped_column(UtcDateTime)
     organizer_id: Mapped[int] = mapped_column(ForeignKey("organizers.id"))

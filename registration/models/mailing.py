@@ -1,15 +1,15 @@
 """A circular: a letter that an organizer writes to a group of attendees; its wording, sealed."""
 
-import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
 from sqlalchemy import JSON, ForeignKey, LargeBinary
 from sqlalchemy.orm import Mapped, mapped_column
 
-from ..crypto.key_ring import Ring, SealBroken
+from ..crypto.key_ring import Ring
 from ..database import Model, UtcDateTime
+from .stored import Sealed
 
 
 class Group(StrEnum):
@@ -30,19 +30,11 @@ class CircularState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Wording:
-    """What a circular says, as its organizer typed it: sealed, for it may name people.
+class Wording(Sealed):
+    """What a circular says, as its organizer typed it: sealed, for it may name people."""
 
-    `public_id` is the circular's, so that a sealed value cannot be moved to another row.
-    """
-
-    public_id: str
     subject: str
     text: str
-
-    def sealed(self, ring: Ring) -> bytes:
-        """Return it sealed."""
-        return ring.seal(json.dumps(asdict(self), ensure_ascii=False).encode())
 
 
 class Circular(Model):
@@ -81,10 +73,7 @@ class Circular(Model):
 
     def wording(self, ring: Ring) -> Wording:
         """Return what it says, unsealed; `SealBroken` if it was sealed for another row."""
-        found = Wording(**json.loads(ring.unseal(self.sealed)))
-        if found.public_id != self.public_id:
-            raise SealBroken("A sealed value stands in a row that is not its own.")
-        return found
+        return Wording.unsealed(self.sealed, self.public_id, ring)
 
     def seal(self, wording: Wording, ring: Ring) -> None:
         """Keep `wording`, sealed with the ring's current key."""

@@ -1,16 +1,16 @@
 """An organizer: what the database may know of one, and the identity, sealed."""
 
-import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
 from sqlalchemy import ForeignKey, LargeBinary
 from sqlalchemy.orm import Mapped, mapped_column
 
-from ..crypto.key_ring import Ring, SealBroken
+from ..crypto.key_ring import Ring
 from ..database import Model, UtcDateTime, by_value
 from ..text.addresses import EmailAddress
+from .stored import Sealed
 
 
 class Role(StrEnum):
@@ -23,22 +23,16 @@ class Role(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Identity:
+class Identity(Sealed):
     """Everything personal or secret of an organizer: the one value that is sealed.
 
     `second_factor` is the key of the time-based codes (RFC 6238), in hexadecimal; `recovery_hashes`
-    are of the codes that are left for whoever has lost it. `public_id` is the organizer's, so that
-    a sealed value cannot be moved to another row.
+    are of the codes that are left for whoever has lost it.
     """
 
-    public_id: str
     address: str
     second_factor: str = ""
     recovery_hashes: list[str] = field(default_factory=list)
-
-    def sealed(self, ring: Ring) -> bytes:
-        """Return it sealed."""
-        return ring.seal(json.dumps(asdict(self)).encode())
 
 
 def organizer_index(ring: Ring, address: EmailAddress) -> bytes:
@@ -72,10 +66,7 @@ class Organizer(Model):
 
     def identity(self, ring: Ring) -> Identity:
         """Return the identity, unsealed; `SealBroken` if it was sealed for another row."""
-        found = Identity(**json.loads(ring.unseal(self.sealed)))
-        if found.public_id != self.public_id:
-            raise SealBroken("A sealed value stands in a row that is not its own.")
-        return found
+        return Identity.unsealed(self.sealed, self.public_id, ring)
 
     def seal(self, identity: Identity, ring: Ring) -> None:
         """Keep `identity`, sealed with the ring's current key."""

@@ -1,7 +1,7 @@
 """A registration: what the database may know of it, and the attendee, sealed."""
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -9,9 +9,11 @@ from typing import Any
 from sqlalchemy import ForeignKey, Index, LargeBinary, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from ..crypto.key_ring import Ring, SealBroken
+from ..crypto.key_ring import Ring
 from ..database import Model, UtcDateTime
 from ..text.addresses import EmailAddress
+from .content import Sharing
+from .stored import Sealed, known
 
 Answer = str | list[str] | bool
 
@@ -40,15 +42,13 @@ class RegistrationStatus(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Attendee:
+class Attendee(Sealed):
     """Everything personal of a registration: the one value that is sealed.
 
-    `public_id` is the registration's, so that a sealed value cannot be moved to another row.
     `shared_with` holds each `Sharing` agreed to as it stood on the form: who agreed to less has
     not agreed to more.
     """
 
-    public_id: str
     token: str
     calendar_token: str
     name: str
@@ -58,22 +58,9 @@ class Attendee:
     shared_with: list[dict[str, Any]] = field(default_factory=list)
     new_address: str = ""
 
-    def sealed(self, ring: Ring) -> bytes:
-        """Return it sealed."""
-        return ring.seal(json.dumps(asdict(self), ensure_ascii=False).encode())
-
-
-def unsealed(sealed: bytes, public_id: str, ring: Ring) -> Attendee:
-    """Return the attendee in `sealed`; `SealBroken` if it was not sealed for `public_id`."""
-    return read(ring.unseal(sealed).decode(), public_id)
-
-
-def read(plain: str, public_id: str) -> Attendee:
-    """Return the attendee that was sealed as `plain`; `SealBroken` if not for `public_id`."""
-    attendee = Attendee(**json.loads(plain))
-    if attendee.public_id != public_id:
-        raise SealBroken("A sealed value stands in a row that is not its own.")
-    return attendee
+    def has_agreed(self, sharing: Sharing) -> bool:
+        """Whether the attendee has agreed to share exactly so."""
+        return any(known(Sharing, item) == sharing for item in self.shared_with)
 
 
 def as_sealed(text: str) -> str:
@@ -132,7 +119,7 @@ class Registration(Model):
 
     def attendee(self, ring: Ring) -> Attendee:
         """Return the attendee, unsealed."""
-        return unsealed(self.sealed, self.public_id, ring)
+        return Attendee.unsealed(self.sealed, self.public_id, ring)
 
     def seal(self, attendee: Attendee, ring: Ring) -> None:
         """Keep `attendee`, sealed with the ring's current key."""

@@ -61,13 +61,13 @@ def letter_state_words(state: LetterState) -> str:
 
 def group_words(groups: Iterable[str]) -> str:
     """Return to whom a circular goes."""
-    words = {
+    words: dict[str, str] = {
         Group.CONFIRMED: _("those who have a seat"),
         Group.WAITING: _("those on the waiting list"),
         Group.ATTENDED: _("those marked as attended"),
         Group.ABSENT: _("those who had a seat and are not marked as attended"),
     }
-    return spoken_list([words[Group(group)] for group in groups])
+    return spoken_list([words.get(group, group) for group in groups])
 
 
 def shared_words(fields: Iterable[str]) -> str:

@@ -16,7 +16,12 @@ from ..machine import on_sqlite
 from ..visitor import form_of
 
 TOP = Path(__file__).parent.parent.parent
-CODE = [path for path in (TOP / "registration").rglob("*.py") if "versions" not in path.parts]
+CODE = [
+    path
+    for path in (TOP / "registration").rglob("*.py")
+    # A checkout may lie in a folder of that name.
+    if "versions" not in path.relative_to(TOP).parts
+]
 PARTS = ["Context", "Decision", "Consequences"]
 TEMPLATES = sorted((TOP / "templates").rglob("*.*"))
 

@@ -25,7 +25,7 @@ from registration.crypto.key_ring import (
     token_hash,
 )
 from registration.database import reading, writing
-from registration.models import Attendee, Installation, Registration, address_index, unsealed
+from registration.models import Attendee, Installation, Registration, address_index
 from registration.services import installation
 from registration.text import addresses
 
@@ -41,7 +41,7 @@ renewed = Ring({OLD_NAME: OLD, NEW_NAME: NEW}, NEW_NAME)
 def test_what_was_sealed_is_unsealed(name):
     attendee = Attendee("id", new_token(), new_token(), name, "a@example.org", name, {"q": name})
     sealed = attendee.sealed(ring)
-    assert unsealed(sealed, "id", ring) == attendee
+    assert Attendee.unsealed(sealed, "id", ring) == attendee
     assert len(name) < 5 or name.encode() not in sealed
 
 

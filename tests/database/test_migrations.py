@@ -4,7 +4,7 @@ import shutil
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -172,14 +172,22 @@ def test_revisions_get_the_instants_that_were_announced(empty, tmp_path):
                 "organizer_address": "a@example.org",
             },
         )
+        of_it = {"discussion_id": 1, "created_at": moment}
+        day: dict[str, object] = {"starts_local": "2026-04-02T00:00:00"}
+        day["ends_local"] = "2026-04-03T00:00:00"
+        day |= {"zone": None, "all_day": True}
         snapshot = {"status": "published", "sequence": 0, "when": span, "content": {"join_url": ""}}
         connection.execute(
             tables.tables["revisions"].insert(),
-            {"id": 1, "discussion_id": 1, "number": 1, "snapshot": snapshot, "created_at": moment},
+            [
+                {"id": 1, "number": 1, "snapshot": snapshot, **of_it},
+                {"id": 2, "number": 2, "snapshot": snapshot | {"when": day}, **of_it},
+            ],
         )
     migrating.upgrade(engine)
     with Session(engine) as session:
         found = session.get_one(Revision, 1).essentials
+        assert session.get_one(Revision, 2).when == When.day(date(2026, 4, 2))
     assert found.when == When.of(starts, ends, "Asia/Almaty")
     assert (found.is_cancelled, found.join_url) == (False, "")
 

@@ -1,13 +1,15 @@
 """Why a discussion was cancelled, when its time was set, who wants to hear what came of it; the
 instants in its revisions."""
 
-from datetime import datetime
+import zoneinfo
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 from alembic import op
 
-from registration.models import When
+# The pinned tzdata, not whatever the system has.
+zoneinfo.reset_tzpath(to=())
 
 revision = "0003"
 down_revision = "0002"
@@ -53,7 +55,16 @@ def upgrade() -> None:
 
 
 def _instants(when: dict[str, Any]) -> dict[str, str]:
-    """Return the instants of a span of wall time, as `When` computes them."""
-    starts, ends = (datetime.fromisoformat(when[name]) for name in ("starts_local", "ends_local"))
-    found = When.of(starts, ends, when["zone"], all_day=when["all_day"])
-    return {"starts_at": found.starts_at.isoformat(), "ends_at": found.ends_at.isoformat()}
+    """Return the instants of a span of wall time: a day without a zone begins first at UTC+14, and
+    ends last at UTC-12."""
+    return {
+        "starts_at": _instant(when["starts_local"], when["zone"], timedelta(hours=14)),
+        "ends_at": _instant(when["ends_local"], when["zone"], timedelta(hours=-12)),
+    }
+
+
+def _instant(local: str, zone: str | None, offset: timedelta) -> str:
+    wall = datetime.fromisoformat(local)
+    if zone is None:
+        return (wall - offset).replace(tzinfo=UTC).isoformat()
+    return wall.replace(tzinfo=zoneinfo.ZoneInfo(zone)).astimezone(UTC).isoformat()

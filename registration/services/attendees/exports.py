@@ -20,13 +20,15 @@ from sqlalchemy.orm import Session
 from ...crypto.key_ring import Ring
 from ...models import (
     Answer,
+    Attendee,
+    Content,
     Discussion,
     Question,
     Registration,
     RegistrationStatus,
     Revision,
-    unsealed,
 )
+from ...models.content import content_from_json
 from ...refusals import Refusal
 from ..catalog import find
 from .queries import last_letter, stands
@@ -89,8 +91,8 @@ def questions(session: Session, discussion: Discussion) -> list[Question]:
     """Return all questions, then those asked once: their answers are held too. Each is as last
     asked, with every choice it ever had."""
     asked: dict[str, Question] = {}
-    for snapshot in _snapshots(session, discussion):
-        for question in (Question(**item) for item in snapshot["content"]["questions"]):
+    for content in _contents(session, discussion):
+        for question in content.questions:
             last = asked.setdefault(question.key, question)
             options = list(dict.fromkeys([*last.options, *question.options]))
             asked[question.key] = replace(last, options=options)
@@ -106,21 +108,22 @@ def shared(session: Session, slug: str, partner: str) -> list[str]:
     """Return the columns that attendees have ever been asked to share with a partner."""
     asked = {
         name
-        for snapshot in _snapshots(session, find(session, slug))
-        for item in snapshot["content"]["sharing"]
-        if item["partner"] == partner
-        for name in item["what"]
+        for content in _contents(session, find(session, slug))
+        for item in content.sharing
+        if item.partner == partner
+        for name in item.what
     }
     return [name for name in SHARED if name in asked]
 
 
-def _snapshots(session: Session, discussion: Discussion) -> Sequence[dict[str, Any]]:
+def _contents(session: Session, discussion: Discussion) -> Iterator[Content]:
     """Return all that a discussion has said, the last first."""
-    return session.scalars(
+    snapshots = session.scalars(
         select(Revision.snapshot)
         .where(Revision.discussion_id == discussion.id)
         .order_by(Revision.number.desc())
-    ).all()
+    )
+    return (content_from_json(snapshot["content"]) for snapshot in snapshots)
 
 
 def attendees(
@@ -200,7 +203,7 @@ def _step(session: Session, which: ColumnElement[bool], last: int) -> Sequence[R
 
 
 def _columns(row: Row[Any], ring: Ring) -> dict[str, str]:
-    attendee = unsealed(row.sealed, row.public_id, ring)
+    attendee = Attendee.unsealed(row.sealed, row.public_id, ring)
     values = {key: _answer(answer) for key, answer in attendee.answers.items()}
     values |= {
         "shared_with": "; ".join(item["partner"] for item in attendee.shared_with),
@@ -221,7 +224,7 @@ def _columns(row: Row[Any], ring: Ring) -> dict[str, str]:
 def _shared(row: Row[Any], ring: Ring, partner: str) -> dict[str, str]:
     """Return what somebody agreed to share with a partner."""
     columns = _columns(row, ring)
-    agreed = unsealed(row.sealed, row.public_id, ring).shared_with
+    agreed = Attendee.unsealed(row.sealed, row.public_id, ring).shared_with
     names = {name for item in agreed if item["partner"] == partner for name in item["what"]}
     return {name: columns[name] for name in SHARED if name in names}
 

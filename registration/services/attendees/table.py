@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from ...crypto.key_ring import Ring
 from ...database import comparable
-from ...models import Attendee, LetterState, Registration, RegistrationStatus, as_sealed, read
+from ...models import Attendee, LetterState, Registration, RegistrationStatus, as_sealed
 from ...text.normalize import sorting_key
 from ..registrations.self_service import NoSuchRegistration
 from .exports import Reading, RingOf
@@ -170,7 +170,7 @@ def _holding(
             # What stands before the name is random: half of it all.
             searched = plain[max(0, plain.find(_NAME)) :].rstrip().decode()
             if not longest or longest in searched.casefold():
-                yield number, at, read(plain.decode(), public_id)
+                yield number, at, Attendee.read(plain.decode(), public_id)
         last = rows[-1].id
 
 

@@ -62,7 +62,7 @@ class Standing:
     def typed(self) -> Typed:
         """What stands in the form."""
         if self.draft:
-            return typed.nothing() | self.draft.typed | {"slug": self.slug}
+            return typed.known(self.draft.typed) | {"slug": self.slug}
         return self._published | {"slug": self.slug}
 
     @property

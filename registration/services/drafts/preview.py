@@ -22,7 +22,6 @@ from ...models import (
     Letter,
     LetterKind,
     Registration,
-    unsealed,
 )
 from ...text.languages import language
 from ..seats import retention
@@ -93,7 +92,8 @@ def answers_held(
     counts: Counter[str] = Counter()
     if wanted:
         for row in _sealed(session, discussion.id):
-            counts.update(wanted & unsealed(row.sealed, row.public_id, ring).answers.keys())
+            attendee = Attendee.unsealed(row.sealed, row.public_id, ring)
+            counts.update(wanted & attendee.answers.keys())
     return dict(counts)
 
 

@@ -36,7 +36,7 @@ def _is_in(discussion: Discussion, groups: Sequence[str], now: datetime) -> Colu
         Registration.discussion_id == discussion.id,
         Registration.confirmed_at.is_not(None),
         Registration.withdrawn_at.is_(None),
-        or_(false(), *(conditions[Group(name)] for name in groups)),
+        or_(false(), *(conditions[group] for group in Group if group in groups)),
     )
 
 

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from ...crypto.key_ring import Ring, make_key, read_keys
 from ...database import rows
 from ...models import (
+    Attendee,
     Circular,
     Discussion,
     Installation,
@@ -19,7 +20,6 @@ from ...models import (
     Registration,
     address_index,
     organizer_index,
-    unsealed,
 )
 from ...text import addresses
 from .. import installation
@@ -117,7 +117,7 @@ def _step(session: Session, last: int) -> Sequence[Any]:
 
 
 def _anew(row: Row[Any], old: Ring, new: Ring) -> dict[str, Any]:
-    attendee = unsealed(row.sealed, row.public_id, old)
+    attendee = Attendee.unsealed(row.sealed, row.public_id, old)
     address = addresses.parse(attendee.address)
     return {
         "number": row.id,

@@ -94,7 +94,7 @@ def change(
     }
     held |= {QUESTION + key: answer for key, answer in attendee.answers.items()}
     for number, item in enumerate(content.sharing):
-        held[f"{SHARING}{number}"] = asdict(item) in attendee.shared_with
+        held[f"{SHARING}{number}"] = attendee.has_agreed(item)
     form: EntryForm = _bound(kind, None, **held)
     return form
 
