@@ -20,7 +20,7 @@ from pathlib import Path
 from flask import Flask
 from sqlalchemy import select
 
-from registration import create_app, house
+from registration import create_app
 from registration.database import reading, writing
 from registration.models import Registration, RegistrationStatus
 from registration.services import catalog
@@ -57,12 +57,12 @@ def _fill(count: int, clock: Clock) -> None:
     builders.publish(builders.file(f"seats = {max(1, count * 9 // 10)}"))
     began = time.perf_counter()
     rows = [_row(number, clock.now) for number in range(count)]
-    with reading() as session:
-        discussion, means = catalog.find(session, "water"), house.means(session)
-    prepared = imports.prepare(discussion, rows, **means)
-    with writing() as session:
+    with reading() as tx:
+        discussion, ring = catalog.find(tx, "water"), tx.keys
+    prepared = imports.prepare(discussion, rows, ring=ring, settings=tx.settings, now=tx.now)
+    with writing() as tx:
         locked = time.perf_counter()
-        imports.add(session, "water", prepared, is_told=True, **means)
+        imports.add(tx, "water", prepared, is_told=True)
     took, held = time.perf_counter() - began, time.perf_counter() - locked
     print(f"{count} people are imported, with their letters, in {took:.1f} s,", end=" ")
     print(f"of which nobody else can write for {held:.1f} s\n")
@@ -100,9 +100,9 @@ def _one(desk: Desk) -> str:
 
 
 def _sealed(desk: Desk, count: int) -> None:
-    with reading() as session:
-        ring = house.ring(session)
-        sealed = session.scalars(select(Registration.sealed)).all()
+    with reading() as tx:
+        ring = tx.keys
+        sealed = tx.scalars(select(Registration.sealed)).all()
     alone = _timed(lambda: [ring.unseal(item) for item in sealed] and None)
     print(f"\n{'unsealing all, alone':28}{alone * 1000:8.1f} ms")
     search = desk.fill(f"{WATER}/attendees", f"{WATER}/attendees", search=f"әсел {count - 1}"[:-1])
@@ -116,8 +116,8 @@ def _sealed(desk: Desk, count: int) -> None:
 
 def _export(app: Flask, count: int) -> None:
     """Export everybody while others register."""
-    with reading() as session:
-        names = exports.header(session, "water")
+    with reading() as tx:
+        names = exports.header(tx, "water")
     quiet = [_register(number) for number in range(20)]
     waits: list[float] = []
     stop = threading.Event()
@@ -130,7 +130,7 @@ def _export(app: Flask, count: int) -> None:
     others = threading.Thread(target=register)
     others.start()
     began, before = time.perf_counter(), _memory()
-    lines = exports.lines(exports.attendees(reading, "water", house.ring), names)
+    lines = exports.lines(exports.attendees(reading, "water"), names)
     tenth, rows = 0.0, 0
     for rows, _line in enumerate(lines, start=1):
         if rows == count // 10:
@@ -147,8 +147,8 @@ def _export(app: Flask, count: int) -> None:
 def _register(number: int) -> float:
     entry = Entry("Somebody", addresses.parse(f"late{number}@example.org"))
     began = time.perf_counter()
-    with writing() as session:
-        registering.register(session, "water", entry, **house.means(session))
+    with writing() as tx:
+        registering.register(tx, "water", entry)
     return time.perf_counter() - began
 
 

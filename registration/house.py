@@ -5,14 +5,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TypedDict
 
 from flask import Flask, current_app
-from sqlalchemy.orm import Session
 
 from . import database
 from .config import Settings
 from .crypto.key_ring import Ring
+from .database import Transaction
 from .links import Links
 from .mail import delivery
 from .services import installation
@@ -34,6 +33,7 @@ def init_app(app: Flask, settings: Settings, clock: Clock | None = None) -> None
     """Give `app` its settings and clock; tests have clocks of their own."""
     app.extensions["settings"] = settings
     app.extensions["clock"] = clock or utc_now
+    app.extensions["keys of a transaction"] = _open_keys
     app.extensions["feed readers"] = Tally()
     app.config.setdefault("PASSWORD_COST", passwords.FULL_COST)
 
@@ -88,15 +88,15 @@ def open_keys() -> None:
     """
     if "ring" not in current_app.extensions:
         schema.check(database.engine())
-        with database.reading() as session:
-            ring(session)
+        with database.reading() as tx:
+            tx.hold_keys()
 
 
-def ring(session: Session) -> Ring:
-    """Return the ring for what `session` sees: another process may have rotated the keys."""
+def _open_keys(tx: Transaction) -> Ring:
+    """Open the ring for what `tx` sees: another process may have rotated the keys."""
     found: Ring | None = current_app.extensions.get("ring")
-    if found is None or found.current != installation.key_in_use(session):
-        found = installation.open_ring(session, settings().keys, settings().credentials)
+    if found is None or found.current != installation.key_in_use(tx):
+        found = installation.open_ring(tx, settings().keys, settings().credentials)
         current_app.extensions["ring"] = found
         current_app.secret_key = found.secret("web")
     return found
@@ -126,8 +126,8 @@ def remember(receipt: Receipt) -> None:
 
 def catch_up() -> None:
     """Note beside the keys every erasure that is not noted there yet."""
-    with _told_if_not_written(), database.reading() as session:
-        ledger.catch_up(session, settings().keys)
+    with _told_if_not_written(), database.reading() as tx:
+        ledger.catch_up(tx, settings().keys)
 
 
 @contextmanager
@@ -136,16 +136,3 @@ def _told_if_not_written() -> Iterator[None]:
         yield
     except OSError as error:
         log.error("The list of what was erased cannot be written: %s.", error.strerror)  # noqa: TRY400
-
-
-class Means(TypedDict):
-    """What most services need beside a session and their subject."""
-
-    ring: Ring
-    settings: Settings
-    now: datetime
-
-
-def means(session: Session) -> Means:
-    """Return what services need with `session`, as keyword arguments."""
-    return Means(ring=ring(session), settings=settings(), now=now())

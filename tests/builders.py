@@ -10,7 +10,6 @@ from typing import Any
 
 from flask import Flask
 
-from registration import house
 from registration.crypto.key_ring import Ring
 from registration.database import Model, reading, writing
 from registration.discussion_file import read
@@ -127,16 +126,16 @@ def with_questions(changes: str = "") -> bytes:
 def publish(content: bytes | None = None) -> Discussion:
     """Publish a discussion, by default the small one, in the running app."""
     announcement = read(content if content is not None else file())
-    with writing() as session:
-        publication.publish(session, announcement, settings=house.settings(), now=house.now())
-    with reading() as session:
-        return catalog.find(session, announcement.slug)
+    with writing() as tx:
+        publication.publish(tx, announcement)
+    with reading() as tx:
+        return catalog.find(tx, announcement.slug)
 
 
 def cancel(slug: str = "water", why: str = "A strike.") -> None:
     """Cancel a discussion, by default the small one."""
-    with writing() as session:
-        cancellation.cancel(session, slug, why, settings=house.settings(), now=house.now())
+    with writing() as tx:
+        cancellation.cancel(tx, slug, why)
 
 
 def publish_first() -> Discussion:
@@ -151,14 +150,14 @@ def entry(address: str = "aigerim@example.org", name: str = "Айгерим", **
 
 def ring() -> Ring:
     """Return the key ring of the running app."""
-    with reading() as session:
-        return house.ring(session)
+    with reading() as tx:
+        return tx.keys
 
 
 def register(slug: str = "water", address: str = "aigerim@example.org", **values: Any) -> None:
     """Register somebody, by default Aigerim, unconfirmed."""
-    with writing() as session:
-        registering.register(session, slug, entry(address, **values), **house.means(session))
+    with writing() as tx:
+        registering.register(tx, slug, entry(address, **values))
 
 
 def attendee(address: str = "aigerim@example.org", slug: str = "water") -> Attendee:
@@ -168,10 +167,10 @@ def attendee(address: str = "aigerim@example.org", slug: str = "water") -> Atten
 
 def found(address: str = "aigerim@example.org", slug: str = "water") -> Registration:
     """Return a registration by its address, or fail."""
-    with reading() as session:
-        opened = house.ring(session)
-        for registration in session.query(Registration):
-            discussion = session.get_one(Discussion, registration.discussion_id)
+    with reading() as tx:
+        opened = tx.keys
+        for registration in tx.query(Registration):
+            discussion = tx.get_one(Discussion, registration.discussion_id)
             if discussion.slug != slug:
                 continue
             if registration.attendee(opened).address == address:
@@ -182,9 +181,9 @@ def found(address: str = "aigerim@example.org", slug: str = "water") -> Registra
 def confirm(address: str = "aigerim@example.org", slug: str = "water") -> Attendee:
     """Confirm a registration, as the button does, and return what is sealed of it."""
     person = attendee(address, slug)
-    with writing() as session:
-        registration, _discussion = self_service.by_token(session, person.token)
-        registering.confirm(session, registration, **house.means(session))
+    with writing() as tx:
+        registration, _discussion = self_service.by_token(tx, person.token)
+        registering.confirm(tx, registration)
     return person
 
 
@@ -214,15 +213,15 @@ def kept_letters(app: Flask) -> list:
 
 def letter_kinds() -> list[str]:
     """Return what is in the outbox, in the order it was posted."""
-    with reading() as session:
-        return [letter.kind.value for letter in session.query(Letter).order_by(Letter.id)]
+    with reading() as tx:
+        return [letter.kind.value for letter in tx.query(Letter).order_by(Letter.id)]
 
 
 def every_row() -> dict[str, list[str]]:
     """Return all rows of all tables, to compare before and after."""
-    with reading() as session:
+    with reading() as tx:
         tables = Model.metadata.sorted_tables
-        return {table.name: sorted(map(repr, session.execute(table.select()))) for table in tables}
+        return {table.name: sorted(map(repr, tx.execute(table.select()))) for table in tables}
 
 
 def at_once(app: Flask, acts: Sequence[Callable[..., object]], threads: int | None = None) -> list:

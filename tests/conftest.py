@@ -93,8 +93,8 @@ def install(app: Flask) -> None:
     """Do what `flask database upgrade` does."""
     with app.app_context():
         migration.upgrade(database.engine())
-        with database.writing() as session:
-            installation.install(session, app.extensions["settings"].keys)
+        with database.writing() as tx:
+            installation.install(tx, app.extensions["settings"].keys)
         database.engine().dispose()
 
 

@@ -36,8 +36,8 @@ class Desk(Visitor):
     def accept(self, token: str, **fields: str) -> TestResponse:
         """Follow the invitation, and set password and second factor."""
         path = f"/organizer/invitation/{token}"
-        with reading() as session:
-            self.key = totp.key_of(house.ring(session), token)
+        with reading() as tx:
+            self.key = totp.key_of(tx.keys, token)
         # The form waits ten seconds: the code is of then.
         code = totp.code_at(self.key, self.clock.now)
         typed = {"password": PASSWORD, "again": PASSWORD, "code": code} | fields
@@ -56,14 +56,8 @@ def invite(
     address: str = ASEL, role: Role = Role.ADMINISTRATOR, *slugs: str, partner: str | None = None
 ) -> str:
     """Let somebody sign in, and return the invitation's token."""
-    with writing() as session:
-        return accounts.add(
-            session,
-            addresses.parse(address),
-            Wanted(role, slugs, partner),
-            ring=house.ring(session),
-            now=house.now(),
-        )
+    with writing() as tx:
+        return accounts.add(tx, addresses.parse(address), Wanted(role, slugs, partner))
 
 
 def signed_in(
@@ -77,15 +71,15 @@ def signed_in(
     """Return somebody who is signed in: by the services, without the pages, which take longer."""
     desk = Desk(app, clock, address)
     token = invite(address, role, *slugs, partner=partner)
-    with writing() as session:
-        ring = house.ring(session)
-        found, _identity = authentication.invited(session, token, ring=ring, now=clock.now)
+    with writing() as tx:
+        ring = tx.keys
+        found, _identity = authentication.invited(tx, token)
         desk.key, kept = totp.key_of(ring, token), _hashed(house.password_cost())
         code = totp.code_at(desk.key, clock.now)
-        now = clock.now
-        desk.recovery = authentication.accept(session, token, kept, code, ring=ring, now=now)
-        code = desk.code()
-        given = authentication.begin(session, found.id, kept, code, ring=ring, now=clock.now)
+        desk.recovery = authentication.accept(tx, token, kept, code)
+    code = desk.code()
+    with writing() as tx:
+        given = authentication.begin(tx, found.id, kept, code)
     desk.client.set_cookie("organizer", given or "")
     return desk
 

@@ -87,11 +87,11 @@ def fill(app: Any, clock: Clock, folder: Path) -> None:
     invite("lab@example.org", Role.PARTNER, "water", partner="PaperLab")
     _write_circulars()
     _draft()
-    source = export_files.Source(reading, writing, house.ring, house.settings().keys)
+    source = export_files.Source(reading, writing, house.settings().keys)
     export_files.write(source, "water", folder / "people.csv", ["email", "ask"], ";", house.now())
-    with writing() as session:
+    with writing() as tx:
         # No path of the machine on which it was made is kept.
-        session.execute(update(Export).values(path="/srv/people.csv"))
+        tx.execute(update(Export).values(path="/srv/people.csv"))
     clock.advance(minutes=10)
     builders.deliver()
 
@@ -108,48 +108,47 @@ def _register() -> None:
         affiliation="КазНУ", zone="Asia/Almaty", wants_follow_up=True, **agreed
     )
     person = builders.register_and_confirm("farida@example.org", name="Farida")
-    with writing() as session:
-        registration, _discussion = self_service.by_token(session, person.token)
-        self_service.withdraw(session, registration, **house.means(session))
+    with writing() as tx:
+        registration, _discussion = self_service.by_token(tx, person.token)
+        self_service.withdraw(tx, registration)
     person = builders.register_and_confirm("bolat@example.org", name="Bolat", **agreed)
     builders.register(address="erlan@example.org", name="Erlan", language="ru")
     builders.register_and_confirm("dana@example.org", name="Dana")
     builders.register_and_confirm(slug="desert")
-    with writing() as session:
+    with writing() as tx:
         new = builders.entry("bolat@example.com", name="Bolat", **agreed)
-        self_service.change(session, person.token, new, **house.means(session))
+        self_service.change(tx, person.token, new)
 
 
 def _write_circulars() -> None:
     for subject in ("News", "A draft"):
-        with writing() as session:
-            water, means = catalog.find(session, "water"), house.means(session)
+        with writing() as tx:
+            water = catalog.find(tx, "water")
             wording = mailings.Draft(
                 subject, "Dear {{ name }},\nread this.", (Group.CONFIRMED, Group.WAITING)
             )
-            ring, now = means["ring"], means["now"]
-            kept = mailings.save(session, water, wording, by=1, ring=ring, now=now)
-            session.flush()
+            kept = mailings.save(tx, water, wording, by=1)
+            tx.flush()
             if subject == "News":
-                mailings.queue(session, water, kept.public_id, 1, by=1, **means)
+                mailings.queue(tx, water, kept.public_id, 1, by=1)
 
 
 def _draft() -> None:
-    with writing() as session:
-        by = session.scalars(select(Organizer)).first()
-        found = drafts.standing(session, by, "water")
+    with writing() as tx:
+        by = tx.scalars(select(Organizer)).first()
+        found = drafts.standing(tx, by, "water")
         written = found.typed | {"title": "Who owns the rain?", "seats": "many"}
-        drafts.save(session, by, "water", written, found.opened, now=house.now())
+        drafts.save(tx, by, "water", written, found.opened)
         written = form_values.nothing() | {"slug": "rivers", "title": "Rivers"}
-        drafts.begin(session, by, "rivers", written, now=house.now())
+        drafts.begin(tx, by, "rivers", written)
 
 
-def values(session: Session, ring: Ring) -> dict[str, list[dict[str, Any]]]:
+def values(tx: Session, ring: Ring) -> dict[str, list[dict[str, Any]]]:
     """Return every value of every row, by table, as JSON has it: what is sealed, unsealed."""
     found = {
         table.name: [
             {name: _plain(value) for name, value in row.items()}
-            for row in session.execute(select(table).order_by(*table.primary_key)).mappings()
+            for row in tx.execute(select(table).order_by(*table.primary_key)).mappings()
         ]
         for table in Model.metadata.sorted_tables
     }
@@ -162,7 +161,7 @@ def values(session: Session, ring: Ring) -> dict[str, list[dict[str, Any]]]:
         (Draft, "shown", _shown),
     ):
         for row, kept in zip(
-            session.scalars(select(model).order_by(model.id)),
+            tx.scalars(select(model).order_by(model.id)),
             found[model.__tablename__],
             strict=True,
         ):
@@ -195,10 +194,10 @@ def main(kept: Path) -> None:
         with app.app_context():
             fill(app, clock, Path(made))
             creation.back_up(database.engine(), kept / DATABASE, now=clock.now)
-            with writing() as session:
-                creation.note(session, clock.now)
-            with reading() as session:
-                found = values(session, house.ring(session))
+            with writing() as tx:
+                creation.note(tx)
+            with reading() as tx:
+                found = values(tx, tx.keys)
             database.engine().dispose()
         shutil.copytree(Path(made, KEYS), kept / KEYS)
     Path(kept, FILE).write_bytes(water())

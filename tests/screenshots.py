@@ -14,7 +14,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
 
-from registration import create_app, database, house
+from registration import create_app, database
 from registration.database import writing
 from registration.models import Deed, Group
 from registration.services import audit_log, catalog
@@ -79,16 +79,14 @@ def _installation(settings: dict[str, str]) -> dict[str, str]:
 
 
 def _circular(*, queued: bool) -> str:
-    with writing() as session:
-        discussion = catalog.find(session, "water")
+    with writing() as tx:
+        discussion = catalog.find(tx, "water")
         draft = Draft("The room opens earlier", LETTER, (Group.CONFIRMED,))
-        ring, now = house.ring(session), house.now()
-        made = mailings.save(session, discussion, draft, by=1, ring=ring, now=now)
-        session.flush()
+        made = mailings.save(tx, discussion, draft, by=1)
+        tx.flush()
         if queued:
-            means = house.means(session)
-            mailings.queue(session, discussion, made.public_id, made.version, by=1, **means)
-        audit_log.note(session, Deed.SIGNED_IN, by=1, now=now)
+            mailings.queue(tx, discussion, made.public_id, made.version, by=1)
+        audit_log.note(tx, Deed.SIGNED_IN, by=1)
         return made.public_id
 
 

@@ -10,7 +10,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import JSON, Column, LargeBinary, Table, select, type_coerce
 
-from registration import create_app, database, house
+from registration import create_app, database
 from registration.database import Model, reading, writing
 from registration.discussion_file import form_values, read
 from registration.models import (
@@ -56,8 +56,8 @@ def upgraded(kept: Path, tmp_path: Path, clock: Clock) -> Iterator[Flask]:
 
 
 def values() -> dict[str, list[dict[str, Any]]]:
-    with reading() as session:
-        return json.loads(json.dumps(release.values(session, house.ring(session))))
+    with reading() as tx:
+        return json.loads(json.dumps(release.values(tx, tx.keys)))
 
 
 def lacks(found: Any, wanted: Any, path: str = "") -> list[str]:
@@ -88,18 +88,18 @@ def rewrite(change: Callable[[Any], Any]) -> list[Any]:
     """Change everything that is stored as JSON, sealed or not, and return what there is then."""
     stored = []
     sealed = [(table, it) for table, it in columns(LargeBinary) if it.name == "sealed"]
-    with writing() as session:
-        ring = house.ring(session)
+    with writing() as tx:
+        ring = tx.keys
         for table, column in sealed + columns(JSON):
             is_sealed = (table, column) in sealed
             raw = column if is_sealed else type_coerce(column, JSON)
-            for number, value in session.execute(select(table.c.id, raw)).all():
+            for number, value in tx.execute(select(table.c.id, raw)).all():
                 changed = change(json.loads(ring.unseal(value)) if is_sealed else value)
                 stored.append(changed)
                 kept = ring.seal(json.dumps(changed).encode()) if is_sealed else changed
                 bound = kept if is_sealed else type_coerce(kept, JSON)
                 row = table.update().where(table.c.id == number)
-                session.execute(row.values({column.name: bound}))
+                tx.execute(row.values({column.name: bound}))
     return stored
 
 
@@ -123,9 +123,8 @@ def test_every_value_of_an_older_release_is_read_after_an_upgrade(kept, upgraded
 def test_a_file_that_an_older_release_published_last_is_skipped(kept, upgraded):
     announced = read((kept / release.FILE).read_bytes())
     before = values()
-    with writing() as session:
-        means = {"settings": house.settings(), "now": house.now()}
-        assert publication.publish(session, announced, **means).outcome is Outcome.UNCHANGED
+    with writing() as tx:
+        assert publication.publish(tx, announced).outcome is Outcome.UNCHANGED
     assert values() == before
 
 
@@ -157,8 +156,8 @@ def test_fields_that_a_later_release_adds_are_ignored(app, clock, tmp_path):
         ("drafts", "shown"),
     ):
         assert [row[name] for row in after[table]] == [row[name] for row in before[table]]
-    with reading() as session:
-        sharing = catalog.find(session, "water").content.sharing
+    with reading() as tx:
+        sharing = catalog.find(tx, "water").content.sharing
     assert [builders.attendee().has_agreed(item) for item in sharing] == [True, False]
 
 
@@ -166,8 +165,8 @@ def test_fields_that_a_later_release_adds_are_ignored(app, clock, tmp_path):
 def test_the_desk_shows_what_a_later_release_has_written(app, clock, tmp_path):
     release.fill(app, clock, tmp_path)
     rewrite(with_more)
-    with reading() as session:
-        circulars = session.scalars(select(Circular.public_id)).all()
+    with reading() as tx:
+        circulars = tx.scalars(select(Circular.public_id)).all()
     desk = signed_in(app, clock, "erlan@example.org")
     water = "/organizer/discussions/water"
     pages = [water, f"{water}/edit", f"{water}/review", f"{water}/attendees", f"{water}/export"]
@@ -191,8 +190,8 @@ def test_a_value_that_would_be_misread_is_refused(app, clock, tmp_path):
     release.fill(app, clock, tmp_path)
     rewrite(lambda value: value | {"v": 2} if isinstance(value, dict) else value)
     for model, look in READERS.items():
-        with reading() as session, pytest.raises(StoredByNewer, match="install that version"):
-            look(session.scalars(select(model)).first())
+        with reading() as tx, pytest.raises(StoredByNewer, match="install that version"):
+            look(tx.scalars(select(model)).first())
 
 
 def test_a_field_that_is_missing_has_its_default():

@@ -36,8 +36,8 @@ def state(app: Flask, folder: Path) -> dict[str, object]:
     files = [path for path in folder.rglob("*") if path.is_file()]
     with app.app_context():
         engine = database.engine()
-        with reading() as session:
-            version = session.scalar(text("SELECT version_num FROM alembic_version"))
+        with reading() as tx:
+            version = tx.scalar(text("SELECT version_num FROM alembic_version"))
         return {
             "rows": builders.every_row(),
             "version": version,

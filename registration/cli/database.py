@@ -23,8 +23,8 @@ def upgrade() -> None:
     _make_folder(house.settings().instance)
     run_as_service()
     migration.upgrade(database.engine())
-    with database.writing() as session:
-        installation.install(session, house.settings().keys, house.settings().credentials)
+    with database.writing() as tx:
+        installation.install(tx, house.settings().keys, house.settings().credentials)
     house.open_keys()
     house.catch_up()
     click.echo("The database is up to date.")
@@ -50,8 +50,8 @@ def backup(file: Path) -> None:
     """Write all that is in the database to FILE, while the service runs."""
     creation.back_up(database.engine(), file, now=house.now())
     click.echo(f"{file} is a whole backup. The keys are not in it: keep them apart.")
-    with database.writing() as session:
-        creation.note(session, house.now())
+    with database.writing() as tx:
+        creation.note(tx)
 
 
 @group.command("restore")

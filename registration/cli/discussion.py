@@ -39,20 +39,13 @@ def publish(files: tuple[Path, ...], *, dry_run: bool, quiet: bool, keep_edits: 
     none is published.
     """
     announcements = _read_all(files)
-    with writing() as session:
+    with writing() as tx:
         done = [
-            publishing.publish(
-                session,
-                announcement,
-                settings=house.settings(),
-                now=house.now(),
-                keep_edits=keep_edits,
-                quiet=quiet,
-            )
+            publishing.publish(tx, announcement, keep_edits=keep_edits, quiet=quiet)
             for announcement in announcements
         ]
         if dry_run:
-            session.rollback()
+            tx.rollback()
     for publication in done:
         click.echo(_said_of(publication, dry_run=dry_run))
 
@@ -71,8 +64,8 @@ def check(files: tuple[Path, ...]) -> None:
 @as_json
 def list_(*, as_json: bool) -> None:
     """List the discussions."""
-    with reading() as session:
-        found = catalog.every(session)
+    with reading() as tx:
+        found = catalog.every(tx)
     if as_json:
         echo_json([_summary(item) for item in found])
         return
@@ -88,8 +81,8 @@ def list_(*, as_json: bool) -> None:
 @as_json
 def show(slug: str, *, as_json: bool) -> None:
     """Show all that is published of a discussion."""
-    with reading() as session:
-        found = catalog.find(session, slug)
+    with reading() as tx:
+        found = catalog.find(tx, slug)
     values = _summary(found) | asdict(found.content)
     if as_json:
         echo_json(values)
@@ -103,10 +96,8 @@ def show(slug: str, *, as_json: bool) -> None:
 @click.option("--why", required=True, help="One line, which attendees and the page are told.")
 def cancel(slug: str, why: str) -> None:
     """Cancel a discussion: page, feed and letters say so."""
-    with writing() as session:
-        owed = cancellation.cancel(
-            session, slug, _why(why), settings=house.settings(), now=house.now()
-        )
+    with writing() as tx:
+        owed = cancellation.cancel(tx, slug, _why(why))
     click.echo(f"{slug}: cancelled{_letters(owed)}")
 
 
@@ -114,8 +105,8 @@ def cancel(slug: str, why: str) -> None:
 @click.argument("slug")
 def restore(slug: str) -> None:
     """Let a cancelled discussion take place after all."""
-    with writing() as session:
-        owed = cancellation.restore(session, slug, settings=house.settings(), now=house.now())
+    with writing() as tx:
+        owed = cancellation.restore(tx, slug)
     click.echo(f"{slug}: takes place{_letters(owed)}")
 
 
@@ -123,8 +114,8 @@ def restore(slug: str) -> None:
 @as_json
 def audit_times(*, as_json: bool) -> None:
     """Find coming discussions that a new time zone database has moved, and tell who comes."""
-    with writing() as session:
-        found = timezone_changes.mend(session, settings=house.settings(), now=house.now())
+    with writing() as tx:
+        found = timezone_changes.mend(tx)
     if as_json:
         echo_json([_as_found(item) for item in found])
         return
@@ -144,8 +135,8 @@ def _as_found(item: Finding) -> dict[str, object]:
 @click.argument("slug")
 def unpublish(slug: str) -> None:
     """Take a discussion off: its page and calendar file answer that it is gone."""
-    with writing() as session:
-        publishing.unpublish(session, slug, now=house.now())
+    with writing() as tx:
+        publishing.unpublish(tx, slug)
     click.echo(f"{slug}: unpublished")
 
 

@@ -4,7 +4,6 @@ from dataclasses import asdict
 
 import click
 
-from .. import house
 from ..database import reading
 from ..services.operations import feed_statistics
 from .groups import Group, as_json, echo_json, echo_table
@@ -16,8 +15,8 @@ group = Group("feed")
 @as_json
 def readers(*, as_json: bool) -> None:
     """List the kinds of calendar service that fetch the feed, and what they last took."""
-    with reading() as session:
-        found = feed_statistics.readers(session, house.now())
+    with reading() as tx:
+        found = feed_statistics.readers(tx)
     if as_json:
         echo_json([_as_json(reader) for reader in found])
         return

@@ -15,9 +15,8 @@ group = Group("keys")
 def list_(*, as_json: bool) -> None:
     """List the keys: which one seals, and how many registrations each opens."""
     settings = house.settings()
-    with reading() as session:
-        ring = house.ring(session)
-        found = key_rotation.keys(session, ring, settings.keys, settings.credentials)
+    with reading() as tx:
+        found = key_rotation.keys(tx, settings.keys, settings.credentials)
     listed = [
         {
             "fingerprint": key.fingerprint,
@@ -45,8 +44,8 @@ def rotate() -> None:
     """Make a key, and seal everything with it. A running service goes on with the new key."""
     settings = house.settings()
     house.open_keys()
-    with writing() as session:
-        done = key_rotation.rotate(session, settings.keys, settings.credentials)
+    with writing() as tx:
+        done = key_rotation.rotate(tx, settings.keys, settings.credentials)
     scrub()
     click.echo(f"{done.registrations} registrations are sealed with the new key {done.made}.")
     click.echo(

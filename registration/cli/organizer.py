@@ -28,14 +28,8 @@ def add(email: str, role: str | None, slugs: tuple[str, ...], partner: str | Non
     may only take what attendees of these agreed to share with it.
     """
     kind = Role(role) if role else (Role.PARTNER if partner else Role.ORGANIZER)
-    with writing() as session:
-        token = accounts.add(
-            session,
-            _address(email),
-            Wanted(kind, slugs, partner),
-            ring=house.ring(session),
-            now=house.now(),
-        )
+    with writing() as tx:
+        token = accounts.add(tx, _address(email), Wanted(kind, slugs, partner))
     if token is None:
         click.echo(f"{email} has {', '.join(slugs)} now, too.")
     else:
@@ -46,8 +40,8 @@ def add(email: str, role: str | None, slugs: tuple[str, ...], partner: str | Non
 @as_json
 def list_(*, as_json: bool) -> None:
     """List who may sign in."""
-    with reading() as session:
-        ring = house.ring(session)
+    with reading() as tx:
+        ring = tx.keys
         found = [
             {
                 "email": item.identity(ring).address,
@@ -56,8 +50,8 @@ def list_(*, as_json: bool) -> None:
                 "discussions": _discussions(item, [it.slug for it in given]),
                 "state": "active" if item.password_hash else "invited",
             }
-            for item in accounts.every(session)
-            for given in [accounts.discussions_of(session, item)]
+            for item in accounts.every(tx)
+            for given in [accounts.discussions_of(tx, item)]
         ]
     if as_json:
         echo_json(found)
@@ -70,9 +64,8 @@ def list_(*, as_json: bool) -> None:
 @EMAIL
 def remove(email: str) -> None:
     """Let somebody sign in no more; whoever is signed in is signed out."""
-    with writing() as session:
-        ring = house.ring(session)
-        accounts.remove(session, _address(email), ring=ring, now=house.now())
+    with writing() as tx:
+        accounts.remove(tx, _address(email))
     click.echo(f"{email} may sign in no more.")
 
 
@@ -80,9 +73,8 @@ def remove(email: str) -> None:
 @EMAIL
 def reset(email: str) -> None:
     """Take password and second factor away, and print a link that sets new ones."""
-    with writing() as session:
-        ring = house.ring(session)
-        token = accounts.reset(session, _address(email), ring=ring, now=house.now())
+    with writing() as tx:
+        token = accounts.reset(tx, _address(email))
     _echo_link(token)
 
 

@@ -42,7 +42,7 @@ def deliver(*, forever: bool) -> None:
 @as_json
 def list_(*, as_json: bool) -> None:
     """List the letters and where each stands, without anybody's name."""
-    with reading() as session:
+    with reading() as tx:
         rows = [
             {
                 "id": letter.id,
@@ -53,7 +53,7 @@ def list_(*, as_json: bool) -> None:
                 "sent_at": letter.sent_at.isoformat() if letter.sent_at else None,
                 "server_answer": letter.server_answer,
             }
-            for letter in letters.every(session)
+            for letter in letters.every(tx)
         ]
     if as_json:
         echo_json(rows)
@@ -69,9 +69,9 @@ def retry(ids: tuple[int, ...], *, held: bool) -> None:
     """Owe letters again, now: those that failed, wait for another try, or are held."""
     if not ids and not held:
         raise click.UsageError("Name letters by their ids, or say --held.")
-    with writing() as session:
-        asked = {*ids, *(letters.held(session) if held else ())}
-        count = letters.retry(session, list(asked), house.now())
+    with writing() as tx:
+        asked = {*ids, *(letters.held(tx) if held else ())}
+        count = letters.retry(tx, list(asked))
     click.echo(f"{count} of {len(asked)} letters will be tried again.")
     if count < len(asked):
         raise click.ClickException("The others are sent already, or do not exist.")

@@ -23,9 +23,9 @@ group = Group("registrations")
 @as_json
 def list_(slug: str, *, as_json: bool) -> None:
     """List a discussion's registrations."""
-    with reading() as session:
-        names = exports.header(session, slug)
-    rows = list(exports.attendees(reading, slug, house.ring))
+    with reading() as tx:
+        names = exports.header(tx, slug)
+    rows = list(exports.attendees(reading, slug))
     if as_json:
         names.append("shared_with")
         echo_json([{name: row.get(name, "") for name in names} for row in rows])
@@ -45,14 +45,14 @@ def export(slug: str, output: Path | None, columns: str | None, separator: str) 
     if separator not in {",", ";", "\t"}:
         raise click.BadParameter("must be , or ; or tab", param_hint="--separator")
     chosen = [name.strip() for name in columns.split(",")] if columns else None
-    with reading() as session:
-        names = exports.header(session, slug, chosen)
+    with reading() as tx:
+        names = exports.header(tx, slug, chosen)
     if output:
-        source = Source(reading, writing, house.ring, house.settings().keys)
+        source = Source(reading, writing, house.settings().keys)
         export_files.write(source, slug, output, names, separator, house.now())
         click.echo(KEPT.format(output), err=True)
         return
-    for line in exports.lines(exports.attendees(reading, slug, house.ring), names, separator):
+    for line in exports.lines(exports.attendees(reading, slug), names, separator):
         sys.stdout.buffer.write(line.encode())
     sys.stdout.buffer.flush()
 

@@ -9,10 +9,11 @@ import importlib
 import logging
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import cached_property
 from pathlib import Path
 from types import ModuleType
 from typing import Any, cast
@@ -25,6 +26,8 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.types import TypeDecorator
 
+from ..config import Settings
+from ..crypto.key_ring import Ring
 from ..refusals import Refusal
 from .fair_lock import Turns
 
@@ -218,21 +221,60 @@ def engine() -> Engine:
     return found
 
 
+class Transaction(Session):
+    """One use case's session, with the moment it happens at, the settings and the keys.
+
+    Services take it first. They may flush, and never commit: whoever opened it does.
+    """
+
+    def __init__(
+        self,
+        bind: Engine,
+        *,
+        now: datetime,
+        settings: Settings,
+        open_keys: "Callable[[Transaction], Ring]",
+    ) -> None:
+        super().__init__(bind, expire_on_commit=False)
+        self.now = now
+        self.settings = settings
+        self._open_keys = open_keys
+
+    @cached_property
+    def keys(self) -> Ring:
+        """The key ring, opened at first need and kept until the transaction ends."""
+        return self._open_keys(self)
+
+    def hold_keys(self) -> None:
+        """Open the keys before rows are locked: PostgreSQL lets a rotation wait for whoever holds
+        them, and it locks the same rows afterwards."""
+        _ = self.keys
+
+    @property
+    def is_writing(self) -> bool:
+        """Whether `writing` opened it."""
+        return bool(self.get_bind().get_execution_options().get("writes"))
+
+
 @contextmanager
-def reading() -> Iterator[Session]:
-    """Open a session that sees one state of the database and changes nothing."""
+def reading(*, now: datetime | None = None) -> Iterator[Transaction]:
+    """Open a transaction that sees one state of the database and changes nothing.
+
+    It happens at `now`, or at what the app's clock says when the block begins.
+    """
     source = engine()
     if source.dialect.name == "postgresql":
         # By default each of its statements sees a state of its own.
         source = source.execution_options(isolation_level="REPEATABLE READ")
-    with phrased(), Session(source, expire_on_commit=False) as session:
-        yield session
+    with phrased(), _transaction(source, now) as tx:
+        yield tx
 
 
 @contextmanager
-def writing() -> Iterator[Session]:
-    """Open a session whose changes are durable when the block ends, or undone if it raises.
+def writing(*, now: datetime | None = None) -> Iterator[Transaction]:
+    """Open a transaction whose changes are durable when the block ends, or undone if it raises.
 
+    It happens at `now`, or at what the app's clock says when the block begins.
     Raises `DatabaseBusy` when another writer does not finish within LOCK_TIMEOUT_SECONDS.
     """
     turns: Turns = current_app.extensions["writers"]
@@ -242,22 +284,27 @@ def writing() -> Iterator[Session]:
         raise DatabaseBusy(_BUSY)
     try:
         options = engine().execution_options(writes=True)
-        with phrased(), Session(options, expire_on_commit=False) as session, session.begin():
-            yield session
+        with phrased(), _transaction(options, now) as tx, tx.begin():
+            yield tx
     finally:
         if single:
             turns.give()
+
+
+def _transaction(source: Engine, now: datetime | None) -> Transaction:
+    extensions = current_app.extensions
+    return Transaction(
+        source,
+        now=now or extensions["clock"](),
+        settings=extensions["settings"],
+        open_keys=extensions["keys of a transaction"],
+    )
 
 
 def writing_seconds() -> float:
     """Return for how long a writer of this process has held SQLite's database; 0 for none."""
     turns: Turns = current_app.extensions["writers"]
     return turns.held_seconds()
-
-
-def is_writing(session: Session) -> bool:
-    """Whether `session` was opened by `writing`."""
-    return bool(session.get_bind().get_execution_options().get("writes"))
 
 
 def scrub() -> None:

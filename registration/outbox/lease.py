@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, and_, case, exists, func, literal, not_, or_, select
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy.orm import aliased
 
-from ..database import UtcDateTime, is_writing
+from ..database import Transaction, UtcDateTime
 from ..models import Letter, LetterKind, LetterState
 
 # Longer than a worker may take for a batch (delivery.DEADLINE), so that no letter has two hands.
@@ -36,9 +36,9 @@ DELAYS = [
 ]
 
 
-def is_owed(session: Session, letter: Letter) -> bool:
+def is_owed(tx: Transaction, letter: Letter) -> bool:
     """Whether a claimed letter is still owed, and still in the same hand."""
-    found = session.scalar(
+    found = tx.scalar(
         select(Letter.id).where(
             Letter.id == letter.id,
             Letter.state == LetterState.OWED,
@@ -48,9 +48,9 @@ def is_owed(session: Session, letter: Letter) -> bool:
     return found is not None
 
 
-def owes(session: Session, registration_id: int | None, kind: LetterKind) -> bool:
+def owes(tx: Transaction, registration_id: int | None, kind: LetterKind) -> bool:
     """Whether a letter of a kind is owed to a registration."""
-    found = session.scalar(
+    found = tx.scalar(
         select(Letter.id)
         .where(
             Letter.registration_id == registration_id,
@@ -62,16 +62,14 @@ def owes(session: Session, registration_id: int | None, kind: LetterKind) -> boo
     return found is not None
 
 
-def last_sent_at(session: Session, registration_id: int) -> datetime | None:
+def last_sent_at(tx: Transaction, registration_id: int) -> datetime | None:
     """Return when the last letter to a registration was sent; None if none was."""
-    return session.scalar(
+    return tx.scalar(
         select(func.max(Letter.sent_at)).where(Letter.registration_id == registration_id)
     )
 
 
-def claim(
-    session: Session, limit: int, now: datetime, *, first: int | None = None
-) -> Sequence[Letter]:
+def claim(tx: Transaction, limit: int, *, first: int | None = None) -> Sequence[Letter]:
     """Take up to `limit` due letters for `LEASE`, oldest first, and return them.
 
     Of `FIRST` letters at most `first` are among them, or any number. Circulars, of which there may
@@ -82,48 +80,48 @@ def claim(
     for which in (~is_circular, is_circular):
         due = (
             select(Letter)
-            .where(which, _is_claimable(now, first))
+            .where(which, _is_claimable(tx.now, first))
             .order_by(Letter.due_at, Letter.id)
             .limit(limit - len(letters))
             .with_for_update(skip_locked=True)
         )
-        for letter in session.scalars(due):
-            letter.lease_until = now + LEASE
+        for letter in tx.scalars(due):
+            letter.lease_until = tx.now + LEASE
             letters.append(letter)
-        session.flush()
+        tx.flush()
         if len(letters) == limit:
             break
     return letters
 
 
-def has_due(session: Session, now: datetime, *, first: int | None = None) -> bool:
+def has_due(tx: Transaction, *, first: int | None = None) -> bool:
     """Whether `claim` would find a letter: asked first, so that an idle worker never writes."""
-    found = session.scalar(select(Letter.id).where(_is_claimable(now, first)).limit(1))
+    found = tx.scalar(select(Letter.id).where(_is_claimable(tx.now, first)).limit(1))
     return found is not None
 
 
-def first_due(session: Session, now: datetime) -> int:
+def first_due(tx: Transaction) -> int:
     """Return how many `FIRST` letters are due and in no hand."""
-    waiting = select(func.count()).where(Letter.kind.in_(FIRST), _is_due(now))
-    return session.scalars(waiting).one()
+    waiting = select(func.count()).where(Letter.kind.in_(FIRST), _is_due(tx.now))
+    return tx.scalars(waiting).one()
 
 
-def first_left(session: Session, an_hour: int, now: datetime) -> int:
+def first_left(tx: Transaction, an_hour: int) -> int:
     """Return how many more `FIRST` letters may leave now, if `an_hour` may within any hour.
 
     Counted are those that were sent, and those in hand; an attempt that failed is none. Who is
     about to claim holds off every other worker until the transaction ends.
     """
-    if is_writing(session) and session.get_bind().dialect.name == "postgresql":
-        session.execute(select(func.pg_advisory_xact_lock(CLAIMING)))
+    if tx.is_writing and tx.get_bind().dialect.name == "postgresql":
+        tx.execute(select(func.pg_advisory_xact_lock(CLAIMING)))
     gone = select(func.count()).where(
         Letter.kind.in_(FIRST),
         or_(
-            and_(Letter.state == LetterState.SENT, Letter.sent_at.between(now - HOUR, now)),
-            and_(Letter.state == LetterState.OWED, _is_in_hand(now)),
+            and_(Letter.state == LetterState.SENT, Letter.sent_at.between(tx.now - HOUR, tx.now)),
+            and_(Letter.state == LetterState.OWED, _is_in_hand(tx.now)),
         ),
     )
-    return max(0, an_hour - session.scalars(gone).one())
+    return max(0, an_hour - tx.scalars(gone).one())
 
 
 def _is_claimable(now: datetime, first: int | None) -> ColumnElement[bool]:

@@ -5,36 +5,28 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, and_, case, func, insert, or_, select, update
-from sqlalchemy.orm import Session
 
-from ..database import rows
+from ..database import Transaction, rows
 from ..models import Letter, LetterKind, LetterState, Registration
 
 
 def post(
-    session: Session,
-    registration_id: int,
-    kind: LetterKind,
-    *,
-    revision: int,
-    host: str,
-    now: datetime,
+    tx: Transaction, registration_id: int, kind: LetterKind, *, revision: int, host: str
 ) -> None:
     """Owe one letter to a registration. `host` is the Message-ID's domain.
 
     Its key counts the letters of a kind: confirmation/17/2 is the second one to registration 17.
     """
-    post_all(session, [registration_id], kind, revision=revision, host=host, now=now)
+    post_all(tx, [registration_id], kind, revision=revision, host=host)
 
 
 def post_all(
-    session: Session,
+    tx: Transaction,
     registration_ids: Sequence[int],
     kind: LetterKind,
     *,
     revision: int,
     host: str,
-    now: datetime,
     due_at: datetime | None = None,
     occasion: str = "",
     circular_id: int | None = None,
@@ -46,7 +38,7 @@ def post_all(
     """
     for start in range(0, len(registration_ids), 500):
         some = registration_ids[start : start + 500]
-        counts, waiting = ({}, set()) if occasion else _posted(session, some, kind)
+        counts, waiting = ({}, set()) if occasion else _posted(tx, some, kind)
         posted = [
             {
                 "registration_id": number,
@@ -56,27 +48,21 @@ def post_all(
                 "revision": revision,
                 "message_id": f"<{secrets.token_hex(16)}@{host}>",
                 "state": LetterState.OWED,
-                "posted_at": now,
-                "due_at": due_at or now,
+                "posted_at": tx.now,
+                "due_at": due_at or tx.now,
                 "attempts": 0,
             }
             for number in some
             if occasion or number not in waiting
         ]
         if posted:
-            session.execute(insert(rows(Letter)), posted)
+            tx.execute(insert(rows(Letter)), posted)
         if waiting:
-            _hurry(session, waiting, kind, due_at or now)
+            _hurry(tx, waiting, kind, due_at or tx.now)
 
 
 def post_test(
-    session: Session,
-    organizer_id: int,
-    circular_id: int,
-    *,
-    revision: int,
-    host: str,
-    now: datetime,
+    tx: Transaction, organizer_id: int, circular_id: int, *, revision: int, host: str
 ) -> None:
     """Owe an organizer a circular as its attendees would get it; one that waits is enough."""
     of_it = and_(
@@ -84,10 +70,10 @@ def post_test(
         Letter.circular_id == circular_id,
         Letter.state == LetterState.OWED,
     )
-    if session.scalar(select(Letter.id).where(of_it, Letter.lease_until.is_(None)).limit(1)):
+    if tx.scalar(select(Letter.id).where(of_it, Letter.lease_until.is_(None)).limit(1)):
         return
     number = secrets.token_hex(16)
-    session.add(
+    tx.add(
         Letter(
             organizer_id=organizer_id,
             circular_id=circular_id,
@@ -95,15 +81,15 @@ def post_test(
             key=f"test/{circular_id}/{number}",
             revision=revision,
             message_id=f"<{number}@{host}>",
-            posted_at=now,
-            due_at=now,
+            posted_at=tx.now,
+            due_at=tx.now,
         )
     )
 
 
-def _hurry(session: Session, registration_ids: set[int], kind: LetterKind, at: datetime) -> None:
+def _hurry(tx: Transaction, registration_ids: set[int], kind: LetterKind, at: datetime) -> None:
     """Let letters that wait, perhaps for another attempt, be due no later than `at`."""
-    session.execute(
+    tx.execute(
         update(Letter)
         .where(
             Letter.registration_id.in_(registration_ids),
@@ -117,7 +103,7 @@ def _hurry(session: Session, registration_ids: set[int], kind: LetterKind, at: d
 
 
 def _posted(
-    session: Session, registration_ids: Sequence[int], kind: LetterKind
+    tx: Transaction, registration_ids: Sequence[int], kind: LetterKind
 ) -> tuple[dict[int, int], set[int]]:
     """Return how many letters of a kind each has been posted, and who has one that waits."""
     waits = and_(Letter.state == LetterState.OWED, Letter.lease_until.is_(None))
@@ -126,13 +112,13 @@ def _posted(
         .where(Letter.registration_id.in_(registration_ids), Letter.kind == kind)
         .group_by(Letter.registration_id)
     )
-    found = session.execute(counted).all()
+    found = tx.execute(counted).all()
     counts = {number: count for number, count, _waiting in found}
     return counts, {number for number, _count, waiting in found if waiting}
 
 
 def put_off(
-    session: Session, registration_ids: Sequence[int], kind: LetterKind, due_at: datetime
+    tx: Transaction, registration_ids: Sequence[int], kind: LetterKind, due_at: datetime
 ) -> set[int]:
     """Let the letters of a kind that are owed, and in no hand, wait until `due_at`.
 
@@ -152,13 +138,13 @@ def put_off(
             .values(due_at=due_at)
             .returning(Letter.registration_id)
         )
-        found.update(session.scalars(moved))
+        found.update(tx.scalars(moved))
     return found
 
 
-def drop(session: Session, registration_id: int, kind: LetterKind) -> None:
+def drop(tx: Transaction, registration_id: int, kind: LetterKind) -> None:
     """Owe no more letters of a kind to a registration, also not one that is in hand."""
-    session.execute(
+    tx.execute(
         update(Letter)
         .where(
             Letter.registration_id == registration_id,
@@ -170,7 +156,7 @@ def drop(session: Session, registration_id: int, kind: LetterKind) -> None:
 
 
 def drop_all(
-    session: Session, discussion_id: int, kind: LetterKind, *, but: str | None = None
+    tx: Transaction, discussion_id: int, kind: LetterKind, *, but: str | None = None
 ) -> None:
     """Owe no more letters of a kind to anybody registered for a discussion, but of one occasion."""
     of_it = select(Registration.id).where(Registration.discussion_id == discussion_id)
@@ -181,10 +167,10 @@ def drop_all(
     )
     if but is not None:
         dropped = dropped.where(~Letter.key.endswith(f"/{but}"))
-    session.execute(dropped.values(state=LetterState.DROPPED, lease_until=None))
+    tx.execute(dropped.values(state=LetterState.DROPPED, lease_until=None))
 
 
-def drop_waiting(session: Session, which: ColumnElement[bool], now: datetime) -> int:
+def drop_waiting(tx: Transaction, which: ColumnElement[bool]) -> int:
     """Owe no more circulars of these, also none that a restore held back; return how many.
 
     One in hand is left to whoever has it: it is on its way, or dropped when it is to be written.
@@ -195,35 +181,35 @@ def drop_waiting(session: Session, which: ColumnElement[bool], now: datetime) ->
             which,
             Letter.kind == LetterKind.CIRCULAR,
             Letter.state.in_([LetterState.OWED, LetterState.HELD]),
-            or_(Letter.lease_until.is_(None), Letter.lease_until <= now),
+            or_(Letter.lease_until.is_(None), Letter.lease_until <= tx.now),
         )
         .values(state=LetterState.DROPPED, lease_until=None)
         .returning(Letter.id)
     )
-    return len(session.scalars(dropped).all())
+    return len(tx.scalars(dropped).all())
 
 
-def held(session: Session) -> Sequence[int]:
+def held(tx: Transaction) -> Sequence[int]:
     """Return the ids of the letters that a restore held back."""
-    return session.scalars(
+    return tx.scalars(
         select(Letter.id).where(Letter.state == LetterState.HELD).order_by(Letter.id)
     ).all()
 
 
-def retry(session: Session, ids: Sequence[int], now: datetime) -> int:
+def retry(tx: Transaction, ids: Sequence[int]) -> int:
     """Owe failed and held letters again, now; return how many."""
-    owed = session.scalars(
+    owed = tx.scalars(
         update(Letter)
         .where(
             Letter.id.in_(ids),
             Letter.state.in_([LetterState.FAILED, LetterState.HELD, LetterState.OWED]),
         )
-        .values(state=LetterState.OWED, due_at=now, attempts=0)
+        .values(state=LetterState.OWED, due_at=tx.now, attempts=0)
         .returning(Letter.id)
     )
     return len(owed.all())
 
 
-def every(session: Session) -> Sequence[Letter]:
+def every(tx: Transaction) -> Sequence[Letter]:
     """Return all letters, in the order they were posted."""
-    return session.scalars(select(Letter).order_by(Letter.id)).all()
+    return tx.scalars(select(Letter).order_by(Letter.id)).all()

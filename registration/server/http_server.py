@@ -85,8 +85,8 @@ def _write_counts(app: Flask) -> None:
         if not counts:
             return
         try:
-            with writing() as session:
-                feed_statistics.write(session, counts, house.now())
+            with writing() as tx:
+                feed_statistics.write(tx, counts)
         except Exception as error:  # noqa: BLE001  # no fault may end the counting for good
             house.readers().put_back(counts)
             log.warning("Who fetched the feed was not counted: %s", faults.place_of(error))

@@ -1,22 +1,19 @@
 """The audit log: who did what, and when."""
 
 from dataclasses import dataclass
-from datetime import datetime
 
 from sqlalchemy import insert, select
-from sqlalchemy.orm import Session
 
-from ..crypto.key_ring import Ring
+from ..database import Transaction
 from ..models import AuditEntry, Deed, Organizer
 
 PAGE = 100
 
 
 def note(
-    session: Session,
+    tx: Transaction,
     deed: Deed,
     *,
-    now: datetime,
     by: int | None = None,
     subject: int | None = None,
     slug: str | None = None,
@@ -24,9 +21,9 @@ def note(
     detail: str | None = None,
 ) -> None:
     """Write that a deed was done `by` an organizer, in the transaction that does it."""
-    session.flush()
+    tx.flush()
     entry = insert(AuditEntry).values(
-        at=now,
+        at=tx.now,
         organizer_id=by,
         deed=deed,
         subject_id=subject,
@@ -34,7 +31,7 @@ def note(
         count=count,
         detail=detail,
     )
-    session.execute(entry)
+    tx.execute(entry)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +43,14 @@ class Line:
     subject: str | None
 
 
-def lines(session: Session, ring: Ring, *, before: int | None = None) -> list[Line]:
+def lines(tx: Transaction, *, before: int | None = None) -> list[Line]:
     """Return a page of the log, the last first: those before the entry of that id."""
     wanted = select(AuditEntry).order_by(AuditEntry.id.desc()).limit(PAGE)
     if before is not None:
         wanted = wanted.where(AuditEntry.id < before)
-    everybody = session.scalars(select(Organizer)).all()
-    named = {item.id: item.identity(ring).address for item in everybody}
+    everybody = tx.scalars(select(Organizer)).all()
+    named = {item.id: item.identity(tx.keys).address for item in everybody}
     return [
         Line(entry, named.get(entry.organizer_id or 0), named.get(entry.subject_id or 0))
-        for entry in session.scalars(wanted)
+        for entry in tx.scalars(wanted)
     ]

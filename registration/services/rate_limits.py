@@ -11,12 +11,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, bindparam, delete, dialects, or_, select, update
-from sqlalchemy.orm import Session
 
 from .. import outbox
 from ..config import Settings
 from ..crypto.key_ring import Ring
-from ..database import rows
+from ..database import Transaction, rows
 from ..models import Throttle
 from ..refusals import Refusal
 
@@ -63,45 +62,38 @@ class Bucket:
             raise TooManyForms(SPAN * ((1 - level) / self.capacity))
 
 
-def take(session: Session, *bucket: str, capacity: int, ring: Ring, now: datetime) -> bool:
+def take(tx: Transaction, *bucket: str, capacity: int) -> bool:
     """Take a token from a bucket that holds `capacity` and is full again when the day (UTC) ends.
 
     Returns False if it is empty. Either way the row is written: the time this takes does not
     tell which. It is one statement, so that nobody who asks at the same moment gets a token more.
     """
-    full = {"bucket_key": _key(ring, bucket, now), "tokens": capacity - 1, "at": now}
-    less = {"tokens": _TABLE.c.tokens - 1, "at": now}
-    left: float = session.scalars(_upsert(session, less, _TABLE.c.tokens).values(full)).one()
+    full = {"bucket_key": _key(tx.keys, bucket, tx.now), "tokens": capacity - 1, "at": tx.now}
+    less = {"tokens": _TABLE.c.tokens - 1, "at": tx.now}
+    left: float = tx.scalars(_upsert(tx, less, _TABLE.c.tokens).values(full)).one()
     return left >= 0
 
 
 def take_many(
-    session: Session,
-    wanted: Mapping[tuple[str, ...], int],
-    *,
-    capacity: int,
-    ring: Ring,
-    now: datetime,
+    tx: Transaction, wanted: Mapping[tuple[str, ...], int], *, capacity: int
 ) -> dict[tuple[str, ...], int]:
     """Take so many tokens from each of the buckets, as `take` does one; return what each gave."""
     if not wanted:
         return {}
-    keyed = {_key(ring, name, now): name for name in wanted}
+    keyed = {_key(tx.keys, name, tx.now): name for name in wanted}
     taken = [
-        {"key": key, "first": capacity - wanted[name], "count": wanted[name], "as_of": now}
+        {"key": key, "first": capacity - wanted[name], "count": wanted[name], "as_of": tx.now}
         for key, name in keyed.items()
     ]
-    adding = _insert(session).values(
+    adding = _insert(tx).values(
         bucket_key=bindparam("key"), tokens=bindparam("first"), at=bindparam("as_of")
     )
     less = {"tokens": _TABLE.c.tokens - bindparam("count"), "at": bindparam("as_of")}
-    session.execute(
-        adding.on_conflict_do_update(index_elements=[_TABLE.c.bucket_key], set_=less), taken
-    )
+    tx.execute(adding.on_conflict_do_update(index_elements=[_TABLE.c.bucket_key], set_=less), taken)
     given, keys = {}, list(keyed)
     for start in range(0, len(keys), _AT_ONCE):
         some = _TABLE.c.bucket_key.in_(keys[start : start + _AT_ONCE])
-        for key, left in session.execute(select(_TABLE.c.bucket_key, _TABLE.c.tokens).where(some)):
+        for key, left in tx.execute(select(_TABLE.c.bucket_key, _TABLE.c.tokens).where(some)):
             asked = wanted[keyed[key]]
             given[keyed[key]] = min(asked, max(0, asked + int(left)))
     return given
@@ -121,40 +113,40 @@ def for_form(settings: Settings, *, client: str, discussion: str = "") -> list[B
     return buckets
 
 
-def look(session: Session, buckets: Sequence[Bucket], *, ring: Ring, now: datetime) -> None:
+def look(tx: Transaction, buckets: Sequence[Bucket]) -> None:
     """Raise `TooManyForms` if a bucket is empty. It writes nothing: a flood costs no lock."""
-    keyed = _keyed(buckets, ring, now)
-    for key, tokens, at in session.execute(select(_TABLE).where(_TABLE.c.bucket_key.in_(keyed))):
-        keyed[key].refuse_if_empty(keyed[key].level(tokens, at, now)[0])
+    keyed = _keyed(buckets, tx.keys, tx.now)
+    for key, tokens, at in tx.execute(select(_TABLE).where(_TABLE.c.bucket_key.in_(keyed))):
+        keyed[key].refuse_if_empty(keyed[key].level(tokens, at, tx.now)[0])
 
 
-def take_each(session: Session, buckets: Sequence[Bucket], *, ring: Ring, now: datetime) -> None:
+def take_each(tx: Transaction, buckets: Sequence[Bucket]) -> None:
     """Take a token from each bucket, or raise `TooManyForms`: then nothing is to be kept.
 
     The rows stay locked until the transaction ends, so that nobody gets a token more.
     """
-    keyed = _keyed(buckets, ring, now)
+    keyed = _keyed(buckets, tx.keys, tx.now)
     left = []
-    for key, tokens, at in _locked(session, keyed, now):
-        level, as_of = keyed[key].level(tokens, at, now)
+    for key, tokens, at in _locked(tx, keyed):
+        level, as_of = keyed[key].level(tokens, at, tx.now)
         keyed[key].refuse_if_empty(level)
         left.append({"key": key, "left": level - 1, "as_of": as_of})
-    session.execute(_TAKEN, left)
+    tx.execute(_TAKEN, left)
 
 
-def breaker_is_open(session: Session, *, settings: Settings, now: datetime) -> bool:
+def breaker_is_open(tx: Transaction) -> bool:
     """Whether as many first letters as may have left in the last hour.
 
     Not whether one waits: that would tell who asks for a letter whether it is owed.
     """
-    return outbox.first_left(session, settings.letters_an_hour, now) == 0
+    return outbox.first_left(tx, tx.settings.letters_an_hour) == 0
 
 
-def forget(session: Session, *, now: datetime) -> None:
+def forget(tx: Transaction) -> None:
     """Remove the buckets of other days: gone by, or ahead, where a wrong clock made them."""
-    today = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    today = tx.now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     tomorrow = today + timedelta(days=1)
-    session.execute(delete(Throttle).where(or_(Throttle.at < today, Throttle.at >= tomorrow)))
+    tx.execute(delete(Throttle).where(or_(Throttle.at < today, Throttle.at >= tomorrow)))
 
 
 def _key(ring: Ring, name: Sequence[str], now: datetime) -> bytes:
@@ -165,25 +157,26 @@ def _keyed(buckets: Sequence[Bucket], ring: Ring, now: datetime) -> dict[bytes, 
     return {_key(ring, bucket.name, now): bucket for bucket in buckets}
 
 
-def _locked(session: Session, keyed: Mapping[bytes, Bucket], now: datetime) -> Sequence[Any]:
+def _locked(tx: Transaction, keyed: Mapping[bytes, Bucket]) -> Sequence[Any]:
     """Return key, tokens and time of each bucket, made full where it is new, and lock them all."""
     full = [
-        {"bucket_key": key, "tokens": bucket.capacity, "at": now} for key, bucket in keyed.items()
+        {"bucket_key": key, "tokens": bucket.capacity, "at": tx.now}
+        for key, bucket in keyed.items()
     ]
     # On a row that is there already this changes nothing, but it locks and returns it.
-    locking = _upsert(session, {"tokens": _TABLE.c.tokens}, *_TABLE.c)
-    return session.execute(locking, full).all()
+    locking = _upsert(tx, {"tokens": _TABLE.c.tokens}, *_TABLE.c)
+    return tx.execute(locking, full).all()
 
 
-def _insert(session: Session) -> Any:
+def _insert(tx: Transaction) -> Any:
     """Return an INSERT that knows ON CONFLICT. The dialect in use is imported already; naming both
     would import PostgreSQL's into every command."""
-    return getattr(dialects, session.get_bind().dialect.name).insert(_TABLE)
+    return getattr(dialects, tx.get_bind().dialect.name).insert(_TABLE)
 
 
-def _upsert(session: Session, change: dict[str, Any], *returned: ColumnElement[Any]) -> Any:
+def _upsert(tx: Transaction, change: dict[str, Any], *returned: ColumnElement[Any]) -> Any:
     """Return an INSERT that makes `change` to a row that is there already."""
-    adding = _insert(session)
+    adding = _insert(tx)
     return adding.on_conflict_do_update(
         index_elements=[_TABLE.c.bucket_key], set_=change
     ).returning(*returned)

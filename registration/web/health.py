@@ -38,8 +38,8 @@ def health() -> tuple[Response, int]:
         return jsonify(status="unavailable", why=stuck), 503
     try:
         house.open_keys()
-        with reading() as session:
-            why = health_checks.complaints(session, settings=house.settings(), now=house.now())
+        with reading() as tx:
+            why = health_checks.complaints(tx)
     except (DatabaseBusy, DatabaseUnavailable):
         return jsonify(status="unavailable", why=["The database does not answer."]), 503
     except Refusal:
@@ -53,8 +53,8 @@ def metrics() -> Response:
     """Figures for Prometheus (text format 0.0.4), for this machine alone unless OPEN_METRICS."""
     if not (is_from_this_machine() or house.settings().open_metrics):
         abort(404)
-    with reading() as session:
-        found = health_checks.figures(session, now=house.now())
+    with reading() as tx:
+        found = health_checks.figures(tx)
     return Response("".join(_lines(found)), content_type=METRICS)
 
 

@@ -10,10 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from flask import Response, current_app, g, request
-from sqlalchemy.orm import Session
 
-from .. import house
-from ..database import reading
+from ..database import Transaction, reading
 from ..services.installation import content_version
 from ..text.languages import language
 
@@ -42,16 +40,16 @@ class _Kept:
         return self.version == version and self.made_at <= now and not is_over
 
 
-def kept(make: Callable[[Session, datetime], Made]) -> Response:
+def kept(make: Callable[[Transaction], Made]) -> Response:
     """Answer the request from what is kept for its path, or with what `make` writes now."""
     shelf: dict[tuple[str, str], _Kept] = current_app.extensions.setdefault("kept", {})
     place = (request.path, language())
-    now = house.now()
-    with reading() as session:
-        version = content_version(session)
+    with reading() as tx:
+        now = tx.now
+        version = content_version(tx)
         found = shelf.get(place)
         if found is None or not found.is_right(version, now):
-            made = make(session, now)
+            made = make(tx)
             found = _Kept(made, now, version, hashlib.sha256(made.body).hexdigest()[:32])
             shelf[place] = found
     return _respond(found, now)

@@ -8,10 +8,9 @@ from ipaddress import IPv6Address, IPv6Network, ip_address
 from math import ceil
 
 from flask import request
-from sqlalchemy.orm import Session
 
 from .. import house
-from ..database import DatabaseBusy, DatabaseUnavailable, reading, writing
+from ..database import DatabaseBusy, DatabaseUnavailable, Transaction, reading, writing
 from ..refusals import Refusal
 from ..services import rate_limits
 from ..services.organizers.passwords import PasswordsBusy
@@ -25,18 +24,18 @@ _PASSWORDS_WAIT_SECONDS = 5
 
 
 @contextmanager
-def taking(discussion: str = "") -> Iterator[Session]:
+def taking(discussion: str = "") -> Iterator[Transaction]:
     """Open a session, as `writing` does, for a form that can cause a letter.
 
     `discussion` is the UID of the one it registers for. Raises `TooManyForms`.
     """
     buckets = rate_limits.for_form(house.settings(), client=client(), discussion=discussion)
-    with reading() as session:
-        rate_limits.look(session, buckets, ring=house.ring(session), now=house.now())
-    with writing() as session:
-        yield session
+    with reading() as tx:
+        rate_limits.look(tx, buckets)
+    with writing() as tx:
+        yield tx
         # Last: nobody else who shares a bucket waits for more than the commit.
-        rate_limits.take_each(session, buckets, ring=house.ring(session), now=house.now())
+        rate_limits.take_each(tx, buckets)
 
 
 def client() -> str:

@@ -3,13 +3,12 @@ minute, seats and letters that fall due by time alone."""
 
 import logging
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from flask import current_app
-from sqlalchemy.orm import Session
 
 from .. import house
-from ..database import is_scrub_due, reading, scrub, writing
+from ..database import Transaction, is_scrub_due, reading, scrub, writing
 from ..refusals import Refusal
 from ..services import installation, rate_limits
 from ..services.attendees import export_files
@@ -35,8 +34,8 @@ class ErasureWaits(Refusal):
 def make() -> None:
     """Make the round if it is due; else only finish what an erasure left to do."""
     now = house.now()
-    with reading() as session:
-        last = installation.last_round_at(session)
+    with reading() as tx:
+        last = installation.last_round_at(tx)
     if last is not None and timedelta() <= now - last < ROUND:
         _log(finish())
         return
@@ -47,7 +46,7 @@ def make() -> None:
     else:
         if receipt.every_id:
             log.info("Erased %s, whose time had come.", receipt)
-    _audit_times(now)
+    _audit_times()
     current_app.extensions.pop(_GIVEN_UP, None)
     # Another process may have erased, and gone away before the journal could be emptied.
     scrub()
@@ -57,33 +56,32 @@ def make() -> None:
 def look() -> None:
     """Once a minute, do what falls due by time alone: seats that were held go to those who wait,
     reminders and follow-ups are owed."""
-    now, settings = house.now(), house.settings()
+    now = house.now()
     last = current_app.extensions.get(_LOOKED)
     if last is not None and timedelta() <= now - last < MINUTE:
         return
     current_app.extensions[_LOOKED] = now
-    with reading() as session:
-        promotable, remindable = allocation.promotable(session, now), reminders.due(session, now)
-        over = follow_ups.due(session, now)
+    with reading() as tx:
+        promotable, remindable = allocation.promotable(tx), reminders.due(tx)
+        over = follow_ups.due(tx)
     for number in promotable:
-        with writing() as session, allocation.changing(session, number, now, settings):
+        with writing() as tx, allocation.changing(tx, number, promotes=True):
             pass
     for number in remindable:
-        with writing() as session:
-            reminders.owe(session, number, settings=settings, now=now)
+        with writing() as tx:
+            reminders.owe(tx, number)
     for number in over:
-        with writing() as session:
-            follow_ups.owe(session, number, settings=settings, now=now)
+        with writing() as tx:
+            follow_ups.owe(tx, number)
 
 
 def erase_due() -> Receipt:
     """Make the round: erase what is due, batch by batch, and clear up. Raises `ErasureWaits`."""
-    now = house.now()
-    with writing() as session:
-        until = clock_guard.waits_until(session, house.settings(), now)
-        rate_limits.forget(session, now=now)
+    with writing() as tx:
+        until = clock_guard.waits_until(tx)
+        rate_limits.forget(tx)
         if until:
-            installation.has_made_round(session, now)
+            installation.has_made_round(tx)
     house.catch_up()
     if until:
         raise ErasureWaits(
@@ -93,27 +91,27 @@ def erase_due() -> Receipt:
         )
     letters, days = house.letters_folder(), house.settings().retention_days
     receipt = _in_batches(
-        lambda session: erasures.erase_due(session, letters=letters, now=now),
-        lambda session: erasures.erase_due_circulars(session, letters=letters, days=days, now=now),
+        lambda tx: erasures.erase_due(tx, letters=letters),
+        lambda tx: erasures.erase_due_circulars(tx, letters=letters, days=days),
     )
-    with writing() as session:
-        drafts = erasures.erase_old_drafts(session, days=days, now=now)
-        installation.has_made_round(session, now)
+    with writing() as tx:
+        drafts = erasures.erase_old_drafts(tx, days=days)
+        installation.has_made_round(tx)
     if drafts:
         log.info("Erased %d drafts of discussions that nobody has saved for %d days.", drafts, days)
         scrub()
     return receipt
 
 
-def _audit_times(now: datetime) -> None:
-    with reading() as session:
-        found = timezone_changes.findings(session, now)
+def _audit_times() -> None:
+    with reading() as tx:
+        found = timezone_changes.findings(tx)
     for finding in found:
         if finding.now_is is None:
             log.warning("%s", timezone_changes.said_of(finding))
     if any(finding.now_is for finding in found):
-        with writing() as session:
-            done = timezone_changes.mend(session, settings=house.settings(), now=now)
+        with writing() as tx:
+            done = timezone_changes.mend(tx)
         _log([timezone_changes.said_of(finding) for finding in done if finding.now_is])
 
 
@@ -122,20 +120,20 @@ def erase_all(slug: str) -> Receipt:
 
     Raises `NoSuchDiscussion`.
     """
-    now, letters = house.now(), house.letters_folder()
+    letters = house.letters_folder()
     return _in_batches(
-        lambda session: erasures.erase_all(session, slug, letters=letters, now=now),
-        lambda session: erasures.erase_all_circulars(session, slug, letters=letters, now=now),
+        lambda tx: erasures.erase_all(tx, slug, letters=letters),
+        lambda tx: erasures.erase_all_circulars(tx, slug, letters=letters),
     )
 
 
-def _in_batches(*erase_some: Callable[[Session], Receipt]) -> Receipt:
+def _in_batches(*erase_some: Callable[[Transaction], Receipt]) -> Receipt:
     """Do each of these until it finds nothing more to erase."""
     total = Receipt()
     for erase in erase_some:
         while True:
-            with writing() as session:
-                receipt = erase(session)
+            with writing() as tx:
+                receipt = erase(tx)
             if not receipt.every_id:
                 break
             house.remember(receipt)
@@ -152,9 +150,9 @@ def finish() -> list[str]:
         scrub()
     if current_app.extensions.get(_GIVEN_UP):
         return []
-    told = export_files.refresh(Source(reading, writing, house.ring, house.settings().keys))
-    with reading() as session:
-        current_app.extensions[_GIVEN_UP] = export_files.has_stale(session)
+    told = export_files.refresh(Source(reading, writing, house.settings().keys))
+    with reading() as tx:
+        current_app.extensions[_GIVEN_UP] = export_files.has_stale(tx)
     return told
 
 

@@ -84,16 +84,16 @@ def deliver_due(
 
 def _claim() -> Sequence[Letter]:
     now, an_hour = house.now(), house.settings().letters_an_hour
-    with reading() as session:
-        if not outbox.has_due(session, now):
+    with reading() as tx:
+        if not outbox.has_due(tx):
             return []
-        first = outbox.first_left(session, an_hour, now)
-        if not outbox.has_due(session, now, first=first):
-            _tell_of_waiting(outbox.first_due(session, now), an_hour, now)
+        first = outbox.first_left(tx, an_hour)
+        if not outbox.has_due(tx, first=first):
+            _tell_of_waiting(outbox.first_due(tx), an_hour, now)
             return []
-    with writing() as session:
-        first = outbox.first_left(session, an_hour, now)
-        return outbox.claim(session, BATCH, now, first=first)
+    with writing() as tx:
+        first = outbox.first_left(tx, an_hour)
+        return outbox.claim(tx, BATCH, first=first)
 
 
 def _tell_of_waiting(count: int, an_hour: int, now: datetime) -> None:
@@ -135,35 +135,35 @@ def _deliver(letters: Sequence[Letter], stop: threading.Event | None) -> int:
 
 def _give_back(letters: Sequence[Letter], reason: str) -> None:
     if letters:
-        with writing() as session:
+        with writing() as tx:
             for letter in letters:
-                outbox.release(session, letter, reason)
+                outbox.release(tx, letter, reason)
 
 
 def _deliver_one(delivery: Delivery, letter: Letter) -> bool:
     """Write and hand over one letter, and mark what came of it; return whether it was accepted."""
     try:
-        with reading() as session:
-            written = letter_content.written(session, letter, **house.means(session))
+        with reading() as tx:
+            written = letter_content.written(tx, letter)
     except (DatabaseBusy, DatabaseUnavailable, DBAPIError):
         raise
     except Exception as error:  # noqa: BLE001  # one letter that cannot be written blocks no other
         _give_up(letter, error)
         return False
     if written is None:
-        with writing() as session:
-            outbox.mark_dropped(session, letter)
+        with writing() as tx:
+            outbox.mark_dropped(tx, letter)
         return False
     try:
         answer = delivery.send(written.message, written.private)
     except LetterRefused as refusal:
         log.warning("Letter %d is refused for good: %s", letter.id, refusal)
-        with writing() as session:
-            outbox.mark_failed(session, letter, str(refusal), house.now())
+        with writing() as tx:
+            outbox.mark_failed(tx, letter, str(refusal))
         return False
     except TryLater as refusal:
-        with writing() as session:
-            outbox.mark_retry(session, letter, str(refusal), house.now())
+        with writing() as tx:
+            outbox.mark_retry(tx, letter, str(refusal))
         return False
     except (ServerUnavailable, MailStopped):
         raise
@@ -176,17 +176,15 @@ def _deliver_one(delivery: Delivery, letter: Letter) -> bool:
 
 def _give_up(letter: Letter, error: Exception) -> None:
     log.error("Letter %d cannot be written: %s", letter.id, faults.place_of(error))
-    with writing() as session:
+    with writing() as tx:
         answer = f"cannot be written: {type(error).__name__}"
-        outbox.mark_failed(session, letter, answer, house.now())
+        outbox.mark_failed(tx, letter, answer)
 
 
 def _record(letter: Letter, answer: str, tells: int | None) -> None:
     """Mark a letter sent. One that was kept while its registration was erased is erased too."""
-    with writing() as session:
-        is_recorded = letter_content.record(
-            session, letter, answer, tells=tells, settings=house.settings(), now=house.now()
-        )
+    with writing() as tx:
+        is_recorded = letter_content.record(tx, letter, answer, tells=tells)
     folder = house.letters_folder()
     if not is_recorded and folder:
         maildir.discard(folder, maildir.key_of(letter.message_id))

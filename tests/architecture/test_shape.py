@@ -221,3 +221,19 @@ def _imports(name: str, path: Path) -> set[str]:
                 whole = f"{target}.{alias.name}"
                 found |= {whole if whole in known else target} & known.keys()
     return found - {name}
+
+
+def test_what_a_transaction_has_is_seldom_a_parameter():
+    named = {"session", "now", "ring", "settings"}
+    counted = [
+        f"{path.relative_to(TOP)}:{arg.lineno}"
+        for path in CODE
+        for arg in ast.walk(ast.parse(path.read_text()))
+        if isinstance(arg, ast.arg) and arg.arg in named
+    ]
+    assert len(counted) < 150
+
+
+def test_services_never_commit():
+    services = (TOP / "registration" / "services").rglob("*.py")
+    assert [path for path in services if re.search(r"\btx\.commit\(", path.read_text())] == []

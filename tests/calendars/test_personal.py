@@ -231,8 +231,8 @@ def test_who_only_waits_gets_no_join_link_from_the_cancellation_file(app, visito
 def test_an_attendees_calendar_and_withdrawal_outlive_unpublishing(app, visitor, clock):
     builders.publish()
     person = builders.register_and_confirm()
-    with writing() as session:
-        publication.unpublish(session, "water", now=clock.now)
+    with writing() as tx:
+        publication.unpublish(tx, "water")
     answer = visitor.get(f"/registrations/calendar/{person.calendar_token}.ics")
     assert (answer.status_code, answer.content_type) == (200, "text/calendar; charset=utf-8")
     assert answer.headers["Cache-Control"] == "private, no-cache"

@@ -105,8 +105,8 @@ def test_a_folder_that_is_no_database_is_told(tmp_path, command):
 def test_a_database_from_a_newer_version_is_told(instance, command):
     app = create_app(instance)
     with app.app_context():
-        with database.writing() as session:
-            session.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+        with database.writing() as tx:
+            tx.execute(text("UPDATE alembic_version SET version_num = '9999'"))
         database.engine().dispose()
     status, said = run(instance, command)
     assert status == 1
@@ -234,8 +234,8 @@ def backup(app, clock, tmp_path) -> Path:
     done = app.test_cli_runner().invoke(args=command)
     said = f"{file} is a whole backup. The keys are not in it: keep them apart.\n"
     assert (done.exit_code, done.output) == (0, said)
-    with database.reading() as session:
-        assert session.get_one(Installation, 1).last_backup_at == clock.now
+    with database.reading() as tx:
+        assert tx.get_one(Installation, 1).last_backup_at == clock.now
     return file
 
 

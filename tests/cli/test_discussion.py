@@ -45,8 +45,8 @@ def said(result: Result) -> tuple[int, str, str]:
 
 
 def slugs() -> list[str]:
-    with reading() as session:
-        return [item.slug for item in catalog.every(session)]
+    with reading() as tx:
+        return [item.slug for item in catalog.every(tx)]
 
 
 def test_publish_says_what_it_did(run, write):

@@ -25,8 +25,8 @@ def fetch(visitor, agent: str | None, etag: str = "") -> str:
 
 
 def write() -> None:
-    with writing() as session:
-        feed_statistics.write(session, house.readers().take(), house.now())
+    with writing() as tx:
+        feed_statistics.write(tx, house.readers().take())
 
 
 def readers(app) -> list[dict]:
@@ -89,8 +89,8 @@ def test_days_are_forgotten_after_a_month(app, clock, visitor):
     clock.advance(days=32)
     fetch(visitor, APPLE)
     write()
-    with reading() as session:
-        assert [row.family for row in session.query(FeedReading)] == ["Apple Calendar"]
+    with reading() as tx:
+        assert [row.family for row in tx.query(FeedReading)] == ["Apple Calendar"]
 
 
 @on_sqlite
@@ -153,5 +153,5 @@ def test_what_could_not_be_written_is_counted_still(app, clock, visitor, caplog)
 
 
 def rename(table: str, name: str) -> None:
-    with writing() as session:
-        session.execute(text(f"ALTER TABLE {table} RENAME TO {name}"))
+    with writing() as tx:
+        tx.execute(text(f"ALTER TABLE {table} RENAME TO {name}"))

@@ -95,14 +95,14 @@ def test_reset_prints_another_link_and_the_one_before_ends(app, clock):
 
 def test_a_rotation_of_keys_locks_nobody_out(app, clock):
     asel = signed_in(app, clock)
-    with writing() as session:
-        key_rotation.rotate(session, house.settings().keys, None)
+    with writing() as tx:
+        key_rotation.rotate(tx, house.settings().keys, None)
     assert asel.sign_in().status_code == 303
     assert asel.sign_in(code=asel.recovery[0]).status_code == 303
-    with reading() as session:
-        (found,) = accounts.every(session)
-        assert found.key_id == house.ring(session).current
-        assert session.query(SignIn).count() == 3
+    with reading() as tx:
+        (found,) = accounts.every(tx)
+        assert found.key_id == tx.keys.current
+        assert tx.query(SignIn).count() == 3
 
 
 @on_sqlite

@@ -32,13 +32,13 @@ def flask(app):
 
 
 def fail_all():
-    with writing() as session:
-        session.query(Letter).update({"state": LetterState.FAILED, "attempts": 9})
+    with writing() as tx:
+        tx.query(Letter).update({"state": LetterState.FAILED, "attempts": 9})
 
 
 def numbers():
-    with reading() as session:
-        return [str(letter.id) for letter in session.query(Letter).order_by(Letter.id)]
+    with reading() as tx:
+        return [str(letter.id) for letter in tx.query(Letter).order_by(Letter.id)]
 
 
 def test_deliver_says_how_many_letters_were_delivered(flask):
@@ -94,9 +94,9 @@ def test_retry_owes_again_whatever_a_restore_held(flask):
     builders.publish()
     for number in range(3):
         builders.register(address=f"a{number}@example.org")
-    with writing() as session:
+    with writing() as tx:
         last = max(map(int, numbers()))
-        session.execute(update(Letter).where(Letter.id < last).values(state=LetterState.HELD))
+        tx.execute(update(Letter).where(Letter.id < last).values(state=LetterState.HELD))
     answer = flask("outbox", "retry", "--held", str(last))
     assert (answer.exit_code, answer.output) == (0, "3 of 3 letters will be tried again.\n")
     assert flask("outbox", "deliver").output == "3 letters delivered.\n"

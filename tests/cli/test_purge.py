@@ -23,8 +23,8 @@ def purge(app: Flask, *words: str) -> Result:
 
 
 def rows() -> tuple[int, int]:
-    with reading() as session:
-        return session.query(Registration).count(), session.query(Letter).count()
+    with reading() as tx:
+        return tx.query(Registration).count(), tx.query(Letter).count()
 
 
 def test_purge_erases_what_is_due_and_gives_a_receipt(app, clock):
@@ -55,8 +55,8 @@ def test_purge_now_erases_everybody_of_one_discussion(app, tmp_path):
     assert not file.exists()
     assert rows() == (1, 2)
     assert builders.attendee("stays@example.org", "bloody-january")
-    with reading() as session:
-        erased = {row.public_id for row in session.query(Erasure)}
+    with reading() as tx:
+        erased = {row.public_id for row in tx.query(Erasure)}
     assert len(erased) == 5
     assert remembered(house.settings().keys) == erased
 
@@ -65,8 +65,8 @@ def test_purge_now_erases_everybody_of_one_discussion(app, tmp_path):
 def test_purge_leaves_no_seal_in_the_raw_file(app):
     builders.publish()
     builders.register()
-    with reading() as session:
-        one = session.query(Registration).one()
+    with reading() as tx:
+        one = tx.query(Registration).one()
         old = [one.sealed, one.address_index, one.token_hash]
     purge(app, "--now", "water")
     folder = house.settings().instance
@@ -102,8 +102,8 @@ def test_purge_beside_a_reader_says_that_the_journal_waits_and_a_round_empties_i
     journal = house.settings().instance / "registration.sqlite3-wal"
     other = create_app(instance)
     with other.app_context():
-        with reading() as session:
-            session.execute(text("SELECT 1 FROM registrations")).all()  # holds a snapshot
+        with reading() as tx:
+            tx.execute(text("SELECT 1 FROM registrations")).all()  # holds a snapshot
             with app.app_context():
                 said = purge(app, "--now", "water").stdout
         database.engine().dispose()

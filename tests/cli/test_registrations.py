@@ -96,8 +96,8 @@ def test_output_is_for_its_owner_only_and_replaces_an_older_one(two, tmp_path):
 def test_output_is_the_older_file_when_the_export_fails(two, tmp_path):
     file = tmp_path / "attendees.csv"
     file.write_text("older")
-    with writing() as session:
-        session.execute(update(Registration).where(Registration.id == 2).values(sealed=b"broken"))
+    with writing() as tx:
+        tx.execute(update(Registration).where(Registration.id == 2).values(sealed=b"broken"))
     done = run(two, "export", "water", "--output", str(file))
     assert (done.exit_code, done.stderr.count("\n")) == (1, 1)
     assert "does not open with the keys" in done.stderr

@@ -87,11 +87,11 @@ def test_a_sealed_value_does_not_open_in_another_row(app):
     builders.publish()
     builders.register()
     builders.register(address="bolat@example.org")
-    with writing() as session:
-        one, other = session.query(Registration).order_by(Registration.id)
+    with writing() as tx:
+        one, other = tx.query(Registration).order_by(Registration.id)
         one.sealed, other.sealed = other.sealed, one.sealed
-    with reading() as session:
-        for row in session.query(Registration):
+    with reading() as tx:
+        for row in tx.query(Registration):
             with pytest.raises(SealBroken, match="not its own"):
                 row.attendee(builders.ring())
 
@@ -188,23 +188,23 @@ def test_installing_makes_one_key_and_one_row_once(app):
     before = sorted(keys.iterdir())
     assert len(before) == 1
     for _ in range(2):
-        with writing() as session:
-            installation.install(session, keys)
+        with writing() as tx:
+            installation.install(tx, keys)
     assert sorted(keys.iterdir()) == before
-    with reading() as session:
-        (row,) = session.query(Installation)
+    with reading() as tx:
+        (row,) = tx.query(Installation)
         assert [f"{row.key_fingerprint}.key"] == [path.name for path in before]
 
 
 def test_a_crash_between_key_and_row_uses_the_key_that_is_there(app):
     keys = house.settings().keys
     before = sorted(keys.iterdir())
-    with writing() as session:
-        session.query(Installation).delete()
-    with writing() as session:
-        installation.install(session, keys)
-    with reading() as session:
-        assert installation.open_ring(session, keys).current == before[0].stem
+    with writing() as tx:
+        tx.query(Installation).delete()
+    with writing() as tx:
+        installation.install(tx, keys)
+    with reading() as tx:
+        assert installation.open_ring(tx, keys).current == before[0].stem
     assert sorted(keys.iterdir()) == before
 
 
@@ -212,10 +212,10 @@ def test_a_missing_key_is_told_and_none_is_made(app):
     keys = house.settings().keys
     (path,) = keys.iterdir()
     path.unlink()
-    with writing() as session:
-        installation.install(session, keys)
-    with reading() as session, pytest.raises(KeysRefused, match=rf"key {path.stem}, which is not"):
-        installation.open_ring(session, keys)
+    with writing() as tx:
+        installation.install(tx, keys)
+    with reading() as tx, pytest.raises(KeysRefused, match=rf"key {path.stem}, which is not"):
+        installation.open_ring(tx, keys)
     assert list(keys.iterdir()) == []
 
 
@@ -224,16 +224,16 @@ def test_a_foreign_key_is_told_and_left_alone(app):
     (path,) = keys.iterdir()
     path.unlink()
     foreign = make_key(keys)
-    with reading() as session, pytest.raises(KeysRefused, match="put that key back"):
-        installation.open_ring(session, keys)
+    with reading() as tx, pytest.raises(KeysRefused, match="put that key back"):
+        installation.open_ring(tx, keys)
     assert [found.stem for found in keys.iterdir()] == [foreign]
 
 
 def test_a_database_without_a_row_is_told_to_be_set_up(app):
-    with writing() as session:
-        session.query(Installation).delete()
-    with reading() as session, pytest.raises(KeysRefused, match="run `flask database upgrade`"):
-        installation.open_ring(session, house.settings().keys)
+    with writing() as tx:
+        tx.query(Installation).delete()
+    with reading() as tx, pytest.raises(KeysRefused, match="run `flask database upgrade`"):
+        installation.open_ring(tx, house.settings().keys)
 
 
 # The process ends itself at the n-th time that it touches the folder: as kill -9 would.
@@ -268,18 +268,18 @@ def test_two_first_upgrades_at_once_agree_on_one_key(app, instance):
     keys = house.settings().keys
     for path in keys.iterdir():
         path.unlink()
-    with writing() as session:
-        session.query(Installation).delete()
+    with writing() as tx:
+        tx.query(Installation).delete()
 
     def install(other: Flask) -> None:
         with other.app_context():
-            with writing() as session:
-                installation.install(session, keys)
+            with writing() as tx:
+                installation.install(tx, keys)
             database.engine().dispose()
 
     with ThreadPoolExecutor(4) as pool:
         done = [pool.submit(install, create_app(instance)) for _ in range(4)]
     for each in done:
         each.result()
-    with reading() as session:
-        assert list(read_keys(keys)) == [installation.open_ring(session, keys).current]
+    with reading() as tx:
+        assert list(read_keys(keys)) == [installation.open_ring(tx, keys).current]

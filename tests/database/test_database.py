@@ -104,70 +104,70 @@ def test_the_file_and_its_log_are_for_their_owner_only(tmp_path):
 def test_writers_begin_at_once_and_readers_do_not(app):
     said = []
     event.listen(database.engine(), "before_cursor_execute", lambda *words: said.append(words[2]))
-    with writing() as session:
-        session.execute(text("SELECT 1"))
-    with reading() as session:
-        session.execute(text("SELECT 1"))
+    with writing() as tx:
+        tx.execute(text("SELECT 1"))
+    with reading() as tx:
+        tx.execute(text("SELECT 1"))
     assert [words for words in said if words.startswith("BEGIN")] == ["BEGIN IMMEDIATE", "BEGIN"]
 
 
 def test_a_naive_time_is_refused(app):
-    with pytest.raises(StatementError, match="a naive time is no instant"), writing() as session:
-        session.execute(insert(Erasure).values(public_id="a", at=NOW.replace(tzinfo=None)))
-    with reading() as session:
-        assert session.scalars(select(Erasure)).all() == []
+    with pytest.raises(StatementError, match="a naive time is no instant"), writing() as tx:
+        tx.execute(insert(Erasure).values(public_id="a", at=NOW.replace(tzinfo=None)))
+    with reading() as tx:
+        assert tx.scalars(select(Erasure)).all() == []
 
 
 def test_a_time_of_any_zone_comes_back_in_utc(app):
     almaty = timezone(timedelta(hours=5))
-    with writing() as session:
-        session.add(Erasure(public_id="a", at=NOW.astimezone(almaty)))
-    with reading() as session:
-        at = session.scalars(select(Erasure.at)).one()
+    with writing() as tx:
+        tx.add(Erasure(public_id="a", at=NOW.astimezone(almaty)))
+    with reading() as tx:
+        at = tx.scalars(select(Erasure.at)).one()
     assert (at, at.tzinfo) == (NOW, UTC)
 
 
 def test_what_a_block_wrote_is_undone_when_it_raises(app):
     def fail() -> None:
-        with writing() as session:
-            session.execute(insert(Erasure).values(public_id="a", at=NOW))
+        with writing() as tx:
+            tx.execute(insert(Erasure).values(public_id="a", at=NOW))
             raise LookupError
 
     with pytest.raises(LookupError):
         fail()
-    with reading() as session:
-        assert session.scalars(select(Erasure)).all() == []
+    with reading() as tx:
+        assert tx.scalars(select(Erasure)).all() == []
 
 
 def test_a_broken_reference_is_refused(app):
     builders.publish()
     builders.register()
-    with pytest.raises(IntegrityError), writing() as session:
-        session.execute(update(Registration).values(discussion_id=4711))
+    with pytest.raises(IntegrityError), writing() as tx:
+        tx.execute(update(Registration).values(discussion_id=4711))
 
 
 def test_a_reader_sees_one_state_while_others_write(app):
-    with reading() as session:
-        before = session.scalars(select(Erasure.public_id)).all()
+    with reading() as tx:
+        before = tx.scalars(select(Erasure.public_id)).all()
         with writing() as writer:
             writer.execute(insert(Erasure).values(public_id="a", at=NOW))
-        after = session.scalars(select(Erasure.public_id)).all()
+        after = tx.scalars(select(Erasure.public_id)).all()
     assert (before, after) == ([], [])
 
 
 def test_what_a_reader_wrote_is_not_kept(app):
-    with reading() as session:
-        session.execute(insert(Erasure).values(public_id="a", at=NOW))
-    with reading() as session:
-        assert session.scalars(select(Erasure)).all() == []
+    with reading() as tx:
+        tx.execute(insert(Erasure).values(public_id="a", at=NOW))
+    with reading() as tx:
+        assert tx.scalars(select(Erasure)).all() == []
 
 
 def test_writers_queue_and_lose_no_count(app):
     def count() -> None:
         with app.app_context():
             for _ in range(10):
-                with writing() as session:
-                    row = session.get_one(Installation, 1, with_for_update=True)
+                with writing() as tx:
+                    row = tx.get_one(Installation, 1, with_for_update=True)
                     time.sleep(0.001)
                     row.content_version += 1
 
@@ -176,15 +176,15 @@ def test_writers_queue_and_lose_no_count(app):
         writer.start()
     for writer in writers:
         writer.join()
-    with reading() as session:
-        assert session.get_one(Installation, 1).content_version == 80
+    with reading() as tx:
+        assert tx.get_one(Installation, 1).content_version == 80
 
 
 @sqlite
 def test_a_writer_that_waits_too_long_is_told_so(impatient, instance):
     other = create_app(instance)
-    with other.app_context(), writing() as session:
-        session.execute(update(Installation).values(content_version=1))
+    with other.app_context(), writing() as tx:
+        tx.execute(update(Installation).values(content_version=1))
         started = time.monotonic()
         with impatient.app_context(), pytest.raises(DatabaseBusy, match="try again in a minute"):
             set_content_version(2)
@@ -244,18 +244,18 @@ def queue_up(
 
 
 def set_content_version(number: int, patience: str | None = None) -> None:
-    with writing() as session:
+    with writing() as tx:
         if patience:
-            session.execute(text(f"SET LOCAL lock_timeout = '{patience}'"))
-        session.execute(update(Installation).values(content_version=number))
+            tx.execute(text(f"SET LOCAL lock_timeout = '{patience}'"))
+        tx.execute(update(Installation).values(content_version=number))
 
 
 @postgresql
 def test_a_writer_that_waits_for_a_row_too_long_is_told_so(app, instance):
-    with reading() as session:
-        assert session.scalar(text("SHOW lock_timeout")) == f"{database.LOCK_TIMEOUT_SECONDS}s"
-    with writing() as session:
-        session.execute(update(Installation).values(content_version=1))
+    with reading() as tx:
+        assert tx.scalar(text("SHOW lock_timeout")) == f"{database.LOCK_TIMEOUT_SECONDS}s"
+    with writing() as tx:
+        tx.execute(update(Installation).values(content_version=1))
         with pytest.raises(DatabaseBusy):
             set_content_version(2, patience="50ms")
 
@@ -263,13 +263,13 @@ def test_a_writer_that_waits_for_a_row_too_long_is_told_so(app, instance):
 @sqlite
 def test_the_log_is_emptied_unless_somebody_reads(app):
     log = Path(app.extensions["settings"].instance) / "registration.sqlite3-wal"
-    with writing() as session:
-        session.execute(insert(Erasure).values(public_id="a", at=NOW))
+    with writing() as tx:
+        tx.execute(insert(Erasure).values(public_id="a", at=NOW))
     scrub()
     assert not is_scrub_due()
     assert log.stat().st_size == 0
-    with reading() as session:
-        session.scalars(select(Erasure)).all()
+    with reading() as tx:
+        tx.scalars(select(Erasure)).all()
         with writing() as writer:
             writer.execute(insert(Erasure).values(public_id="b", at=NOW))
         started = time.monotonic()

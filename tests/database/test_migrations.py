@@ -97,11 +97,11 @@ def schema(engine: Engine) -> dict[str, set[str]]:
 
 
 def content() -> list[str]:
-    with reading() as session:
+    with reading() as tx:
         return [
-            *map(str, session.execute(text("SELECT * FROM registrations ORDER BY id"))),
-            *map(str, session.execute(text("SELECT * FROM letters ORDER BY id"))),
-            *map(str, session.execute(text("SELECT slug, version, content FROM discussions"))),
+            *map(str, tx.execute(text("SELECT * FROM registrations ORDER BY id"))),
+            *map(str, tx.execute(text("SELECT * FROM letters ORDER BY id"))),
+            *map(str, tx.execute(text("SELECT slug, version, content FROM discussions"))),
         ]
 
 
@@ -210,11 +210,11 @@ def test_an_upgrade_keeps_every_row_and_reference(app, later):
     assert [len(before), after] == [6, before[:-1]]
     assert content()[-1] == before[-1]
     # The references are still there: what belongs to a registration goes with it.
-    with database.writing() as session:
-        session.execute(text("DELETE FROM discussions"))
-    with reading() as session:
-        assert session.query(Registration.id).all() == []
-        assert session.query(Letter.id).all() == []
+    with database.writing() as tx:
+        tx.execute(text("DELETE FROM discussions"))
+    with reading() as tx:
+        assert tx.query(Registration.id).all() == []
+        assert tx.query(Letter.id).all() == []
 
 
 @pytest.mark.parametrize("instance", ["sqlite"], indirect=True)

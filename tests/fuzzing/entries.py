@@ -8,7 +8,6 @@ from xml.etree.ElementTree import Element
 
 from hypothesis import strategies as st
 
-from registration import house
 from registration.database import reading
 from registration.models import Attendee, Registration
 from registration.services.attendees import exports
@@ -92,8 +91,8 @@ def check_form(service: Service, sent: Typed) -> bool:
         finally:
             service.forget_people()
         return True
-    with reading() as session:
-        same(session.query(Registration).count(), 0, "registrations after a refusal")
+    with reading() as tx:
+        same(tx.query(Registration).count(), 0, "registrations after a refusal")
     if answer.status_code == 422:
         _is_kept(tree, sent)
     else:
@@ -109,8 +108,8 @@ def _is_kept(tree: Element, sent: Typed) -> None:
 
 
 def _read_back(service: Service, sent: Typed) -> None:
-    with reading() as session:
-        person = session.query(Registration).one().attendee(house.ring(session))
+    with reading() as tx:
+        person = tx.query(Registration).one().attendee(tx.keys)
     for name in ("name", "affiliation"):
         accepted_as(sent.first(name), getattr(person, name), name)
     for name in ("city", "ask"):
@@ -144,9 +143,9 @@ def _on_own_page(service: Service, person: Attendee) -> None:
 
 
 def _in_csv(person: Attendee) -> None:
-    with reading() as session:
-        names = exports.header(session, "water")
-    rows = exports.attendees(reading, "water", house.ring)
+    with reading() as tx:
+        names = exports.header(tx, "water")
+    rows = exports.attendees(reading, "water")
     written = "".join(exports.lines(rows, names)).removeprefix(exports.BOM)
     header, row = readers.cells(written)
     found = dict(zip(header, row, strict=True))

@@ -61,12 +61,12 @@ def _seat(has_seat: bool, status: str, held: datetime | None, now: datetime) -> 
 
 def everybody() -> dict[str, Seen]:
     """Return every registration by its public id; fails if one does not open."""
-    with reading() as session:
-        ring = house.ring(session)
+    with reading() as tx:
+        ring = tx.keys
         found = {}
-        for row in session.scalars(select(Registration)):
+        for row in tx.scalars(select(Registration)):
             letters = select(Letter).where(Letter.registration_id == row.id).order_by(Letter.id)
-            found[row.public_id] = Seen(row, row.attendee(ring), list(session.scalars(letters)))
+            found[row.public_id] = Seen(row, row.attendee(ring), list(tx.scalars(letters)))
         return found
 
 
@@ -90,15 +90,15 @@ def compare(world: World, found: dict[str, Seen]) -> None:
 def are_gone(gone: dict[str, Seen]) -> None:
     """Fail if anything of these leads to anybody: a link, an address, a letter, an id."""
     kept = set(maildir.newest_first(house.letters_folder()))
-    with reading() as session:
-        erased = set(session.scalars(select(Erasure.public_id)))
+    with reading() as tx:
+        erased = set(tx.scalars(select(Erasure.public_id)))
         erased |= ledger.remembered(house.settings().keys)
-        letters = set(session.scalars(select(Letter.message_id)))
+        letters = set(tx.scalars(select(Letter.message_id)))
         for public_id, it in gone.items():
             assert public_id in erased
             assert not kept & set(map(maildir.key_of, it.message_ids))
             assert not letters & set(it.message_ids)
             with pytest.raises(NoSuchRegistration):
-                self_service.by_token(session, it.attendee.token)
+                self_service.by_token(tx, it.attendee.token)
             with pytest.raises(NoSuchRegistration):
-                self_service.by_calendar_token(session, it.attendee.calendar_token)
+                self_service.by_calendar_token(tx, it.attendee.calendar_token)

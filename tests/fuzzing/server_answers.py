@@ -89,8 +89,8 @@ def _deliver(service: Service, port: int) -> None:
 
 
 def _is_kept_safely(answer: Answer, arrived: int) -> bool:
-    with reading() as session:
-        letter = session.query(Letter).one()
+    with reading() as tx:
+        letter = tx.query(Letter).one()
     said = letter.server_answer or ""
     # Before it was told whom the letter is for, a server has nobody to name.
     private = [word for word in PRIVATE if word in said.casefold() and answer.verb not in EARLY]

@@ -11,7 +11,7 @@ from flask import Flask
 from sqlalchemy import delete
 from werkzeug.test import TestResponse
 
-from registration import create_app, database, house
+from registration import create_app, database
 from registration.database import reading, writing
 from registration.models import Discussion, Erasure, Letter, Registration, Revision, Throttle
 from registration.worker import letter_content
@@ -106,24 +106,24 @@ class Service:
 
     def letters(self) -> list[bytes]:
         """Return every letter owed, as it would go over the wire."""
-        with reading() as session:
-            owed = session.query(Letter).order_by(Letter.id).all()
-            found = [letter_content.written(session, one, **house.means(session)) for one in owed]
+        with reading() as tx:
+            owed = tx.query(Letter).order_by(Letter.id).all()
+            found = [letter_content.written(tx, one) for one in owed]
         return [one.message.as_bytes() for one in found if one]
 
     def forget_people(self) -> None:
         """Take everybody off again."""
-        with writing() as session:
+        with writing() as tx:
             for model in (Letter, Registration, Throttle, Erasure):
-                session.execute(delete(model))
+                tx.execute(delete(model))
 
     def forget(self, slug: str) -> None:
         """Take a discussion off, as if it had never been announced."""
-        with writing() as session:
-            found = session.query(Discussion).filter_by(slug=slug).one_or_none()
+        with writing() as tx:
+            found = tx.query(Discussion).filter_by(slug=slug).one_or_none()
             if found:
-                session.execute(delete(Revision).where(Revision.discussion_id == found.id))
-                session.delete(found)
+                tx.execute(delete(Revision).where(Revision.discussion_id == found.id))
+                tx.delete(found)
 
 
 class _Log(logging.Handler):

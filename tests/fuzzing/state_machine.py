@@ -22,10 +22,9 @@ from hypothesis.stateful import (
     rule,
 )
 from sqlalchemy import select
-from sqlalchemy.orm import Session
 
 from registration import create_app, database, house, outbox
-from registration.database import scrub, writing
+from registration.database import Transaction, scrub, writing
 from registration.links import sign_new_address
 from registration.models import Letter, LetterState, Registration, address_index
 from registration.services import catalog
@@ -101,12 +100,12 @@ class Registrations(RuleBasedStateMachine):
         return builders.file(lines + 'registration = "open"')
 
     def _act(self, person: Person, act: Callable[..., Any], *more: object) -> None:
-        with writing() as session:
-            act(session, self._found(session, person.address), *more, **house.means(session))
+        with writing() as tx:
+            act(tx, self._found(tx, person.address), *more)
 
-    def _found(self, session: Session, address: str) -> Registration:
-        everybody = session.scalars(select(Registration)).all()
-        ring = house.ring(session)
+    def _found(self, tx: Transaction, address: str) -> Registration:
+        everybody = tx.scalars(select(Registration)).all()
+        ring = tx.keys
         (found,) = [it for it in everybody if it.attendee(ring).address == address]
         return found
 
@@ -150,10 +149,10 @@ class Registrations(RuleBasedStateMachine):
     @rule(data=st.data(), address=address, name=name)
     def change(self, data: st.DataObject, address: str, name: str) -> None:
         person = self._somebody(data)
-        with writing() as session:
-            token = self._found(session, person.address).attendee(house.ring(session)).token
+        with writing() as tx:
+            token = self._found(tx, person.address).attendee(tx.keys).token
             entry = builders.entry(address, name)
-            self_service.change(session, token, entry, **house.means(session))
+            self_service.change(tx, token, entry)
         self.world.change(person, name, address)
 
     @precondition(lambda self: any(it.new_address for it in self.world.people.values()))
@@ -162,32 +161,32 @@ class Registrations(RuleBasedStateMachine):
         asked = sorted(key for key, it in self.world.people.items() if it.new_address)
         person = self.world.people[data.draw(st.sampled_from(asked))]
         counts = False
-        with suppress(LinkIsOver), writing() as session:
-            signed = self._signed(session, person)
-            self_service.confirm_new_address(session, signed, **house.means(session))
+        with suppress(LinkIsOver), writing() as tx:
+            signed = self._signed(tx, person)
+            self_service.confirm_new_address(tx, signed)
             counts = True
         assert self.world.confirm_new_address(person) == counts
 
-    def _signed(self, session: Session, person: Person) -> str:
-        ring, found = house.ring(session), self._found(session, person.address)
-        uid = catalog.find(session, "water").uid
+    def _signed(self, tx: Transaction, person: Person) -> str:
+        ring, found = tx.keys, self._found(tx, person.address)
+        uid = catalog.find(tx, "water").uid
         index = address_index(ring, uid, addresses.parse(person.new_address))
         return sign_new_address(ring.secret("links"), found.public_id, index)
 
     @rule(address=address)
     def ask_for_the_link(self, address: str) -> None:
-        with writing() as session:
+        with writing() as tx:
             asked = addresses.parse(address)
-            self_service.send_links(session, asked, **house.means(session))
+            self_service.send_links(tx, asked)
         self.world.send_links(address)
 
     @precondition(lambda self: self.world.people)
     @rule(data=st.data())
     def erase(self, data: st.DataObject) -> None:
         person = self._somebody(data)
-        with writing() as session:
-            found = self._found(session, person.address)
-            receipt = self_service.erase(session, found, settings=house.settings(), now=house.now())
+        with writing() as tx:
+            found = self._found(tx, person.address)
+            receipt = self_service.erase(tx, found)
         house.remember(receipt)
         scrub()
         del self.world.people[person.address]
@@ -242,16 +241,16 @@ class Registrations(RuleBasedStateMachine):
 
     @rule(address=address, name=name)
     def fail_half_way(self, address: str, name: str) -> None:
-        with suppress(Undone), writing() as session:
+        with suppress(Undone), writing() as tx:
             entry = builders.entry(address, name)
-            registering.register(session, "water", entry, **house.means(session))
+            registering.register(tx, "water", entry)
             raise Undone
 
     @rule(is_undone=st.booleans())
     def rotate_the_keys(self, *, is_undone: bool) -> None:  # hypothesis names it
         settings = house.settings()
-        with suppress(Undone), writing() as session:
-            key_rotation.rotate(session, settings.keys, settings.credentials)
+        with suppress(Undone), writing() as tx:
+            key_rotation.rotate(tx, settings.keys, settings.credentials)
             if is_undone:
                 raise Undone
             self.world.taken.clear()
@@ -280,9 +279,9 @@ class Registrations(RuleBasedStateMachine):
 
     @rule()
     def release_what_is_held(self) -> None:
-        with writing() as session:
+        with writing() as tx:
             wanted = select(Letter.id).where(Letter.state == LetterState.HELD)
-            outbox.retry(session, session.scalars(wanted).all(), house.now())
+            outbox.retry(tx, tx.scalars(wanted).all())
         for person in self.world.people.values():
             person.mark("held", "owed")
 

@@ -67,8 +67,8 @@ def registered(settings: dict[str, str]) -> set[str]:
     app = create_app(settings)
     with app.app_context():
         ring = builders.ring()
-        with reading() as session:
-            found = {row.attendee(ring).address for row in session.query(Registration)}
+        with reading() as tx:
+            found = {row.attendee(ring).address for row in tx.query(Registration)}
         database.engine().dispose()
     return found
 

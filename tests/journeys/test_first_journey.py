@@ -2,7 +2,6 @@
 
 import pytest
 
-from registration import house
 from registration.database import reading
 from registration.services.attendees import exports
 
@@ -37,7 +36,7 @@ def test_from_the_form_to_the_confirmation_and_the_csv(app, visitor):
         assert person.name in text
         assert person.organization in " ".join(text.split())
 
-    rows = list(exports.attendees(reading, "bloody-january", house.ring))
+    rows = list(exports.attendees(reading, "bloody-january"))
     assert [(row["status"], row["name"], row["email"]) for row in rows] == [
         ("confirmed", "Айгерим", "aigerim@example.org")
     ]

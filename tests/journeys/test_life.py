@@ -11,7 +11,6 @@ import html5lib
 import pytest
 from flask import Flask
 
-from registration import house
 from registration.database import reading, writing
 from registration.services import catalog
 from registration.services.discussions import cancellation
@@ -68,8 +67,8 @@ class Life:
 
     def agree(self, *seated: str) -> None:
         """Compare all that is told: publicly, in letters to the `seated`, in their calendars."""
-        with reading() as session:
-            is_now = catalog.find(session, "water")
+        with reading() as tx:
+            is_now = catalog.find(tx, "water")
         page = self.visitor.get("/discussions/water").text
         feed, one = self._event("/discussions.ics"), self._event("/discussions/water.ics")
         told = self._jsonld(page)
@@ -121,13 +120,13 @@ def life(app, clock, visitor) -> Life:
 
 
 def cancel() -> None:
-    with writing() as session:
-        cancellation.cancel(session, "water", "Ill.", settings=house.settings(), now=house.now())
+    with writing() as tx:
+        cancellation.cancel(tx, "water", "Ill.")
 
 
 def restore() -> None:
-    with writing() as session:
-        cancellation.restore(session, "water", settings=house.settings(), now=house.now())
+    with writing() as tx:
+        cancellation.restore(tx, "water")
 
 
 def test_a_life_is_told_the_same_everywhere_at_every_step(life):
@@ -180,8 +179,8 @@ def test_a_life_is_told_the_same_everywhere_at_every_step(life):
     housekeeping.make()
     life.clock.advance(days=2)
     housekeeping.make()
-    with reading() as session:
-        assert catalog.find(session, "water").content.recording_url
+    with reading() as tx:
+        assert catalog.find(tx, "water").content.recording_url
     assert life.visitor.get("/discussions/water").status_code == 200
 
 

@@ -33,9 +33,9 @@ def test_one_address_two_hundred_times_at_once_is_one_registration(app, visitor)
     acts = [lambda one=one: send(app, cookie, one) for one in typed]
     statuses = builders.at_once(app, acts, http_server.THREADS)
     assert statuses == [303] * 200
-    with reading() as session:
-        assert session.query(Registration).count() == 1
-        assert session.query(Letter).count() == 1
+    with reading() as tx:
+        assert tx.query(Registration).count() == 1
+        assert tx.query(Letter).count() == 1
     assert builders.attendee().name in {one["name"] for one in typed}
 
 
@@ -45,8 +45,8 @@ def test_sixty_people_at_once_for_twenty_seats_seats_twenty(app, visitor):
     typed = [hidden | {"name": "A", "email": f"a{n}@example.org"} for n in range(60)]
     acts = [lambda one=one: send(app, cookie, one) for one in typed]
     assert builders.at_once(app, acts, http_server.THREADS) == [303] * 60
-    with reading() as session:
-        everybody = session.query(Registration).order_by(Registration.id).all()
+    with reading() as tx:
+        everybody = tx.query(Registration).order_by(Registration.id).all()
     seated = [it for it in everybody if it.status is RegistrationStatus.CONFIRMED]
     waiting = [it for it in everybody if it.status is RegistrationStatus.WAITING]
     assert (len(seated), len(waiting)) == (20, 40)

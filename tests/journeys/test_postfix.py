@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 import pytest
 from flask import Flask
 
-from registration import create_app, database, house, outbox
+from registration import create_app, database, outbox
 from registration.database import reading, writing
 from registration.models import LetterState
 from registration.services.discussions import cancellation
@@ -60,8 +60,8 @@ def test_from_the_form_to_the_cancellation_every_letter_arrives_as_it_was_writte
     builders.publish(builders.file(MOVED))
     clock.advance(minutes=5)
     assert loop.deliver_due() == 1
-    with writing() as session:
-        cancellation.cancel(session, "water", "Ill.", settings=house.settings(), now=house.now())
+    with writing() as tx:
+        cancellation.cancel(tx, "water", "Ill.")
     clock.advance(minutes=5)
     assert loop.deliver_due() == 1
     letters = server.letters(4)
@@ -71,8 +71,8 @@ def test_from_the_form_to_the_cancellation_every_letter_arrives_as_it_was_writte
         "Changed",
         "Cancelled",
     ]
-    with reading() as session:
-        assert [it.message_id for it in outbox.every(session)] == [
+    with reading() as tx:
+        assert [it.message_id for it in outbox.every(tx)] == [
             letter["Message-ID"] for letter in letters
         ]
     assert "Hello Айгерим Қ.," in letters[1].get_body(("plain",)).get_content()
@@ -95,8 +95,8 @@ def test_an_address_that_postfix_refuses_is_told_and_blocks_no_other(app, server
     builders.register(address="bolat@example.org")
     assert loop.deliver_due() == 1
     assert server.letters(1)[0]["To"] == "bolat@example.org"
-    with reading() as session:
-        refused, taken = outbox.every(session)
+    with reading() as tx:
+        refused, taken = outbox.every(tx)
     assert refused.state is not LetterState.SENT
     assert "Relay access denied" in refused.server_answer
     assert "elsewhere" not in refused.server_answer

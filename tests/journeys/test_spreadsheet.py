@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from registration import house
 from registration.database import reading
 from registration.services.attendees import exports
 
@@ -39,10 +38,10 @@ def test_a_spreadsheet_shows_what_was_typed_and_runs_nothing(app, tmp_path):
     builders.publish()
     for number, name in enumerate(NAMES):
         builders.register(address=f"a{number}@example.org", name=name)
-    with reading() as session:
-        names = exports.header(session, "water")
+    with reading() as tx:
+        names = exports.header(tx, "water")
     file = tmp_path / "attendees.csv"
-    lines = exports.lines(exports.attendees(reading, "water", house.ring), names)
+    lines = exports.lines(exports.attendees(reading, "water"), names)
     file.write_bytes("".join(lines).encode())
     rows = opened(office, file, tmp_path)
     assert rows[0] == names
@@ -85,15 +84,15 @@ def test_what_a_russian_spreadsheet_saves_is_imported_again_as_it_was(app, tmp_p
     builders.publish(builders.file("address_confirmation = false"))
     for number, name in enumerate(NAMES):
         builders.register(address=f"a{number}@example.org", name=name, affiliation="1,5; 2.03")
-    with reading() as session:
-        names = exports.header(session, "water")
+    with reading() as tx:
+        names = exports.header(tx, "water")
     file = tmp_path / "attendees.csv"
-    lines = list(exports.lines(exports.attendees(reading, "water", house.ring), names, ";"))
+    lines = list(exports.lines(exports.attendees(reading, "water"), names, ";"))
     file.write_bytes("".join(lines).encode())
     convert(office, tmp_path, RUSSIAN, "--convert-to", "ods", file.name)
     file.unlink()
     convert(office, tmp_path, "--convert-to", SAVED, file.with_suffix(".ods").name)
     builders.publish(builders.file('slug = "again"\naddress_confirmation = false'))
     bring(file.read_bytes(), "again")
-    again = exports.lines(exports.attendees(reading, "again", house.ring), names, ";")
+    again = exports.lines(exports.attendees(reading, "again"), names, ";")
     assert [line.replace(";owed", ";") for line in lines] == list(again)

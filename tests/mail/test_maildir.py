@@ -103,9 +103,9 @@ def test_a_letter_kept_before_a_crash_is_erased_with_its_registration(app, clock
     builders.publish()
     builders.register()
     builders.deliver()
-    with writing() as session:  # as if the worker had ended between keeping and marking
-        session.execute(update(Letter).values(state=LetterState.OWED, sent_at=None))
-    with writing() as session:
-        registration, _discussion = self_service.by_token(session, builders.attendee().token)
-        erasures.erase(session, registration, letters=house.letters_folder(), now=clock.now)
+    with writing() as tx:  # as if the worker had ended between keeping and marking
+        tx.execute(update(Letter).values(state=LetterState.OWED, sent_at=None))
+    with writing() as tx:
+        registration, _discussion = self_service.by_token(tx, builders.attendee().token)
+        erasures.erase(tx, registration, letters=house.letters_folder())
     assert builders.kept_letters(app) == []

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from registration import house, outbox
+from registration import outbox
 from registration.database import reading, writing
 from registration.models import Letter, LetterKind, LetterState
 
@@ -18,34 +18,34 @@ def registered(app):
     """The number of a registration that is owed nothing."""
     builders.publish()
     builders.register()
-    with writing() as session:
-        session.query(Letter).delete()
+    with writing() as tx:
+        tx.query(Letter).delete()
     return builders.found().id
 
 
 def post(number):
-    with writing() as session:
+    with writing() as tx:
         kind = LetterKind.CONFIRMATION
-        outbox.post(session, number, kind, revision=1, host="a.example", now=house.now())
+        outbox.post(tx, number, kind, revision=1, host="a.example")
 
 
 def claim():
-    with reading() as session:
-        is_due = outbox.has_due(session, house.now())
-    with writing() as session:
-        letters = outbox.claim(session, 50, house.now())
+    with reading() as tx:
+        is_due = outbox.has_due(tx)
+    with writing() as tx:
+        letters = outbox.claim(tx, 50)
     assert is_due == bool(letters), "both ask the same"
     return letters
 
 
 def put_off(letter):
-    with writing() as session:
-        outbox.mark_retry(session, letter, "451 later", house.now())
+    with writing() as tx:
+        outbox.mark_retry(tx, letter, "451 later")
 
 
 def stands():
-    with reading() as session:
-        return [(letter.state, letter.attempts) for letter in outbox.every(session)]
+    with reading() as tx:
+        return [(letter.state, letter.attempts) for letter in outbox.every(tx)]
 
 
 @pytest.mark.parametrize("ahead", AHEAD)
@@ -55,8 +55,8 @@ def test_a_letter_posted_then_is_due_now(registered, clock, ahead):
     post(registered)
     clock.now = right
     (letter,) = claim()
-    with writing() as session:
-        assert outbox.mark_sent(session, letter, "250 OK", clock.now)
+    with writing() as tx:
+        assert outbox.mark_sent(tx, letter, "250 OK")
     assert claim() == []
 
 

@@ -22,8 +22,8 @@ def registered(app):
     """The number of a registration that is owed nothing."""
     builders.publish()
     builders.register()
-    with writing() as session:
-        session.query(Letter).delete()
+    with writing() as tx:
+        tx.query(Letter).delete()
     return builders.found().id
 
 
@@ -32,26 +32,26 @@ def several(registered):
     """The numbers of three registrations that are owed nothing."""
     for name in ("bolat", "dina"):
         builders.register(address=f"{name}@example.org")
-    with writing() as session:
-        session.query(Letter).delete()
-        return [number for (number,) in session.query(Registration.id).order_by(Registration.id)]
+    with writing() as tx:
+        tx.query(Letter).delete()
+        return [number for (number,) in tx.query(Registration.id).order_by(Registration.id)]
 
 
 def post(number, kind=KIND, times=1):
-    means = {"revision": 1, "host": "a.example", "now": house.now()}
+    means = {"revision": 1, "host": "a.example"}
     for time in range(1, times + 1):
-        with writing() as session:
-            outbox.post_all(session, [number], kind, occasion=str(time), **means)
+        with writing() as tx:
+            outbox.post_all(tx, [number], kind, occasion=str(time), **means)
 
 
 def claim(limit=50):
-    with writing() as session:
-        return outbox.claim(session, limit, house.now())
+    with writing() as tx:
+        return outbox.claim(tx, limit)
 
 
 def letters():
-    with reading() as session:
-        return list(outbox.every(session))
+    with reading() as tx:
+        return list(outbox.every(tx))
 
 
 def states():
@@ -59,30 +59,30 @@ def states():
 
 
 def mark(how, letter, *values):
-    with writing() as session:
-        return how(session, letter, *values)
+    with writing() as tx:
+        return how(tx, letter, *values)
 
 
 def change(address):
-    with writing() as session:
+    with writing() as tx:
         token = builders.attendee().token
-        self_service.change(session, token, builders.entry(address), **house.means(session))
+        self_service.change(tx, token, builders.entry(address))
 
 
 def is_written(letter):
-    with reading() as session:
-        return letter_content.written(session, letter, **house.means(session)) is not None
+    with reading() as tx:
+        return letter_content.written(tx, letter) is not None
 
 
 def test_a_letter_posted_is_owed_at_once_under_a_name_of_its_own(registered, clock):
-    with writing() as session:
-        means = {"revision": 1, "host": "a.example", "now": clock.now}
-        outbox.post(session, registered, KIND, **means)
-        outbox.post(session, registered, KIND, **means)  # the one that waits is enough
-        (first,) = outbox.claim(session, 2, clock.now)
+    with writing() as tx:
+        means = {"revision": 1, "host": "a.example"}
+        outbox.post(tx, registered, KIND, **means)
+        outbox.post(tx, registered, KIND, **means)  # the one that waits is enough
+        (first,) = outbox.claim(tx, 2)
         for kind in (KIND, LetterKind.CONFIRMATION):
-            outbox.post(session, registered, kind, **means)
-        outbox.release(session, first, "the server is away")
+            outbox.post(tx, registered, kind, **means)
+        outbox.release(tx, first, "the server is away")
     first, second, third = letters()
     assert [letter.key for letter in (first, second, third)] == [
         f"link/{registered}/1",
@@ -96,13 +96,13 @@ def test_a_letter_posted_is_owed_at_once_under_a_name_of_its_own(registered, clo
 
 def test_who_asks_again_does_not_wait_for_the_next_attempt(registered, clock):
     means = {"revision": 1, "host": "a.example"}
-    with writing() as session:
-        outbox.post(session, registered, KIND, now=clock.now, **means)
+    with writing() as tx:
+        outbox.post(tx, registered, KIND, **means)
     (letter,) = claim()
-    mark(outbox.mark_retry, letter, "450 later", clock.now)
+    mark(outbox.mark_retry, letter, "450 later")
     assert claim() == []
-    with writing() as session:
-        outbox.post(session, registered, KIND, now=clock.now, **means)
+    with writing() as tx:
+        outbox.post(tx, registered, KIND, **means)
     assert [it.id for it in claim()] == [letter.id]
 
 
@@ -111,14 +111,14 @@ def test_nothing_is_owed_twice_under_one_key(registered):
     (letter,) = letters()
     values = {"kind": KIND, "key": letter.key, "revision": 1, "message_id": "<x@y>"}
     values |= {"posted_at": house.now(), "due_at": house.now(), "registration_id": registered}
-    with pytest.raises(IntegrityError), writing() as session:
-        session.add(Letter(**values))
+    with pytest.raises(IntegrityError), writing() as tx:
+        tx.add(Letter(**values))
 
 
 def test_a_letter_posted_in_a_transaction_that_fails_is_not_owed(registered):
     def fail():
-        with writing() as session:
-            outbox.post(session, registered, KIND, revision=1, host="a.example", now=house.now())
+        with writing() as tx:
+            outbox.post(tx, registered, KIND, revision=1, host="a.example")
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
@@ -160,11 +160,11 @@ def test_nobodys_letters_are_in_two_hands(several, clock):
 
 def test_a_letter_that_is_not_due_is_not_claimed(registered, clock):
     post(registered)
-    with writing() as session:
-        session.query(Letter).update({"due_at": clock.now + timedelta(seconds=1)})
+    with writing() as tx:
+        tx.query(Letter).update({"due_at": clock.now + timedelta(seconds=1)})
     assert claim() == []
-    with reading() as session:
-        assert outbox.has_due(session, clock.now) is False
+    with reading() as tx:
+        assert outbox.has_due(tx) is False
 
 
 def test_a_lease_ends_by_itself(registered, clock):
@@ -182,12 +182,12 @@ def test_whoever_lost_the_lease_marks_nothing(registered, clock):
     (slow,) = claim()
     clock.advance(minutes=6)
     (quick,) = claim()
-    mark(outbox.mark_failed, slow, "too late", house.now())
+    mark(outbox.mark_failed, slow, "too late")
     mark(outbox.release, slow, "too late")
-    assert mark(outbox.mark_sent, slow, "too late", clock.now) is False
+    assert mark(outbox.mark_sent, slow, "too late") is False
     assert states() == ["owed"]
     assert claim() == []
-    assert mark(outbox.mark_sent, quick, "250 OK", clock.now) is True
+    assert mark(outbox.mark_sent, quick, "250 OK") is True
     (letter,) = letters()
     assert (letter.state, letter.server_answer) == (LetterState.SENT, "250 OK")
     assert (letter.attempts, letter.lease_until) == (1, None)
@@ -208,8 +208,8 @@ def test_claims_at_once_hand_each_letter_to_one(app, registered):
 @pytest.mark.parametrize("instance", ["postgresql"], indirect=True)  # SQLite has one writer
 def test_an_open_claim_hides_its_letters_from_another(app, registered):
     post(registered, times=3)
-    with writing() as session:
-        first = [letter.id for letter in outbox.claim(session, 2, house.now())]
+    with writing() as tx:
+        first = [letter.id for letter in outbox.claim(tx, 2)]
         (second,) = builders.at_once(app, [lambda: [item.id for item in claim()]])
     assert (len(first), len(second)) == (2, 1)
     assert not set(first) & set(second)
@@ -229,7 +229,7 @@ def test_a_letter_is_tried_again_ever_later_and_then_has_failed(registered, cloc
     names, waits = set(), []
     while found := claim():
         names.add(found[0].message_id)
-        mark(outbox.mark_retry, found[0], "450 later", clock.now)
+        mark(outbox.mark_retry, found[0], "450 later")
         (letter,) = letters()
         if letter.state is LetterState.OWED:
             waits.append(letter.due_at - clock.now)
@@ -246,11 +246,11 @@ def test_a_letter_is_tried_again_ever_later_and_then_has_failed(registered, cloc
 @pytest.mark.parametrize("state", [LetterState.FAILED, LetterState.HELD, LetterState.OWED])
 def test_retry_owes_a_letter_again_from_the_start(registered, clock, state):
     post(registered)
-    with writing() as session:
+    with writing() as tx:
         due = clock.now + timedelta(days=1)
-        session.query(Letter).update({"state": state, "attempts": 9, "due_at": due})
-    with writing() as session:
-        assert outbox.retry(session, [letters()[0].id], clock.now) == 1
+        tx.query(Letter).update({"state": state, "attempts": 9, "due_at": due})
+    with writing() as tx:
+        assert outbox.retry(tx, [letters()[0].id]) == 1
     (letter,) = claim()
     assert (letter.attempts, letter.state) == (0, LetterState.OWED)
 
@@ -258,35 +258,35 @@ def test_retry_owes_a_letter_again_from_the_start(registered, clock, state):
 @pytest.mark.parametrize("state", [LetterState.SENT, LetterState.DROPPED])
 def test_retry_leaves_what_is_sent_or_no_longer_true(registered, clock, state):
     post(registered)
-    with writing() as session:
-        session.query(Letter).update({"state": state})
-    with writing() as session:
-        assert outbox.retry(session, [letters()[0].id, 999], clock.now) == 0
+    with writing() as tx:
+        tx.query(Letter).update({"state": state})
+    with writing() as tx:
+        assert outbox.retry(tx, [letters()[0].id, 999]) == 0
     assert states() == [state.value]
 
 
 def test_a_held_letter_is_not_claimed(registered):
     post(registered)
-    with writing() as session:
-        session.query(Letter).update({"state": LetterState.HELD})
+    with writing() as tx:
+        tx.query(Letter).update({"state": LetterState.HELD})
     assert claim() == []
 
 
 def test_a_letter_in_hand_whose_registration_is_erased_marks_nothing(registered, clock):
     post(registered)
     (letter,) = claim()
-    with writing() as session:
-        registration = session.get(Registration, registered)
-        erasures.erase(session, registration, letters=None, now=clock.now)
+    with writing() as tx:
+        registration = tx.get(Registration, registered)
+        erasures.erase(tx, registration, letters=None)
     assert is_written(letter) is False
-    assert mark(outbox.mark_sent, letter, "250 OK", clock.now) is False
+    assert mark(outbox.mark_sent, letter, "250 OK") is False
     assert letters() == []
 
 
 def test_a_second_change_of_address_drops_the_letter_about_the_first(registered):
     builders.confirm()
-    with writing() as session:
-        session.query(Letter).delete()
+    with writing() as tx:
+        tx.query(Letter).delete()
     change("first@example.org")
     change("second@example.org")
     assert states() == ["dropped", "owed"]
@@ -294,8 +294,8 @@ def test_a_second_change_of_address_drops_the_letter_about_the_first(registered)
 
 def test_a_letter_about_a_change_that_is_in_hand_is_not_sent_to_another_address(registered):
     builders.confirm()
-    with writing() as session:
-        session.query(Letter).delete()
+    with writing() as tx:
+        tx.query(Letter).delete()
     change("first@example.org")
     (letter,) = claim()
     assert is_written(letter) is True
@@ -311,9 +311,8 @@ def test_changing_the_address_again_and_again_writes_to_nobody_more_than_three_t
     builders.deliver()
     for number in range(8):
         for address in (f"mine{number}@example.org", "victim@example.net"):
-            with writing() as session:
-                means = house.means(session)
-                self_service.change(session, person.token, builders.entry(address), **means)
+            with writing() as tx:
+                self_service.change(tx, person.token, builders.entry(address))
         builders.deliver()
     letters = [letter for letter in builders.kept_letters(app) if "victim" in letter["To"]]
     assert 1 <= len(letters) <= 3
@@ -323,9 +322,9 @@ def test_a_withdrawal_is_told_to_who_has_sent_the_form_again_meanwhile(app, cloc
     builders.publish()
     person = builders.register_and_confirm()
     builders.deliver()
-    with writing() as session:
-        registration, _discussion = self_service.by_token(session, person.token)
-        self_service.withdraw(session, registration, **house.means(session))
+    with writing() as tx:
+        registration, _discussion = self_service.by_token(tx, person.token)
+        self_service.withdraw(tx, registration)
     builders.register()
     clock.advance(seconds=2)
     builders.deliver()

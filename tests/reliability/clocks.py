@@ -124,8 +124,8 @@ def _wait_for_round(made: Installation, hours: int) -> None:
     """Wait until the worker has made its round at the time that the clock shows now."""
 
     def is_made() -> bool:
-        with made.seen(), reading() as session:
-            last = installation.last_round_at(session)
+        with made.seen(), reading() as tx:
+            last = installation.last_round_at(tx)
         expected = house.utc_now() + timedelta(hours=hours)
         return last is not None and abs(last - expected) < timedelta(minutes=30)
 
@@ -134,13 +134,13 @@ def _wait_for_round(made: Installation, hours: int) -> None:
 
 def letters(made: Installation, which: ColumnElement[bool]) -> int:
     """Return how many letters are `which`."""
-    with made.seen(), reading() as session:
-        return session.scalars(select(func.count(Letter.id)).where(which)).one()
+    with made.seen(), reading() as tx:
+        return tx.scalars(select(func.count(Letter.id)).where(which)).one()
 
 
 def _registrations(made: Installation) -> int:
-    with made.seen(), reading() as session:
-        return session.scalars(select(func.count(Registration.id))).one()
+    with made.seen(), reading() as tx:
+        return tx.scalars(select(func.count(Registration.id))).one()
 
 
 def eventually(holds: Callable[[], bool], complaint: str) -> None:

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import select
 
-from registration import house
 from registration.database import reading
 from registration.models import Letter, LetterKind, LetterState, Registration, RegistrationStatus
 
@@ -48,10 +47,10 @@ class Comparison:
 
 def compare(ledger: Ledger, arrived: Counter[tuple[str, str]]) -> Comparison:
     """Compare, in an app context, after whatever was owed has been delivered."""
-    with reading() as session:
-        rows = session.scalars(select(Registration)).all()
-        letters = session.scalars(select(Letter)).all()
-        ring = house.ring(session)
+    with reading() as tx:
+        rows = tx.scalars(select(Registration)).all()
+        letters = tx.scalars(select(Letter)).all()
+        ring = tx.keys
     addresses = {row.id: row.attendee(ring).address for row in rows}
     confirmed = {addresses[row.id] for row in rows if row.status is RegistrationStatus.CONFIRMED}
     stored = Counter(addresses.values())

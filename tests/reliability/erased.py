@@ -13,7 +13,6 @@ from pathlib import Path
 
 from sqlalchemy import select
 
-from registration import house
 from registration.database import reading
 from registration.models import Letter, Registration
 
@@ -99,9 +98,9 @@ def _register(made: Installation, server: Server, form: Form, number: int) -> No
 
 
 def _tokens(made: Installation) -> list[str]:
-    with made.seen(), reading() as session:
-        ring = house.ring(session)
-        return [row.attendee(ring).token for row in session.scalars(select(Registration))]
+    with made.seen(), reading() as tx:
+        ring = tx.keys
+        return [row.attendee(ring).token for row in tx.scalars(select(Registration))]
 
 
 def _wait_for_letters(made: Installation, number: int) -> None:
@@ -116,16 +115,16 @@ def _wait_for_letters(made: Installation, number: int) -> None:
 
 def _traces(made: Installation) -> Traces:
     found = Traces()
-    with made.seen(), reading() as session:
-        ring = house.ring(session)
-        for row in session.scalars(select(Registration)):
+    with made.seen(), reading() as tx:
+        ring = tx.keys
+        for row in tx.scalars(select(Registration)):
             person = row.attendee(ring)
             found.seals |= _pieces(row.sealed)
             hashes = (row.address_index, row.token_hash, row.calendar_token_hash)
             found.indexes |= {piece for value in hashes for piece in _pieces(value, start=0)}
             found.canaries |= {person.name, person.address, person.affiliation}
             found.canaries |= {person.token, person.calendar_token}
-        ids = session.scalars(select(Letter.message_id))
+        ids = tx.scalars(select(Letter.message_id))
         found.letters = {message_id.strip("<>").partition("@")[0].encode() for message_id in ids}
     return found
 

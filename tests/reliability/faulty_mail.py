@@ -19,7 +19,6 @@ from multiprocessing import get_context
 
 from sqlalchemy import select
 
-from registration import house
 from registration.database import reading, writing
 from registration.mail import delivery, smtp_connections
 from registration.mail.delivery import MailStopped, ServerUnavailable
@@ -138,12 +137,12 @@ def _owe(number: int) -> None:
     """Register so many people, for one discussion and the other in turn."""
     gone = list(GONE)
     for start in range(0, number, AT_A_TIME):
-        with writing() as session:
+        with writing() as tx:
             for index in range(start, min(start + AT_A_TIME, number)):
                 name = "person" if index % GONE_OF else gone[index // GONE_OF % len(gone)]
                 entry = builders.entry(f"{name}.{index}@example.org")
                 slug = (SLUG, AT_ONCE)[index % 2]
-                register.register(session, slug, entry, **house.means(session))
+                register.register(tx, slug, entry)
 
 
 def _deliver_all(server: FaultyServer, clock: Clock) -> int:
@@ -166,9 +165,9 @@ def _deliver(clock: Clock) -> None:
 
 
 def _is_any_owed() -> bool:
-    with reading() as session:
+    with reading() as tx:
         owed = select(Letter.id).where(Letter.state == LetterState.OWED).limit(1)
-        return session.scalar(owed) is not None
+        return tx.scalar(owed) is not None
 
 
 def _compare(server: FaultyServer) -> Counter[str]:
@@ -204,9 +203,9 @@ def _mistakes(owed: Owed, is_gone: bool, arrived: list[letter_check.Letter | Non
 
 def _owed() -> dict[str, Owed]:
     """Return what is owed, by address."""
-    with reading() as session:
-        ring = house.ring(session)
-        found = session.execute(
+    with reading() as tx:
+        ring = tx.keys
+        found = tx.execute(
             select(Registration, Letter).join(Letter, Letter.registration_id == Registration.id)
         ).all()
     people = [(row.attendee(ring), letter) for row, letter in found]

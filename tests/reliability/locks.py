@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
-from registration import house
 from registration.database import writing
 from registration.services import catalog
 from registration.services.seats import allocation
@@ -47,8 +46,8 @@ def _while_locked(made: Installation, people: People, seconds: int) -> tuple[Ans
     with (
         ThreadPoolExecutor(SENDERS) as senders,
         made.seen(),
-        writing() as session,
-        allocation.changing(session, catalog.identify(session, SLUG), house.now()),
+        writing() as tx,
+        allocation.changing(tx, catalog.identify(tx, SLUG)),
     ):
         sent = [senders.submit(_send_until, is_over, people) for _ in range(SENDERS)]
         while time.monotonic() < end:

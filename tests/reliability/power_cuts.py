@@ -16,7 +16,6 @@ from pathlib import Path
 
 from sqlalchemy import select
 
-from registration import house
 from registration.database import engine, reading, scrub
 from registration.models import Letter, Registration
 
@@ -186,10 +185,10 @@ def _compare(made: Installation, promises: Promises, recording: Recording) -> Ta
 
 def _read() -> dict[str, int]:
     """Return who is registered, and how many letters each is or was owed."""
-    with reading() as session:
-        ring = house.ring(session)
-        rows = session.scalars(select(Registration)).all()
-        owners = session.scalars(select(Letter.registration_id)).all()
+    with reading() as tx:
+        ring = tx.keys
+        rows = tx.scalars(select(Registration)).all()
+        owners = tx.scalars(select(Letter.registration_id)).all()
     return {row.attendee(ring).address: owners.count(row.id) for row in rows}
 
 

@@ -157,8 +157,8 @@ def record(made: Installation, registrations: int, program: tuple[str, ...]) -> 
 
 
 def _is_all_sent(made: Installation) -> bool:
-    with made.seen(), reading() as session:
-        return not session.scalars(select(Letter.id).where(Letter.sent_at.is_(None))).all()
+    with made.seen(), reading() as tx:
+        return not tx.scalars(select(Letter.id).where(Letter.sent_at.is_(None))).all()
 
 
 def _wait_until(is_so: Callable[[], bool]) -> None:

@@ -13,7 +13,6 @@ from sqlalchemy import inspect
 from werkzeug.routing import Rule
 from werkzeug.test import TestResponse
 
-from registration import house
 from registration.crypto.key_ring import new_token
 from registration.database import reading, writing
 from registration.models import Attendee, Discussion, Letter, Registration
@@ -87,11 +86,11 @@ class Trial:
         people = [row.attendee(builders.ring()) for row in found.values()]
         self.people = {person.name.rpartition(" ")[2]: person for person in people}
         builders.confirm("elsewhere@of-elsewhere.example.org", "elsewhere")
-        with writing() as session:
-            row, _discussion = self_service.by_token(session, self.people["withdrawn"].token)
-            self_service.withdraw(session, row, **house.means(session))
-            row, _discussion = self_service.by_token(session, self.people["erased"].token)
-            erasures.erase(session, row, letters=None, now=house.now())
+        with writing() as tx:
+            row, _discussion = self_service.by_token(tx, self.people["withdrawn"].token)
+            self_service.withdraw(tx, row)
+            row, _discussion = self_service.by_token(tx, self.people["erased"].token)
+            erasures.erase(tx, row, letters=None)
         self.held = _held()
 
     def of(self, rule: Rule, method: str) -> None:
@@ -172,18 +171,18 @@ def _said(answer: TestResponse) -> tuple[object, ...]:
 
 
 def _rows() -> list[Registration]:
-    with reading() as session:
-        return session.query(Registration).order_by(Registration.id).all()
+    with reading() as tx:
+        return tx.query(Registration).order_by(Registration.id).all()
 
 
 def _held() -> dict[str, tuple[object, ...]]:
     """Return each registration, all its columns and its letters, by public id; and discussions."""
-    with reading() as session:
+    with reading() as tx:
         found: dict[str, tuple[object, ...]] = {}
-        for row in session.query(Registration):
-            letters = session.query(Letter).filter_by(registration_id=row.id).order_by(Letter.id)
+        for row in tx.query(Registration):
+            letters = tx.query(Letter).filter_by(registration_id=row.id).order_by(Letter.id)
             columns = [getattr(row, name) for name in _COLUMNS]
             found[row.public_id] = (columns, [(it.id, it.kind, it.state) for it in letters])
-        for item in session.query(Discussion):
+        for item in tx.query(Discussion):
             found[item.slug] = (item.version, item.status, item.changed_at)
         return found

@@ -41,8 +41,8 @@ def second_transaction() -> None:
     """Post every letter in a transaction of its own, after the one that it belongs to."""
     post = outbox.post
 
-    def put_off(session: Session, *owed: Any, **how: Any) -> None:
-        session.info.setdefault("owed", []).append((owed, how))
+    def put_off(tx: Session, *owed: Any, **how: Any) -> None:
+        tx.info.setdefault("owed", []).append((owed, how))
 
     def post_now(committed: Session) -> None:
         if committed.in_nested_transaction():

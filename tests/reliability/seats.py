@@ -120,8 +120,8 @@ def _sell(what: str, kind: str, servers: int, number: int) -> Figure:
 
 def _count(made: Installation, number: int, seats: int) -> tuple[int, bool]:
     """Return how many have a seat, and whether all is right: those who came first, and no other."""
-    with made.seen(), reading() as session:
-        everybody = session.scalars(select(Registration).order_by(Registration.id)).all()
+    with made.seen(), reading() as tx:
+        everybody = tx.scalars(select(Registration).order_by(Registration.id)).all()
     seated = [it for it in everybody if it.status is RegistrationStatus.CONFIRMED]
     waiting = [it for it in everybody if it.status is RegistrationStatus.WAITING]
     # PostgreSQL numbers rows as they are begun, and the lock on the discussion is before that.

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import func, select
 
-from registration import create_app, database, house
+from registration import create_app, database
 from registration.database import DatabaseBusy, reading, writing
 from registration.models import Letter, LetterKind, Registration, address_index
 from registration.services import catalog
@@ -86,17 +86,17 @@ def _do(act: Callable[[], object]) -> None:
 
 
 def _withdraw(address: str) -> None:
-    with writing() as session:
-        uid = catalog.find(session, SLUG).uid
-        index = address_index(house.ring(session), uid, addresses.parse(address))
+    with writing() as tx:
+        uid = catalog.find(tx, SLUG).uid
+        index = address_index(tx.keys, uid, addresses.parse(address))
         wanted = select(Registration).where(Registration.address_index == index)
-        mine = session.scalars(wanted).one()
-        self_service.withdraw(session, mine, **house.means(session))
+        mine = tx.scalars(wanted).one()
+        self_service.withdraw(tx, mine)
 
 
 def _seated() -> int:
-    with reading() as session:
-        return session.scalars(
+    with reading() as tx:
+        return tx.scalars(
             select(func.count()).where(
                 Registration.seated_at.is_not(None), Registration.withdrawn_at.is_(None)
             )
@@ -105,12 +105,12 @@ def _seated() -> int:
 
 def _figure(what: str, made: Installation, most: int) -> Figure:
     """Return what the storm has left behind, and whether all of it is right."""
-    with made.seen(), reading() as session:
-        given = session.scalars(
+    with made.seen(), reading() as tx:
+        given = tx.scalars(
             select(Letter.registration_id).where(Letter.kind == LetterKind.SEAT).order_by(Letter.id)
         ).all()
-        is_left = bool(allocation.promotable(session, house.now()))
-        waiting = session.scalars(
+        is_left = bool(allocation.promotable(tx))
+        waiting = tx.scalars(
             select(Registration.id)
             .where(Registration.queue_position.is_not(None))
             .order_by(Registration.queue_position)

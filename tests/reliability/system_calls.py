@@ -152,10 +152,10 @@ class Bench:
                 time.sleep(0.05)
 
     def _is_sent(self, address: str) -> bool:
-        with self.made.seen(), reading() as session:
+        with self.made.seen(), reading() as tx:
             number = builders.found(address).id
             states = select(Letter.state).where(Letter.registration_id == number)
-            return session.scalars(states).all() == [LetterState.SENT]
+            return tx.scalars(states).all() == [LetterState.SENT]
 
 
 def carry_out(sweep: Sweep) -> Swept:

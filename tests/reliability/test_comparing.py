@@ -25,8 +25,8 @@ def registered(app) -> tuple[Ledger, Counter]:
     builders.deliver()
     builders.confirm(AIGERIM)
     builders.deliver()
-    with reading() as session:
-        arrived = Counter((AIGERIM, letter.message_id) for letter in session.query(Letter))
+    with reading() as tx:
+        arrived = Counter((AIGERIM, letter.message_id) for letter in tx.query(Letter))
     return Ledger(Counter([AIGERIM]), {AIGERIM}, {AIGERIM}, {AIGERIM}), arrived
 
 
@@ -52,8 +52,8 @@ def test_it_finds_who_was_acknowledged_and_is_not_stored(registered):
 
 def test_it_finds_a_confirmation_that_is_not_stored(registered):
     ledger, arrived = registered
-    with writing() as session:
-        session.query(Registration).update({"confirmed_at": None})
+    with writing() as tx:
+        tx.query(Registration).update({"confirmed_at": None})
     assert mistakes(ledger, arrived) == {LOST}
 
 
@@ -66,8 +66,8 @@ def test_it_finds_who_never_asked(registered):
 
 def test_it_finds_a_registration_without_its_letter(registered):
     ledger, _arrived = registered
-    with writing() as session:
-        session.query(Letter).delete()
+    with writing() as tx:
+        tx.query(Letter).delete()
     assert mistakes(ledger, Counter()) == {NO_LETTER}
 
 
@@ -84,6 +84,6 @@ def test_it_finds_a_letter_under_another_name(registered):
 
 def test_it_finds_a_letter_that_is_still_owed(registered):
     ledger, arrived = registered
-    with writing() as session:
-        session.query(Letter).update({"state": "owed", "due_at": house.now()})
+    with writing() as tx:
+        tx.query(Letter).update({"state": "owed", "due_at": house.now()})
     assert mistakes(ledger, arrived) == {UNDELIVERED}

@@ -15,7 +15,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from registration import create_app, database, house
+from registration import create_app, database
 from registration.database import reading, writing
 from registration.models import Installation, Letter
 from registration.server import http_server
@@ -120,10 +120,10 @@ def test_who_leaves_before_the_answer_is_not_logged(settings, app, tmp_path):
     with Server(settings, "--without-mail", log=tmp_path / "log") as server:
         body, headers = filled(server)
         head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-        with writing() as session:
+        with writing() as tx:
             # While another writer holds the database, the request waits.
-            session.get_one(Installation, 1).content_version += 1
-            session.flush()
+            tx.get_one(Installation, 1).content_version += 1
+            tx.flush()
             line = socket.create_connection(("127.0.0.1", server.port))
             line.sendall(
                 f"POST /discussions/water/register?canary HTTP/1.1\r\nHost: 127.0.0.1\r\n{head}"
@@ -134,7 +134,7 @@ def test_who_leaves_before_the_answer_is_not_logged(settings, app, tmp_path):
             line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             line.close()
             time.sleep(0.2)
-        eventually(lambda: list(exports.attendees(reading, "water", house.ring)))
+        eventually(lambda: list(exports.attendees(reading, "water")))
         time.sleep(0.2)
         server.terminate()
         assert server.wait(10) == 0
@@ -145,9 +145,9 @@ def test_sigterm_finishes_the_request_in_hand(settings, app, tmp_path):
     with Server(settings, "--without-mail", log=tmp_path / "log") as server:
         body, headers = filled(server)
         with ThreadPoolExecutor() as pool:
-            with writing() as session:
-                session.get_one(Installation, 1).content_version += 1
-                session.flush()
+            with writing() as tx:
+                tx.get_one(Installation, 1).content_version += 1
+                tx.flush()
                 answer = pool.submit(
                     server.ask, "POST", "/discussions/water/register", body, **headers
                 )
@@ -181,8 +181,8 @@ def test_sigterm_finishes_the_letter_in_hand_and_no_other(settings, app, tmp_pat
             may_go_on.set()
             assert server.wait(10) == 0
         assert len(mail.messages) == 1
-    with reading() as session:
-        letters = session.query(Letter.state, Letter.lease_until).order_by(Letter.id).all()
+    with reading() as tx:
+        letters = tx.query(Letter.state, Letter.lease_until).order_by(Letter.id).all()
     assert [(state.value, lease) for state, lease in letters] == [
         ("sent", None),
         ("owed", None),
@@ -195,8 +195,8 @@ def test_without_mail_nothing_is_delivered(settings, app, tmp_path):
     with Server(settings, "--without-mail", log=tmp_path / "log") as server:
         time.sleep(1.5)
         assert "No letter yet" in server.get("/letters/").text
-    with reading() as session:
-        assert [letter.state.value for letter in session.query(Letter)] == ["owed"]
+    with reading() as tx:
+        assert [letter.state.value for letter in tx.query(Letter)] == ["owed"]
 
 
 def test_the_mailbox_is_there_for_this_machine_only(settings, app, tmp_path):

@@ -56,8 +56,8 @@ def test_the_supervisor_hears_that_it_is_ready_and_alive(server, supervisor):
 def test_a_server_whose_database_hangs_gives_no_sign_of_life(server, supervisor):
     assert supervisor.recv(100) == b"READY=1"
     assert supervisor.recv(100) == b"WATCHDOG=1"
-    with database.writing() as session:
-        session.execute(text("LOCK TABLE installation IN ACCESS EXCLUSIVE MODE"))
+    with database.writing() as tx:
+        tx.execute(text("LOCK TABLE installation IN ACCESS EXCLUSIVE MODE"))
         heard(supervisor, 1)  # what was on its way
         assert heard(supervisor, 2) == []
     supervisor.settimeout(10)

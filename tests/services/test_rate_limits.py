@@ -16,8 +16,8 @@ from ..machine import on_sqlite
 
 
 def take(*bucket: str) -> bool:
-    with writing() as session:
-        return rate_limits.take(session, *bucket, capacity=3, ring=builders.ring(), now=house.now())
+    with writing() as tx:
+        return rate_limits.take(tx, *bucket, capacity=3)
 
 
 def test_take_allows_three_a_day_and_the_next_day_again(app, clock):
@@ -49,8 +49,8 @@ def test_a_bucket_tells_nothing_without_the_keys(app, clock):
     take("letters", "a@example.org")
     clock.advance(days=1)
     take("letters", "a@example.org")
-    with reading() as session:
-        keys = [row.bucket_key for row in session.query(Throttle)]
+    with reading() as tx:
+        keys = [row.bucket_key for row in tx.query(Throttle)]
     assert len(set(keys)) == 2, "the key of one day is not the key of the next"
     assert all(len(key) == 32 and b"example" not in key for key in keys)
 
@@ -59,10 +59,10 @@ def test_forget_removes_what_is_not_of_today(app, clock):
     take("letters", "a@example.org")
     clock.advance(days=1)
     take("letters", "a@example.org")
-    with writing() as session:
-        rate_limits.forget(session, now=house.now())
-    with reading() as session:
-        assert [row.at for row in session.query(Throttle)] == [house.now()]
+    with writing() as tx:
+        rate_limits.forget(tx)
+    with reading() as tx:
+        assert [row.at for row in tx.query(Throttle)] == [house.now()]
 
 
 SIX = Bucket(("six",), 6)  # one flows in every ten minutes
@@ -72,8 +72,8 @@ TWO = Bucket(("two",), 2)
 def wait_for(*buckets: Bucket) -> timedelta:
     """Take a token from each bucket; return how long to wait where that is refused, else 0."""
     try:
-        with writing() as session:
-            rate_limits.take_each(session, buckets, ring=builders.ring(), now=house.now())
+        with writing() as tx:
+            rate_limits.take_each(tx, buckets)
     except TooManyForms as refusal:
         return refusal.wait
     return timedelta()
@@ -81,8 +81,8 @@ def wait_for(*buckets: Bucket) -> timedelta:
 
 def look(*buckets: Bucket) -> timedelta:
     try:
-        with reading() as session:
-            rate_limits.look(session, buckets, ring=builders.ring(), now=house.now())
+        with reading() as tx:
+            rate_limits.look(tx, buckets)
     except TooManyForms as refusal:
         return refusal.wait
     return timedelta()
@@ -149,20 +149,20 @@ def test_who_asks_waits_until_another_s_tokens_are_taken_for_good_or_not(app):
             return wait_for(TWO)
 
     def hold_the_last(*, keep: bool) -> Future:
-        with writing() as session:
-            rate_limits.take_each(session, [TWO], ring=builders.ring(), now=house.now())
+        with writing() as tx:
+            rate_limits.take_each(tx, [TWO])
             other = pool.submit(take_one)
             with pytest.raises(TimeoutError):
                 other.result(timeout=0.3)
             if not keep:
-                session.rollback()
+                tx.rollback()
         return other
 
     assert taken(TWO, 1) == 1
     with ThreadPoolExecutor(1) as pool:
         assert hold_the_last(keep=False).result() == timedelta()
-    with writing() as session:
-        session.query(Throttle).update({"tokens": 1})
+    with writing() as tx:
+        tx.query(Throttle).update({"tokens": 1})
     with ThreadPoolExecutor(1) as pool:
         assert hold_the_last(keep=True).result() == timedelta(minutes=30)
 
@@ -190,8 +190,8 @@ def test_a_new_day_begins_with_full_buckets_under_new_keys(app, clock):
     assert taken(SIX) == 6
     clock.advance(seconds=1)
     assert taken(SIX) == 6
-    with reading() as session:
-        assert session.query(Throttle).count() == 2
+    with reading() as tx:
+        assert tx.query(Throttle).count() == 2
 
 
 @on_sqlite

@@ -55,9 +55,9 @@ def shared(tmp_path_factory, template) -> Iterator[Visitor]:
 def somebody(shared) -> Iterator[Visitor]:
     """The shared visitor, who leaves nothing behind."""
     yield shared
-    with writing() as session:
+    with writing() as tx:
         for model in (Letter, Registration, Throttle):
-            session.query(model).delete()
+            tx.query(model).delete()
 
 
 @pytest.fixture(scope="module")
@@ -76,8 +76,8 @@ def faults_of(page: str) -> dict[str, str]:
 
 
 def registrations() -> int:
-    with reading() as session:
-        return session.query(Registration).count()
+    with reading() as tx:
+        return tx.query(Registration).count()
 
 
 def too_long(length: int, most: int) -> str:
@@ -318,9 +318,9 @@ ANYTHING = st.text(st.characters(codec="utf-8"), max_size=60)
 def test_whatever_is_typed_is_refused_or_kept_as_it_is(
     somebody, hidden, name, affiliation, line, long, address
 ):
-    with writing() as session:
-        session.query(Letter).delete()
-        session.query(Registration).delete()
+    with writing() as tx:
+        tx.query(Letter).delete()
+        tx.query(Registration).delete()
     typed = {"name": name, "affiliation": affiliation, "email": address}
     typed |= {"question_city": line, "question_ask": long}
     answer = somebody.client.post(FORM, data=hidden | GOOD | typed)
@@ -328,8 +328,8 @@ def test_whatever_is_typed_is_refused_or_kept_as_it_is(
         assert {} != faults_of(answer.text).keys() <= typed.keys()
         return
     assert answer.status_code == 303
-    with reading() as session:
-        held = session.query(Registration).one().attendee(builders.ring())
+    with reading() as tx:
+        held = tx.query(Registration).one().attendee(builders.ring())
     assert (held.name, held.affiliation) == (normalize.line(name), normalize.line(affiliation))
     assert held.answers.get("city", "") == normalize.line(line)
     assert held.answers.get("ask", "") == normalize.paragraphs(long)

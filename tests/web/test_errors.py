@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from flask import Response, request
 
-from registration import create_app, house
+from registration import create_app
 from registration.database import engine, writing
 from registration.services.registrations import self_service
 
@@ -76,9 +76,9 @@ def test_every_error_is_a_page_that_echoes_nothing(faulty):
 
 def held_back() -> str:
     own = builders.register_and_confirm()
-    with writing() as session:
-        registration, _discussion = self_service.by_token(session, own.token)
-        self_service.withdraw(session, registration, **house.means(session))
+    with writing() as tx:
+        registration, _discussion = self_service.by_token(tx, own.token)
+        self_service.withdraw(tx, registration)
     return own.calendar_token
 
 

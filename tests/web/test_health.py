@@ -53,8 +53,8 @@ def why(visitor: Visitor) -> list[str]:
 
 
 def change(model: type, **values: Any) -> None:
-    with writing() as session:
-        session.execute(update(model).values(**values))
+    with writing() as tx:
+        tx.execute(update(model).values(**values))
 
 
 def test_all_is_well(served):
@@ -101,10 +101,10 @@ def test_a_letter_that_is_tried_for_a_quarter_of_an_hour_is_told(served, clock):
 
 def put_off(clock: Clock) -> None:
     """Try what is due, as with a server that says to try later."""
-    with writing() as session:
-        for letter in outbox.claim(session, 10, clock.now):
-            session.flush()
-            outbox.mark_retry(session, letter, "451 later", clock.now)
+    with writing() as tx:
+        for letter in outbox.claim(tx, 10):
+            tx.flush()
+            outbox.mark_retry(tx, letter, "451 later")
 
 
 def test_a_letter_that_failed_is_told_for_a_day(served, clock):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from registration import create_app, database, house
+from registration import create_app, database
 from registration.database import writing
 from registration.discussion_file import read
 from registration.services.discussions import publication
@@ -150,9 +150,8 @@ def test_what_another_process_publishes_is_in_the_next_answer(water, instance, v
 def test_an_amendment_that_is_undone_is_not_kept(water, visitor):
     before = visitor.get("/discussions/water").data
     announcement = read(builders.file('title = "Whose water is it?"'))
-    settings, now = house.settings(), house.now()
-    with suppress(ZeroDivisionError), writing() as session:
-        publication.publish(session, announcement, settings=settings, now=now)
+    with suppress(ZeroDivisionError), writing() as tx:
+        publication.publish(tx, announcement)
         raise ZeroDivisionError
     assert visitor.get("/discussions/water").data == before
 

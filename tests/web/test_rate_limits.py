@@ -57,8 +57,8 @@ def use_up(app, clock, path=FORM):
 
 
 def registrations():
-    with reading() as session:
-        return session.query(Registration).count()
+    with reading() as tx:
+        return tx.query(Registration).count()
 
 
 def test_beyond_the_limit_the_form_comes_back_with_everything_typed_and_is_taken_later(

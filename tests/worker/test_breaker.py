@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from registration import create_app, database, house, outbox
+from registration import create_app, database, outbox
 from registration.database import reading, writing
 from registration.models import Letter, LetterKind, LetterState
 from registration.services import rate_limits
@@ -45,13 +45,13 @@ def recipients(server):
 
 
 def owed():
-    with reading() as session:
-        return session.query(Letter).filter_by(state=LetterState.OWED).count()
+    with reading() as tx:
+        return tx.query(Letter).filter_by(state=LetterState.OWED).count()
 
 
 def is_open():
-    with reading() as session:
-        return rate_limits.breaker_is_open(session, settings=house.settings(), now=house.now())
+    with reading() as tx:
+        return rate_limits.breaker_is_open(tx)
 
 
 def confirm(*addresses):
@@ -87,9 +87,9 @@ def test_other_letters_are_never_held_up(app, clock, mail_server):
     assert loop.deliver_due() == 10
     confirm(*people(4))
     clock.advance(minutes=1)
-    with writing() as session:
-        registration, _ = self_service.by_token(session, builders.attendee(people(1)[0]).token)
-        self_service.withdraw(session, registration, **house.means(session))
+    with writing() as tx:
+        registration, _ = self_service.by_token(tx, builders.attendee(people(1)[0]).token)
+        self_service.withdraw(tx, registration)
     before = len(mail_server.messages)
     assert loop.deliver_due() == 4
     subjects = {message["Subject"].partition(":")[0] for message in mail_server.messages[before:]}
@@ -100,9 +100,9 @@ def test_other_letters_are_never_held_up(app, clock, mail_server):
 @pytest.mark.parametrize("instance", ["sqlite"], indirect=True)
 def test_every_kind_that_anybody_can_cause_counts_and_no_other(app, kind):
     owe(*people(12))
-    with writing() as session:
-        session.query(Letter).update({"kind": kind})
-        claimed = outbox.claim(session, 50, house.now(), first=LIMIT)
+    with writing() as tx:
+        tx.query(Letter).update({"kind": kind})
+        claimed = outbox.claim(tx, 50, first=LIMIT)
     caused_by_anybody = {"address_confirmation", "already_registered", "link", "address_change"}
     assert len(claimed) == (10 if kind.value in caused_by_anybody else 12)
 
@@ -134,11 +134,10 @@ def test_a_worker_waits_until_another_has_claimed_and_then_counts_those_too(app)
             return loop._claim()
 
     owe(*people(15))
-    now = house.now()
     with ThreadPoolExecutor(1) as pool:
-        with writing() as session:
-            first = outbox.first_left(session, LIMIT, now)
-            assert len(outbox.claim(session, 50, now, first=first)) == 10
+        with writing() as tx:
+            first = outbox.first_left(tx, LIMIT)
+            assert len(outbox.claim(tx, 50, first=first)) == 10
             other = pool.submit(claim)
             with pytest.raises(TimeoutError):
                 other.result(timeout=0.5)

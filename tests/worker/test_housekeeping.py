@@ -23,8 +23,8 @@ def test_a_round_erases_what_is_due_and_leaves_the_rest(app, clock):
     builders.deliver()
     clock.advance(hours=72)
     housekeeping.make()
-    with reading() as session:
-        assert session.query(Registration).count() == 1
+    with reading() as tx:
+        assert tx.query(Registration).count() == 1
     assert [letter["To"] for letter in builders.kept_letters(app)] == ["person2@example.net"]
     assert builders.found("person2@example.net").confirmed_at
 
@@ -33,27 +33,27 @@ def test_a_round_is_made_once_an_hour(app, clock):
     builders.publish()
     housekeeping.make()
     builders.register()
-    with writing() as session:
-        session.query(Registration).update({"erase_at": clock.now})
+    with writing() as tx:
+        tx.query(Registration).update({"erase_at": clock.now})
     clock.advance(minutes=59)
     housekeeping.make()
-    with reading() as session:
-        assert session.query(Registration).count() == 1
+    with reading() as tx:
+        assert tx.query(Registration).count() == 1
     clock.advance(minutes=1)
     housekeeping.make()
-    with reading() as session:
-        assert session.query(Registration).count() == 0
+    with reading() as tx:
+        assert tx.query(Registration).count() == 0
 
 
 def test_a_round_is_made_when_the_clock_was_put_back(app, clock):
     housekeeping.make()
     clock.now -= timedelta(days=400)
     owe("aigerim@example.org")
-    with writing() as session:
-        session.query(Registration).update({"erase_at": clock.now})
+    with writing() as tx:
+        tx.query(Registration).update({"erase_at": clock.now})
     housekeeping.make()
-    with reading() as session:
-        assert session.query(Registration).count() == 0
+    with reading() as tx:
+        assert tx.query(Registration).count() == 0
 
 
 def test_delivering_once_erases_what_is_due_too(app, clock):
@@ -71,11 +71,11 @@ def test_a_journal_in_use_is_emptied_when_it_is_free(app, clock):
     person = builders.register_and_confirm()
     housekeeping.make()
     journal = app.extensions["settings"].instance / "registration.sqlite3-wal"
-    with reading() as session:
-        session.execute(text("SELECT 1 FROM registrations")).all()  # holds a snapshot
+    with reading() as tx:
+        tx.execute(text("SELECT 1 FROM registrations")).all()  # holds a snapshot
         with writing() as other:
             registration, _discussion = self_service.by_token(other, person.token)
-            erasures.erase(other, registration, letters=None, now=clock.now)
+            erasures.erase(other, registration, letters=None)
         database.scrub()
         assert database.is_scrub_due()
     housekeeping.make()
@@ -84,17 +84,17 @@ def test_a_journal_in_use_is_emptied_when_it_is_free(app, clock):
 
 
 def letters_and_registrations() -> tuple[int, int]:
-    with reading() as session:
-        return session.query(Letter).count(), session.query(Registration).count()
+    with reading() as tx:
+        return tx.query(Letter).count(), tx.query(Registration).count()
 
 
 @on_sqlite
 def test_a_draft_that_nobody_goes_on_with_is_erased(app, clock):
     invite()
-    with writing() as session:
+    with writing() as tx:
         for slug, days in (("old", 30), ("newer", 29)):
             saved_at = clock.now - timedelta(days=days)
-            session.add(Draft(slug=slug, typed={}, based_on=0, saved_at=saved_at, organizer_id=1))
+            tx.add(Draft(slug=slug, typed={}, based_on=0, saved_at=saved_at, organizer_id=1))
     housekeeping.make()
-    with reading() as session:
-        assert [it.slug for it in session.query(Draft)] == ["newer"]
+    with reading() as tx:
+        assert [it.slug for it in tx.query(Draft)] == ["newer"]

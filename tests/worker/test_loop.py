@@ -48,8 +48,8 @@ def people(count):
 
 
 def letters():
-    with reading() as session:
-        return session.query(Letter).order_by(Letter.id).all()
+    with reading() as tx:
+        return tx.query(Letter).order_by(Letter.id).all()
 
 
 def stands():
@@ -62,8 +62,8 @@ def recipients(server):
 
 def break_seal(address):
     number = builders.found(address).id
-    with writing() as session:
-        session.get(Registration, number).sealed = b"broken"
+    with writing() as tx:
+        tx.get(Registration, number).sealed = b"broken"
 
 
 def running(app, stop):
@@ -160,9 +160,9 @@ def test_what_servers_say_of_people_is_kept_nowhere(mailing, mail_server, caplog
 def test_the_truth_is_asked_when_a_letter_is_sent(mailing, mail_server, clock):
     builders.publish()
     person = builders.register_and_confirm()
-    with writing() as session:
-        registration, _discussion = self_service.by_token(session, person.token)
-        self_service.withdraw(session, registration, **house.means(session))
+    with writing() as tx:
+        registration, _discussion = self_service.by_token(tx, person.token)
+        self_service.withdraw(tx, registration)
     assert builders.letter_kinds() == ["address_confirmation", "confirmation", "withdrawal"]
     assert loop.deliver_due() == 1
     assert stands() == [("dropped", 0), ("dropped", 0), ("sent", 1)]
@@ -236,9 +236,9 @@ def test_a_letter_kept_while_its_registration_is_erased_is_not_kept(app, clock):
 
         def send(self, message, private=()):
             answer = super().send(message, private)
-            with writing() as session:
-                (registration,) = session.query(Registration)
-                erasures.erase(session, registration, letters=self.folder, now=clock.now)
+            with writing() as tx:
+                (registration,) = tx.query(Registration)
+                erasures.erase(tx, registration, letters=self.folder)
             return answer
 
     owe("aigerim@example.org")
@@ -252,12 +252,12 @@ def test_a_letter_kept_while_its_registration_is_erased_is_not_kept(app, clock):
 def test_run_outlives_a_database_that_goes_away_for_a_moment(mailing, mail_server, caplog):
     owe("aigerim@example.org")
     stop = threading.Event()
-    with writing() as session:
-        session.execute(text("ALTER TABLE letters RENAME TO elsewhere"))
+    with writing() as tx:
+        tx.execute(text("ALTER TABLE letters RENAME TO elsewhere"))
     thread = running(mailing, stop)
     assert within(5, lambda: len(caplog.records) > 2)
-    with writing() as session:
-        session.execute(text("ALTER TABLE elsewhere RENAME TO letters"))
+    with writing() as tx:
+        tx.execute(text("ALTER TABLE elsewhere RENAME TO letters"))
     assert within(5, lambda: mail_server.messages)
     stop.set()
     thread.join(5)
@@ -284,9 +284,9 @@ def test_run_outlives_a_mail_server_that_is_away_and_says_so_once_a_try(instance
 
 def test_a_round_that_fails_keeps_no_letter_back(mailing, mail_server):
     owe("aigerim@example.org")
-    with writing() as session:
-        session.execute(text("ALTER TABLE erasures RENAME TO elsewhere"))
-        session.query(Registration).update({"erase_at": house.now()})
+    with writing() as tx:
+        tx.execute(text("ALTER TABLE erasures RENAME TO elsewhere"))
+        tx.query(Registration).update({"erase_at": house.now()})
     with pytest.raises(DatabaseUnavailable):
         housekeeping.make()
     stop = threading.Event()

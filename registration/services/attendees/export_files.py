@@ -14,19 +14,18 @@ from datetime import datetime
 from pathlib import Path
 
 from sqlalchemy import delete, func, select, update
-from sqlalchemy.orm import Session
 
 from ...crypto.key_ring import sync
+from ...database import Transaction
 from ...models import Discussion, Erasure, Export, Registration
 from ...refusals import Refusal
 from .. import catalog
 from . import exports
-from .exports import RingOf
 
 # What an export may replace: never a database or a key by a slip.
 REPLACED = {".csv", ".tsv", ".txt"}
 
-Opening = Callable[[], AbstractContextManager[Session]]
+Opening = Callable[[], AbstractContextManager[Transaction]]
 
 
 class NotWritten(Refusal):
@@ -46,7 +45,6 @@ class Source:
 
     reading: Opening
     writing: Opening
-    ring: RingOf
     lock: Path
 
 
@@ -68,10 +66,10 @@ def write(
         # A link is followed once, now: whoever sets another one later gets nothing of it.
         path = path.resolve()
     with _phrased(path), _alone(source):
-        with source.reading() as session:
-            discussion_id = catalog.identify(session, slug)
+        with source.reading() as tx:
+            discussion_id = catalog.identify(tx, slug)
             ids = select(func.max(Registration.id))
-            last_id = session.scalar(ids.where(Registration.discussion_id == discussion_id)) or 0
+            last_id = tx.scalar(ids.where(Registration.discussion_id == discussion_id)) or 0
         export = Export(
             discussion_id=discussion_id,
             path=str(path),
@@ -96,13 +94,13 @@ def _note(source: Source, export: Export) -> bool:
 
     One that was there stays noted as what it is until it is replaced.
     """
-    with source.writing() as session:
-        older = session.scalar(select(Export).where(Export.path == export.path))
+    with source.writing() as tx:
+        older = tx.scalar(select(Export).where(Export.path == export.path))
         if older:
             older.is_stale = True
             export.id = older.id
             return False
-        session.add(export)
+        tx.add(export)
         return True
 
 
@@ -120,8 +118,8 @@ def refresh(source: Source) -> list[str]:
     file that cannot be written: it stays stale.
     """
     told: list[str] = []
-    with source.reading() as session:
-        stale = session.execute(
+    with source.reading() as tx:
+        stale = tx.execute(
             select(Export, Discussion.slug)
             .join(Discussion, Discussion.id == Export.discussion_id)
             .where(Export.is_stale)
@@ -132,9 +130,9 @@ def refresh(source: Source) -> list[str]:
     return told
 
 
-def has_stale(session: Session) -> bool:
+def has_stale(tx: Transaction) -> bool:
     """Whether an export may hold somebody who was erased."""
-    return session.scalar(select(Export.id).where(Export.is_stale).limit(1)) is not None
+    return tx.scalar(select(Export.id).where(Export.is_stale).limit(1)) is not None
 
 
 def _refreshed(source: Source, slug: str, export: Export) -> Iterator[str]:
@@ -172,35 +170,35 @@ def _refresh(source: Source, slug: str, export: Export) -> Iterator[str]:
 
 
 def _forget(source: Source, export: Export) -> None:
-    with source.writing() as session:
-        session.execute(delete(Export).where(Export.path == export.path))
+    with source.writing() as tx:
+        tx.execute(delete(Export).where(Export.path == export.path))
 
 
 def _write(source: Source, slug: str, export: Export) -> int:
     """Write the file, and return how many registrations are in it."""
     path = Path(export.path)
     erased = select(func.count()).select_from(Erasure)
-    with source.reading() as session:
-        before = session.scalar(erased)
-    rows = exports.attendees(source.reading, slug, source.ring, (export.last_id, export.written_at))
+    with source.reading() as tx:
+        before = tx.scalar(erased)
+    rows = exports.attendees(source.reading, slug, (export.last_id, export.written_at))
     lines = exports.lines(rows, export.columns, export.separator)
     unfinished = _unfinished(path)
     try:
         count, export.digest = _write_file(unfinished, lines)
-        with source.writing() as session:
-            session.merge(export)
+        with source.writing() as tx:
+            tx.merge(export)
         unfinished.replace(path)
         sync(path.parent)
     finally:
         with suppress(OSError):
             unfinished.unlink(missing_ok=True)
-    with source.writing() as session:
+    with source.writing() as tx:
         # Whoever was erased while it was written may be in it still. The lock on the discussion
         # waits for erasures that have begun, and lets none begin.
-        session.get_one(Discussion, export.discussion_id, with_for_update=True)
-        if session.scalar(erased) == before:
+        tx.get_one(Discussion, export.discussion_id, with_for_update=True)
+        if tx.scalar(erased) == before:
             fresh = update(Export).where(Export.path == export.path).values(is_stale=False)
-            session.execute(fresh)
+            tx.execute(fresh)
     return count
 
 

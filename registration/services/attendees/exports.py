@@ -15,9 +15,9 @@ from itertools import chain
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row, and_, false, func, or_, select
-from sqlalchemy.orm import Session
 
 from ...crypto.key_ring import Ring
+from ...database import Transaction
 from ...models import (
     Answer,
     Attendee,
@@ -56,8 +56,7 @@ BOM = "\N{ZERO WIDTH NO-BREAK SPACE}"
 _SIGN = "'"
 _DANGEROUS = re.compile("[=+\\-@\t\r\n\0\uff1d\uff0b\uff0d\uff20']")
 
-Reading = Callable[[], AbstractContextManager[Session]]
-RingOf = Callable[[Session], Ring]
+Reading = Callable[[], AbstractContextManager[Transaction]]
 
 
 class NoSuchColumn(Refusal):
@@ -74,12 +73,12 @@ def unguarded(cell: str) -> str:
     return cell.removeprefix(_SIGN)
 
 
-def header(session: Session, slug: str, chosen: Sequence[str] | None = None) -> list[str]:
+def header(tx: Transaction, slug: str, chosen: Sequence[str] | None = None) -> list[str]:
     """Return the columns of a discussion's export, or those of `chosen`, if it has them.
 
     Raises `NoSuchDiscussion`, `NoSuchColumn`.
     """
-    asked = (question.key for question in questions(session, find(session, slug)))
+    asked = (question.key for question in questions(tx, find(tx, slug)))
     names = [*COLUMNS, *asked]
     for name in chosen or []:
         if name not in names:
@@ -87,11 +86,11 @@ def header(session: Session, slug: str, chosen: Sequence[str] | None = None) -> 
     return list(chosen or names)
 
 
-def questions(session: Session, discussion: Discussion) -> list[Question]:
+def questions(tx: Transaction, discussion: Discussion) -> list[Question]:
     """Return all questions, then those asked once: their answers are held too. Each is as last
     asked, with every choice it ever had."""
     asked: dict[str, Question] = {}
-    for content in _contents(session, discussion):
+    for content in _contents(tx, discussion):
         for question in content.questions:
             last = asked.setdefault(question.key, question)
             options = list(dict.fromkeys([*last.options, *question.options]))
@@ -99,16 +98,16 @@ def questions(session: Session, discussion: Discussion) -> list[Question]:
     return list(asked.values())
 
 
-def partners(session: Session, slug: str) -> list[str]:
+def partners(tx: Transaction, slug: str) -> list[str]:
     """Return the partners that a discussion asks to share with. Raises `NoSuchDiscussion`."""
-    return [item.partner for item in find(session, slug).content.sharing]
+    return [item.partner for item in find(tx, slug).content.sharing]
 
 
-def shared(session: Session, slug: str, partner: str) -> list[str]:
+def shared(tx: Transaction, slug: str, partner: str) -> list[str]:
     """Return the columns that attendees have ever been asked to share with a partner."""
     asked = {
         name
-        for content in _contents(session, find(session, slug))
+        for content in _contents(tx, find(tx, slug))
         for item in content.sharing
         if item.partner == partner
         for name in item.what
@@ -116,9 +115,9 @@ def shared(session: Session, slug: str, partner: str) -> list[str]:
     return [name for name in SHARED if name in asked]
 
 
-def _contents(session: Session, discussion: Discussion) -> Iterator[Content]:
+def _contents(tx: Transaction, discussion: Discussion) -> Iterator[Content]:
     """Return all that a discussion has said, the last first."""
-    snapshots = session.scalars(
+    snapshots = tx.scalars(
         select(Revision.snapshot)
         .where(Revision.discussion_id == discussion.id)
         .order_by(Revision.number.desc())
@@ -129,7 +128,6 @@ def _contents(session: Session, discussion: Discussion) -> Iterator[Content]:
 def attendees(
     reading: Reading,
     slug: str,
-    ring: RingOf,
     until: tuple[int, datetime] | None = None,
     *,
     states: Collection[RegistrationStatus] = tuple(RegistrationStatus),
@@ -142,15 +140,15 @@ def attendees(
     second: SQLite may give the id of somebody who was erased to the next one. With `partner`,
     only who comes and agreed to share something with it, and of them only that.
     """
-    with reading() as session:
-        which = _which(session, slug, SHARING if partner else states)
+    with reading() as tx:
+        which = _which(tx, slug, SHARING if partner else states)
     if until is not None:
         last_id, at = until
         which = and_(which, Registration.id <= last_id, Registration.registered_at <= at)
     last = 0
     while True:
-        with reading() as session:
-            rows, keys = _step(session, which, last), ring(session)
+        with reading() as tx:
+            rows, keys = _step(tx, which, last), tx.keys
         if not rows:
             return
         for row in rows:
@@ -177,20 +175,20 @@ def lines(
         buffer.truncate()
 
 
-def count(session: Session, slug: str, states: Collection[RegistrationStatus]) -> int:
+def count(tx: Transaction, slug: str, states: Collection[RegistrationStatus]) -> int:
     """Return how many registrations stand in these states. Raises `NoSuchDiscussion`."""
-    which = _which(session, slug, states)
-    return session.scalars(select(func.count(Registration.id)).where(which)).one()
+    which = _which(tx, slug, states)
+    return tx.scalars(select(func.count(Registration.id)).where(which)).one()
 
 
 def _which(
-    session: Session, slug: str, states: Collection[RegistrationStatus]
+    tx: Transaction, slug: str, states: Collection[RegistrationStatus]
 ) -> ColumnElement[bool]:
-    of_it = Registration.discussion_id == find(session, slug).id
+    of_it = Registration.discussion_id == find(tx, slug).id
     return and_(of_it, or_(false(), *(stands(status) for status in states)))
 
 
-def _step(session: Session, which: ColumnElement[bool], last: int) -> Sequence[Row[Any]]:
+def _step(tx: Transaction, which: ColumnElement[bool], last: int) -> Sequence[Row[Any]]:
     columns: Any = Registration.__table__.columns
     wanted = (
         select(*columns, last_letter().label("letter_state"))
@@ -198,7 +196,7 @@ def _step(session: Session, which: ColumnElement[bool], last: int) -> Sequence[R
         .order_by(Registration.id)
         .limit(STEP)
     )
-    rows: Sequence[Any] = session.execute(wanted).all()
+    rows: Sequence[Any] = tx.execute(wanted).all()
     return rows
 
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from sqlalchemy import ColumnElement, case, func, select, true
-from sqlalchemy.orm import Session
 
+from ...database import Transaction
 from ...models import (
     Discussion,
     Letter,
@@ -53,13 +53,15 @@ class Overview:
     erased_until: datetime | None
 
 
-def overview(session: Session, organizer: Organizer, *, now: datetime) -> Sequence[Overview]:
+def overview(tx: Transaction, organizer: Organizer) -> Sequence[Overview]:
     """Return every discussion that an organizer has, with its numbers."""
-    found = accounts.discussions_of(session, organizer)
+    found = accounts.discussions_of(tx, organizer)
     if organizer.role is Role.PARTNER:
-        return [Overview(item, None, item.takes_registrations(now), None, None) for item in found]
-    people, letters = _people(session, true()), _letters(session, true())
-    return [_of(item, people.get(item.id), letters.get(item.id, {}), now) for item in found]
+        return [
+            Overview(item, None, item.takes_registrations(tx.now), None, None) for item in found
+        ]
+    people, letters = _people(tx, true()), _letters(tx, true())
+    return [_of(item, people.get(item.id), letters.get(item.id, {}), tx.now) for item in found]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,17 +73,17 @@ class Span:
     count: int
 
 
-def people(session: Session, discussion: Discussion) -> Numbers:
+def people(tx: Transaction, discussion: Discussion) -> Numbers:
     """Return how many registrations of a discussion stand where; of letters nothing."""
-    found = _people(session, Registration.discussion_id == discussion.id).get(discussion.id)
+    found = _people(tx, Registration.discussion_id == discussion.id).get(discussion.id)
     return Numbers(**found[0]) if found else Numbers()
 
 
-def by_day(session: Session, discussion: Discussion) -> list[Span]:
+def by_day(tx: Transaction, discussion: Discussion) -> list[Span]:
     """Return how many registrations there are by day, from the first to the last; by as many weeks
     as leave few enough spans, where that are many days."""
     day = func.date(Registration.registered_at)
-    rows = session.execute(
+    rows = tx.execute(
         select(day, func.count()).where(Registration.discussion_id == discussion.id).group_by(day)
     )
     counts = {date.fromisoformat(str(when)): count for when, count in rows}
@@ -98,15 +100,15 @@ def by_day(session: Session, discussion: Discussion) -> list[Span]:
     return spans
 
 
-def of_one(session: Session, organizer: Organizer, slug: str, *, now: datetime) -> Overview:
+def of_one(tx: Transaction, organizer: Organizer, slug: str) -> Overview:
     """Return the numbers of a discussion that an organizer has; a partner has none to see.
 
     Raises `NoSuchDiscussion`.
     """
-    discussion = accounts.run_by(session, organizer, slug)
+    discussion = accounts.run_by(tx, organizer, slug)
     only = Registration.discussion_id == discussion.id
-    people, letters = _people(session, only), _letters(session, only)
-    return _of(discussion, people.get(discussion.id), letters.get(discussion.id, {}), now)
+    people, letters = _people(tx, only), _letters(tx, only)
+    return _of(discussion, people.get(discussion.id), letters.get(discussion.id, {}), tx.now)
 
 
 def _of(
@@ -120,10 +122,10 @@ def _of(
     return Overview(discussion, Numbers(**counts, **letters), is_open, first, last)
 
 
-def _people(session: Session, which: ColumnElement[bool]) -> dict[int, People]:
+def _people(tx: Transaction, which: ColumnElement[bool]) -> dict[int, People]:
     counted = {status.value: _sum(stands(status)) for status in RegistrationStatus}
     named = {"registered": func.count(), **counted}
-    rows = session.execute(
+    rows = tx.execute(
         select(
             Registration.discussion_id,
             func.min(Registration.erase_at),
@@ -136,13 +138,13 @@ def _people(session: Session, which: ColumnElement[bool]) -> dict[int, People]:
     return {row[0]: (dict(zip(named, row[3:], strict=True)), row[1], row[2]) for row in rows}
 
 
-def _letters(session: Session, which: ColumnElement[bool]) -> dict[int, dict[str, int]]:
+def _letters(tx: Transaction, which: ColumnElement[bool]) -> dict[int, dict[str, int]]:
     states = {
         "owed": LetterState.OWED,
         "sent": LetterState.SENT,
         "failed": LetterState.FAILED,
     }
-    rows = session.execute(
+    rows = tx.execute(
         select(
             Registration.discussion_id,
             *(_sum(Letter.state == state) for state in states.values()),

@@ -6,8 +6,8 @@ from datetime import datetime
 from enum import StrEnum
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session
 
+from ...database import Transaction
 from ...models import Letter, LetterState, Registration
 
 
@@ -43,9 +43,9 @@ _ENDS = {
 }
 
 
-def of(session: Session, registration: Registration) -> list[Moment]:
+def of(tx: Transaction, registration: Registration) -> list[Moment]:
     """Return everything that is known of it, the first first."""
-    letters = session.scalars(
+    letters = tx.scalars(
         select(Letter).where(Letter.registration_id == registration.id).order_by(Letter.id)
     )
     moments = [*_own(registration), *(moment for item in letters for moment in _of(item))]

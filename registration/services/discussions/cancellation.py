@@ -2,9 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy.orm import Session
-
-from ...config import Settings
+from ...database import Transaction
 from ...models import Discussion, DiscussionStatus
 from ...refusals import Refusal
 from .. import catalog
@@ -19,39 +17,39 @@ class NotCancelled(Refusal):
     """The discussion is not in a state from which it could be cancelled, or that be taken back."""
 
 
-def cancel(session: Session, slug: str, why: str, *, settings: Settings, now: datetime) -> int:
+def cancel(tx: Transaction, slug: str, why: str) -> int:
     """Cancel a discussion that is still to come, and return how many letters that owes.
 
     Cancelled again, it only gets the other reason. Raises `NoSuchDiscussion`, `NotCancelled`.
     """
-    discussion = catalog.find(session, slug, lock=True)
-    refuse_to_cancel(discussion, now)
+    discussion = catalog.find(tx, slug, lock=True)
+    refuse_to_cancel(discussion, tx.now)
     was_on = not discussion.is_cancelled
     if discussion.cancelled_why == why:
         return 0
     discussion.status, discussion.cancelled_why = DiscussionStatus.CANCELLED, why
     discussion.sequence += was_on
-    publication.has_changed(session, discussion, now)
-    return change_notices.owe(session, discussion, settings=settings, now=now)
+    publication.has_changed(tx, discussion)
+    return change_notices.owe(tx, discussion)
 
 
-def restore(session: Session, slug: str, *, settings: Settings, now: datetime) -> int:
+def restore(tx: Transaction, slug: str) -> int:
     """Let a cancelled discussion take place after all; return how many letters that owes.
 
     Raises `NoSuchDiscussion`, `NotCancelled`.
     """
-    discussion = catalog.find(session, slug, lock=True)
-    refuse_to_restore(discussion, now)
+    discussion = catalog.find(tx, slug, lock=True)
+    refuse_to_restore(discussion, tx.now)
     discussion.status, discussion.cancelled_why = DiscussionStatus.PUBLISHED, None
     discussion.sequence += 1
     # What was moved while it was off was told to nobody; now it is.
-    reschedule.move_erasure(session, discussion, settings, is_told=True)
-    publication.has_changed(session, discussion, now)
-    changes = change_notices.owe(session, discussion, settings=settings, now=now)
+    reschedule.move_erasure(tx, discussion, is_told=True)
+    publication.has_changed(tx, discussion)
+    changes = change_notices.owe(tx, discussion)
     if changes:
         # The letter that says so is a reminder too: a moment that has passed is not made up for.
-        discussion.time_set_at = now
-    return changes + allocation.tell_again(session, discussion, settings=settings, now=now)
+        discussion.time_set_at = tx.now
+    return changes + allocation.tell_again(tx, discussion)
 
 
 def refuse_to_cancel(discussion: Discussion, now: datetime) -> None:

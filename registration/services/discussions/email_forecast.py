@@ -2,11 +2,10 @@
 waiting, for pages that say so before the button is pressed."""
 
 from dataclasses import replace
-from datetime import datetime
 
 from sqlalchemy import func, select
-from sqlalchemy.orm import Session
 
+from ...database import Transaction
 from ...models import Announcement, Discussion, DiscussionStatus, Essentials
 from ..attendees import statistics
 from ..notices import change_notices, follow_ups
@@ -14,9 +13,7 @@ from ..seats import allocation
 from . import cancellation, publication
 
 
-def published(
-    session: Session, discussion: Discussion, announcement: Announcement, *, now: datetime
-) -> int:
+def published(tx: Transaction, discussion: Discussion, announcement: Announcement) -> int:
     """Return how many letters publishing this would owe to those who come.
 
     Raises `MovedIntoThePast`.
@@ -24,47 +21,43 @@ def published(
     changed = publication.differences(discussion.announcement, announcement)
     if not changed and discussion.is_public:
         return 0
-    publication.refuse_past(discussion, announcement, now)
+    publication.refuse_past(discussion, announcement, tx.now)
     content = announcement.content
     would_be = Essentials(announcement.when, discussion.is_cancelled, content.join_url)
-    owed = change_notices.count(session, discussion, would_be, now=now)
+    owed = change_notices.count(tx, discussion, would_be)
     if discussion.is_cancelled:
         return owed
     if announcement.seats != discussion.seats:
-        owed += _promoted(session, discussion, announcement, now)
-    return owed + follow_ups.count(session, discussion, content)
+        owed += _promoted(tx, discussion, announcement)
+    return owed + follow_ups.count(tx, discussion, content)
 
 
-def cancelled(session: Session, discussion: Discussion, *, now: datetime) -> int:
+def cancelled(tx: Transaction, discussion: Discussion) -> int:
     """Return how many letters cancelling it would owe. Raises `NotCancelled`."""
-    cancellation.refuse_to_cancel(discussion, now)
+    cancellation.refuse_to_cancel(discussion, tx.now)
     would_be = replace(discussion.essentials, is_cancelled=True)
-    return change_notices.count(session, discussion, would_be, now=now)
+    return change_notices.count(tx, discussion, would_be)
 
 
-def restored(session: Session, discussion: Discussion, *, now: datetime) -> int:
+def restored(tx: Transaction, discussion: Discussion) -> int:
     """Return how many letters it would owe to let it take place after all.
 
     Raises `NotCancelled`.
     """
-    cancellation.refuse_to_restore(discussion, now)
+    cancellation.refuse_to_restore(discussion, tx.now)
     would_be = replace(discussion.essentials, is_cancelled=False)
     untold = select(func.count()).select_from(allocation.untold(discussion).subquery())
-    return (
-        change_notices.count(session, discussion, would_be, now=now) + session.scalars(untold).one()
-    )
+    return change_notices.count(tx, discussion, would_be) + tx.scalars(untold).one()
 
 
-def _promoted(
-    session: Session, discussion: Discussion, announcement: Announcement, now: datetime
-) -> int:
+def _promoted(tx: Transaction, discussion: Discussion, announcement: Announcement) -> int:
     """Return how many who wait would get a seat."""
     would_be = Discussion(slug=discussion.slug, status=DiscussionStatus.PUBLISHED)
     would_be.announcement = announcement
-    if would_be.is_over(now):
+    if would_be.is_over(tx.now):
         return 0
-    waiting = statistics.people(session, discussion).waiting
+    waiting = statistics.people(tx, discussion).waiting
     if announcement.seats is None:
         return waiting
-    free = announcement.seats - allocation.taken(session, discussion, now)
+    free = announcement.seats - allocation.taken(tx, discussion)
     return min(waiting, max(0, free))

@@ -7,9 +7,8 @@ from enum import StrEnum
 
 from sqlalchemy import insert, select
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session
 
-from ...config import Settings
+from ...database import Transaction
 from ...models import Announcement, Discussion, DiscussionStatus, Revision
 from ...refusals import Refusal
 from ..catalog import find
@@ -49,11 +48,9 @@ class Publication:
 
 
 def publish(
-    session: Session,
+    tx: Transaction,
     announcement: Announcement,
     *,
-    settings: Settings,
-    now: datetime,
     keep_edits: bool = False,
     quiet: bool = False,
     from_file: bool = True,
@@ -66,9 +63,9 @@ def publish(
     `quiet`. Raises `IdentityTaken`, `MovedIntoThePast`, `MustBeTold`.
     """
     slug = announcement.slug
-    discussion = session.scalar(select(Discussion).where(Discussion.slug == slug).with_for_update())
+    discussion = tx.scalar(select(Discussion).where(Discussion.slug == slug).with_for_update())
     if discussion is None:
-        _add(session, announcement, settings, now, quiet=quiet, from_file=from_file)
+        _add(tx, announcement, quiet=quiet, from_file=from_file)
         return Publication(slug, Outcome.PUBLISHED, [])
     _refuse_other_identity(discussion, announcement)
     is_off = discussion.status is DiscussionStatus.UNPUBLISHED
@@ -82,7 +79,7 @@ def publish(
         discussion.file_digest = announcement.digest
     if not changed and not is_off:
         return Publication(slug, Outcome.UNCHANGED, [])
-    owed = _amend(session, discussion, announcement, settings, now, quiet=quiet)
+    owed = _amend(tx, discussion, announcement, quiet=quiet)
     outcome = Outcome.PUBLISHED if is_off else Outcome.AMENDED
     return Publication(slug, outcome, changed, owed, discussion.is_cancelled)
 
@@ -95,57 +92,43 @@ def differences(before: Announcement, after: Announcement) -> list[str]:
     return [name for name in new if old[name] != new[name]]
 
 
-def _add(
-    session: Session,
-    announcement: Announcement,
-    settings: Settings,
-    now: datetime,
-    *,
-    quiet: bool,
-    from_file: bool,
-) -> None:
+def _add(tx: Transaction, announcement: Announcement, *, quiet: bool, from_file: bool) -> None:
     taken = select(Discussion.slug).where(Discussion.uid == announcement.uid)
-    if announcement.uid and (other := session.scalar(taken)):
+    if announcement.uid and (other := tx.scalar(taken)):
         raise IdentityTaken(
             f"{announcement.slug}: the uid {announcement.uid} belongs to the discussion {other}."
         )
     discussion = Discussion(
         slug=announcement.slug,
-        uid=announcement.uid or f"{uuid.uuid4()}@{settings.host}",
+        uid=announcement.uid or f"{uuid.uuid4()}@{tx.settings.host}",
         status=DiscussionStatus.PUBLISHED,
-        published_at=now,
-        changed_at=now,
-        time_set_at=now,
+        published_at=tx.now,
+        changed_at=tx.now,
+        time_set_at=tx.now,
         file_digest=announcement.digest if from_file else None,
-        organizer_address=str(settings.mail_from),
+        organizer_address=str(tx.settings.mail_from),
         sequence=0,
         version=1,
     )
     discussion.announcement = announcement
-    session.add(discussion)
+    tx.add(discussion)
     try:
-        session.flush()
+        tx.flush()
     except IntegrityError:
         raise IdentityTaken(
             f"{announcement.slug} was published by somebody else just now: try again."
         ) from None
-    _keep_revision(session, discussion, now)
+    _keep_revision(tx, discussion)
     if not quiet:
-        follow_ups.plan(session, discussion, None, now)
+        follow_ups.plan(tx, discussion, None)
 
 
 def _amend(
-    session: Session,
-    discussion: Discussion,
-    announcement: Announcement,
-    settings: Settings,
-    now: datetime,
-    *,
-    quiet: bool,
+    tx: Transaction, discussion: Discussion, announcement: Announcement, *, quiet: bool
 ) -> int:
     """Write what is announced now, do what follows, and return how many letters that owes."""
     if not quiet:
-        refuse_past(discussion, announcement, now)
+        refuse_past(discussion, announcement, tx.now)
     before, seats = discussion.content, discussion.seats
     moved = discussion.when != announcement.when
     returned = discussion.status is DiscussionStatus.UNPUBLISHED
@@ -154,20 +137,20 @@ def _amend(
         off, on = DiscussionStatus.CANCELLED, DiscussionStatus.PUBLISHED
         discussion.status = off if discussion.is_cancelled else on
     discussion.sequence += moved or returned
-    has_changed(session, discussion, now, quiet=quiet)
+    has_changed(tx, discussion, quiet=quiet)
     if moved:
-        reschedule.has_moved(session, discussion, settings=settings, now=now, quiet=quiet)
-    changes = 0 if quiet else change_notices.owe(session, discussion, settings=settings, now=now)
+        reschedule.has_moved(tx, discussion, quiet=quiet)
+    changes = 0 if quiet else change_notices.owe(tx, discussion)
     reminds_anew = returned or discussion.content.reminders != before.reminders
     if reminds_anew or (moved and (quiet or changes)):
-        discussion.time_set_at = now
+        discussion.time_set_at = tx.now
     promoted = 0
     if discussion.seats != seats:
-        promoted = allocation.promote(session, discussion, settings=settings, now=now)
+        promoted = allocation.promote(tx, discussion)
     if quiet:
         _refuse_promoted(discussion, promoted)
         return 0
-    return changes + promoted + follow_ups.plan(session, discussion, before, now)
+    return changes + promoted + follow_ups.plan(tx, discussion, before)
 
 
 def _refuse_promoted(discussion: Discussion, promoted: int) -> None:
@@ -195,35 +178,33 @@ def refuse_past(discussion: Discussion, announcement: Announcement, now: datetim
         )
 
 
-def unpublish(session: Session, slug: str, *, now: datetime) -> None:
+def unpublish(tx: Transaction, slug: str) -> None:
     """Take a discussion off: its page and file are gone for good reason (410), its UID is kept."""
-    discussion = find(session, slug, lock=True)
+    discussion = find(tx, slug, lock=True)
     if discussion.status is not DiscussionStatus.UNPUBLISHED:
         discussion.status = DiscussionStatus.UNPUBLISHED
         discussion.sequence += 1
-        has_changed(session, discussion, now, quiet=True)
+        has_changed(tx, discussion, quiet=True)
 
 
-def has_changed(
-    session: Session, discussion: Discussion, now: datetime, *, quiet: bool = False
-) -> None:
+def has_changed(tx: Transaction, discussion: Discussion, *, quiet: bool = False) -> None:
     """Count a change of what is public of a discussion, and keep what it is as a revision."""
     discussion.version += 1
     if not quiet:
         discussion.loud_version = discussion.version
     # Clients compare whole seconds (DTSTAMP, Last-Modified): two changes must differ in them.
-    discussion.changed_at = max(now, discussion.changed_at + timedelta(seconds=1))
-    session.flush()
-    _keep_revision(session, discussion, now)
+    discussion.changed_at = max(tx.now, discussion.changed_at + timedelta(seconds=1))
+    tx.flush()
+    _keep_revision(tx, discussion)
 
 
-def _keep_revision(session: Session, discussion: Discussion, now: datetime) -> None:
-    session.execute(
+def _keep_revision(tx: Transaction, discussion: Discussion) -> None:
+    tx.execute(
         insert(Revision).values(
             discussion_id=discussion.id,
             number=discussion.version,
             snapshot=discussion.snapshot,
-            created_at=now,
+            created_at=tx.now,
         )
     )
-    content_has_changed(session)
+    content_has_changed(tx)

@@ -3,10 +3,10 @@
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, select, update
-from sqlalchemy.orm import Session
 
 from ... import outbox
 from ...config import Settings
+from ...database import Transaction
 from ...models import Discussion, LetterKind, Registration
 from ...refusals import Refusal
 
@@ -15,38 +15,34 @@ class MustBeTold(Refusal):
     """Attendees would be held for longer than they were promised, and not be told."""
 
 
-def has_moved(
-    session: Session, discussion: Discussion, *, settings: Settings, now: datetime, quiet: bool
-) -> None:
+def has_moved(tx: Transaction, discussion: Discussion, *, quiet: bool) -> None:
     """Owe no more reminders of the time that was, and erase who comes so long after the discussion
     as they were told.
 
     Raises `MustBeTold` if that is later than promised, and nobody is to be told.
     """
-    outbox.drop_all(session, discussion.id, LetterKind.REMINDER)
-    if quiet and _is_anybody_held_longer(session, discussion, settings):
+    outbox.drop_all(tx, discussion.id, LetterKind.REMINDER)
+    if quiet and _is_anybody_held_longer(tx, discussion):
         raise MustBeTold(
             f"{discussion.slug}: attendees would be held for longer than they were promised, "
             "and must be told so: it cannot be published quietly."
         )
-    is_told = not discussion.is_cancelled and discussion.ends_at > now
-    move_erasure(session, discussion, settings, is_told=is_told)
+    is_told = not discussion.is_cancelled and discussion.ends_at > tx.now
+    move_erasure(tx, discussion, is_told=is_told)
 
 
-def move_erasure(
-    session: Session, discussion: Discussion, settings: Settings, *, is_told: bool
-) -> None:
+def move_erasure(tx: Transaction, discussion: Discussion, *, is_told: bool) -> None:
     """Let the day of erasure follow the discussion: later only where a letter says so."""
-    erase_at = _erase_at(discussion, settings)
+    erase_at = _erase_at(discussion, tx.settings)
     moved = update(Registration).where(*_coming(discussion))
     if not is_told:
         moved = moved.where(Registration.erase_at > erase_at)
-    session.execute(moved.values(erase_at=erase_at))
+    tx.execute(moved.values(erase_at=erase_at))
 
 
-def _is_anybody_held_longer(session: Session, discussion: Discussion, settings: Settings) -> bool:
-    sooner = Registration.erase_at < _erase_at(discussion, settings)
-    found = session.scalar(select(Registration.id).where(*_coming(discussion), sooner).limit(1))
+def _is_anybody_held_longer(tx: Transaction, discussion: Discussion) -> bool:
+    sooner = Registration.erase_at < _erase_at(discussion, tx.settings)
+    found = tx.scalar(select(Registration.id).where(*_coming(discussion), sooner).limit(1))
     return found is not None
 
 

@@ -4,12 +4,10 @@ the same, but another moment everywhere else. Who comes is told, as of any move.
 import zoneinfo
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session
 
-from ...config import Settings
+from ...database import Transaction
 from ...models import Discussion, When
 from .. import catalog
 from ..notices import change_notices
@@ -41,29 +39,29 @@ def said_of(finding: Finding) -> str:
     )
 
 
-def findings(session: Session, now: datetime) -> list[Finding]:
+def findings(tx: Transaction) -> list[Finding]:
     """Return every coming discussion whose instants have moved, or whose zone has vanished."""
-    coming = select(Discussion).where(Discussion.ends_at > now, Discussion.zone.is_not(None))
-    return list(_compared(session.scalars(coming.order_by(Discussion.starts_at))))
+    coming = select(Discussion).where(Discussion.ends_at > tx.now, Discussion.zone.is_not(None))
+    return list(_compared(tx.scalars(coming.order_by(Discussion.starts_at))))
 
 
-def mend(session: Session, *, settings: Settings, now: datetime) -> list[Finding]:
+def mend(tx: Transaction) -> list[Finding]:
     """Announce the new instants, owe letters of them, and return what was found."""
     done = []
-    for finding in findings(session, now):
+    for finding in findings(tx):
         if finding.now_is is None:
             done.append(finding)
             continue
-        discussion = catalog.find(session, finding.slug, lock=True)
+        discussion = catalog.find(tx, finding.slug, lock=True)
         # Somebody else may have mended it, or amended it, meanwhile.
         if discussion.when != finding.was:
             continue
         discussion.when = finding.now_is
         discussion.sequence += 1
-        publication.has_changed(session, discussion, now)
-        discussion.time_set_at = now
-        reschedule.has_moved(session, discussion, settings=settings, now=now, quiet=False)
-        owed = change_notices.owe(session, discussion, settings=settings, now=now)
+        publication.has_changed(tx, discussion)
+        discussion.time_set_at = tx.now
+        reschedule.has_moved(tx, discussion, quiet=False)
+        owed = change_notices.owe(tx, discussion)
         done.append(Finding(finding.slug, finding.was, finding.now_is, owed))
     return done
 

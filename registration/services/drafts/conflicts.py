@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session
 
+from ...database import Transaction
 from ...discussion_file import form_values
 from ...discussion_file.form_values import Typed
 from ...models import Discussion, Revision
@@ -47,24 +47,24 @@ def merge(
 
 
 def published_since(
-    session: Session, discussion: Discussion | None, version: int
+    tx: Transaction, discussion: Discussion | None, version: int
 ) -> dict[str, Typed]:
     """Return what was published since a version, by what it is about, with what says it."""
     if discussion is None or version == discussion.version:
         return {}
     is_now = form_values.of(discussion.announcement)
     was, marks = (
-        form_values.marks(typed_at(session, discussion, version)),
+        form_values.marks(typed_at(tx, discussion, version)),
         form_values.marks(is_now),
     )
     return {about: is_now for about in marks if marks[about] != was[about]}
 
 
-def typed_at(session: Session, discussion: Discussion | None, version: int) -> Typed:
+def typed_at(tx: Transaction, discussion: Discussion | None, version: int) -> Typed:
     """Return what one would have typed for a version of a discussion."""
     if discussion is None:
         return form_values.nothing()
-    revision = session.scalar(
+    revision = tx.scalar(
         select(Revision).where(Revision.discussion_id == discussion.id, Revision.number == version)
     )
     return form_values.of(revision.announcement) if revision else form_values.nothing()

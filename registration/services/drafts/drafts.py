@@ -12,10 +12,8 @@ from datetime import datetime
 
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session
 
-from ...config import Settings
-from ...database import comparable
+from ...database import Transaction, comparable
 from ...discussion_file import SLUG, announce
 from ...discussion_file import form_values as typed
 from ...discussion_file.form_values import Typed
@@ -96,151 +94,129 @@ class Standing:
         return announce(typed.values(self.typed, self.slug, uid), is_typed=True)
 
 
-def standing(session: Session, organizer: Organizer, slug: str, *, lock: bool = False) -> Standing:
+def standing(tx: Transaction, organizer: Organizer, slug: str, *, lock: bool = False) -> Standing:
     """Return a discussion with its draft, locked for a change, for who may edit it.
 
     A draft of what is not there yet is the administrators'. Raises `NoSuchDiscussion`.
     """
     try:
-        discussion = accounts.run_by(session, organizer, slug)
+        discussion = accounts.run_by(tx, organizer, slug)
         if lock:
-            discussion = catalog.find(session, slug, lock=True)
+            discussion = catalog.find(tx, slug, lock=True)
     except NoSuchDiscussion:
         # An administrator has every discussion: this one is not there.
-        draft = _draft(session, slug, lock=lock)
+        draft = _draft(tx, slug, lock=lock)
         if organizer.role is not Role.ADMINISTRATOR or draft is None:
             raise
         return Standing(slug, None, draft)
-    return Standing(slug, discussion, _draft(session, slug, lock=lock))
+    return Standing(slug, discussion, _draft(tx, slug, lock=lock))
 
 
-def drafts_of_new(session: Session, organizer: Organizer) -> Sequence[Draft]:
+def drafts_of_new(tx: Transaction, organizer: Organizer) -> Sequence[Draft]:
     """Return the drafts of what is not published yet, the last saved first: for administrators."""
     if organizer.role is not Role.ADMINISTRATOR:
         return []
     there = select(Discussion.slug)
     new = select(Draft).where(Draft.slug.not_in(there)).order_by(Draft.saved_at.desc())
-    return session.scalars(new).all()
+    return tx.scalars(new).all()
 
 
-def begin(
-    session: Session, organizer: Organizer, slug: str, written: Typed, *, now: datetime
-) -> None:
+def begin(tx: Transaction, organizer: Organizer, slug: str, written: Typed) -> None:
     """Save the first draft of a new discussion. Raises `SlugTaken`, `NoSuchDiscussion`."""
     if organizer.role is not Role.ADMINISTRATOR:
         raise NoSuchDiscussion("New discussions are the administrators'.")
-    _refuse_taken(session, slug)
-    session.add(_new(organizer, slug, written, 0, now))
-    _flush(session, slug)
+    _refuse_taken(tx, slug)
+    tx.add(_new(organizer, slug, written, 0, tx.now))
+    _flush(tx, slug)
 
 
-def save(
-    session: Session,
-    organizer: Organizer,
-    slug: str,
-    written: Typed,
-    opened: Opened,
-    *,
-    now: datetime,
-) -> str:
+def save(tx: Transaction, organizer: Organizer, slug: str, written: Typed, opened: Opened) -> str:
     """Save what was typed, and return its slug, which may be another while nothing is published.
 
     Raises `ChangedMeanwhile`, `SlugTaken`, `NoSuchDiscussion`.
     """
-    found = standing(session, organizer, slug, lock=True)
-    _refuse_changed(session, found, written, opened)
+    found = standing(tx, organizer, slug, lock=True)
+    _refuse_changed(tx, found, written, opened)
     wanted = slug if found.discussion else written["slug"]
     if wanted != slug:
-        _refuse_taken(session, wanted)
+        _refuse_taken(tx, wanted)
     draft = found.draft
     if draft is None:
-        session.add(_new(organizer, slug, written, found.version, now))
+        tx.add(_new(organizer, slug, written, found.version, tx.now))
     else:
         draft.slug, draft.typed, draft.based_on = wanted, written, found.version
-        draft.saved_at, draft.organizer_id = now, organizer.id
-    _flush(session, wanted)
+        draft.saved_at, draft.organizer_id = tx.now, organizer.id
+    _flush(tx, wanted)
     return wanted
 
 
-def caught_up(session: Session, found: Standing) -> tuple[Typed, list[Clash]]:
+def caught_up(tx: Transaction, found: Standing) -> tuple[Typed, list[Clash]]:
     """Return a draft with what was published since it was saved, and each such change."""
     if found.draft is None or not found.is_behind:
         return found.typed, []
     then = found.draft.based_on
-    was = typed.marks(typed_at(session, found.discussion, then))
-    return merge(found.typed, was, published_since(session, found.discussion, then))
+    was = typed.marks(typed_at(tx, found.discussion, then))
+    return merge(found.typed, was, published_since(tx, found.discussion, then))
 
 
-def discard(session: Session, organizer: Organizer, slug: str, seal: str, *, now: datetime) -> bool:
+def discard(tx: Transaction, organizer: Organizer, slug: str, seal: str) -> bool:
     """Delete a draft as it was looked at, and return whether the discussion is there without it.
 
     Raises `ChangedSinceSeen`.
     """
-    found = standing(session, organizer, slug, lock=True)
+    found = standing(tx, organizer, slug, lock=True)
     if found.draft:
         if found.seal != seal:
             raise ChangedSinceSeen("Somebody else has changed this meanwhile: look at it again.")
-        session.delete(found.draft)
-        audit_log.note(session, Deed.DRAFT_DELETED, by=organizer.id, slug=slug, now=now)
+        tx.delete(found.draft)
+        audit_log.note(tx, Deed.DRAFT_DELETED, by=organizer.id, slug=slug)
     return found.discussion is not None
 
 
 def publish(
-    session: Session,
-    organizer: Organizer,
-    slug: str,
-    seal: str,
-    *,
-    settings: Settings,
-    now: datetime,
-    quiet: bool,
+    tx: Transaction, organizer: Organizer, slug: str, seal: str, *, quiet: bool
 ) -> Publication:
     """Publish a draft as it was looked at, and note it in the audit log.
 
     Raises `NoDraft`, `ChangedSinceSeen`, `DiscussionFileRefused` and what `publishing.publish`
     raises.
     """
-    found = standing(session, organizer, slug, lock=True)
+    found = standing(tx, organizer, slug, lock=True)
     if found.draft is None:
         raise NoDraft(f"{slug} has no draft: it was published or deleted already.")
     if found.is_behind or found.seal != seal:
         raise ChangedSinceSeen("Somebody else has changed this meanwhile: look at it again.")
     announcement = found.announced()
-    session.delete(found.draft)
-    done = publication.publish(
-        session, announcement, settings=settings, now=now, quiet=quiet, from_file=False
-    )
-    _note(session, organizer, done, now=now, quiet=quiet)
+    tx.delete(found.draft)
+    done = publication.publish(tx, announcement, quiet=quiet, from_file=False)
+    _note(tx, organizer, done, quiet=quiet)
     return done
 
 
-def _note(
-    session: Session, organizer: Organizer, done: Publication, *, now: datetime, quiet: bool
-) -> None:
+def _note(tx: Transaction, organizer: Organizer, done: Publication, *, quiet: bool) -> None:
     if done.outcome is Outcome.UNCHANGED:
         return
     is_new = done.outcome is Outcome.PUBLISHED
     audit_log.note(
-        session,
+        tx,
         Deed.PUBLISHED if is_new else Deed.CHANGED,
         by=organizer.id,
         slug=done.slug,
         count=done.letters,
         detail=", ".join([*done.changed, *(["quietly"] if quiet else [])]) or None,
-        now=now,
     )
 
 
-def _refuse_changed(session: Session, found: Standing, written: Typed, opened: Opened) -> None:
+def _refuse_changed(tx: Transaction, found: Standing, written: Typed, opened: Opened) -> None:
     """Raise `ChangedMeanwhile` if others say something else than what was typed.
 
     Where the draft and what is published have both changed, the draft is shown first, and the form
     stays one of the version that it was opened with: so the other is shown when it is saved next.
     """
     drafted = _unlike(written, _drafted_since(found, opened))
-    published = _unlike(written, published_since(session, found.discussion, opened.version))
+    published = _unlike(written, published_since(tx, found.discussion, opened.version))
     # What stood in a draft of one's own was typed, too: only the version tells what was not.
-    was = typed.marks(typed_at(session, found.discussion, opened.version))
+    was = typed.marks(typed_at(tx, found.discussion, opened.version))
     was = opened.marks | {about: was[about] for about in published if about not in drafted}
     merged, clashes = merge(written, was, published | drafted)
     if clashes:
@@ -259,11 +235,11 @@ def _unlike(written: Typed, changed: dict[str, Typed]) -> dict[str, Typed]:
     }
 
 
-def _draft(session: Session, slug: str, *, lock: bool) -> Draft | None:
+def _draft(tx: Transaction, slug: str, *, lock: bool) -> Draft | None:
     named = select(Draft).where(Draft.slug == comparable(slug))
     if lock:
         named = named.with_for_update().execution_options(populate_existing=True)
-    return session.scalar(named)
+    return tx.scalar(named)
 
 
 def _new(organizer: Organizer, slug: str, written: Typed, version: int, now: datetime) -> Draft:
@@ -272,17 +248,17 @@ def _new(organizer: Organizer, slug: str, written: Typed, version: int, now: dat
     )
 
 
-def _refuse_taken(session: Session, slug: str) -> None:
+def _refuse_taken(tx: Transaction, slug: str) -> None:
     if not SLUG.fullmatch(slug):  # reading it would bring it to another form
         raise SlugTaken("may hold small letters a-z, digits and single hyphens between them.")
-    is_there = session.scalar(select(Discussion.id).where(Discussion.slug == slug))
-    if is_there or _draft(session, slug, lock=False):
+    is_there = tx.scalar(select(Discussion.id).where(Discussion.slug == slug))
+    if is_there or _draft(tx, slug, lock=False):
         raise SlugTaken("is taken: another discussion or draft has it.")
 
 
-def _flush(session: Session, slug: str) -> None:
+def _flush(tx: Transaction, slug: str) -> None:
     try:
-        session.flush()
+        tx.flush()
     except IntegrityError:
         raise SlugTaken(f"{slug} was saved by somebody else just now.") from None
 

@@ -9,10 +9,10 @@ from email.message import EmailMessage
 from typing import Any
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session
 
 from ...config import Settings
 from ...crypto.key_ring import Ring
+from ...database import Transaction
 from ...mail import letters
 from ...models import (
     Announcement,
@@ -84,27 +84,25 @@ def confirmation(
     return message or EmailMessage()
 
 
-def answers_held(
-    session: Session, discussion: Discussion, keys: Iterable[str], ring: Ring
-) -> dict[str, int]:
+def answers_held(tx: Transaction, discussion: Discussion, keys: Iterable[str]) -> dict[str, int]:
     """Return how many answers are held under each of `keys`, for those under which any are."""
     wanted = set(keys)
     counts: Counter[str] = Counter()
     if wanted:
-        for row in _sealed(session, discussion.id):
-            attendee = Attendee.unsealed(row.sealed, row.public_id, ring)
+        for row in _sealed(tx, discussion.id):
+            attendee = Attendee.unsealed(row.sealed, row.public_id, tx.keys)
             counts.update(wanted & attendee.answers.keys())
     return dict(counts)
 
 
-def _sealed(session: Session, discussion_id: int) -> Iterator[Any]:
+def _sealed(tx: Transaction, discussion_id: int) -> Iterator[Any]:
     last = 0
     wanted = select(Registration.id, Registration.public_id, Registration.sealed).where(
         Registration.discussion_id == discussion_id
     )
     while True:
         after = wanted.where(Registration.id > last).order_by(Registration.id).limit(STEP)
-        rows: Sequence[Any] = session.execute(after).all()
+        rows: Sequence[Any] = tx.execute(after).all()
         if not rows:
             return
         yield from rows

@@ -8,9 +8,8 @@ A machine that is on for an hour a week erases every other time.
 from datetime import datetime, timedelta
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session
 
-from ...config import Settings
+from ...database import Transaction
 from ...models import Discussion, Installation, Registration
 from ..seats import allocation, retention
 
@@ -18,36 +17,36 @@ JUMP = timedelta(days=2)
 WAIT = timedelta(hours=24)
 
 
-def waits_until(session: Session, settings: Settings, now: datetime) -> datetime | None:
+def waits_until(tx: Transaction) -> datetime | None:
     """Note a jump since the last round; return until when erasure waits, None if it need not.
 
     A clock that is behind the noted jump was set back: what it has dated since is brought back.
     """
-    installation = session.get_one(Installation, 1, with_for_update=True, populate_existing=True)
+    installation = tx.get_one(Installation, 1, with_for_update=True, populate_existing=True)
     jumped, last = installation.clock_jumped_at, installation.last_round_at
-    if jumped is None and last is not None and now - last > JUMP:
-        jumped = now
-    elif jumped is not None and now < jumped:
-        _bring_back(session, jumped, settings, now)
+    if jumped is None and last is not None and tx.now - last > JUMP:
+        jumped = tx.now
+    elif jumped is not None and tx.now < jumped:
+        _bring_back(tx, jumped)
         jumped = None
-    elif jumped is not None and now >= jumped + WAIT:
+    elif jumped is not None and tx.now >= jumped + WAIT:
         jumped = None
     installation.clock_jumped_at = jumped
     return jumped + WAIT if jumped else None
 
 
-def _bring_back(session: Session, since: datetime, settings: Settings, now: datetime) -> None:
+def _bring_back(tx: Transaction, since: datetime) -> None:
     """Take registrations that a wrong clock dated `since` then or later for new ones."""
-    found = session.execute(
+    found = tx.execute(
         select(Registration, Discussion)
         .join(Discussion, Discussion.id == Registration.discussion_id)
         .where(Registration.registered_at >= since)
     )
     for registration, discussion in found:
-        registration.registered_at = now
+        registration.registered_at = tx.now
         if registration.confirmed_at:
-            registration.erase_at = retention.erase_at(discussion, now, settings)
+            registration.erase_at = retention.erase_at(discussion, tx.now, tx.settings)
         else:
-            registration.erase_at = now + retention.UNCONFIRMED_LIFE
+            registration.erase_at = tx.now + retention.UNCONFIRMED_LIFE
         if registration.seat_held_until:
-            registration.seat_held_until = now + allocation.HOLD
+            registration.seat_held_until = tx.now + allocation.HOLD

@@ -3,13 +3,13 @@ whose text may name people; and drafts of discussions that nobody goes on with."
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 from sqlalchemy import ColumnElement, delete, func, insert, select, update
-from sqlalchemy.orm import Session
 
 from ... import outbox
+from ...database import Transaction
 from ...mail import maildir
 from ...models import (
     Circular,
@@ -54,114 +54,100 @@ class Receipt:
         return f"{len(self.public_ids)} registrations and {self.letters} letters{texts}"
 
 
-def erase(
-    session: Session, registration: Registration, *, letters: Path | None, now: datetime
-) -> Receipt:
+def erase(tx: Transaction, registration: Registration, *, letters: Path | None) -> Receipt:
     """Erase one registration for good. `letters` is the folder of kept letters, if there is one.
 
     What remains is its random id, so that a restored backup can be erased again, and, until the
     day ends, how many letters its address may still get (`throttling`). Where somebody else has
     just erased it, nothing is left to do. Exports that may hold it are stale from now on.
     """
-    with allocation.changing(session, registration.discussion_id, now) as discussion:
-        if not allocation.is_still_there(session, registration):
+    with allocation.changing(tx, registration.discussion_id) as discussion:
+        if not allocation.is_still_there(tx, registration):
             return Receipt()
         _outrank(discussion, registration)
-        count = _discard(session, letters, Letter.registration_id == registration.id)
-        session.execute(insert(Erasure).values(public_id=registration.public_id, at=now))
-        session.execute(
+        count = _discard(tx, letters, Letter.registration_id == registration.id)
+        tx.execute(insert(Erasure).values(public_id=registration.public_id, at=tx.now))
+        tx.execute(
             update(Export)
             .where(Export.discussion_id == registration.discussion_id)
             .values(is_stale=True)
         )
-        session.delete(registration)
+        tx.delete(registration)
         return Receipt((registration.public_id,), count)
 
 
-def erase_due(session: Session, *, letters: Path | None, now: datetime) -> Receipt:
+def erase_due(tx: Transaction, *, letters: Path | None) -> Receipt:
     """Erase a batch of registrations whose time has come; an empty receipt if there is none."""
-    return _erase_some(session, Registration.erase_at <= now, letters, now)
+    return _erase_some(tx, Registration.erase_at <= tx.now, letters)
 
 
-def erase_all(session: Session, slug: str, *, letters: Path | None, now: datetime) -> Receipt:
+def erase_all(tx: Transaction, slug: str, *, letters: Path | None) -> Receipt:
     """Erase a batch of a discussion's registrations, due or not. Raises `NoSuchDiscussion`."""
-    of_it = Registration.discussion_id == catalog.identify(session, slug)
-    return _erase_some(session, of_it, letters, now)
+    of_it = Registration.discussion_id == catalog.identify(tx, slug)
+    return _erase_some(tx, of_it, letters)
 
 
-def erase_again(
-    session: Session, public_ids: Sequence[str], *, letters: Path | None, now: datetime
-) -> Receipt:
+def erase_again(tx: Transaction, public_ids: Sequence[str], *, letters: Path | None) -> Receipt:
     """Erase those that were erased before, and have come back with a backup."""
-    return _erase_some(session, Registration.public_id.in_(public_ids), letters, now)
+    return _erase_some(tx, Registration.public_id.in_(public_ids), letters)
 
 
-def erase_circular(
-    session: Session, circular: Circular, *, letters: Path | None, now: datetime
-) -> Receipt:
+def erase_circular(tx: Transaction, circular: Circular, *, letters: Path | None) -> Receipt:
     """Erase a circular for good, with its tests; whoever has not got it yet never will.
 
     What attendees were sent of it is erased with them.
     """
-    outbox.drop_waiting(session, Letter.circular_id == circular.id, now)
+    outbox.drop_waiting(tx, Letter.circular_id == circular.id)
     is_test = Letter.organizer_id.is_not(None)
-    count = _discard(session, letters, Letter.circular_id == circular.id, is_test)
-    session.execute(insert(Erasure).values(public_id=circular.public_id, at=now))
-    session.delete(circular)
-    session.flush()
+    count = _discard(tx, letters, Letter.circular_id == circular.id, is_test)
+    tx.execute(insert(Erasure).values(public_id=circular.public_id, at=tx.now))
+    tx.delete(circular)
+    tx.flush()
     return Receipt((), count, (circular.public_id,))
 
 
-def erase_due_circulars(
-    session: Session, *, letters: Path | None, days: int, now: datetime
-) -> Receipt:
+def erase_due_circulars(tx: Transaction, *, letters: Path | None, days: int) -> Receipt:
     """Erase every circular whose discussion is over for so many days, and that was written and
     queued so long ago, too."""
-    last = now - timedelta(days=days)
+    last = tx.now - timedelta(days=days)
     over = select(Discussion.id).where(Discussion.ends_at <= last)
     is_old = func.coalesce(Circular.queued_at, Circular.written_at) <= last
-    return _erase_circulars(session, is_old & Circular.discussion_id.in_(over), letters, now)
+    return _erase_circulars(tx, is_old & Circular.discussion_id.in_(over), letters)
 
 
-def erase_old_drafts(session: Session, *, days: int, now: datetime) -> int:
+def erase_old_drafts(tx: Transaction, *, days: int) -> int:
     """Erase every draft of a discussion that nobody has saved for so many days; return how many."""
-    old = delete(Draft).where(Draft.saved_at <= now - timedelta(days=days)).returning(Draft.id)
-    return len(session.scalars(old).all())
+    old = delete(Draft).where(Draft.saved_at <= tx.now - timedelta(days=days)).returning(Draft.id)
+    return len(tx.scalars(old).all())
 
 
-def erase_all_circulars(
-    session: Session, slug: str, *, letters: Path | None, now: datetime
-) -> Receipt:
+def erase_all_circulars(tx: Transaction, slug: str, *, letters: Path | None) -> Receipt:
     """Erase every circular of a discussion. Raises `NoSuchDiscussion`."""
-    of_it = Circular.discussion_id == catalog.identify(session, slug)
-    return _erase_circulars(session, of_it, letters, now)
+    of_it = Circular.discussion_id == catalog.identify(tx, slug)
+    return _erase_circulars(tx, of_it, letters)
 
 
 def erase_circulars_again(
-    session: Session, public_ids: Sequence[str], *, letters: Path | None, now: datetime
+    tx: Transaction, public_ids: Sequence[str], *, letters: Path | None
 ) -> Receipt:
     """Erase those that were erased before, and have come back with a backup."""
-    return _erase_circulars(session, Circular.public_id.in_(public_ids), letters, now)
+    return _erase_circulars(tx, Circular.public_id.in_(public_ids), letters)
 
 
-def _erase_circulars(
-    session: Session, which: ColumnElement[bool], letters: Path | None, now: datetime
-) -> Receipt:
-    found = session.scalars(select(Circular).where(which).with_for_update()).all()
-    receipts = (erase_circular(session, item, letters=letters, now=now) for item in found)
+def _erase_circulars(tx: Transaction, which: ColumnElement[bool], letters: Path | None) -> Receipt:
+    found = tx.scalars(select(Circular).where(which).with_for_update()).all()
+    receipts = (erase_circular(tx, item, letters=letters) for item in found)
     return sum(receipts, Receipt())
 
 
-def _erase_some(
-    session: Session, which: ColumnElement[bool], letters: Path | None, now: datetime
-) -> Receipt:
-    found = session.scalars(
+def _erase_some(tx: Transaction, which: ColumnElement[bool], letters: Path | None) -> Receipt:
+    found = tx.scalars(
         select(Registration)
         .where(which)
         .order_by(Registration.discussion_id, Registration.erase_at)
         .limit(BATCH)
     ).all()
-    receipts = (erase(session, item, letters=letters, now=now) for item in found)
+    receipts = (erase(tx, item, letters=letters) for item in found)
     return sum(receipts, Receipt())
 
 
@@ -175,9 +161,9 @@ def _outrank(discussion: Discussion, registration: Registration) -> None:
         discussion.first_calendar_sequence = first
 
 
-def _discard(session: Session, folder: Path | None, *which: ColumnElement[bool]) -> int:
+def _discard(tx: Transaction, folder: Path | None, *which: ColumnElement[bool]) -> int:
     """Delete letters, kept ones too, and return how many."""
-    message_ids = session.scalars(delete(Letter).where(*which).returning(Letter.message_id)).all()
+    message_ids = tx.scalars(delete(Letter).where(*which).returning(Letter.message_id)).all()
     if folder:
         for message_id in message_ids:
             maildir.discard(folder, maildir.key_of(message_id))

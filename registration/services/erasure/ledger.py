@@ -11,9 +11,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session
 
 from ...crypto import key_ring
+from ...database import Transaction
 from ...models import Erasure
 
 NAME = "erasures"
@@ -57,8 +57,8 @@ def remembered(folder: Path) -> set[str]:
     return set(filter(_LINE.fullmatch, lines))
 
 
-def catch_up(session: Session, folder: Path) -> int:
+def catch_up(tx: Transaction, folder: Path) -> int:
     """Add every erasure that the list in `folder` does not have, and return how many."""
-    missing = set(session.scalars(select(Erasure.public_id))) - remembered(folder)
+    missing = set(tx.scalars(select(Erasure.public_id))) - remembered(folder)
     remember(folder, sorted(missing))
     return len(missing)

@@ -3,15 +3,11 @@ goes out."""
 
 import secrets
 from dataclasses import dataclass
-from datetime import datetime
 
 from sqlalchemy import func, select
-from sqlalchemy.orm import Session
 
 from ... import outbox
-from ...config import Settings
-from ...crypto.key_ring import Ring
-from ...database import comparable
+from ...database import Transaction, comparable
 from ...mail import placeholders
 from ...models import (
     Circular,
@@ -73,166 +69,140 @@ class Progress:
 
 
 def find(
-    session: Session, discussion: Discussion, public_id: str, *, lock: bool = False
+    tx: Transaction, discussion: Discussion, public_id: str, *, lock: bool = False
 ) -> Circular:
     """Return a circular of a discussion, or raise `NoSuchCircular`."""
     named = select(Circular).where(
         Circular.discussion_id == discussion.id, Circular.public_id == comparable(public_id)
     )
-    found = session.scalar(named.with_for_update() if lock else named)
+    found = tx.scalar(named.with_for_update() if lock else named)
     if found is None:
         raise NoSuchCircular("There is no such letter.")
     return found
 
 
-def every(session: Session, discussion: Discussion) -> list[tuple[Circular, Progress]]:
+def every(tx: Transaction, discussion: Discussion) -> list[tuple[Circular, Progress]]:
     """Return a discussion's circulars, the one written last first, and what became of each."""
-    found = session.scalars(
+    found = tx.scalars(
         select(Circular).where(Circular.discussion_id == discussion.id).order_by(Circular.id.desc())
     ).all()
-    return [(item, progress(session, item)) for item in found]
+    return [(item, progress(tx, item)) for item in found]
 
 
-def progress(session: Session, circular: Circular) -> Progress:
+def progress(tx: Transaction, circular: Circular) -> Progress:
     """Return what became of the letters of a circular; tests are not counted."""
     counted = (
         select(Letter.state, func.count())
         .where(Letter.circular_id == circular.id, Letter.registration_id.is_not(None))
         .group_by(Letter.state)
     )
-    return Progress(**{state.value: count for state, count in session.execute(counted)})
+    return Progress(**{state.value: count for state, count in tx.execute(counted)})
 
 
 def save(
-    session: Session,
+    tx: Transaction,
     discussion: Discussion,
     draft: Draft,
     *,
     public_id: str | None = None,
     version: int = 0,
     by: int,
-    ring: Ring,
-    now: datetime,
 ) -> Circular:
     """Keep a new draft, or change the one of `public_id` if it is still the `version` that was
     seen. Raises `NoSuchCircular`, `CircularChanged`."""
+    tx.hold_keys()
     if public_id is None:
         circular = Circular(public_id=secrets.token_hex(16), discussion_id=discussion.id, version=1)
-        session.add(circular)
+        tx.add(circular)
     else:
-        circular = find(session, discussion, public_id, lock=True)
+        circular = find(tx, discussion, public_id, lock=True)
         _refuse_changed(circular, version)
         circular.version += 1
-    circular.seal(Wording(circular.public_id, draft.subject, draft.text), ring)
+    circular.seal(Wording(circular.public_id, draft.subject, draft.text), tx.keys)
     circular.groups = [group.value for group in draft.groups]
-    circular.organizer_id, circular.written_at = by, now
-    _note(session, Deed.DRAFTED, discussion, circular, by, now)
+    circular.organizer_id, circular.written_at = by, tx.now
+    _note(tx, Deed.DRAFTED, discussion, circular, by)
     return circular
 
 
 def discard(
-    session: Session,
-    discussion: Discussion,
-    public_id: str,
-    version: int,
-    *,
-    by: int,
-    settings: Settings,
-    now: datetime,
+    tx: Transaction, discussion: Discussion, public_id: str, version: int, *, by: int
 ) -> Receipt:
     """Throw a draft away, if it is still the `version` that was seen; one that was queued
     meanwhile stays. Raises `NoSuchCircular`, `CircularChanged`."""
-    circular = find(session, discussion, public_id, lock=True)
+    circular = find(tx, discussion, public_id, lock=True)
     if not circular.is_draft:
         return Receipt()
     _refuse_changed(circular, version)
-    _note(session, Deed.DISCARDED, discussion, circular, by, now)
-    return erasures.erase_circular(session, circular, letters=settings.mail.folder, now=now)
+    _note(tx, Deed.DISCARDED, discussion, circular, by)
+    return erasures.erase_circular(tx, circular, letters=tx.settings.mail.folder)
 
 
 def queue(
-    session: Session,
-    discussion: Discussion,
-    public_id: str,
-    version: int,
-    *,
-    by: int,
-    ring: Ring,
-    settings: Settings,
-    now: datetime,
+    tx: Transaction, discussion: Discussion, public_id: str, version: int, *, by: int
 ) -> None:
     """Owe a circular to everybody in its groups, if it is still the `version` that was seen; a
     second time changes nothing. Raises `NoSuchCircular`, `CircularChanged`, `NoLinkToJoin`,
     `NobodyToWriteTo`."""
+    tx.hold_keys()
     # Locked first: nobody who is owed a letter is erased meanwhile.
-    session.refresh(discussion, with_for_update=True)
-    circular = find(session, discussion, public_id, lock=True)
+    tx.refresh(discussion, with_for_update=True)
+    circular = find(tx, discussion, public_id, lock=True)
     if circular.queued_at and circular.version == version:
         return
     _refuse_changed(circular, version)
-    wording, join_url = circular.wording(ring), discussion.content.join_url
+    wording, join_url = circular.wording(tx.keys), discussion.content.join_url
     if not join_url and placeholders.asks_for_link(wording.text):
         raise NoLinkToJoin("This discussion has no link to join, which this letter has in it.")
     has_link = placeholders.has_link(wording, join_url)
-    wanted = recipients.recipients(discussion, circular.groups, has_link=has_link, now=now)
-    ids = session.scalars(wanted.order_by(Registration.id)).all()
+    wanted = recipients.recipients(discussion, circular.groups, has_link=has_link, now=tx.now)
+    ids = tx.scalars(wanted.order_by(Registration.id)).all()
     if not ids:
         raise NobodyToWriteTo("Nobody is in the groups that this letter goes to.")
     outbox.post_all(
-        session,
+        tx,
         ids,
         LetterKind.CIRCULAR,
         revision=discussion.version,
-        host=settings.host,
-        now=now,
+        host=tx.settings.host,
         occasion=circular.public_id,
         circular_id=circular.id,
     )
-    circular.queued_at, circular.organizer_id, circular.count = now, by, len(ids)
-    _note(session, Deed.QUEUED, discussion, circular, by, now)
+    circular.queued_at, circular.organizer_id, circular.count = tx.now, by, len(ids)
+    _note(tx, Deed.QUEUED, discussion, circular, by)
 
 
-def stop(
-    session: Session, discussion: Discussion, public_id: str, *, by: int, now: datetime
-) -> None:
+def stop(tx: Transaction, discussion: Discussion, public_id: str, *, by: int) -> None:
     """Send a circular to nobody who has not got it yet; a draft, or one that was stopped, stays
     what it is.
 
     Who has a letter of it in hand finds that out when it is to be written. Raises
     `NoSuchCircular`.
     """
-    circular = find(session, discussion, public_id, lock=True)
+    circular = find(tx, discussion, public_id, lock=True)
     if circular.state is not CircularState.QUEUED:
         return
-    circular.stopped_at = now
-    session.flush()
-    dropped = outbox.drop_waiting(session, Letter.circular_id == circular.id, now)
-    audit_log.note(session, Deed.STOPPED, by=by, slug=discussion.slug, count=dropped, now=now)
+    circular.stopped_at = tx.now
+    tx.flush()
+    dropped = outbox.drop_waiting(tx, Letter.circular_id == circular.id)
+    audit_log.note(tx, Deed.STOPPED, by=by, slug=discussion.slug, count=dropped)
 
 
-def try_out(
-    session: Session,
-    discussion: Discussion,
-    public_id: str,
-    *,
-    by: int,
-    settings: Settings,
-    now: datetime,
-) -> None:
+def try_out(tx: Transaction, discussion: Discussion, public_id: str, *, by: int) -> None:
     """Owe an organizer a draft as a letter, to look at. Raises `NoSuchCircular`."""
-    circular = find(session, discussion, public_id)
+    circular = find(tx, discussion, public_id)
     version = discussion.version
-    outbox.post_test(session, by, circular.id, revision=version, host=settings.host, now=now)
-    audit_log.note(session, Deed.TESTED, by=by, slug=discussion.slug, now=now)
+    outbox.post_test(tx, by, circular.id, revision=version, host=tx.settings.host)
+    audit_log.note(tx, Deed.TESTED, by=by, slug=discussion.slug)
 
 
-def wording_of(session: Session, letter: Letter, ring: Ring) -> Wording | None:
+def wording_of(tx: Transaction, letter: Letter) -> Wording | None:
     """Return what a letter hands on; None if its circular was stopped or erased, or is no letter
     that hands one on."""
     if letter.circular_id is None:
         return None
-    circular = session.get(Circular, letter.circular_id, populate_existing=True)
-    return circular.wording(ring) if circular and not circular.stopped_at else None
+    circular = tx.get(Circular, letter.circular_id, populate_existing=True)
+    return circular.wording(tx.keys) if circular and not circular.stopped_at else None
 
 
 def _refuse_changed(circular: Circular, version: int) -> None:
@@ -240,14 +210,7 @@ def _refuse_changed(circular: Circular, version: int) -> None:
         raise CircularChanged("This letter is not any more what you have seen.")
 
 
-def _note(
-    session: Session,
-    deed: Deed,
-    discussion: Discussion,
-    circular: Circular,
-    by: int,
-    now: datetime,
-) -> None:
+def _note(tx: Transaction, deed: Deed, discussion: Discussion, circular: Circular, by: int) -> None:
     """Write what was done to a circular: to whom it goes, never what it says."""
     to, owed = ", ".join(circular.groups), circular.count or None
-    audit_log.note(session, deed, by=by, slug=discussion.slug, count=owed, detail=to, now=now)
+    audit_log.note(tx, deed, by=by, slug=discussion.slug, count=owed, detail=to)

@@ -5,10 +5,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from email.message import EmailMessage
 
-from sqlalchemy.orm import Session
-
 from ...config import Settings
 from ...crypto.key_ring import Ring
+from ...database import Transaction
 from ...links import Links
 from ...mail import letters, placeholders
 from ...mail.placeholders import Paragraph
@@ -50,89 +49,81 @@ class Rehearsal:
     lacks_link: bool
 
 
-def rehearse(
-    session: Session,
-    discussion: Discussion,
-    circular: Circular,
-    number: int,
-    *,
-    ring: Ring,
-    settings: Settings,
-    now: datetime,
-) -> Rehearsal:
+def rehearse(tx: Transaction, discussion: Discussion, circular: Circular, number: int) -> Rehearsal:
     """Return a circular as the `number`th attendee whom it goes to would get it, counted from 0
     and beginning anew after the last; but without their personal links."""
-    wording = circular.wording(ring)
+    wording = circular.wording(tx.keys)
     has_link = placeholders.has_link(wording, join_url := discussion.content.join_url)
-    total = recipients.count(session, discussion, circular.groups, has_link=has_link, now=now)
+    total = recipients.count(tx, discussion, circular.groups, has_link=has_link)
     number = number % total if total else 0
-    found = _nth(session, discussion, circular, number, has_link=has_link, now=now)
+    found = _nth(tx, discussion, circular, number, has_link=has_link)
     if found:
-        registration = _without_links(found, ring)
+        registration = _without_links(found, tx.keys)
     else:
         registration = _made_up(
-            discussion, circular, f"{NOBODY}@example.org", ring=ring, settings=settings, now=now
+            discussion,
+            circular,
+            f"{NOBODY}@example.org",
+            ring=tx.keys,
+            settings=tx.settings,
+            now=tx.now,
         )
-    attendee = registration.attendee(ring)
+    attendee = registration.attendee(tx.keys)
     message = letters.compose(
-        Letter(kind=LetterKind.CIRCULAR, message_id=f"<{NOBODY}@{settings.host}>"),
+        Letter(kind=LetterKind.CIRCULAR, message_id=f"<{NOBODY}@{tx.settings.host}>"),
         registration,
         discussion,
-        ring=ring,
-        settings=settings,
-        now=now,
+        ring=tx.keys,
+        settings=tx.settings,
+        now=tx.now,
         place=0,
         wording=wording,
     )
     with speaking(registration.language):
-        values = placeholders.values(discussion, registration, attendee, Links(settings.public_url))
+        values = placeholders.values(
+            discussion, registration, attendee, Links(tx.settings.public_url)
+        )
     parts = placeholders.paragraphs(wording.text, values)
     subject = placeholders.filled(wording.subject, values)
     lacks_link = not join_url and placeholders.asks_for_link(wording.text)
     return Rehearsal(message, subject, parts, attendee.name, number, total, lacks_link)
 
 
-def test_letter(
-    session: Session, letter: Letter, *, ring: Ring, settings: Settings, now: datetime
-) -> EmailMessage | None:
+def test_letter(tx: Transaction, letter: Letter) -> EmailMessage | None:
     """Return the letter that lets an organizer try a circular out, with nothing in it of any
     attendee; None if there is no such circular any more, or the organizer has not got its
     discussion any more."""
-    circular = session.get(Circular, letter.circular_id) if letter.circular_id else None
-    organizer = session.get(Organizer, letter.organizer_id)
+    circular = tx.get(Circular, letter.circular_id) if letter.circular_id else None
+    organizer = tx.get(Organizer, letter.organizer_id)
     if circular is None or organizer is None or organizer.removed_at:
         return None
-    discussion = session.get_one(Discussion, circular.discussion_id)
+    discussion = tx.get_one(Discussion, circular.discussion_id)
     try:
-        accounts.run_by(session, organizer, discussion.slug)
+        accounts.run_by(tx, organizer, discussion.slug)
     except NoSuchDiscussion:
         return None
-    address = addresses.parse(organizer.identity(ring).address).sent
-    registration = _made_up(discussion, circular, address, ring=ring, settings=settings, now=now)
+    address = addresses.parse(organizer.identity(tx.keys).address).sent
+    registration = _made_up(
+        discussion, circular, address, ring=tx.keys, settings=tx.settings, now=tx.now
+    )
     return letters.compose(
         letter,
         registration,
         discussion,
-        ring=ring,
-        settings=settings,
-        now=now,
+        ring=tx.keys,
+        settings=tx.settings,
+        now=tx.now,
         place=0,
-        wording=circular.wording(ring),
+        wording=circular.wording(tx.keys),
     )
 
 
 def _nth(
-    session: Session,
-    discussion: Discussion,
-    circular: Circular,
-    number: int,
-    *,
-    has_link: bool,
-    now: datetime,
+    tx: Transaction, discussion: Discussion, circular: Circular, number: int, *, has_link: bool
 ) -> Registration | None:
-    wanted = recipients.recipients(discussion, circular.groups, has_link=has_link, now=now)
-    found = session.scalar(wanted.order_by(Registration.id).offset(number).limit(1))
-    return session.get(Registration, found) if found is not None else None
+    wanted = recipients.recipients(discussion, circular.groups, has_link=has_link, now=tx.now)
+    found = tx.scalar(wanted.order_by(Registration.id).offset(number).limit(1))
+    return tx.get(Registration, found) if found is not None else None
 
 
 def _without_links(found: Registration, ring: Ring) -> Registration:

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, Select, and_, false, func, or_, select
-from sqlalchemy.orm import Session
 
+from ...database import Transaction
 from ...models import Discussion, Group, Registration
 
 
@@ -41,22 +41,15 @@ def _is_in(discussion: Discussion, groups: Sequence[str], now: datetime) -> Colu
 
 
 def count(
-    session: Session,
-    discussion: Discussion,
-    groups: Sequence[str],
-    *,
-    has_link: bool = False,
-    now: datetime,
+    tx: Transaction, discussion: Discussion, groups: Sequence[str], *, has_link: bool = False
 ) -> int:
     """Return to how many a circular to `groups` would go now."""
-    wanted = recipients(discussion, groups, has_link=has_link, now=now)
-    return session.scalars(select(func.count()).select_from(wanted.subquery())).one()
+    wanted = recipients(discussion, groups, has_link=has_link, now=tx.now)
+    return tx.scalars(select(func.count()).select_from(wanted.subquery())).one()
 
 
-def count_stopped(
-    session: Session, discussion: Discussion, groups: Sequence[str], *, now: datetime
-) -> int:
+def count_stopped(tx: Transaction, discussion: Discussion, groups: Sequence[str]) -> int:
     """Return how many in `groups` have stopped circulars, and get none."""
     is_stopped = Registration.circulars_stopped_at.is_not(None)
-    wanted = select(func.count()).where(_is_in(discussion, groups, now), is_stopped)
-    return session.scalars(wanted).one()
+    wanted = select(func.count()).where(_is_in(discussion, groups, tx.now), is_stopped)
+    return tx.scalars(wanted).one()

@@ -5,11 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import and_, or_, select
-from sqlalchemy.orm import Session
 
 from ... import outbox
-from ...crypto.key_ring import Ring
-from ...database import comparable
+from ...database import Transaction, comparable
 from ...links import Links, sign_circulars
 from ...mail import placeholders
 from ...mail.placeholders import Paragraph
@@ -26,11 +24,11 @@ class Received:
     paragraphs: list[Paragraph]
 
 
-def by_link(session: Session, signed: str, ring: Ring) -> tuple[Registration, Discussion]:
+def by_link(tx: Transaction, signed: str) -> tuple[Registration, Discussion]:
     """Return the registration to which the link in its circulars belongs, or raise
     `NoSuchRegistration`."""
     public_id = signed.partition("-")[0]
-    found = session.execute(
+    found = tx.execute(
         select(Registration, Discussion)
         .join(Discussion, Discussion.id == Registration.discussion_id)
         .where(Registration.public_id == comparable(public_id))
@@ -38,18 +36,18 @@ def by_link(session: Session, signed: str, ring: Ring) -> tuple[Registration, Di
     if found is None:
         raise NoSuchRegistration("There is no registration under this link.")
     registration, discussion = found
-    right = sign_circulars(public_id, registration.attendee(ring).token)
+    right = sign_circulars(public_id, registration.attendee(tx.keys).token)
     if not hmac.compare_digest(right.encode(), signed.encode()):
         raise NoSuchRegistration("There is no registration under this link.")
     return registration, discussion
 
 
-def stop(session: Session, registration: Registration, now: datetime) -> None:
+def stop(tx: Transaction, registration: Registration) -> None:
     """Send no more circulars to an attendee, also none that is owed; other letters go on."""
     if registration.circulars_stopped_at is None:
-        registration.circulars_stopped_at = now
-    session.flush()
-    outbox.drop_waiting(session, Letter.registration_id == registration.id, now)
+        registration.circulars_stopped_at = tx.now
+    tx.flush()
+    outbox.drop_waiting(tx, Letter.registration_id == registration.id)
 
 
 def resume(registration: Registration) -> None:
@@ -58,23 +56,23 @@ def resume(registration: Registration) -> None:
 
 
 def received(
-    session: Session, registration: Registration, discussion: Discussion, ring: Ring, links: Links
+    tx: Transaction, registration: Registration, discussion: Discussion, links: Links
 ) -> list[Received]:
     """Return what organizers wrote to an attendee, the last first: what has been sent, or is about
     to be. A link to join is shown only to who has a seat."""
     is_coming = and_(Letter.state == LetterState.OWED, Circular.stopped_at.is_(None))
     is_there = Letter.state.in_([LetterState.SENT, LetterState.FAILED])
-    rows = session.execute(
+    rows = tx.execute(
         select(Letter.posted_at, Circular)
         .join(Circular, Circular.id == Letter.circular_id)
         .where(Letter.registration_id == registration.id, or_(is_there, is_coming))
         .order_by(Letter.id.desc())
     )
-    found = placeholders.values(discussion, registration, registration.attendee(ring), links)
+    found = placeholders.values(discussion, registration, registration.attendee(tx.keys), links)
     has_seat = registration.status is RegistrationStatus.CONFIRMED
     join_url, shown = discussion.content.join_url, []
     for at, circular in rows:
-        wording = circular.wording(ring)
+        wording = circular.wording(tx.keys)
         if has_seat or not placeholders.has_link(wording, join_url):
             subject = placeholders.filled(wording.subject, found)
             shown.append(Received(at, subject, placeholders.paragraphs(wording.text, found)))

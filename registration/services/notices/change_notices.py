@@ -2,13 +2,12 @@
 that changes made within a short while are told together, and one that is taken back is not told.
 """
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from sqlalchemy import ColumnElement, and_, func, or_, select, update
-from sqlalchemy.orm import Session
 
 from ... import outbox
-from ...config import Settings
+from ...database import Transaction
 from ...models import Discussion, Essentials, LetterKind, Registration, Revision
 
 # How long a change waits for the next one; none of them waits where a start is so near.
@@ -16,54 +15,46 @@ GRACE = timedelta(minutes=5)
 NEAR = timedelta(hours=2)
 
 
-def owe(
-    session: Session,
-    discussion: Discussion,
-    *,
-    settings: Settings,
-    now: datetime,
-    only: int | None = None,
-) -> int:
+def owe(tx: Transaction, discussion: Discussion, *, only: int | None = None) -> int:
     """Owe a letter to everybody who comes and was last told otherwise, or to `only` one of them;
     return to how many.
 
     What has taken place is told to nobody.
     """
     is_now = discussion.essentials
-    if is_now.when.ends_at <= now:
+    if is_now.when.ends_at <= tx.now:
         return 0
-    told = _told(session, discussion)
+    told = _told(tx, discussion)
     to_tell = select(Registration.id).where(_comes(discussion), _has_news(told, is_now))
     if only is not None:
         to_tell = to_tell.where(Registration.id == only)
-    ids = session.scalars(to_tell).all()
+    ids = tx.scalars(to_tell).all()
     starts = [essentials.when.starts_at for essentials in (*told.values(), is_now)]
-    is_near = any(now - NEAR < start < now + NEAR for start in starts)
-    due_at = now if is_near else now + GRACE
-    waiting = outbox.put_off(session, ids, LetterKind.CHANGE, due_at)
+    is_near = any(tx.now - NEAR < start < tx.now + NEAR for start in starts)
+    due_at = tx.now if is_near else tx.now + GRACE
+    waiting = outbox.put_off(tx, ids, LetterKind.CHANGE, due_at)
     outbox.post_all(
-        session,
+        tx,
         [number for number in ids if number not in waiting],
         LetterKind.CHANGE,
         revision=discussion.version,
-        host=settings.host,
-        now=now,
+        host=tx.settings.host,
         due_at=due_at,
     )
     return len(ids)
 
 
-def count(session: Session, discussion: Discussion, is_now: Essentials, *, now: datetime) -> int:
+def count(tx: Transaction, discussion: Discussion, is_now: Essentials) -> int:
     """Return to how many `owe` would owe a letter if this were what a discussion is."""
-    if is_now.when.ends_at <= now:
+    if is_now.when.ends_at <= tx.now:
         return 0
-    to_tell = _comes(discussion), _has_news(_told(session, discussion), is_now)
-    return session.scalars(select(func.count(Registration.id)).where(*to_tell)).one()
+    to_tell = _comes(discussion), _has_news(_told(tx, discussion), is_now)
+    return tx.scalars(select(func.count(Registration.id)).where(*to_tell)).one()
 
 
-def last_told(session: Session, registration: Registration) -> Essentials | None:
+def last_told(tx: Transaction, registration: Registration) -> Essentials | None:
     """Return what an attendee was last told; None if that is not known any more."""
-    revision = session.scalar(
+    revision = tx.scalar(
         select(Revision).where(
             Revision.discussion_id == registration.discussion_id,
             Revision.number == registration.told_revision,
@@ -72,19 +63,19 @@ def last_told(session: Session, registration: Registration) -> Essentials | None
     return revision.essentials if revision else None
 
 
-def has_told(session: Session, registration_id: int, version: int) -> None:
+def has_told(tx: Transaction, registration_id: int, version: int) -> None:
     """Note that a letter told what a discussion is as of `version`."""
-    session.execute(
+    tx.execute(
         update(Registration)
         .where(Registration.id == registration_id, Registration.told_revision < version)
         .values(told_revision=version)
     )
 
 
-def _told(session: Session, discussion: Discussion) -> dict[int, Essentials]:
+def _told(tx: Transaction, discussion: Discussion) -> dict[int, Essentials]:
     """Return the revisions that were told to anybody who comes, by number."""
     numbers = select(Registration.told_revision).where(_comes(discussion)).distinct()
-    found = session.scalars(
+    found = tx.scalars(
         select(Revision).where(
             Revision.discussion_id == discussion.id, Revision.number.in_(numbers)
         )

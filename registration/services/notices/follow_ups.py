@@ -8,10 +8,9 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, and_, exists, func, select
-from sqlalchemy.orm import Session
 
 from ... import outbox
-from ...config import Settings
+from ...database import Transaction
 from ...models import (
     Content,
     Discussion,
@@ -24,48 +23,43 @@ from ...models import (
 from .change_notices import GRACE
 
 
-def plan(session: Session, discussion: Discussion, before: Content | None, now: datetime) -> int:
+def plan(tx: Transaction, discussion: Discussion, before: Content | None) -> int:
     """Plan the letter if there is more to tell than `before`, and return how many that owes."""
     if not _tells_more(discussion.content, before):
         return 0
-    discussion.follow_up_at = now + GRACE
-    return _count(session, discussion) if discussion.status is DiscussionStatus.PUBLISHED else 0
+    discussion.follow_up_at = tx.now + GRACE
+    return _count(tx, discussion) if discussion.status is DiscussionStatus.PUBLISHED else 0
 
 
-def count(session: Session, discussion: Discussion, content: Content) -> int:
+def count(tx: Transaction, discussion: Discussion, content: Content) -> int:
     """Return how many letters `plan` would owe if a published discussion said this."""
-    return _count(session, discussion) if _tells_more(content, discussion.content) else 0
+    return _count(tx, discussion) if _tells_more(content, discussion.content) else 0
 
 
-def due(session: Session, now: datetime) -> Sequence[int]:
+def due(tx: Transaction) -> Sequence[int]:
     """Return the ids of discussions of which somebody is to be told now what came of them."""
     to_tell = exists().where(Registration.discussion_id == Discussion.id, _to_tell())
-    found = session.scalars(
+    found = tx.scalars(
         select(Discussion).where(
             Discussion.status == DiscussionStatus.PUBLISHED,
-            Discussion.ends_at <= now,
+            Discussion.ends_at <= tx.now,
             Discussion.follow_up_at.is_not(None),
             to_tell,
         )
     )
-    return [discussion.id for discussion in found if _is_due(discussion, now)]
+    return [discussion.id for discussion in found if _is_due(discussion, tx.now)]
 
 
-def owe(session: Session, discussion_id: int, *, settings: Settings, now: datetime) -> int:
+def owe(tx: Transaction, discussion_id: int) -> int:
     """Owe the letter to everybody who asked for it and has not got it; return to how many."""
-    discussion = session.get_one(Discussion, discussion_id, with_for_update=True)
-    if not _is_due(discussion, now):
+    discussion = tx.get_one(Discussion, discussion_id, with_for_update=True)
+    if not _is_due(discussion, tx.now):
         return 0
-    ids = session.scalars(
+    ids = tx.scalars(
         select(Registration.id).where(Registration.discussion_id == discussion.id, _to_tell())
     ).all()
     outbox.post_all(
-        session,
-        ids,
-        LetterKind.FOLLOW_UP,
-        revision=discussion.version,
-        host=settings.host,
-        now=now,
+        tx, ids, LetterKind.FOLLOW_UP, revision=discussion.version, host=tx.settings.host
     )
     return len(ids)
 
@@ -75,9 +69,9 @@ def _tells_more(content: Content, before: Content | None) -> bool:
     return not {content.recording_url, content.afterword} <= known
 
 
-def _count(session: Session, discussion: Discussion) -> int:
+def _count(tx: Transaction, discussion: Discussion) -> int:
     to_tell = select(func.count()).where(Registration.discussion_id == discussion.id, _to_tell())
-    return session.scalars(to_tell).one()
+    return tx.scalars(to_tell).one()
 
 
 def _is_due(discussion: Discussion, now: datetime) -> bool:

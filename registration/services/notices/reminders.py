@@ -8,45 +8,43 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy import Select, String, cast, exists, literal, or_, select
-from sqlalchemy.orm import Session
 
 from ... import outbox
-from ...config import Settings
+from ...database import Transaction
 from ...models import Discussion, DiscussionStatus, Letter, LetterKind, Registration
 
 
-def due(session: Session, now: datetime) -> Sequence[int]:
+def due(tx: Transaction) -> Sequence[int]:
     """Return the ids of discussions of which somebody is to be reminded now."""
-    coming = session.scalars(
+    coming = tx.scalars(
         select(Discussion).where(
-            Discussion.status == DiscussionStatus.PUBLISHED, Discussion.starts_at > now
+            Discussion.status == DiscussionStatus.PUBLISHED, Discussion.starts_at > tx.now
         )
     )
     return [
         discussion.id
         for discussion in coming
-        if (span := _due_span(discussion, now))
-        and session.scalar(_to_remind(discussion, span, now).limit(1)) is not None
+        if (span := _due_span(discussion, tx.now))
+        and tx.scalar(_to_remind(discussion, span, tx.now).limit(1)) is not None
     ]
 
 
-def owe(session: Session, discussion_id: int, *, settings: Settings, now: datetime) -> int:
+def owe(tx: Transaction, discussion_id: int) -> int:
     """Owe the reminder that is due to everybody who has not got it; return to how many."""
-    discussion = session.get_one(Discussion, discussion_id, with_for_update=True)
-    span = _due_span(discussion, now)
+    discussion = tx.get_one(Discussion, discussion_id, with_for_update=True)
+    span = _due_span(discussion, tx.now)
     if span is None or discussion.status is not DiscussionStatus.PUBLISHED:
         return 0
     # Where letters have waited long, this one takes the place of the one before.
     occasion = _occasion(discussion, span)
-    outbox.drop_all(session, discussion.id, LetterKind.REMINDER, but=occasion)
-    ids = session.scalars(_to_remind(discussion, span, now)).all()
+    outbox.drop_all(tx, discussion.id, LetterKind.REMINDER, but=occasion)
+    ids = tx.scalars(_to_remind(discussion, span, tx.now)).all()
     outbox.post_all(
-        session,
+        tx,
         ids,
         LetterKind.REMINDER,
         revision=discussion.version,
-        host=settings.host,
-        now=now,
+        host=tx.settings.host,
         occasion=occasion,
     )
     return len(ids)

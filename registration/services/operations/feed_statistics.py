@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import delete, func, select
-from sqlalchemy.orm import Session
 
+from ...database import Transaction
 from ...models import Discussion, FeedReading
 
 # Days of counts that are kept.
@@ -103,11 +103,11 @@ class Tally:
         return bool(self._counts)
 
 
-def write(session: Session, counts: Counts, now: datetime) -> None:
+def write(tx: Transaction, counts: Counts) -> None:
     """Add counts to those of their days, and forget old days."""
     for (day, family), count in sorted(counts.items()):
-        _add(session, day, family, count)
-    session.execute(delete(FeedReading).where(FeedReading.day < (now - KEPT).date()))
+        _add(tx, day, family, count)
+    tx.execute(delete(FeedReading).where(FeedReading.day < (tx.now - KEPT).date()))
 
 
 def family_of(user_agent: str) -> str:
@@ -116,12 +116,12 @@ def family_of(user_agent: str) -> str:
     return next((name for word, name in _FAMILIES if word in words), OTHER)
 
 
-def readers(session: Session, now: datetime) -> Sequence[Reader]:
+def readers(tx: Transaction) -> Sequence[Reader]:
     """Return every family that has fetched the feed within a month, the latest first."""
-    current = session.scalar(select(func.max(Discussion.changed_at)))
-    today = now.astimezone(UTC).date()
+    current = tx.scalar(select(func.max(Discussion.changed_at)))
+    today = tx.now.astimezone(UTC).date()
     latest: dict[str, FeedReading] = {}
-    for row in session.scalars(select(FeedReading).order_by(FeedReading.day)):
+    for row in tx.scalars(select(FeedReading).order_by(FeedReading.day)):
         latest[row.family] = row
     found = [_reader(row, row.day == today, row.took == current) for row in latest.values()]
     return sorted(found, key=lambda reader: reader.last_at, reverse=True)
@@ -138,18 +138,18 @@ def _reader(row: FeedReading, is_today: bool, is_current: bool) -> Reader:
     )
 
 
-def _add(session: Session, day: datetime, family: str, count: Count) -> None:
+def _add(tx: Transaction, day: datetime, family: str, count: Count) -> None:
     place = (day.date(), family)
-    row = session.get(FeedReading, place, with_for_update=True)
+    row = tx.get(FeedReading, place, with_for_update=True)
     if row is None:
         row = FeedReading(day=day.date(), family=family, fetches=0, not_modified=0)
         row.last_at = count.last_at
-        session.add(row)
+        tx.add(row)
     row.fetches += count.fetches
     row.not_modified += count.not_modified
     if count.last_at >= row.last_at:
         row.last_at, row.took = count.last_at, count.took
-    session.flush()
+    tx.flush()
 
 
 def _day(now: datetime) -> datetime:

@@ -1,15 +1,13 @@
 """Tells whoever runs the service what is wrong with it, and its figures: counts, never anybody."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from itertools import accumulate
 
 from sqlalchemy import ColumnElement, case, exists, func, literal, select, text
-from sqlalchemy.orm import Session
 
 from ... import outbox
-from ...config import Settings
-from ...database import UtcDateTime
+from ...database import Transaction, UtcDateTime
 from ...models import (
     Discussion,
     Erasure,
@@ -46,59 +44,57 @@ class Figures:
     schema: str
 
 
-def complaints(session: Session, *, settings: Settings, now: datetime) -> list[str]:
+def complaints(tx: Transaction) -> list[str]:
     """Return a sentence for each thing that is wrong; none tells how many are concerned."""
-    own = session.get_one(Installation, 1)
-    is_held = rate_limits.breaker_is_open(session, settings=settings, now=now)
+    own = tx.get_one(Installation, 1)
+    is_held = rate_limits.breaker_is_open(tx)
     found = {
         "Mail is stuck: a letter has waited for more than 15 minutes.": _is_stuck(
-            session, now, without_first=is_held
+            tx, without_first=is_held
         ),
         "As many first letters as LETTERS_AN_HOUR allows have left: further ones wait.": is_held,
-        "A letter has failed within the last day.": _has_failed(session, now),
+        "A letter has failed within the last day.": _has_failed(tx),
         "Erasure is overdue: a registration is held for longer than was promised.": _exists(
-            session, Registration.erase_at < now - ERASURE_OVERDUE
+            tx, Registration.erase_at < tx.now - ERASURE_OVERDUE
         ),
-        "No round has been made for 3 hours: does the worker run?": _is_round_overdue(
-            session, own, now
-        ),
+        "No round has been made for 3 hours: does the worker run?": _is_round_overdue(tx, own),
         "Erasure waits: the clock has jumped.": own.clock_jumped_at is not None,
         "What is erased cannot be noted beside the keys: a restored backup would have it again.": (
-            not ledger.is_writable(settings.keys)
+            not ledger.is_writable(tx.settings.keys)
         ),
-        "There is no backup of the last 2 days.": _is_backup_overdue(session, own, settings, now),
+        "There is no backup of the last 2 days.": _is_backup_overdue(tx, own),
     }
     return [sentence for sentence, holds in found.items() if holds]
 
 
-def figures(session: Session, *, now: datetime) -> Figures:
+def figures(tx: Transaction) -> Figures:
     """Return the figures of the installation."""
-    own = session.get_one(Installation, 1)
+    own = tx.get_one(Installation, 1)
     by_state = select(Letter.state, func.count()).group_by(Letter.state)
-    oldest = session.scalar(select(func.min(Letter.due_at)).where(_OWED, Letter.due_at <= now))
-    due = select(func.count()).where(Registration.erase_at <= now)
+    oldest = tx.scalar(select(func.min(Letter.due_at)).where(_OWED, Letter.due_at <= tx.now))
+    due = select(func.count()).where(Registration.erase_at <= tx.now)
     return Figures(
-        letters=dict.fromkeys(LetterState, 0) | dict(session.execute(by_state).all()),
-        oldest_due=(now - oldest).total_seconds() if oldest else 0.0,
-        erasures_due=session.scalars(due).one(),
-        erasures=session.scalars(select(func.count(Erasure.id))).one(),
+        letters=dict.fromkeys(LetterState, 0) | dict(tx.execute(by_state).all()),
+        oldest_due=(tx.now - oldest).total_seconds() if oldest else 0.0,
+        erasures_due=tx.scalars(due).one(),
+        erasures=tx.scalars(select(func.count(Erasure.id))).one(),
         last_round=own.last_round_at.timestamp() if own.last_round_at else 0.0,
         last_backup=own.last_backup_at.timestamp() if own.last_backup_at else 0.0,
-        schema=session.scalars(text("SELECT version_num FROM alembic_version")).one(),
+        schema=tx.scalars(text("SELECT version_num FROM alembic_version")).one(),
     )
 
 
-def _is_stuck(session: Session, now: datetime, *, without_first: bool) -> bool:
+def _is_stuck(tx: Transaction, *, without_first: bool) -> bool:
     """Whether a letter was due long ago. Each attempt has moved `due_at` on by its delay."""
-    moved = list(accumulate(outbox.DELAYS, initial=now - LONGEST_WAIT))
+    moved = list(accumulate(outbox.DELAYS, initial=tx.now - LONGEST_WAIT))
     latest = {tried: literal(limit, UtcDateTime) for tried, limit in enumerate(moved)}
     waiting = [*outbox.FIRST] if without_first else []
     # To hand on tens of thousands takes longer, and is not stuck as long as letters leave.
-    if _exists(session, Letter.state == LetterState.SENT, Letter.sent_at > now - LONGEST_WAIT):
+    if _exists(tx, Letter.state == LetterState.SENT, Letter.sent_at > tx.now - LONGEST_WAIT):
         waiting.append(LetterKind.CIRCULAR)
     kinds = Letter.kind.not_in(waiting)
     return _exists(
-        session,
+        tx,
         _OWED,
         Letter.due_at < moved[-1],
         Letter.due_at < case(latest, value=Letter.attempts),
@@ -106,27 +102,25 @@ def _is_stuck(session: Session, now: datetime, *, without_first: bool) -> bool:
     )
 
 
-def _has_failed(session: Session, now: datetime) -> bool:
+def _has_failed(tx: Transaction) -> bool:
     # A letter that failed keeps the time of its last attempt.
-    return _exists(session, Letter.state == LetterState.FAILED, Letter.due_at > now - A_DAY)
+    return _exists(tx, Letter.state == LetterState.FAILED, Letter.due_at > tx.now - A_DAY)
 
 
-def _is_round_overdue(session: Session, own: Installation, now: datetime) -> bool:
+def _is_round_overdue(tx: Transaction, own: Installation) -> bool:
     """Whether the worker has made no round for long; a new installation owes none yet."""
     if own.last_round_at is not None:
-        return own.last_round_at < now - ROUND_OVERDUE
-    return _exists(session, Discussion.published_at < now - ROUND_OVERDUE)
+        return own.last_round_at < tx.now - ROUND_OVERDUE
+    return _exists(tx, Discussion.published_at < tx.now - ROUND_OVERDUE)
 
 
-def _is_backup_overdue(
-    session: Session, own: Installation, settings: Settings, now: datetime
-) -> bool:
+def _is_backup_overdue(tx: Transaction, own: Installation) -> bool:
     """Whether there was no backup for long; who tries the service out needs none."""
     if own.last_backup_at is not None:
-        return own.last_backup_at < now - BACKUP_OVERDUE
-    is_old = _exists(session, Discussion.published_at < now - BACKUP_OVERDUE)
-    return settings.is_public and is_old
+        return own.last_backup_at < tx.now - BACKUP_OVERDUE
+    is_old = _exists(tx, Discussion.published_at < tx.now - BACKUP_OVERDUE)
+    return tx.settings.is_public and is_old
 
 
-def _exists(session: Session, *conditions: ColumnElement[bool]) -> bool:
-    return bool(session.scalar(select(exists().where(*conditions))))
+def _exists(tx: Transaction, *conditions: ColumnElement[bool]) -> bool:
+    return bool(tx.scalar(select(exists().where(*conditions))))

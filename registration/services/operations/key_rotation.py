@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Row, bindparam, func, select, update
-from sqlalchemy.orm import Session
 
 from ...crypto.key_ring import Ring, make_key, read_keys
-from ...database import rows
+from ...database import Transaction, rows
 from ...models import (
     Attendee,
     Circular,
@@ -47,12 +46,13 @@ class Rotation:
     registrations: int
 
 
-def keys(session: Session, ring: Ring, folder: Path, credentials: Path | None) -> list[Key]:
+def keys(tx: Transaction, folder: Path, credentials: Path | None) -> list[Key]:
     """Return every key of the ring, the one in use first, and how many registrations it opens."""
+    current = tx.keys.current
     counted = select(Registration.key_id, func.count()).group_by(Registration.key_id)
-    counts = dict(session.execute(counted).all())
+    counts = dict(tx.execute(counted).all())
     found = [
-        Key(name, _made_at(folder, name), name == ring.current, counts.get(name, 0))
+        Key(name, _made_at(folder, name), name == current, counts.get(name, 0))
         for name in read_keys(folder, credentials)
     ]
     return sorted(found, key=lambda key: (not key.is_in_use, key.fingerprint))
@@ -63,7 +63,7 @@ def _made_at(folder: Path, fingerprint: str) -> datetime | None:
     return datetime.fromtimestamp(path.stat().st_mtime, UTC) if path.exists() else None
 
 
-def rotate(session: Session, folder: Path, credentials: Path | None) -> Rotation:
+def rotate(tx: Transaction, folder: Path, credentials: Path | None) -> Rotation:
     """Make a key in `folder`, and seal and index everything personal with it.
 
     Personal links go on working: a token is found by a hash without a key. A link to confirm a
@@ -71,30 +71,30 @@ def rotate(session: Session, folder: Path, credentials: Path | None) -> Rotation
     (`installing.key_in_use`); a crash at any moment leaves everything under the old key. Raises
     `SealBroken` if a registration does not open.
     """
-    installation.change_key(session)
-    old = installation.open_ring(session, folder, credentials)
+    installation.change_key(tx)
+    old = installation.open_ring(tx, folder, credentials)
     made = make_key(folder)
     try:
-        total = _seal_anew(session, old, installation.ring_of(made, folder, credentials))
+        total = _seal_anew(tx, old, installation.ring_of(made, folder, credentials))
     except BaseException:
         (folder / f"{made}.key").unlink()  # it has sealed nothing that is kept
         raise
     return Rotation(old.current, made, total)
 
 
-def _seal_anew(session: Session, old: Ring, new: Ring) -> int:
+def _seal_anew(tx: Transaction, old: Ring, new: Ring) -> int:
     last = total = 0
-    while found := _step(session, last):
-        session.connection().execute(_ANEW, [_anew(row, old, new) for row in found])
+    while found := _step(tx, last):
+        tx.connection().execute(_ANEW, [_anew(row, old, new) for row in found])
         last = found[-1].id
         total += len(found)
-    for organizer in session.scalars(select(Organizer)):
+    for organizer in tx.scalars(select(Organizer)):
         identity = organizer.identity(old)
         organizer.seal(identity, new)
         organizer.address_index = organizer_index(new, addresses.parse(identity.address))
-    for circular in session.scalars(select(Circular)):
+    for circular in tx.scalars(select(Circular)):
         circular.seal(circular.wording(old), new)
-    session.execute(update(Installation).values(key_fingerprint=new.current))
+    tx.execute(update(Installation).values(key_fingerprint=new.current))
     return total
 
 
@@ -105,7 +105,7 @@ _ANEW = (
 )
 
 
-def _step(session: Session, last: int) -> Sequence[Any]:
+def _step(tx: Transaction, last: int) -> Sequence[Any]:
     wanted = (
         select(Registration.id, Registration.public_id, Registration.sealed, Discussion.uid)
         .join(Discussion, Discussion.id == Registration.discussion_id)
@@ -113,7 +113,7 @@ def _step(session: Session, last: int) -> Sequence[Any]:
         .order_by(Registration.id)
         .limit(STEP)
     )
-    return session.execute(wanted).all()
+    return tx.execute(wanted).all()
 
 
 def _anew(row: Row[Any], old: Ring, new: Ring) -> dict[str, Any]:

@@ -10,9 +10,9 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, delete, or_, select, update
-from sqlalchemy.orm import Session
 
-from ...crypto.key_ring import Ring, new_token, token_hash
+from ...crypto.key_ring import new_token, token_hash
+from ...database import Transaction
 from ...models import Deed, Identity, Organizer, SignIn, organizer_index
 from ...refusals import Refusal
 from ...text.addresses import EmailAddress
@@ -38,7 +38,7 @@ class CodeWrong(Refusal):
     """The code is not the one that the app shows now."""
 
 
-def try_from(session: Session, client: str, device: str, *, ring: Ring, now: datetime) -> None:
+def try_from(tx: Transaction, client: str, device: str) -> None:
     """Take one of the tries that a client has, or raise `TooManyForms`.
 
     A browser with which somebody has signed in before, `device`, has tries of its own: nobody else
@@ -47,87 +47,84 @@ def try_from(session: Session, client: str, device: str, *, ring: Ring, now: dat
     bucket = Bucket(("sign in", client), TRIES if client else TRIES_OF_ALL)
     if device:
         bucket = Bucket(("sign in", "device", device), TRIES)
-    rate_limits.take_each(session, [bucket], ring=ring, now=now)
+    rate_limits.take_each(tx, [bucket])
 
 
-def kept_password(session: Session, address: EmailAddress, ring: Ring) -> tuple[int, str | None]:
+def kept_password(tx: Transaction, address: EmailAddress) -> tuple[int, str | None]:
     """Return the id and the password's hash of who has an address; 0 and None for nobody."""
-    index = organizer_index(ring, address)
-    found = session.scalar(
+    index = organizer_index(tx.keys, address)
+    found = tx.scalar(
         select(Organizer).where(Organizer.address_index == index, Organizer.removed_at.is_(None))
     )
     return (found.id, found.password_hash) if found else (0, None)
 
 
-def begin(
-    session: Session, organizer_id: int, password_hash: str, code: str, *, ring: Ring, now: datetime
-) -> str | None:
+def begin(tx: Transaction, organizer_id: int, password_hash: str, code: str) -> str | None:
     """Sign in who gave the password of that hash, if the code is right; return the token.
 
     Returns None if it is not, or too many were tried; either way the transaction is to be kept.
     """
-    if not prove(session, organizer_id, password_hash, code, ring=ring, now=now):
+    if not prove(tx, organizer_id, password_hash, code):
         return None
     token = new_token()
-    session.add(
+    tx.add(
         SignIn(
             token_hash=token_hash(token),
             organizer_id=organizer_id,
-            started_at=now,
-            seen_at=now,
+            started_at=tx.now,
+            seen_at=tx.now,
         )
     )
-    session.execute(delete(SignIn).where(_is_over(now)))
-    audit_log.note(session, Deed.SIGNED_IN, by=organizer_id, now=now)
+    tx.execute(delete(SignIn).where(_is_over(tx.now)))
+    audit_log.note(tx, Deed.SIGNED_IN, by=organizer_id)
     return token
 
 
-def prove(
-    session: Session, organizer_id: int, password_hash: str, code: str, *, ring: Ring, now: datetime
-) -> bool:
+def prove(tx: Transaction, organizer_id: int, password_hash: str, code: str) -> bool:
     """Whether who has given the password of that hash has the code too.
 
     The password may have been changed while it was checked. Either way the transaction is to be
     kept.
     """
-    organizer = session.get_one(Organizer, organizer_id, with_for_update=True)
+    tx.hold_keys()
+    organizer = tx.get_one(Organizer, organizer_id, with_for_update=True)
     if organizer.password_hash != password_hash or organizer.removed_at:
         return False
-    return _takes(session, organizer, code, ring, now)
+    return _takes(tx, organizer, code)
 
 
-def _takes(session: Session, organizer: Organizer, code: str, ring: Ring, now: datetime) -> bool:
+def _takes(tx: Transaction, organizer: Organizer, code: str) -> bool:
     """Whether a code is right; it is used up by that. A wrong one takes one of those that may be
     tried."""
     bucket = Bucket(("codes", organizer.public_id), WRONG_CODES)
     try:
-        rate_limits.look(session, [bucket], ring=ring, now=now)
+        rate_limits.look(tx, [bucket])
     except TooManyForms:
         return False
-    identity = organizer.identity(ring)
+    identity = organizer.identity(tx.keys)
     key = bytes.fromhex(identity.second_factor)
-    step = totp.step_of(key, code, after=organizer.code_step, now=now)
+    step = totp.step_of(key, code, after=organizer.code_step, now=tx.now)
     if step is not None:
         organizer.code_step = step
         return True
     left = totp.without(identity.recovery_hashes, totp.recovery_hash(code))
     if left is not None:
-        organizer.seal(replace(identity, recovery_hashes=left), ring)
+        organizer.seal(replace(identity, recovery_hashes=left), tx.keys)
         return True
-    rate_limits.take_each(session, [bucket], ring=ring, now=now)
-    audit_log.note(session, Deed.CODES_TRIED, subject=organizer.id, now=now)
+    rate_limits.take_each(tx, [bucket])
+    audit_log.note(tx, Deed.CODES_TRIED, subject=organizer.id)
     return False
 
 
-def who(session: Session, token: str, now: datetime) -> tuple[Organizer, SignIn] | None:
+def who(tx: Transaction, token: str) -> tuple[Organizer, SignIn] | None:
     """Return who is signed in with a token; None if nobody is, any more."""
-    found = session.execute(
+    found = tx.execute(
         select(Organizer, SignIn)
         .join(SignIn, SignIn.organizer_id == Organizer.id)
         .where(
             SignIn.token_hash == token_hash(token),
             Organizer.removed_at.is_(None),
-            ~_is_over(now),
+            ~_is_over(tx.now),
         )
     ).one_or_none()
     return (found[0], found[1]) if found else None
@@ -138,77 +135,66 @@ def is_to_be_noted(sign_in: SignIn, now: datetime) -> bool:
     return now - sign_in.seen_at >= _SEEN
 
 
-def note_seen(session: Session, sign_in_id: int, now: datetime) -> None:
+def note_seen(tx: Transaction, sign_in_id: int) -> None:
     """Note that somebody is still there."""
-    session.execute(update(SignIn).where(SignIn.id == sign_in_id).values(seen_at=now))
+    tx.execute(update(SignIn).where(SignIn.id == sign_in_id).values(seen_at=tx.now))
 
 
-def end(session: Session, token: str, *, now: datetime) -> None:
+def end(tx: Transaction, token: str) -> None:
     """Sign out in one browser."""
-    found = who(session, token, now)
+    found = who(tx, token)
     if found:
-        session.delete(found[1])
-        audit_log.note(session, Deed.SIGNED_OUT, by=found[0].id, now=now)
+        tx.delete(found[1])
+        audit_log.note(tx, Deed.SIGNED_OUT, by=found[0].id)
 
 
-def end_all(session: Session, organizer_id: int, *, now: datetime) -> None:
+def end_all(tx: Transaction, organizer_id: int) -> None:
     """Sign out everywhere."""
-    session.execute(delete(SignIn).where(SignIn.organizer_id == organizer_id))
-    audit_log.note(session, Deed.SIGNED_OUT_EVERYWHERE, by=organizer_id, now=now)
+    tx.execute(delete(SignIn).where(SignIn.organizer_id == organizer_id))
+    audit_log.note(tx, Deed.SIGNED_OUT_EVERYWHERE, by=organizer_id)
 
 
-def invited(
-    session: Session, token: str, *, ring: Ring, now: datetime, lock: bool = False
-) -> tuple[Organizer, Identity]:
+def invited(tx: Transaction, token: str, *, lock: bool = False) -> tuple[Organizer, Identity]:
     """Return who an invitation is for, or raise `InvitationOver`."""
     named = select(Organizer).where(
-        Organizer.invitation_hash == token_hash(token), Organizer.invited_until > now
+        Organizer.invitation_hash == token_hash(token), Organizer.invited_until > tx.now
     )
-    found = session.scalar(named.with_for_update() if lock else named)
+    found = tx.scalar(named.with_for_update() if lock else named)
     if found is None:
         raise InvitationOver("This link does not apply any more.")
-    return found, found.identity(ring)
+    return found, found.identity(tx.keys)
 
 
-def accept(
-    session: Session,
-    token: str,
-    password_hash: str,
-    code: str,
-    *,
-    ring: Ring,
-    now: datetime,
-) -> list[str]:
+def accept(tx: Transaction, token: str, password_hash: str, code: str) -> list[str]:
     """Set password and second factor by an invitation, and return the recovery codes, which are
     never shown again. Raises `InvitationOver`, `CodeWrong`."""
-    organizer, identity = invited(session, token, ring=ring, now=now, lock=True)
-    key = totp.key_of(ring, token)
-    step = totp.step_of(key, code, after=0, now=now)
+    tx.hold_keys()
+    organizer, identity = invited(tx, token, lock=True)
+    key = totp.key_of(tx.keys, token)
+    step = totp.step_of(key, code, after=0, now=tx.now)
     if step is None:
         raise CodeWrong("The code is not the one that the app shows now.")
     codes = totp.new_recovery_codes()
     hashes = [totp.recovery_hash(item) for item in codes]
-    organizer.seal(replace(identity, second_factor=key.hex(), recovery_hashes=hashes), ring)
+    organizer.seal(replace(identity, second_factor=key.hex(), recovery_hashes=hashes), tx.keys)
     organizer.password_hash, organizer.code_step = password_hash, step
     organizer.invitation_hash = organizer.invited_until = None
-    audit_log.note(session, Deed.ACCEPTED, by=organizer.id, now=now)
+    audit_log.note(tx, Deed.ACCEPTED, by=organizer.id)
     return codes
 
 
-def change_password(
-    session: Session, organizer_id: int, password_hash: str, *, now: datetime
-) -> None:
+def change_password(tx: Transaction, organizer_id: int, password_hash: str) -> None:
     """Keep another password, and end every session of who has proven to be it."""
-    organizer = session.get_one(Organizer, organizer_id, with_for_update=True)
+    organizer = tx.get_one(Organizer, organizer_id, with_for_update=True)
     organizer.password_hash = password_hash
-    session.execute(delete(SignIn).where(SignIn.organizer_id == organizer_id))
-    audit_log.note(session, Deed.SIGN_IN_CHANGED, by=organizer_id, now=now)
+    tx.execute(delete(SignIn).where(SignIn.organizer_id == organizer_id))
+    audit_log.note(tx, Deed.SIGN_IN_CHANGED, by=organizer_id)
 
 
-def renew_hash(session: Session, organizer_id: int, kept: str, renewed: str) -> None:
+def renew_hash(tx: Transaction, organizer_id: int, kept: str, renewed: str) -> None:
     """Replace a password's hash by one of the same password, unless it was changed meanwhile."""
     is_same = (Organizer.id == organizer_id) & (Organizer.password_hash == kept)
-    session.execute(update(Organizer).where(is_same).values(password_hash=renewed))
+    tx.execute(update(Organizer).where(is_same).values(password_hash=renewed))
 
 
 def refuse_weak(password: str, identity: Identity, site: str) -> None:

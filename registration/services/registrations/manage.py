@@ -7,12 +7,9 @@ from datetime import datetime
 
 from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session
 
 from ... import outbox
-from ...config import Settings
-from ...crypto.key_ring import Ring
-from ...database import comparable
+from ...database import Transaction, comparable
 from ...models import (
     Discussion,
     DiscussionStatus,
@@ -55,19 +52,18 @@ class HasWithdrawn(Refusal):
     """Who has withdrawn gets no more letters, and so needs no other address."""
 
 
-def add(
-    session: Session, slug: str, entry: Entry, *, ring: Ring, settings: Settings, now: datetime
-) -> str:
+def add(tx: Transaction, slug: str, entry: Entry) -> str:
     """Register somebody who asked an organizer for it, also where the form is closed, and return
     the public id.
 
     All else is as if they had sent the form. Raises `NoSuchDiscussion`, `TakesNobody`,
     `AlreadyRegistered`, `EnoughLetters`.
     """
-    number = catalog.identify(session, slug)
-    with allocation.changing(session, number, now, settings) as discussion:
-        refuse_off(discussion, now)
-        known = register.known_as(session, discussion, entry.address, ring, lock=True)
+    tx.hold_keys()
+    number = catalog.identify(tx, slug)
+    with allocation.changing(tx, number, promotes=True) as discussion:
+        refuse_off(discussion, tx.now)
+        known = register.known_as(tx, discussion, entry.address, lock=True)
         if known and known.status in COMING:
             raise AlreadyRegistered("This address is registered already.")
         if known and known.status is RegistrationStatus.UNCONFIRMED:
@@ -76,13 +72,11 @@ def add(
                 "This address is registered already, and not confirmed yet: send its letter again."
             )
         mailbox = entry.address.mailbox
-        if not register.may_write_to(session, discussion, mailbox, ring=ring, now=now):
+        if not register.may_write_to(tx, discussion, mailbox):
             raise _enough()
-        added, kind = register.enter(
-            session, discussion, entry, known, ring=ring, settings=settings, now=now
-        )
-        register.owe(session, added, kind, discussion, settings=settings, now=now)
-    return session.scalars(select(Registration.public_id).where(Registration.id == added)).one()
+        added, kind = register.enter(tx, discussion, entry, known)
+        register.owe(tx, added, kind, discussion)
+    return tx.scalars(select(Registration.public_id).where(Registration.id == added)).one()
 
 
 def is_off(discussion: Discussion, now: datetime) -> bool:
@@ -96,46 +90,36 @@ def refuse_off(discussion: Discussion, now: datetime) -> None:
         raise TakesNobody("The discussion is off or over: nobody is told that they take part.")
 
 
-def send_again(
-    session: Session, registration: Registration, *, ring: Ring, settings: Settings, now: datetime
-) -> LetterKind:
+def send_again(tx: Transaction, registration: Registration) -> LetterKind:
     """Owe the letter once more that tells an attendee where they stand, and return its kind.
 
     One that waits already is hurried, and counts for nothing. Raises `TakesNobody`, as what is
     off tells nobody of a seat, and `EnoughLetters` after three a day.
     """
-    discussion = session.get_one(Discussion, registration.discussion_id)
+    discussion = tx.get_one(Discussion, registration.discussion_id)
     kind = _LETTER_OF[registration.status]
     if kind is not LetterKind.WITHDRAWAL:
-        refuse_off(discussion, now)
+        refuse_off(discussion, tx.now)
     named = ("sent again", registration.public_id)
-    may_send = outbox.owes(session, registration.id, kind) or rate_limits.take(
-        session, *named, capacity=LETTERS_A_DAY, ring=ring, now=now
+    may_send = outbox.owes(tx, registration.id, kind) or rate_limits.take(
+        tx, *named, capacity=LETTERS_A_DAY
     )
     if not may_send:
         raise _enough()
-    register.owe(session, registration.id, kind, discussion, settings=settings, now=now)
+    register.owe(tx, registration.id, kind, discussion)
     return kind
 
 
-def retry(session: Session, registration: Registration, now: datetime) -> int:
+def retry(tx: Transaction, registration: Registration) -> int:
     """Owe an attendee's letters again that have failed, or that a restore held; return how many."""
     stuck = select(Letter.id).where(
         Letter.registration_id == registration.id,
         Letter.state.in_([LetterState.FAILED, LetterState.HELD]),
     )
-    return outbox.retry(session, session.scalars(stuck).all(), now)
+    return outbox.retry(tx, tx.scalars(stuck).all())
 
 
-def correct_address(
-    session: Session,
-    registration: Registration,
-    new: EmailAddress,
-    *,
-    ring: Ring,
-    settings: Settings,
-    now: datetime,
-) -> None:
+def correct_address(tx: Transaction, registration: Registration, new: EmailAddress) -> None:
     """Correct the address that an attendee typed wrongly.
 
     Who has not confirmed yet is asked at the new one, and the links that went to the old one end.
@@ -143,52 +127,48 @@ def correct_address(
     one, given again, takes that back. Raises
     `NoSuchRegistration`, `AlreadyRegistered`, `EnoughLetters`, `HasWithdrawn`.
     """
-    discussion = _locked(session, registration)
-    known = register.known_as(session, discussion, new, ring)
+    tx.hold_keys()
+    discussion = _locked(tx, registration)
+    known = register.known_as(tx, discussion, new)
     if known is not None and known.id == registration.id:
-        _keep_address(session, registration, ring)
+        _keep_address(tx, registration)
         return
     if known:
         raise AlreadyRegistered("This address is registered already.")
-    if not self_service.may_ask(session, registration, discussion, new, ring=ring, now=now):
+    if not self_service.may_ask(tx, registration, discussion, new):
         raise _enough()
     if registration.status is RegistrationStatus.UNCONFIRMED:
         kind = LetterKind.ADDRESS_CONFIRMATION
         try:
-            self_service.give_address(session, registration, discussion, new, ring)
+            self_service.give_address(tx, registration, discussion, new)
         except IntegrityError:
             raise AlreadyRegistered("This address is registered already.") from None
     else:
         kind = LetterKind.ADDRESS_CHANGE
-        registration.seal(replace(registration.attendee(ring), new_address=new.sent), ring)
-    session.flush()
+        registration.seal(replace(registration.attendee(tx.keys), new_address=new.sent), tx.keys)
+    tx.flush()
     # One that is on its way was to go to another address.
-    outbox.drop(session, registration.id, kind)
-    register.owe(session, registration.id, kind, discussion, settings=settings, now=now)
+    outbox.drop(tx, registration.id, kind)
+    register.owe(tx, registration.id, kind, discussion)
 
 
-def _locked(session: Session, registration: Registration) -> Discussion:
+def _locked(tx: Transaction, registration: Registration) -> Discussion:
     """Lock the discussion and then the registration, which is read again."""
-    discussion = session.get_one(Discussion, registration.discussion_id, with_for_update=True)
-    if not allocation.is_still_there(session, registration):
+    discussion = tx.get_one(Discussion, registration.discussion_id, with_for_update=True)
+    if not allocation.is_still_there(tx, registration):
         raise NoSuchRegistration("It has just been erased.")
     if registration.status is RegistrationStatus.WITHDRAWN:
         raise HasWithdrawn("Whoever has withdrawn gets no more letters.")
     return discussion
 
 
-def _keep_address(session: Session, registration: Registration, ring: Ring) -> None:
-    registration.seal(replace(registration.attendee(ring), new_address=""), ring)
-    outbox.drop(session, registration.id, LetterKind.ADDRESS_CHANGE)
+def _keep_address(tx: Transaction, registration: Registration) -> None:
+    registration.seal(replace(registration.attendee(tx.keys), new_address=""), tx.keys)
+    outbox.drop(tx, registration.id, LetterKind.ADDRESS_CHANGE)
 
 
 def mark(
-    session: Session,
-    discussion: Discussion,
-    public_ids: Sequence[str],
-    *,
-    attended: bool,
-    now: datetime,
+    tx: Transaction, discussion: Discussion, public_ids: Sequence[str], *, attended: bool
 ) -> int:
     """Mark that these attendees came, or that they did not; return of how many that changes
     something."""
@@ -202,10 +182,10 @@ def mark(
                 Registration.public_id.in_(map(comparable, public_ids[start : start + 500])),
                 ~is_marked if attended else is_marked,
             )
-            .values(attended_at=now if attended else None)
+            .values(attended_at=tx.now if attended else None)
             .returning(Registration.id)
         )
-        changed += len(session.scalars(marked).all())
+        changed += len(tx.scalars(marked).all())
     return changed
 
 

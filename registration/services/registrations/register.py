@@ -7,16 +7,13 @@ address, by letter, at most three times a day.
 import secrets
 from collections import Counter
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from typing import Any
 
 from sqlalchemy import insert, select, update
-from sqlalchemy.orm import Session
 
 from ... import outbox
-from ...config import Settings
-from ...crypto.key_ring import Ring, new_token, token_hash
-from ...database import rows
+from ...crypto.key_ring import new_token, token_hash
+from ...database import Transaction, rows
 from ...models import (
     Answer,
     Attendee,
@@ -61,155 +58,111 @@ class Entry:
     wants_follow_up: bool = False
 
 
-def register(
-    session: Session, slug: str, entry: Entry, *, ring: Ring, settings: Settings, now: datetime
-) -> None:
+def register(tx: Transaction, slug: str, entry: Entry) -> None:
     """Register `entry`, or, for a known address, tell that address so.
 
     Until an address is confirmed, the last form wins; after that, only the attendee's own page
     changes anything. Raises `NoSuchDiscussion`, `RegistrationClosed`.
     """
-    with allocation.changing(session, identify(session, slug), now, settings) as discussion:
-        if not discussion.takes_registrations(now):
+    tx.hold_keys()
+    with allocation.changing(tx, identify(tx, slug), promotes=True) as discussion:
+        if not discussion.takes_registrations(tx.now):
             raise RegistrationClosed("Registration for this discussion is closed.")
-        known = known_as(session, discussion, entry.address, ring, lock=True)
+        known = known_as(tx, discussion, entry.address, lock=True)
         mailbox = entry.address.mailbox
-        may_write = may_write_to(session, discussion, mailbox, ring=ring, now=now)
+        may_write = may_write_to(tx, discussion, mailbox)
         if known and known.status in {RegistrationStatus.CONFIRMED, RegistrationStatus.WAITING}:
             number, kind = known.id, LetterKind.ALREADY_REGISTERED
             # What is held is sealed anew: as much work as for an address that is not known.
-            known.seal(known.attendee(ring), ring)
-            session.flush()
+            known.seal(known.attendee(tx.keys), tx.keys)
+            tx.flush()
         else:
-            number, kind = enter(
-                session, discussion, entry, known, ring=ring, settings=settings, now=now
-            )
-        with session.begin_nested() as owing:
-            owe(session, number, kind, discussion, settings=settings, now=now)
+            number, kind = enter(tx, discussion, entry, known)
+        with tx.begin_nested() as owing:
+            owe(tx, number, kind, discussion)
             if not may_write:  # found out only now, so that the time it takes does not tell
                 owing.rollback()
 
 
 def known_as(
-    session: Session,
-    discussion: Discussion,
-    address: EmailAddress,
-    ring: Ring,
-    *,
-    lock: bool = False,
+    tx: Transaction, discussion: Discussion, address: EmailAddress, *, lock: bool = False
 ) -> Registration | None:
     """Return the registration of an address, if there is one; locked, for who writes it anew: what
     its attendee has changed meanwhile must not be undone."""
     known = select(Registration).where(
         Registration.discussion_id == discussion.id,
-        Registration.address_index == address_index(ring, discussion.uid, address),
+        Registration.address_index == address_index(tx.keys, discussion.uid, address),
     )
     if lock:
         # Letters refer to the row meanwhile: only its key must stay.
         known = known.with_for_update(key_share=True).execution_options(populate_existing=True)
-    return session.scalar(known)
+    return tx.scalar(known)
 
 
 def enter(
-    session: Session,
-    discussion: Discussion,
-    entry: Entry,
-    known: Registration | None,
-    *,
-    ring: Ring,
-    settings: Settings,
-    now: datetime,
+    tx: Transaction, discussion: Discussion, entry: Entry, known: Registration | None
 ) -> tuple[int, LetterKind]:
     """Write a registration, over one that is `known` and means to come no more, or not yet.
 
     Returns its id, and which letter tells of it. The discussion is locked (`seating.changing`).
     """
-    values = _entered(session, discussion, entry, known, ring, settings, now)
-    index = address_index(ring, discussion.uid, entry.address)
-    return _keep(session, discussion, known, index, values), _first_letter(values)
+    values = _entered(tx, discussion, entry, known)
+    index = address_index(tx.keys, discussion.uid, entry.address)
+    return _keep(tx, discussion, known, index, values), _first_letter(values)
 
 
-def confirm(
-    session: Session, registration: Registration, *, ring: Ring, settings: Settings, now: datetime
-) -> None:
+def confirm(tx: Transaction, registration: Registration) -> None:
     """Confirm that the attendee reads the address; a second time changes nothing."""
-    with allocation.changing(session, registration.discussion_id, now, settings) as discussion:
-        if not allocation.is_still_there(session, registration):
+    tx.hold_keys()
+    with allocation.changing(tx, registration.discussion_id, promotes=True) as discussion:
+        if not allocation.is_still_there(tx, registration):
             return
         if registration.status is not RegistrationStatus.UNCONFIRMED:
             return
-        place = allocation.settle(session, discussion, registration, now)
+        place = allocation.settle(tx, discussion, registration)
         registration.seated_at, registration.queue_position = place.seated_at, place.queue_position
         registration.seat_held_until = None
-        registration.confirmed_at = now
-        registration.erase_at = erase_at(discussion, registration.registered_at, settings)
+        registration.confirmed_at = tx.now
+        registration.erase_at = erase_at(discussion, registration.registered_at, tx.settings)
         registration.calendar_sequence = _returning(registration)
         kind = LetterKind.CONFIRMATION if place.seated_at else LetterKind.WAITING
-        if may_answer(session, registration, ring=ring, now=now):
-            owe(session, registration.id, kind, discussion, settings=settings, now=now)
+        if may_answer(tx, registration):
+            owe(tx, registration.id, kind, discussion)
 
 
-def may_answer(session: Session, registration: Registration, *, ring: Ring, now: datetime) -> bool:
+def may_answer(tx: Transaction, registration: Registration) -> bool:
     """Whether another letter may answer what is done on the attendee's own page today."""
-    return rate_limits.take(
-        session, "answers", registration.public_id, capacity=ANSWERS_A_DAY, ring=ring, now=now
-    )
+    return rate_limits.take(tx, "answers", registration.public_id, capacity=ANSWERS_A_DAY)
 
 
 def may_write_to_all(
-    session: Session, discussion: Discussion, mailboxes: Counter[str], *, ring: Ring, now: datetime
+    tx: Transaction, discussion: Discussion, mailboxes: Counter[str]
 ) -> dict[str, int]:
     """Return how many of so many letters each of these mailboxes may get, as `may_write_to` does of
     one."""
     buckets: dict[tuple[str, ...], int] = {
         ("letters", discussion.uid, box): count for box, count in mailboxes.items()
     }
-    given = rate_limits.take_many(session, buckets, capacity=LETTERS_A_DAY, ring=ring, now=now)
+    given = rate_limits.take_many(tx, buckets, capacity=LETTERS_A_DAY)
     return {name[-1]: count for name, count in given.items()}
 
 
-def may_write_to(
-    session: Session, discussion: Discussion, mailbox: str, *, ring: Ring, now: datetime
-) -> bool:
+def may_write_to(tx: Transaction, discussion: Discussion, mailbox: str) -> bool:
     """Whether this mailbox may get another letter about this discussion that others can cause."""
-    return rate_limits.take(
-        session,
-        "letters",
-        discussion.uid,
-        mailbox,
-        capacity=LETTERS_A_DAY,
-        ring=ring,
-        now=now,
-    )
+    return rate_limits.take(tx, "letters", discussion.uid, mailbox, capacity=LETTERS_A_DAY)
 
 
-def owe(
-    session: Session,
-    registration_id: int,
-    kind: LetterKind,
-    discussion: Discussion,
-    *,
-    settings: Settings,
-    now: datetime,
-) -> None:
+def owe(tx: Transaction, registration_id: int, kind: LetterKind, discussion: Discussion) -> None:
     """Owe a letter to a registration, in this transaction."""
-    outbox.post(
-        session, registration_id, kind, revision=discussion.version, host=settings.host, now=now
-    )
+    outbox.post(tx, registration_id, kind, revision=discussion.version, host=tx.settings.host)
 
 
 def _entered(
-    session: Session,
-    discussion: Discussion,
-    entry: Entry,
-    known: Registration | None,
-    ring: Ring,
-    settings: Settings,
-    now: datetime,
+    tx: Transaction, discussion: Discussion, entry: Entry, known: Registration | None
 ) -> dict[str, Any]:
     """Return the columns of a registration as the form makes it."""
     if known:
-        attendee = known.attendee(ring)
+        attendee = known.attendee(tx.keys)
     else:
         attendee = Attendee(secrets.token_hex(16), new_token(), new_token(), "", "")
     attendee = replace(
@@ -221,27 +174,29 @@ def _entered(
         shared_with=entry.shared_with,
         new_address="",
     )
-    place = allocation.assign(session, discussion, known, now)
+    place = allocation.assign(tx, discussion, known)
     asks = discussion.content.address_confirmation
     return {
         "public_id": attendee.public_id,
         "token_hash": token_hash(attendee.token),
         "calendar_token_hash": token_hash(attendee.calendar_token),
-        "sealed": attendee.sealed(ring),
-        "key_id": ring.current,
-        "registered_at": now,
-        "confirmed_at": None if asks else now,
+        "sealed": attendee.sealed(tx.keys),
+        "key_id": tx.keys.current,
+        "registered_at": tx.now,
+        "confirmed_at": None if asks else tx.now,
         "withdrawn_at": None,
         "seated_at": place.seated_at,
         "queue_position": place.queue_position,
         "seat_held_until": place.seat_held_until if asks else None,
-        "erase_at": now + UNCONFIRMED_LIFE if asks else erase_at(discussion, now, settings),
+        "erase_at": tx.now + UNCONFIRMED_LIFE
+        if asks
+        else erase_at(discussion, tx.now, tx.settings),
         **{name: getattr(entry, name) for name in IN_THE_CLEAR},
     }
 
 
 def _keep(
-    session: Session,
+    tx: Transaction,
     discussion: Discussion,
     known: Registration | None,
     index: bytes,
@@ -251,13 +206,13 @@ def _keep(
     if known:
         if values["confirmed_at"]:
             values |= {"calendar_sequence": _returning(known)}
-        session.execute(update(Registration).where(Registration.id == known.id).values(**values))
+        tx.execute(update(Registration).where(Registration.id == known.id).values(**values))
         return known.id
     values |= {"discussion_id": discussion.id, "address_index": index}
     values |= {"calendar_sequence": discussion.first_calendar_sequence}
     values |= {"told_revision": discussion.version}
     added = insert(rows(Registration)).values(**values).returning(rows(Registration).c.id)
-    return int(session.execute(added).scalar_one())
+    return int(tx.execute(added).scalar_one())
 
 
 def _returning(known: Registration) -> int:

@@ -4,20 +4,17 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session
 
-from ...crypto.key_ring import Ring
+from ...database import Transaction
 from ...models import Discussion, Letter, LetterKind, Registration, RegistrationStatus
 from ..seats import allocation
 
 
-def held(
-    session: Session, registration: Registration, discussion: Discussion, ring: Ring
-) -> dict[str, Any]:
+def held(tx: Transaction, registration: Registration, discussion: Discussion) -> dict[str, Any]:
     """Return everything that is held about one attendee, by plain names (GDPR Art. 15 and 20)."""
-    attendee = registration.attendee(ring)
+    attendee = registration.attendee(tx.keys)
     is_waiting = registration.status is RegistrationStatus.WAITING
-    place = allocation.waiting_before(session, registration) + 1 if is_waiting else None
+    place = allocation.waiting_before(tx, registration) + 1 if is_waiting else None
     return {
         "discussion": discussion.content.title,
         "status": registration.status.value,
@@ -40,13 +37,13 @@ def held(
         # Its place as the page shows it: the stored number counts others who never confirmed.
         "place": place,
         "calendar_sequence": registration.calendar_sequence,
-        "letters": _letters(session, registration),
+        "letters": _letters(tx, registration),
         "erased_at_the_latest": registration.erase_at.isoformat(),
     }
 
 
-def _letters(session: Session, registration: Registration) -> list[dict[str, Any]]:
-    found = session.scalars(
+def _letters(tx: Transaction, registration: Registration) -> list[dict[str, Any]]:
+    found = tx.scalars(
         select(Letter)
         .where(
             Letter.registration_id == registration.id,

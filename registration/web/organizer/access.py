@@ -12,12 +12,11 @@ from flask import (
     url_for,
 )
 from flask_wtf import FlaskForm
-from sqlalchemy.orm import Session
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 from werkzeug.wrappers import Response as BaseResponse
 
 from ... import house
-from ...database import reading, writing
+from ...database import Transaction, reading, writing
 from ...models import Deed, Organizer
 from ...services import audit_log
 from ...services.organizers import authentication
@@ -35,9 +34,9 @@ def organizer() -> Organizer:
     return found
 
 
-def note(session: Session, deed: Deed, slug: str, *, count: int | None = None) -> None:
+def note(tx: Transaction, deed: Deed, slug: str, *, count: int | None = None) -> None:
     """Write into the audit log what whoever is signed in has done with a discussion."""
-    audit_log.note(session, deed, by=organizer().id, slug=slug, count=count, now=house.now())
+    audit_log.note(tx, deed, by=organizer().id, slug=slug, count=count)
 
 
 def ask_to_sign_in() -> BaseResponse | None:
@@ -45,14 +44,14 @@ def ask_to_sign_in() -> BaseResponse | None:
     if property_of(request.endpoint, "open_to_all"):
         return None
     now = house.now()
-    with reading() as session:
-        found = authentication.who(session, cookies.token(), now)
+    with reading() as tx:
+        found = authentication.who(tx, cookies.token())
     if found is None:
         return _signed_out()
     g.organizer, sign_in = found
     if authentication.is_to_be_noted(sign_in, now):
-        with writing() as session:
-            authentication.note_seen(session, sign_in.id, now)
+        with writing() as tx:
+            authentication.note_seen(tx, sign_in.id)
     return None
 
 

@@ -3,11 +3,10 @@ organizer can do for them."""
 
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask_wtf import FlaskForm
-from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as BaseResponse
 
 from ... import house
-from ...database import reading, writing
+from ...database import Transaction, reading, writing
 from ...models import Deed, Registration
 from ...services.attendees import table, timeline
 from ...services.organizers import accounts
@@ -41,10 +40,10 @@ def send_again(slug: str, public_id: str) -> BaseResponse | tuple[str, int]:
     if not public_forms.button().validate():
         return _page(slug, public_id, is_stale=True), 422
     try:
-        with writing() as session:
-            registration = _find(session, slug, public_id)
-            manage.send_again(session, registration, **house.means(session))
-            note(session, Deed.LETTER_SENT_AGAIN, slug, count=1)
+        with writing() as tx:
+            registration = _find(tx, slug, public_id)
+            manage.send_again(tx, registration)
+            note(tx, Deed.LETTER_SENT_AGAIN, slug, count=1)
     except (EnoughLetters, TakesNobody) as refusal:
         return _page(slug, public_id, refusal=str(refusal)), 409
     return _back(slug, public_id)
@@ -55,10 +54,10 @@ def retry(slug: str, public_id: str) -> BaseResponse | tuple[str, int]:
     """Send the letters again that have failed, or that a restore has held back."""
     if not public_forms.button().validate():
         return _page(slug, public_id, is_stale=True), 422
-    with writing() as session:
-        registration = _find(session, slug, public_id)
-        if count := manage.retry(session, registration, house.now()):
-            note(session, Deed.LETTER_SENT_AGAIN, slug, count=count)
+    with writing() as tx:
+        registration = _find(tx, slug, public_id)
+        if count := manage.retry(tx, registration):
+            note(tx, Deed.LETTER_SENT_AGAIN, slug, count=count)
     return _back(slug, public_id)
 
 
@@ -69,11 +68,11 @@ def correct_address(slug: str, public_id: str) -> BaseResponse | tuple[str, int]
     if not typed.validate():
         return _page(slug, public_id, typed, is_stale=public_forms.is_stale(typed)), 422
     try:
-        with writing() as session:
-            registration = _find(session, slug, public_id)
-            address, means = typed["email"].address, house.means(session)
-            manage.correct_address(session, registration, address, **means)
-            note(session, Deed.ADDRESS_CORRECTED, slug, count=1)
+        with writing() as tx:
+            registration = _find(tx, slug, public_id)
+            address = typed["email"].address
+            manage.correct_address(tx, registration, address)
+            note(tx, Deed.ADDRESS_CORRECTED, slug, count=1)
     except (AlreadyRegistered, EnoughLetters, HasWithdrawn) as refusal:
         typed["email"].errors = [str(refusal)]
         return _page(slug, public_id, typed), 409
@@ -85,11 +84,11 @@ def withdraw(slug: str, public_id: str) -> BaseResponse | tuple[str, int]:
     """Withdraw them, as they could themselves."""
     if not public_forms.button().validate():
         return _page(slug, public_id, is_stale=True), 422
-    with writing() as session:
-        registration = _find(session, slug, public_id)
+    with writing() as tx:
+        registration = _find(tx, slug, public_id)
         if registration.status in self_service.COMING:
-            self_service.withdraw(session, registration, **house.means(session))
-            note(session, Deed.ATTENDEE_WITHDRAWN, slug, count=1)
+            self_service.withdraw(tx, registration)
+            note(tx, Deed.ATTENDEE_WITHDRAWN, slug, count=1)
     return _back(slug, public_id)
 
 
@@ -100,12 +99,10 @@ def erase(slug: str, public_id: str) -> BaseResponse | tuple[str, int]:
         return _page(slug, public_id, is_stale=True), 422
     if not request.form.get("sure"):
         return _page(slug, public_id, refusal=_("Tick the box first: nothing was erased.")), 422
-    with writing() as session:
-        registration = _find(session, slug, public_id)
-        receipt = self_service.erase(
-            session, registration, settings=house.settings(), now=house.now()
-        )
-        note(session, Deed.ATTENDEE_ERASED, slug, count=len(receipt.public_ids))
+    with writing() as tx:
+        registration = _find(tx, slug, public_id)
+        receipt = self_service.erase(tx, registration)
+        note(tx, Deed.ATTENDEE_ERASED, slug, count=len(receipt.public_ids))
     house.remember(receipt)
     return redirect(url_for("organizer.attendees.attendees", slug=slug), 303)
 
@@ -116,18 +113,18 @@ def mark(slug: str, public_id: str) -> BaseResponse | tuple[str, int]:
     if not public_forms.button().validate():
         return _page(slug, public_id, is_stale=True), 422
     attended = request.form.get("attended") == "yes"
-    with writing() as session:
-        discussion = accounts.run_by(session, organizer(), slug)
-        _find(session, slug, public_id)
-        if manage.mark(session, discussion, [public_id], attended=attended, now=house.now()):
+    with writing() as tx:
+        discussion = accounts.run_by(tx, organizer(), slug)
+        _find(tx, slug, public_id)
+        if manage.mark(tx, discussion, [public_id], attended=attended):
             deed = Deed.MARKED_ATTENDED if attended else Deed.MARKED_ABSENT
-            note(session, deed, slug, count=1)
+            note(tx, deed, slug, count=1)
     return _back(slug, public_id)
 
 
-def _find(session: Session, slug: str, public_id: str) -> Registration:
-    discussion = accounts.run_by(session, organizer(), slug)
-    return table.find(session, discussion.id, public_id)
+def _find(tx: Transaction, slug: str, public_id: str) -> Registration:
+    discussion = accounts.run_by(tx, organizer(), slug)
+    return table.find(tx, discussion.id, public_id)
 
 
 def _back(slug: str, public_id: str) -> BaseResponse:
@@ -142,17 +139,17 @@ def _page(
     refusal: str = "",
     is_stale: bool = False,
 ) -> str:
-    with reading() as session:
-        discussion = accounts.run_by(session, organizer(), slug)
-        registration = table.find(session, discussion.id, public_id)
+    with reading() as tx:
+        discussion = accounts.run_by(tx, organizer(), slug)
+        registration = table.find(tx, discussion.id, public_id)
         return render_template(
             "organizer/attendee.html",
             discussion=discussion,
             registration=registration,
-            attendee=registration.attendee(house.ring(session)),
+            attendee=registration.attendee(tx.keys),
             labels={question.key: question.label for question in discussion.content.questions},
-            place=allocation.waiting_before(session, registration) + 1,
-            moments=timeline.of(session, registration),
+            place=allocation.waiting_before(tx, registration) + 1,
+            moments=timeline.of(tx, registration),
             form=typed or organizer_forms.correction(),
             is_correcting=typed is not None,
             button=public_forms.button(),

@@ -7,7 +7,6 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from flask_wtf import FlaskForm
 from werkzeug.wrappers import Response as BaseResponse
 
-from ... import house
 from ...database import DatabaseBusy, DatabaseUnavailable, reading, writing
 from ...models import Deed
 from ...services.attendees import statistics
@@ -39,9 +38,9 @@ def search_attendees(slug: str) -> BaseResponse | tuple[str, int]:
     typed = organizer_forms.search()
     if not typed.validate():
         return _page(slug, typed), 422
-    with reading() as session:
-        accounts.run_by(session, organizer(), slug)
-        ring = house.ring(session)
+    with reading() as tx:
+        accounts.run_by(tx, organizer(), slug)
+        ring = tx.keys
     shown = attendee_search.wanted(slug, ring)
     return redirect(attendee_search.address(slug, ring, shown, search=typed["search"].data), 303)
 
@@ -53,15 +52,13 @@ def mark_attendees(slug: str) -> BaseResponse | tuple[str, int]:
     typed = organizer_forms.search()
     if not typed.validate():
         return _page(slug, typed, chosen=chosen), 422
-    with writing() as session:
-        discussion = accounts.run_by(session, organizer(), slug)
-        marked = manage.mark(
-            session, discussion, chosen[: listed.PAGE], attended=attended, now=house.now()
-        )
+    with writing() as tx:
+        discussion = accounts.run_by(tx, organizer(), slug)
+        marked = manage.mark(tx, discussion, chosen[: listed.PAGE], attended=attended)
         if marked:
             deed = Deed.MARKED_ATTENDED if attended else Deed.MARKED_ABSENT
-            note(session, deed, slug, count=marked)
-        ring = house.ring(session)
+            note(tx, deed, slug, count=marked)
+        ring = tx.keys
     shown = attendee_search.wanted(slug, ring)
     return redirect(attendee_search.address(slug, ring, shown, page=shown.page), 303)
 
@@ -79,10 +76,10 @@ def submit_add(slug: str) -> BaseResponse | tuple[str, int]:
     if not typed.validate():
         return _add_page(slug, typed), 422
     try:
-        with writing() as session:
-            accounts.run_by(session, organizer(), slug)
-            public_id = manage.add(session, slug, typed.entry(), **house.means(session))
-            note(session, Deed.ATTENDEE_ADDED, slug, count=1)
+        with writing() as tx:
+            accounts.run_by(tx, organizer(), slug)
+            public_id = manage.add(tx, slug, typed.entry())
+            note(tx, Deed.ATTENDEE_ADDED, slug, count=1)
     except (AlreadyRegistered, EnoughLetters, TakesNobody) as refusal:
         typed["email"].errors = [str(refusal)]
         return _add_page(slug, typed), 409
@@ -92,14 +89,14 @@ def submit_add(slug: str) -> BaseResponse | tuple[str, int]:
 
 
 def _add_form(slug: str) -> EntryForm:
-    with reading() as session:
-        discussion = accounts.run_by(session, organizer(), slug)
+    with reading() as tx:
+        discussion = accounts.run_by(tx, organizer(), slug)
     return public_forms.by_hand(discussion.content)
 
 
 def _add_page(slug: str, typed: EntryForm, wait: Later | None = None) -> str:
-    with reading() as session:
-        discussion = accounts.run_by(session, organizer(), slug)
+    with reading() as tx:
+        discussion = accounts.run_by(tx, organizer(), slug)
     return render_template(
         "organizer/add.html",
         discussion=discussion,
@@ -110,13 +107,13 @@ def _add_page(slug: str, typed: EntryForm, wait: Later | None = None) -> str:
 
 
 def _page(slug: str, typed: FlaskForm, *, chosen: Sequence[str] = ()) -> str:
-    with reading() as session:
-        discussion = accounts.run_by(session, organizer(), slug)
-        numbers, ring = statistics.people(session, discussion), house.ring(session)
+    with reading() as tx:
+        discussion = accounts.run_by(tx, organizer(), slug)
+        numbers, ring = statistics.people(tx, discussion), tx.keys
     shown = attendee_search.wanted(slug, ring)
     if request.method == "GET":
         typed["search"].data = shown.search
-    found = listed.page(reading, house.ring, discussion.id, shown)
+    found = listed.page(reading, discussion.id, shown)
 
     return render_template(
         "organizer/attendees.html",

@@ -2,7 +2,6 @@
 
 from flask import Blueprint, abort, render_template, request
 
-from ... import house
 from ...database import reading
 from ...models import Role
 from ...services import audit_log
@@ -20,6 +19,6 @@ def log() -> str:
         abort(404)
     # No more than a number of the database can be.
     before = min(request.args.get("before", default=LAST, type=int), LAST)
-    with reading() as session:
-        lines = audit_log.lines(session, house.ring(session), before=before)
+    with reading() as tx:
+        lines = audit_log.lines(tx, before=before)
     return render_template("organizer/log.html", lines=lines, page=audit_log.PAGE)

@@ -19,10 +19,10 @@ blueprint = Blueprint("discussions", __name__)
 @blueprint.get("/")
 def overview() -> str:
     """The discussions that one has, and how many come."""
-    with reading() as session:
-        found = statistics.overview(session, organizer(), now=house.now())
-        drafts = drafting.drafts_of_new(session, organizer())
-        identity = organizer().identity(house.ring(session))
+    with reading() as tx:
+        found = statistics.overview(tx, organizer())
+        drafts = drafting.drafts_of_new(tx, organizer())
+        identity = organizer().identity(tx.keys)
     return render_template(
         "organizer/overview.html",
         found=found,
@@ -36,11 +36,11 @@ def overview() -> str:
 def discussion(slug: str) -> str:
     """One discussion: its numbers, when people came, and which calendars follow."""
     now = house.now()
-    with reading() as session:
-        item = statistics.of_one(session, organizer(), slug, now=now)
-        spans = statistics.by_day(session, item.discussion)
-        readers = feed_statistics.readers(session, now)
-        has_draft = drafting.standing(session, organizer(), slug).draft is not None
+    with reading() as tx:
+        item = statistics.of_one(tx, organizer(), slug)
+        spans = statistics.by_day(tx, item.discussion)
+        readers = feed_statistics.readers(tx)
+        has_draft = drafting.standing(tx, organizer(), slug).draft is not None
     return render_template(
         "organizer/discussion.html",
         item=item,

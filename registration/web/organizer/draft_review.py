@@ -35,8 +35,8 @@ REFUSED = (IdentityTaken, MovedIntoThePast, MustBeTold)
 @blueprint.get("/discussions/<slug>/review")
 def review(slug: str) -> BaseResponse | tuple[str, int]:
     """What a draft would be and change, and the buttons that publish it."""
-    with reading() as session:
-        found = drafts.standing(session, organizer(), slug)
+    with reading() as tx:
+        found = drafts.standing(tx, organizer(), slug)
     if found.draft is None:
         return redirect(url_for("organizer.edit.edit", slug=slug), 303)
     return _page(found)
@@ -64,16 +64,8 @@ def publish(slug: str) -> BaseResponse | tuple[str, int]:
         return render_template("organizer/stale.html"), 422
     is_quiet, seal = request.form.get("do") == "quietly", request.form.get("seal", "")
     try:
-        with writing() as session:
-            drafts.publish(
-                session,
-                organizer(),
-                slug,
-                seal,
-                settings=house.settings(),
-                now=house.now(),
-                quiet=is_quiet,
-            )
+        with writing() as tx:
+            drafts.publish(tx, organizer(), slug, seal, quiet=is_quiet)
     except (*REFUSED, ChangedSinceSeen, DiscussionFileRefused) as refusal:
         return _refused(slug, refusal)
     except NoDraft:  # the button was pressed twice
@@ -88,8 +80,8 @@ def discard(slug: str) -> BaseResponse | tuple[str, int]:
         return render_template("organizer/stale.html"), 422
     seal = request.form.get("seal", "")
     try:
-        with writing() as session:
-            is_there = drafts.discard(session, organizer(), slug, seal, now=house.now())
+        with writing() as tx:
+            is_there = drafts.discard(tx, organizer(), slug, seal)
     except ChangedSinceSeen as refusal:
         return _refused(slug, refusal, is_deleting=True)
     if is_there:
@@ -100,8 +92,8 @@ def discard(slug: str) -> BaseResponse | tuple[str, int]:
 @blueprint.get("/discussions/<slug>/file")
 def file(slug: str) -> Response:
     """What is published, as a discussion file."""
-    with reading() as session:
-        announcement = accounts.run_by(session, organizer(), slug).announcement
+    with reading() as tx:
+        announcement = accounts.run_by(tx, organizer(), slug).announcement
     return _file(announcement)
 
 
@@ -109,8 +101,8 @@ def file(slug: str) -> Response:
 def review_file(slug: str) -> BaseResponse:
     """What a draft says, as a discussion file; the mistakes, if there are any."""
     try:
-        with reading() as session:
-            announcement = drafts.standing(session, organizer(), slug).announced()
+        with reading() as tx:
+            announcement = drafts.standing(tx, organizer(), slug).announced()
     except DiscussionFileRefused:
         return redirect(url_for("organizer.draft_review.review", slug=slug), 303)
     return _file(announcement)
@@ -124,8 +116,8 @@ def _file(announcement: Announcement) -> Response:
 
 
 def _refused(slug: str, refusal: Exception, *, is_deleting: bool = False) -> tuple[str, int]:
-    with reading() as session:
-        found = drafts.standing(session, organizer(), slug)
+    with reading() as tx:
+        found = drafts.standing(tx, organizer(), slug)
     is_wrong = isinstance(refusal, DiscussionFileRefused)
     refused, status = ("", 422) if is_wrong else (str(refusal), 409)
     return _page(found, refused=refused, is_deleting=is_deleting, status=status)
@@ -176,9 +168,8 @@ def _foretold(found: Standing, announcement: Announcement) -> tuple[int | None, 
     if found.discussion is None:
         return None, ""
     try:
-        with reading() as session:
-            now = house.now()
-            return email_forecast.published(session, found.discussion, announcement, now=now), ""
+        with reading() as tx:
+            return email_forecast.published(tx, found.discussion, announcement), ""
     except MovedIntoThePast as refusal:
         return None, str(refusal)
 
@@ -188,13 +179,13 @@ def _held(found: Standing, announcement: Announcement) -> dict[str, int]:
     if found.discussion is None:
         return {}
     keys = draft_changes.questions_changed(found.discussion.content, announcement.content)
-    with reading() as session:
-        return preview.answers_held(session, found.discussion, keys, house.ring(session))
+    with reading() as tx:
+        return preview.answers_held(tx, found.discussion, keys)
 
 
 def _would_be(slug: str) -> Discussion:
-    with reading() as session:
-        found = drafts.standing(session, organizer(), slug)
+    with reading() as tx:
+        found = drafts.standing(tx, organizer(), slug)
     try:
         return _discussion(found, found.announced())
     except DiscussionFileRefused:
@@ -208,8 +199,8 @@ def _discussion(found: Standing, announcement: Announcement) -> Discussion:
 
 
 def _letter(would_be: Discussion) -> EmailMessage:
-    with reading() as session:
-        ring = house.ring(session)
+    with reading() as tx:
+        ring = tx.keys
     return preview.confirmation(would_be, ring=ring, settings=house.settings(), now=house.now())
 
 

@@ -56,9 +56,9 @@ def submit_new() -> Page | Response:
 @blueprint.get("/discussions/<slug>/edit")
 def edit(slug: str) -> Page:
     """The form of a discussion: its draft, or what is published."""
-    with reading() as session:
-        found = drafts.standing(session, organizer(), slug)
-        written, clashes = drafts.caught_up(session, found)
+    with reading() as tx:
+        found = drafts.standing(tx, organizer(), slug)
+        written, clashes = drafts.caught_up(tx, found)
     mistakes = _mistakes(slug, written) if found.draft else []
     return _page(found, written, found.opened, mistakes, clashes=clashes)
 
@@ -68,8 +68,8 @@ def edit(slug: str) -> Page:
 def submit_edit(slug: str) -> Page | Response:
     """Save the draft of a discussion, and show what it would change."""
     try:
-        with reading() as session:
-            found = drafts.standing(session, organizer(), slug)
+        with reading() as tx:
+            found = drafts.standing(tx, organizer(), slug)
     except NoSuchDiscussion:
         return _gone()
     return _submit(found)
@@ -100,8 +100,8 @@ def _submit(found: Standing | None) -> Page | Response:
 
 
 def _clashed(slug: str, refusal: ChangedMeanwhile) -> Page:
-    with reading() as session:
-        found = drafts.standing(session, organizer(), slug)
+    with reading() as tx:
+        found = drafts.standing(tx, organizer(), slug)
     merged, clashes = refusal.merged, refusal.clashes
     mistakes = _mistakes(slug, merged)
     return _page(found, merged, refusal.opened, mistakes, clashes=clashes, status=409)
@@ -118,12 +118,11 @@ def _gone() -> Page:
 
 def _saved(found: Standing | None, written: Typed, opened: Opened) -> str:
     """Save what was typed, and return the slug under which it is found."""
-    now = house.now()
-    with writing() as session:
+    with writing() as tx:
         if found is None:
-            drafts.begin(session, organizer(), written["slug"], written, now=now)
+            drafts.begin(tx, organizer(), written["slug"], written)
             return str(written["slug"])
-        return drafts.save(session, organizer(), found.slug, written, opened, now=now)
+        return drafts.save(tx, organizer(), found.slug, written, opened)
 
 
 def _mistakes(slug: str, written: Typed) -> list[Mistake]:
@@ -184,6 +183,6 @@ def _by(found: Standing | None) -> str:
     """Return the address of who saved the draft last."""
     if found is None or found.draft is None:
         return ""
-    with reading() as session:
-        who = session.get_one(Organizer, found.draft.organizer_id)
-        return who.identity(house.ring(session)).address
+    with reading() as tx:
+        who = tx.get_one(Organizer, found.draft.organizer_id)
+        return who.identity(tx.keys).address

@@ -7,7 +7,6 @@ from itertools import islice
 from flask import Blueprint, Flask, Response, current_app, render_template
 from flask_wtf import FlaskForm
 
-from ... import house
 from ...database import reading, writing
 from ...models import Deed, RegistrationStatus, Role
 from ...services import audit_log
@@ -49,16 +48,8 @@ def submit_export(slug: str) -> Response | tuple[str, int, dict[str, str]]:
         return _page(slug, typed, is_wrong=True), 422, {}
     names, rows, count = _chosen(slug, typed)
     detail = _detail(typed, names)
-    with writing() as session:
-        audit_log.note(
-            session,
-            Deed.EXPORTED,
-            by=organizer().id,
-            slug=slug,
-            count=count,
-            detail=detail,
-            now=house.now(),
-        )
+    with writing() as tx:
+        audit_log.note(tx, Deed.EXPORTED, by=organizer().id, slug=slug, count=count, detail=detail)
     separator = organizer_forms.SEPARATORS[typed["separator"].data]
     lines = exports.lines(rows, names, separator)
     headers = {"Content-Disposition": f'attachment; filename="{slug}.csv"'}
@@ -80,9 +71,9 @@ def _streamed(lines: Iterator[str]) -> Iterator[bytes]:
 def _form(slug: str) -> FlaskForm:
     """Return the form, with the columns and partners that the discussion has."""
     mine = organizer()
-    with reading() as session:
-        accounts.discussion_of(session, mine, slug)
-        columns, partners = exports.header(session, slug), exports.partners(session, slug)
+    with reading() as tx:
+        accounts.discussion_of(tx, mine, slug)
+        columns, partners = exports.header(tx, slug), exports.partners(tx, slug)
     if mine.role is Role.PARTNER:
         if mine.partner not in partners:
             raise NoSuchDiscussion("The discussion shares nothing with this partner any more.")
@@ -100,15 +91,15 @@ def _chosen(slug: str, typed: FlaskForm) -> tuple[list[str], Rows, int]:
     """Return the columns, the rows, and how many these are."""
     partner = typed["partner"].data
     if partner:
-        with reading() as session:
-            names = exports.shared(session, slug, partner)
-        agreed = partial(exports.attendees, reading, slug, house.ring, partner=partner)
+        with reading() as tx:
+            names = exports.shared(tx, slug, partner)
+        agreed = partial(exports.attendees, reading, slug, partner=partner)
         # Who has agreed stands sealed: they are counted by reading them.
         return names, agreed(), sum(1 for _row in agreed())
     states = [RegistrationStatus(state) for state in typed["states"].data]
-    with reading() as session:
-        count = exports.count(session, slug, states)
-    rows = exports.attendees(reading, slug, house.ring, states=states)
+    with reading() as tx:
+        count = exports.count(tx, slug, states)
+    rows = exports.attendees(reading, slug, states=states)
     return list(typed["columns"].data), rows, count
 
 
@@ -119,8 +110,8 @@ def _detail(typed: FlaskForm, names: list[str]) -> str:
 
 
 def _page(slug: str, typed: FlaskForm, wait: Later | None = None, *, is_wrong: bool = False) -> str:
-    with reading() as session:
-        discussion = accounts.discussion_of(session, organizer(), slug)
+    with reading() as tx:
+        discussion = accounts.discussion_of(tx, organizer(), slug)
     return render_template(
         "organizer/export.html",
         discussion=discussion,

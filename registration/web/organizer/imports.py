@@ -76,23 +76,22 @@ def _content() -> tuple[bytes, bool]:
 
 
 def _read(slug: str, content: bytes) -> Sheet:
-    with reading() as session:
-        discussion = accounts.run_by(session, organizer(), slug)
-        questions = exports.questions(session, discussion)
+    with reading() as tx:
+        discussion = accounts.run_by(tx, organizer(), slug)
+        questions = exports.questions(tx, discussion)
     return imports.read(content, questions, house.now())
 
 
 def _add(slug: str, sheet: Sheet, *, is_told: bool) -> int:
     """Add the rows, and return how many people that are."""
-    with reading() as session:
-        discussion = accounts.run_by(session, organizer(), slug)
-        means = house.means(session)
-        new = imports.plan(session, discussion, sheet.rows, **means).new
-    prepared = imports.prepare(discussion, new, **means)
-    with writing() as session:
-        means = house.means(session)
-        count = imports.add(session, slug, prepared, is_told=is_told, **means)
-        note(session, Deed.IMPORTED, slug, count=count)
+    with reading() as tx:
+        discussion = accounts.run_by(tx, organizer(), slug)
+        ring = tx.keys
+        new = imports.plan(tx, discussion, sheet.rows).new
+    prepared = imports.prepare(discussion, new, ring=ring, settings=tx.settings, now=tx.now)
+    with writing() as tx:
+        count = imports.add(tx, slug, prepared, is_told=is_told)
+        note(tx, Deed.IMPORTED, slug, count=count)
     return count
 
 
@@ -106,12 +105,12 @@ def _page(
     wait: Later | None = None,
     is_empty: bool = False,
 ) -> str:
-    with reading() as session:
-        discussion = accounts.run_by(session, organizer(), slug)
-        columns = exports.header(session, slug)
+    with reading() as tx:
+        discussion = accounts.run_by(tx, organizer(), slug)
+        columns = exports.header(tx, slug)
         plan = None
         if sheet and not sheet.faults:
-            plan = imports.plan(session, discussion, sheet.rows, **house.means(session))
+            plan = imports.plan(tx, discussion, sheet.rows)
     if is_empty and typed.is_submitted() and not public_forms.is_stale(typed):
         typed["sheet"].errors = [_("Choose a file that is not empty.")]
     return render_template(

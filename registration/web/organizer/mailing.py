@@ -24,11 +24,11 @@ Answer = BaseResponse | str | tuple[str, int]
 @blueprint.get("/discussions/<slug>/circulars/<circular>")
 def circular(slug: str, circular: str) -> str:
     """A draft as an attendee would get it; or how far a circular has got."""
-    with reading() as session:
-        discussion = accounts.run_by(session, organizer(), slug)
-        found = mailings.find(session, discussion, circular)
-        progress = mailings.progress(session, found)
-        wording = found.wording(house.ring(session))
+    with reading() as tx:
+        discussion = accounts.run_by(tx, organizer(), slug)
+        found = mailings.find(tx, discussion, circular)
+        progress = mailings.progress(tx, found)
+        wording = found.wording(tx.keys)
     if found.is_draft:
         return _draft_page(slug, circular)
     return render_template(
@@ -54,16 +54,9 @@ def try_circular_out(slug: str, circular: str) -> BaseResponse | tuple[str, int]
     """Owe a test letter to whoever is signed in."""
     if not public_forms.button().validate():
         return _stale()
-    with writing() as session:
-        discussion = accounts.run_by(session, organizer(), slug)
-        mailings.try_out(
-            session,
-            discussion,
-            circular,
-            by=organizer().id,
-            settings=house.settings(),
-            now=house.now(),
-        )
+    with writing() as tx:
+        discussion = accounts.run_by(tx, organizer(), slug)
+        mailings.try_out(tx, discussion, circular, by=organizer().id)
     return redirect(
         url_for("organizer.mailing.circular", slug=slug, circular=circular, tried=1), 303
     )
@@ -82,15 +75,10 @@ def queue_circular(slug: str, circular: str) -> Answer:
     if not typed.validate():
         return _stale()
     try:
-        with writing() as session:
-            discussion = accounts.run_by(session, organizer(), slug)
+        with writing() as tx:
+            discussion = accounts.run_by(tx, organizer(), slug)
             mailings.queue(
-                session,
-                discussion,
-                circular,
-                organizer_forms.version_of(typed),
-                by=organizer().id,
-                **house.means(session),
+                tx, discussion, circular, organizer_forms.version_of(typed), by=organizer().id
             )
     except (CircularChanged, NoLinkToJoin, NobodyToWriteTo) as refusal:
         return _send_page(slug, circular, is_changed=isinstance(refusal, CircularChanged))
@@ -102,9 +90,9 @@ def stop_circular(slug: str, circular: str) -> BaseResponse | tuple[str, int]:
     """Send a circular to nobody who has not got it yet."""
     if not public_forms.button().validate():
         return _stale()
-    with writing() as session:
-        discussion = accounts.run_by(session, organizer(), slug)
-        mailings.stop(session, discussion, circular, by=organizer().id, now=house.now())
+    with writing() as tx:
+        discussion = accounts.run_by(tx, organizer(), slug)
+        mailings.stop(tx, discussion, circular, by=organizer().id)
     return redirect(url_for("organizer.mailing.circular", slug=slug, circular=circular), 303)
 
 
@@ -123,17 +111,9 @@ def discard_circular(slug: str, circular: str) -> BaseResponse | tuple[str, int]
 
 
 def _discarded(slug: str, circular: str, version: int) -> Receipt:
-    with writing() as session:
-        discussion = accounts.run_by(session, organizer(), slug)
-        return mailings.discard(
-            session,
-            discussion,
-            circular,
-            version,
-            by=organizer().id,
-            settings=house.settings(),
-            now=house.now(),
-        )
+    with writing() as tx:
+        discussion = accounts.run_by(tx, organizer(), slug)
+        return mailings.discard(tx, discussion, circular, version, by=organizer().id)
 
 
 def _draft_page(slug: str, circular: str, *, is_changed: bool = False) -> str:
@@ -153,10 +133,10 @@ def _draft_page(slug: str, circular: str, *, is_changed: bool = False) -> str:
 
 def _rehearsed(slug: str, circular: str) -> tuple[Discussion, Circular, Rehearsal]:
     number = request.args.get("n", 0, type=int)
-    with reading() as session:
-        discussion = accounts.run_by(session, organizer(), slug)
-        found = mailings.find(session, discussion, circular)
-        shown = preview.rehearse(session, discussion, found, number, **house.means(session))
+    with reading() as tx:
+        discussion = accounts.run_by(tx, organizer(), slug)
+        found = mailings.find(tx, discussion, circular)
+        shown = preview.rehearse(tx, discussion, found, number)
     return discussion, found, shown
 
 
@@ -164,9 +144,9 @@ def _send_page(slug: str, circular: str, *, is_changed: bool = False) -> Answer:
     discussion, found, shown = _rehearsed(slug, circular)
     if not found.is_draft:
         return redirect(url_for("organizer.mailing.circular", slug=slug, circular=circular), 303)
-    with reading() as session:
-        wording = found.wording(house.ring(session))
-        stopped = recipients.count_stopped(session, discussion, found.groups, now=house.now())
+    with reading() as tx:
+        wording = found.wording(tx.keys)
+        stopped = recipients.count_stopped(tx, discussion, found.groups)
     form = organizer_forms.seen()
     form["version"].data = found.version
     page = render_template(

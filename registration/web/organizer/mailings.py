@@ -30,10 +30,10 @@ def _signed_out() -> tuple[str, int]:
 @blueprint.get("/discussions/<slug>/circulars")
 def circulars(slug: str) -> str:
     """What was written to the attendees of a discussion, and what became of it."""
-    with reading() as session:
-        discussion = accounts.run_by(session, organizer(), slug)
-        found = mailings.every(session, discussion)
-        ring = house.ring(session)
+    with reading() as tx:
+        discussion = accounts.run_by(tx, organizer(), slug)
+        found = mailings.every(tx, discussion)
+        ring = tx.keys
     shown = [(item, item.wording(ring).subject, progress) for item, progress in found]
     return render_template("organizer/circulars.html", discussion=discussion, circulars=shown)
 
@@ -89,28 +89,26 @@ def _save(slug: str, public_id: str | None) -> Answer:
 def _keep(slug: str, public_id: str | None, typed: FlaskForm) -> Circular:
     groups = tuple(map(Group, typed["groups"].data))
     draft = Draft(typed["subject"].data, typed["text"].data, groups)
-    with writing() as session:
+    with writing() as tx:
         return mailings.save(
-            session,
-            accounts.run_by(session, organizer(), slug),
+            tx,
+            accounts.run_by(tx, organizer(), slug),
             draft,
             public_id=public_id,
             version=organizer_forms.version_of(typed),
             by=organizer().id,
-            ring=house.ring(session),
-            now=house.now(),
         )
 
 
 def _found(slug: str, public_id: str | None) -> tuple[Discussion, Circular | None]:
     """Return the discussion, and the circular, if it is there: what somebody has typed is not lost
     because somebody else has thrown the draft away."""
-    with reading() as session:
-        discussion = accounts.run_by(session, organizer(), slug)
+    with reading() as tx:
+        discussion = accounts.run_by(tx, organizer(), slug)
         if public_id is None:
             return discussion, None
         try:
-            return discussion, mailings.find(session, discussion, public_id)
+            return discussion, mailings.find(tx, discussion, public_id)
         except NoSuchCircular:
             return discussion, None
 
@@ -119,11 +117,9 @@ def _form(discussion: Discussion, found: Circular | None) -> FlaskForm:
     """Return the form, with what the draft holds, and how many are in each group."""
     now = house.now()
     offered = [group for group in Group if group is not Group.ABSENT or discussion.ends_at <= now]
-    with reading() as session:
-        counts = {
-            group: recipients.count(session, discussion, [group], now=now) for group in offered
-        }
-        wording = found.wording(house.ring(session)) if found else None
+    with reading() as tx:
+        counts = {group: recipients.count(tx, discussion, [group]) for group in offered}
+        wording = found.wording(tx.keys) if found else None
     held: dict[str, Any] = {"groups": [Group.CONFIRMED.value]}
     if found and wording:
         held = {
@@ -145,8 +141,8 @@ def _form_page(
 ) -> str:
     now_there = None
     if found and is_changed:
-        with reading() as session:
-            now_there = found.wording(house.ring(session))
+        with reading() as tx:
+            now_there = found.wording(tx.keys)
         # Who has seen on this page what is there now may well write over it.
         typed["version"].data = found.version
     return render_template(

@@ -47,14 +47,14 @@ def _change(typed: FlaskForm) -> bool:
     if not reauthentication.is_proven(typed):
         return False
     hashed = passwords.hashed(typed["new"].data, house.password_cost())
-    with writing() as database:
-        authentication.change_password(database, organizer().id, hashed, now=house.now())
+    with writing() as tx:
+        authentication.change_password(tx, organizer().id, hashed)
     return True
 
 
 def _is_good(typed: FlaskForm) -> bool:
-    with reading() as database:
-        identity = organizer().identity(house.ring(database))
+    with reading() as tx:
+        identity = organizer().identity(tx.keys)
     try:
         authentication.refuse_weak(typed["new"].data, identity, house.settings().site_name)
     except PasswordRefused as refusal:

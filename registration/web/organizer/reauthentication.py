@@ -15,15 +15,11 @@ def is_proven(typed: FlaskForm) -> bool:
 
     Raises one of `limits.NOT_NOW`.
     """
-    with writing() as session:
-        ring = house.ring(session)
-        authentication.try_from(session, client(), cookies.device(), ring=ring, now=house.now())
+    with writing() as tx:
+        authentication.try_from(tx, client(), cookies.device())
     kept = organizer().password_hash
     cost = house.password_cost()
     if not passwords.is_right(typed["password"].data, kept, cost) or kept is None:
         return False
-    with writing() as session:
-        ring, now = house.ring(session), house.now()
-        return authentication.prove(
-            session, organizer().id, kept, typed["code"].data, ring=ring, now=now
-        )
+    with writing() as tx:
+        return authentication.prove(tx, organizer().id, kept, typed["code"].data)

@@ -62,18 +62,15 @@ def submit_sign_in() -> BaseResponse | tuple[str, int, dict[str, str]]:
 def _begin(typed: FlaskForm) -> str | None:
     """Return a new token, or None. The password is checked outside of any transaction: that takes
     long, on purpose."""
-    with writing() as database:
-        ring = house.ring(database)
-        authentication.try_from(database, client(), cookies.device(), ring=ring, now=house.now())
-    with reading() as database:
-        found, kept = authentication.kept_password(database, typed["email"].address, ring)
+    with writing() as tx:
+        authentication.try_from(tx, client(), cookies.device())
+    with reading() as tx:
+        found, kept = authentication.kept_password(tx, typed["email"].address)
     password, cost = typed["password"].data, house.password_cost()
     if not passwords.is_right(password, kept, cost) or kept is None:
         return None
-    with writing() as database:
-        token = authentication.begin(
-            database, found, kept, typed["code"].data, ring=house.ring(database), now=house.now()
-        )
+    with writing() as tx:
+        token = authentication.begin(tx, found, kept, typed["code"].data)
     if token and passwords.is_outdated(kept, cost):
         _renew_hash(found, kept, password)
     return token
@@ -83,8 +80,8 @@ def _renew_hash(organizer_id: int, kept: str, password: str) -> None:
     """Keep the same password with the parameters of today; another sign-in can do it as well."""
     with suppress(*NOT_NOW):
         renewed = passwords.hashed(password, house.password_cost())
-        with writing() as database:
-            authentication.renew_hash(database, organizer_id, kept, renewed)
+        with writing() as tx:
+            authentication.renew_hash(tx, organizer_id, kept, renewed)
 
 
 @blueprint.post("/sign-out")
@@ -102,11 +99,11 @@ def sign_out_everywhere() -> BaseResponse | tuple[str, int]:
 def _sign_out(*, everywhere: bool) -> BaseResponse | tuple[str, int]:
     if not public_forms.button().validate():
         return render_template("organizer/stale.html"), 422
-    with writing() as database:
+    with writing() as tx:
         if everywhere:
-            authentication.end_all(database, organizer().id, now=house.now())
+            authentication.end_all(tx, organizer().id)
         else:
-            authentication.end(database, cookies.token(), now=house.now())
+            authentication.end(tx, cookies.token())
     session.clear()
     response = redirect(url_for("organizer.sign_in.sign_in"), 303)
     cookies.take_away(response)
@@ -144,15 +141,13 @@ def accept_invitation(token: str) -> Response | tuple[str, int, dict[str, str]]:
 def _accept(token: str, typed: FlaskForm) -> list[str]:
     """Accept the invitation, and return the recovery codes."""
     kept = passwords.hashed(typed["password"].data, house.password_cost())
-    with writing() as database:
-        ring, now = house.ring(database), house.now()
-        return authentication.accept(database, token, kept, typed["code"].data, ring=ring, now=now)
+    with writing() as tx:
+        return authentication.accept(tx, token, kept, typed["code"].data)
 
 
 def _is_good(token: str, typed: FlaskForm) -> bool:
-    with reading() as database:
-        ring = house.ring(database)
-        _organizer, identity = authentication.invited(database, token, ring=ring, now=house.now())
+    with reading() as tx:
+        _organizer, identity = authentication.invited(tx, token)
     try:
         authentication.refuse_weak(typed["password"].data, identity, house.settings().site_name)
     except PasswordRefused as refusal:
@@ -162,9 +157,9 @@ def _is_good(token: str, typed: FlaskForm) -> bool:
 
 
 def _invitation_page(token: str, typed: FlaskForm, wait: Later | None = None) -> str:
-    with reading() as database:
-        ring = house.ring(database)
-        _organizer, identity = authentication.invited(database, token, ring=ring, now=house.now())
+    with reading() as tx:
+        ring = tx.keys
+        _organizer, identity = authentication.invited(tx, token)
     key = totp.key_of(ring, token)
     site = house.settings().site_name
     return render_template(

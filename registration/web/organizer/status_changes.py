@@ -7,11 +7,9 @@ from typing import Any
 
 from flask import Blueprint, redirect, render_template, url_for
 from flask_wtf import FlaskForm
-from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
-from ... import house
-from ...database import DatabaseBusy, DatabaseUnavailable, reading, writing
+from ...database import DatabaseBusy, DatabaseUnavailable, Transaction, reading, writing
 from ...models import Deed, Discussion
 from ...services import audit_log, catalog
 from ...services.discussions import cancellation, email_forecast, publication
@@ -36,8 +34,8 @@ class Act:
 
     name: str
     deed: Deed
-    do: Callable[[Session, str], int]
-    count: Callable[[Session, Discussion], int]
+    do: Callable[[Transaction, str], int]
+    count: Callable[[Transaction, Discussion], int]
 
 
 @blueprint.get("/discussions/<slug>/cancel")
@@ -94,9 +92,9 @@ def _submit(slug: str, act: Act, typed: FlaskForm) -> Page | Response:
     if not typed.validate():
         return _page(slug, act, typed, 422)
     try:
-        with writing() as session:
-            accounts.run_by(session, organizer(), slug)
-            _do(session, slug, act, organizer_forms.version_of(typed))
+        with writing() as tx:
+            accounts.run_by(tx, organizer(), slug)
+            _do(tx, slug, act, organizer_forms.version_of(typed))
     except NotCancelled as refusal:
         return _page(slug, act, typed, 409, why_not=str(refusal))
     except ChangedSinceSeen:
@@ -108,8 +106,8 @@ def _submit(slug: str, act: Act, typed: FlaskForm) -> Page | Response:
 
 
 def _page(slug: str, act: Act, typed: FlaskForm, status: int = 200, **said: Any) -> Page:
-    with reading() as session:
-        discussion = accounts.run_by(session, organizer(), slug)
+    with reading() as tx:
+        discussion = accounts.run_by(tx, organizer(), slug)
     letters, refused = _foretold(discussion, act)
     # What the button is about is what this page shows.
     typed["version"].data = discussion.version
@@ -128,64 +126,62 @@ def _page(slug: str, act: Act, typed: FlaskForm, status: int = 200, **said: Any)
 def _foretold(discussion: Discussion, act: Act) -> tuple[int, str]:
     """Return how many letters it would owe, or why it is refused."""
     try:
-        with reading() as session:
-            return act.count(session, discussion), ""
+        with reading() as tx:
+            return act.count(tx, discussion), ""
     except NotCancelled as refusal:
         return 0, str(refusal)
 
 
-def _do(session: Session, slug: str, act: Act, seen: int) -> None:
+def _do(tx: Transaction, slug: str, act: Act, seen: int) -> None:
     """Do it, and note it in the audit log, unless it was so already.
 
     Raises `ChangedSinceSeen` if the discussion is not any more at the version that was `seen`.
     """
-    discussion = catalog.find(session, slug, lock=True)
+    discussion = catalog.find(tx, slug, lock=True)
     before = discussion.version
-    letters = act.do(session, slug)
+    letters = act.do(tx, slug)
     if discussion.version == before:
         return
     if before != seen:
         raise ChangedSinceSeen("Somebody else has changed this meanwhile: look at it again.")
-    by, now = organizer().id, house.now()
-    audit_log.note(session, act.deed, by=by, slug=slug, count=letters, now=now)
+    by = organizer().id
+    audit_log.note(tx, act.deed, by=by, slug=slug, count=letters)
 
 
 def _cancelling(why: str) -> Act:
-    def cancel(session: Session, slug: str) -> int:
-        settings, now = house.settings(), house.now()
-        return cancellation.cancel(session, slug, why, settings=settings, now=now)
+    def cancel(tx: Transaction, slug: str) -> int:
+        return cancellation.cancel(tx, slug, why)
 
-    def count(session: Session, discussion: Discussion) -> int:
-        return email_forecast.cancelled(session, discussion, now=house.now())
+    def count(tx: Transaction, discussion: Discussion) -> int:
+        return email_forecast.cancelled(tx, discussion)
 
     return Act("cancel", Deed.CANCELLED, cancel, count)
 
 
-def _restore(session: Session, slug: str) -> int:
-    return cancellation.restore(session, slug, settings=house.settings(), now=house.now())
+def _restore(tx: Transaction, slug: str) -> int:
+    return cancellation.restore(tx, slug)
 
 
-def _take_off(session: Session, slug: str) -> int:
-    publication.unpublish(session, slug, now=house.now())
+def _take_off(tx: Transaction, slug: str) -> int:
+    publication.unpublish(tx, slug)
     return 0
 
 
-def _publish_again(session: Session, slug: str) -> int:
-    again = catalog.find(session, slug).announcement
-    settings, now = house.settings(), house.now()
-    return publication.publish(session, again, settings=settings, now=now, from_file=False).letters
+def _publish_again(tx: Transaction, slug: str) -> int:
+    again = catalog.find(tx, slug).announcement
+    return publication.publish(tx, again, from_file=False).letters
 
 
 _RESTORE = Act(
     "restore",
     Deed.RESTORED,
     _restore,
-    lambda session, it: email_forecast.restored(session, it, now=house.now()),
+    email_forecast.restored,
 )
-_TAKE_OFF = Act("take_off", Deed.TAKEN_OFF, _take_off, lambda _session, _it: 0)
+_TAKE_OFF = Act("take_off", Deed.TAKEN_OFF, _take_off, lambda _tx, _it: 0)
 _PUBLISH_AGAIN = Act(
     "publish_again",
     Deed.PUBLISHED,
     _publish_again,
-    lambda session, it: email_forecast.published(session, it, it.announcement, now=house.now()),
+    lambda tx, it: email_forecast.published(tx, it, it.announcement),
 )

@@ -6,12 +6,12 @@ from http import HTTPStatus
 from urllib.parse import quote
 
 from flask import Blueprint, Response, abort, g, redirect, render_template, request, url_for
-from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as BaseResponse
 
 from ... import house
 from ...calendars import jsonld, web_calendars
 from ...calendars import public as calendars
+from ...database import Transaction
 from ...links import webcal
 from ...models import Discussion, Tense
 from ...services import catalog
@@ -43,7 +43,7 @@ def discussions() -> BaseResponse:
 @blueprint.get("/discussions/<slug>")
 def discussion(slug: str) -> Response:
     """The page of one discussion."""
-    return kept(lambda session, now: _page(session, slug, now))
+    return kept(lambda tx: _page(tx, slug))
 
 
 @blueprint.get("/discussions.ics")
@@ -62,19 +62,19 @@ def feed() -> Response:
 @blueprint.get("/discussions/<slug>.ics")
 def file(slug: str) -> Response:
     """The calendar file of one discussion."""
-    return kept(lambda session, _now: _file(session, slug))
+    return kept(lambda tx: _file(tx, slug))
 
 
 @blueprint.get("/privacy")
 def privacy() -> Response:
     """What is held of attendees, why, and until when."""
-    return kept(lambda _session, _now: _static("public/privacy.html"))
+    return kept(lambda _tx: _static("public/privacy.html"))
 
 
 @blueprint.get("/robots.txt")
 def robots() -> Response:
     """Calendars may be read by robots, personal ones too: Google's calendar obeys this file."""
-    return kept(lambda _session, _now: Made(ROBOTS, PLAIN, None))
+    return kept(lambda _tx: Made(ROBOTS, PLAIN, None))
 
 
 @blueprint.get("/.well-known/security.txt")
@@ -83,20 +83,20 @@ def security() -> Response:
     contact = house.settings().contact
     if contact is None:
         abort(404)
-    return kept(lambda _session, now: _security(contact, now))
+    return kept(lambda tx: _security(contact, tx.now))
 
 
-def published(session: Session, slug: str) -> Discussion:
+def published(tx: Transaction, slug: str) -> Discussion:
     """Return a discussion that has a page; else `NoSuchDiscussion` or `DiscussionUnpublished`."""
-    found = catalog.find(session, slug)
+    found = catalog.find(tx, slug)
     if not found.is_public:
         raise DiscussionUnpublished("This discussion is not public any more.")
     return found
 
 
-def _agenda(session: Session, now: datetime) -> Made:
-    found = catalog.public(session)
-    past = [item for item in found if item.when.tense(now) is Tense.PAST]
+def _agenda(tx: Transaction) -> Made:
+    found = catalog.public(tx)
+    past = [item for item in found if item.when.tense(tx.now) is Tense.PAST]
     coming = [item for item in found if item not in past]
     html = render_template(
         "public/agenda.html",
@@ -105,17 +105,17 @@ def _agenda(session: Session, now: datetime) -> Made:
         settings=house.settings(),
         links=house.links(),
         webcal=webcal,
-        now=now,
+        now=tx.now,
     )
-    return _timed(html, _next_turn(found, now))
+    return _timed(html, _next_turn(found, tx.now))
 
 
-def _page(session: Session, slug: str, now: datetime) -> Made:
-    found = published(session, slug)
-    full = allocation.is_full(session, found, now)
-    html = page_of(found, now, is_full=full)
-    freed = allocation.full_until(session, found, now) if full else None
-    return _timed(html, _next_turn([found], now, freed))
+def _page(tx: Transaction, slug: str) -> Made:
+    found = published(tx, slug)
+    full = allocation.is_full(tx, found)
+    html = page_of(found, tx.now, is_full=full)
+    freed = allocation.full_until(tx, found) if full else None
+    return _timed(html, _next_turn([found], tx.now, freed))
 
 
 def page_of(found: Discussion, now: datetime, *, is_full: bool) -> str:
@@ -136,14 +136,14 @@ def page_of(found: Discussion, now: datetime, *, is_full: bool) -> str:
     )
 
 
-def _feed(session: Session, _now: datetime) -> Made:
-    body = calendars.feed(catalog.public(session), house.settings().site_name, house.links())
+def _feed(tx: Transaction) -> Made:
+    body = calendars.feed(catalog.public(tx), house.settings().site_name, house.links())
     # Of what was unpublished, too: its absence is a change.
-    return Made(body, CALENDAR, _changed(catalog.every(session)))
+    return Made(body, CALENDAR, _changed(catalog.every(tx)))
 
 
-def _file(session: Session, slug: str) -> Made:
-    found = published(session, slug)
+def _file(tx: Transaction, slug: str) -> Made:
+    found = published(tx, slug)
     return Made(calendars.file(found, house.links()), CALENDAR, found.changed_at)
 
 

@@ -38,8 +38,8 @@ def submit(slug: str) -> BaseResponse | tuple[str, int, dict[str, str]]:
     if not typed.validate():
         return _form_page(discussion, typed, is_full=is_full), 422, {}
     try:
-        with taking(discussion.uid) as session:
-            register.register(session, slug, typed.entry(), **house.means(session))
+        with taking(discussion.uid) as tx:
+            register.register(tx, slug, typed.entry())
     except RegistrationClosed:
         return _form_page(discussion, typed, is_full=is_full), 409, {}
     except NOT_NOW as refusal:
@@ -52,8 +52,8 @@ def submit(slug: str) -> BaseResponse | tuple[str, int, dict[str, str]]:
 @blueprint.get("/discussions/<slug>/registered")
 def registered(slug: str) -> str:
     """What to do next: the same for everybody who sent the form."""
-    with reading() as session:
-        discussion = published(session, slug)
+    with reading() as tx:
+        discussion = published(tx, slug)
     return render_template(
         "registrations/registered.html",
         discussion=discussion,
@@ -76,8 +76,8 @@ def send_links() -> BaseResponse | tuple[str, int, dict[str, str]]:
     if not typed.validate():
         return _find_page(typed), 422, {}
     try:
-        with taking() as session:
-            self_service.send_links(session, typed["email"].address, **house.means(session))
+        with taking() as tx:
+            self_service.send_links(tx, typed["email"].address)
     except NOT_NOW as refusal:
         wait = later(refusal)
         return _find_page(typed, wait), wait.status, wait.headers
@@ -106,9 +106,9 @@ def _asked_for(slug: str) -> tuple[Discussion, bool]:
     """
     last: dict[str, tuple[Discussion, bool]] = current_app.extensions.setdefault("asked for", {})
     try:
-        with reading() as session:
-            discussion = published(session, slug)
-            last[slug] = discussion, allocation.is_full(session, discussion, house.now())
+        with reading() as tx:
+            discussion = published(tx, slug)
+            last[slug] = discussion, allocation.is_full(tx, discussion)
     except (DatabaseBusy, DatabaseUnavailable):
         if slug not in last:
             raise

@@ -38,9 +38,9 @@ def page(token: str) -> str:
 @blueprint.get("/registrations/<token>.json")
 def download(token: str) -> Response:
     """Everything that is held about the attendee."""
-    with reading() as session:
-        registration, discussion = self_service.by_token(session, token)
-        held = subject_access.held(session, registration, discussion, house.ring(session))
+    with reading() as tx:
+        registration, discussion = self_service.by_token(tx, token)
+        held = subject_access.held(tx, registration, discussion)
     body = json.dumps(held, ensure_ascii=False, indent=2) + "\n"
     headers = {"Content-Disposition": 'attachment; filename="registration.json"'}
     return Response(body, content_type="application/json; charset=utf-8", headers=headers)
@@ -49,9 +49,9 @@ def download(token: str) -> Response:
 @blueprint.get("/registrations/<token>/cancellation.ics")
 def cancellation(token: str) -> Response:
     """What takes the entry out of a calendar, for whoever erases everything and gets no letter."""
-    with reading() as session:
-        registration, discussion = self_service.by_token(session, token)
-        address = registration.attendee(house.ring(session)).address
+    with reading() as tx:
+        registration, discussion = self_service.by_token(tx, token)
+        address = registration.attendee(tx.keys).address
     guest = personal.Guest.of(discussion, registration, address, later=1)
     body = personal.cancellation(discussion, guest, house.now(), house.links())
     headers = {"Content-Disposition": 'attachment; filename="cancellation.ics"'}
@@ -63,9 +63,9 @@ def confirm(token: str) -> BaseResponse | tuple[str, int]:
     """Confirm the address."""
     if not registration_forms.button().validate():
         return shown(token, is_stale=True), 422
-    with writing() as session:
-        registration, _discussion = self_service.by_token(session, token)
-        register.confirm(session, registration, **house.means(session))
+    with writing() as tx:
+        registration, _discussion = self_service.by_token(tx, token)
+        register.confirm(tx, registration)
     return _to_page(token)
 
 
@@ -74,9 +74,9 @@ def withdraw(token: str) -> BaseResponse | tuple[str, int]:
     """Withdraw from the discussion."""
     if not registration_forms.button().validate():
         return shown(token, is_stale=True), 422
-    with writing() as session:
-        registration, _discussion = self_service.by_token(session, token)
-        self_service.withdraw(session, registration, **house.means(session))
+    with writing() as tx:
+        registration, _discussion = self_service.by_token(tx, token)
+        self_service.withdraw(tx, registration)
     return _to_page(token)
 
 
@@ -85,11 +85,9 @@ def erase(token: str) -> BaseResponse | tuple[str, int]:
     """Erase everything that is held, at once."""
     if not registration_forms.button().validate():
         return shown(token, is_stale=True), 422
-    with writing() as session:
-        registration, _discussion = self_service.by_token(session, token)
-        receipt = self_service.erase(
-            session, registration, settings=house.settings(), now=house.now()
-        )
+    with writing() as tx:
+        registration, _discussion = self_service.by_token(tx, token)
+        receipt = self_service.erase(tx, registration)
     house.remember(receipt)
     return redirect(url_for("own_page.erased"), 303)
 
@@ -98,15 +96,15 @@ def erase(token: str) -> BaseResponse | tuple[str, int]:
 def change(token: str) -> BaseResponse | tuple[str, int, dict[str, str]]:
     """Change what is held; a new address takes effect when it confirms."""
     started = time.monotonic()
-    with reading() as session:
-        registration, discussion = self_service.by_token(session, token)
-        attendee = registration.attendee(house.ring(session))
+    with reading() as tx:
+        registration, discussion = self_service.by_token(tx, token)
+        attendee = registration.attendee(tx.keys)
     typed = _change_form(registration, discussion, attendee)
     if not typed.validate():
         return shown(token, typed, is_stale=registration_forms.is_stale(typed)), 422, {}
     try:
-        with taking() as session:
-            self_service.change(session, token, typed.entry(), **house.means(session))
+        with taking() as tx:
+            self_service.change(tx, token, typed.entry())
     except NOT_NOW as refusal:
         wait = later(refusal)
         return shown(token, typed, wait=wait), wait.status, wait.headers
@@ -117,11 +115,9 @@ def change(token: str) -> BaseResponse | tuple[str, int, dict[str, str]]:
 @blueprint.get("/registrations/address/<signed>")
 def new_address(signed: str) -> str:
     """Ask whoever reads the new address to confirm it."""
-    with reading() as session:
-        registration, attendee = self_service.by_new_address(
-            session, signed, ring=house.ring(session)
-        )
-        discussion = session.get_one(Discussion, registration.discussion_id)
+    with reading() as tx:
+        registration, attendee = self_service.by_new_address(tx, signed)
+        discussion = tx.get_one(Discussion, registration.discussion_id)
     return render_template(
         "registrations/new_address.html",
         discussion=discussion,
@@ -135,16 +131,16 @@ def confirm_new_address(signed: str) -> BaseResponse | tuple[str, int]:
     """Make the new address the attendee's."""
     if not registration_forms.button().validate():
         return new_address(signed), 422
-    with writing() as session:
-        token = self_service.confirm_new_address(session, signed, **house.means(session))
+    with writing() as tx:
+        token = self_service.confirm_new_address(tx, signed)
     return _to_page(token)
 
 
 @blueprint.get("/registrations/calendar/<token>.ics")
 def calendar(token: str) -> Response:
     """The attendee's calendar, with the join link. Its token reads this and nothing else."""
-    with reading() as session:
-        registration, discussion = self_service.by_calendar_token(session, token)
+    with reading() as tx:
+        registration, discussion = self_service.by_calendar_token(tx, token)
     if registration.status is RegistrationStatus.WITHDRAWN:
         raise RegistrationEnded("This calendar has ended.")
     if registration.status is not RegistrationStatus.CONFIRMED:
@@ -166,12 +162,12 @@ def shown(
     wait: Later | None = None,
 ) -> str:
     """Return the attendee's own page, with what was typed and why it was not taken."""
-    with reading() as session:
-        registration, discussion = self_service.by_token(session, token)
-        before = allocation.waiting_before(session, registration)
-        ring = house.ring(session)
+    with reading() as tx:
+        registration, discussion = self_service.by_token(tx, token)
+        before = allocation.waiting_before(tx, registration)
+        ring = tx.keys
         attendee = registration.attendee(ring)
-        written = unsubscribe.received(session, registration, discussion, ring, house.links())
+        written = unsubscribe.received(tx, registration, discussion, house.links())
     return render_template(
         "registrations/page.html",
         registration=registration,

@@ -8,7 +8,6 @@ fixed body, without cookies. It is the one POST that is taken without a CSRF tok
 from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
-from ... import house
 from ...database import reading, writing
 from ...services.mailings import unsubscribe
 from ...services.registrations import self_service
@@ -30,9 +29,9 @@ def stop_by_link(signed: str) -> BaseResponse | str | tuple[str, int]:
     is_one_click = request.form.get("List-Unsubscribe") == "One-Click"
     if not is_one_click and not registration_forms.button().validate():
         return _page(signed, is_stale=True), 422
-    with writing() as session:
-        registration, _discussion = unsubscribe.by_link(session, signed, house.ring(session))
-        unsubscribe.stop(session, registration, house.now())
+    with writing() as tx:
+        registration, _discussion = unsubscribe.by_link(tx, signed)
+        unsubscribe.stop(tx, registration)
     if is_one_click:  # programs need not follow where they are sent on to
         return _page(signed)
     return redirect(url_for("unsubscribe.circulars", signed=signed), 303)
@@ -43,9 +42,9 @@ def stop_circulars(token: str) -> BaseResponse | tuple[str, int]:
     """Send no more circulars to an attendee."""
     if not registration_forms.button().validate():
         return shown(token, is_stale=True), 422
-    with writing() as session:
-        registration, _discussion = self_service.by_token(session, token)
-        unsubscribe.stop(session, registration, house.now())
+    with writing() as tx:
+        registration, _discussion = self_service.by_token(tx, token)
+        unsubscribe.stop(tx, registration)
     return redirect(url_for("own_page.page", token=token), 303)
 
 
@@ -54,15 +53,15 @@ def resume_circulars(token: str) -> BaseResponse | tuple[str, int]:
     """Send circulars to an attendee again."""
     if not registration_forms.button().validate():
         return shown(token, is_stale=True), 422
-    with writing() as session:
-        registration, _discussion = self_service.by_token(session, token)
+    with writing() as tx:
+        registration, _discussion = self_service.by_token(tx, token)
         unsubscribe.resume(registration)
     return redirect(url_for("own_page.page", token=token), 303)
 
 
 def _page(signed: str, *, is_stale: bool = False) -> str:
-    with reading() as session:
-        found = unsubscribe.by_link(session, signed, house.ring(session))
+    with reading() as tx:
+        found = unsubscribe.by_link(tx, signed)
     registration, discussion = found
     is_stopped = registration.circulars_stopped_at is not None
     return render_template(

@@ -31,7 +31,7 @@ NAMES = ["email", "name"]
 
 
 def source() -> Source:
-    return Source(reading, writing, house.ring, house.settings().keys)
+    return Source(reading, writing, house.settings().keys)
 
 
 def write(path: Path, separator: str = ",") -> None:
@@ -40,9 +40,9 @@ def write(path: Path, separator: str = ",") -> None:
 
 def erase(address: str = "aigerim@example.org") -> None:
     token = builders.attendee(address).token
-    with writing() as session:
-        registration, _discussion = self_service.by_token(session, token)
-        erasures.erase(session, registration, letters=None, now=house.now())
+    with writing() as tx:
+        registration, _discussion = self_service.by_token(tx, token)
+        erasures.erase(tx, registration, letters=None)
 
 
 def addresses(path: Path, separator: str = ",") -> list[str]:
@@ -51,8 +51,8 @@ def addresses(path: Path, separator: str = ",") -> list[str]:
 
 
 def known() -> list[tuple[str, bool]]:
-    with reading() as session:
-        return [(Path(row.path).name, row.is_stale) for row in session.query(Export)]
+    with reading() as tx:
+        return [(Path(row.path).name, row.is_stale) for row in tx.query(Export)]
 
 
 @pytest.fixture
@@ -169,17 +169,19 @@ def test_one_export_is_written_at_a_time(file):
 def test_whoever_is_erased_while_an_export_is_written_is_not_in_it_for_long(file, app):
     paused, go_on = threading.Event(), threading.Event()
 
-    def ring(session):
+    opened = app.extensions["keys of a transaction"]
+
+    def keys(tx):
         if threading.current_thread() is thread:
             paused.set()
             go_on.wait(0.5)
-        return house.ring(session)
+        return opened(tx)
 
     def write_slowly() -> None:
         with app.app_context():
-            slow = replace(source(), ring=ring)
-            export_files.write(slow, "water", file, NAMES, ",", house.now())
+            export_files.write(source(), "water", file, NAMES, ",", house.now())
 
+    app.extensions["keys of a transaction"] = keys
     thread = threading.Thread(target=write_slowly)
     thread.start()
     assert paused.wait(5)
@@ -201,7 +203,7 @@ name, where = sys.argv[1:]
 kill = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
 app = create_app()
 with app.app_context():
-    source = export_files.Source(reading, writing, house.ring, house.settings().keys)
+    source = export_files.Source(reading, writing, house.settings().keys)
     if where == "lines":
         export_files.exports.lines = lambda rows, *_: (kill() if row else "" for row in rows)
     else:
@@ -272,23 +274,23 @@ def test_an_export_is_not_fresh_before_an_erasure_under_way_has_ended(file, app)
     token = builders.attendee().token
 
     def erase_slowly() -> None:
-        with app.app_context(), writing() as session:
-            mine, _discussion = self_service.by_token(session, token)
-            erasures.erase(session, mine, letters=None, now=house.now())
+        with app.app_context(), writing() as tx:
+            mine, _discussion = self_service.by_token(tx, token)
+            erasures.erase(tx, mine, letters=None)
             begun.set()
             go_on.wait(0.5)
 
     def writing_while_it_is_erased():
-        with reading() as session:
-            is_in_place = session.query(Export).one().digest != before
+        with reading() as tx:
+            is_in_place = tx.query(Export).one().digest != before
         if is_in_place and not begun.is_set():
             eraser.start()
             assert begun.wait(5)
             threading.Timer(0.5, go_on.set).start()
         return writing()
 
-    with reading() as session:
-        before = session.query(Export).one().digest
+    with reading() as tx:
+        before = tx.query(Export).one().digest
     eraser = threading.Thread(target=erase_slowly)
     exports = replace(source(), writing=writing_while_it_is_erased)
     export_files.write(exports, "water", file, NAMES, ",", house.now())
@@ -307,28 +309,30 @@ def test_an_erasure_that_ends_while_an_export_is_written_makes_it_stale(file, ap
     builders.register("bloody-january", "eve@example.org")
 
     def erase_slowly() -> None:
-        with app.app_context(), writing() as session:
-            mine, _discussion = self_service.by_token(session, token)
-            erasures.erase(session, mine, letters=None, now=house.now())
+        with app.app_context(), writing() as tx:
+            mine, _discussion = self_service.by_token(tx, token)
+            erasures.erase(tx, mine, letters=None)
             begun.set()
             go_on.wait(0.5)
 
-    def ring(session):
+    opened = app.extensions["keys of a transaction"]
+
+    def keys(tx):
         if not go_on.is_set():
             go_on.set()
             thread.join()
-        return house.ring(session)
+        return opened(tx)
 
     thread = threading.Thread(target=erase_slowly)
     thread.start()
     assert begun.wait(5)
     eve = builders.attendee("eve@example.org", "bloody-january").token
-    with writing() as session:
-        other, _discussion = self_service.by_token(session, eve)
-        erasures.erase(session, other, letters=None, now=house.now())
-    export = replace(source(), ring=ring)
+    with writing() as tx:
+        other, _discussion = self_service.by_token(tx, eve)
+        erasures.erase(tx, other, letters=None)
+    app.extensions["keys of a transaction"] = keys
     with suppress(NotWritten):
-        export_files.write(export, "water", file, NAMES, ",", house.now())
+        export_files.write(source(), "water", file, NAMES, ",", house.now())
     export_files.refresh(source())
     assert addresses(file) == ["bolat@example.org"]
 
@@ -340,5 +344,5 @@ def test_the_worker_writes_stale_exports_anew_at_its_next_look(file, clock):
     clock.advance(seconds=1)
     housekeeping.make()
     assert addresses(file, ";") == ["bolat@example.org"]
-    with reading() as session:
-        assert session.query(Registration).count() == 1
+    with reading() as tx:
+        assert tx.query(Registration).count() == 1

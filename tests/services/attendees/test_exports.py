@@ -12,7 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from sqlalchemy import insert, update
 
-from registration import house, outbox
+from registration import outbox
 from registration.crypto.key_ring import new_token, token_hash
 from registration.database import reading, writing
 from registration.models import Attendee, Letter, LetterState, Registration
@@ -59,9 +59,9 @@ def read(text: str, separator: str = ",") -> list[list[str]]:
 
 
 def export(slug: str = "water") -> list[dict[str, str]]:
-    with reading() as session:
-        names = exports.header(session, slug)
-    text = "".join(lines(exports.attendees(reading, slug, house.ring), names))
+    with reading() as tx:
+        names = exports.header(tx, slug)
+    text = "".join(lines(exports.attendees(reading, slug), names))
     header, *rows = read(text.removeprefix("\ufeff"))
     return [dict(zip(header, map(unguarded, row), strict=True)) for row in rows]
 
@@ -118,29 +118,29 @@ def test_a_lone_cell_is_a_line_of_its_own(text):
 
 def test_the_header_is_the_contracts_then_the_questions(app):
     builders.publish(builders.file() + QUESTIONS)
-    with reading() as session:
-        assert exports.header(session, "water") == [*COLUMNS, "ask", "days", "news"]
+    with reading() as tx:
+        assert exports.header(tx, "water") == [*COLUMNS, "ask", "days", "news"]
 
 
 def test_chosen_columns_come_in_the_order_they_were_asked_for(app):
     builders.publish(builders.file() + QUESTIONS)
-    with reading() as session:
-        assert exports.header(session, "water", ["ask", "email"]) == ["ask", "email"]
+    with reading() as tx:
+        assert exports.header(tx, "water", ["ask", "email"]) == ["ask", "email"]
 
 
 def test_a_column_that_is_not_there_is_told_with_those_that_are(app):
     builders.publish(builders.file() + QUESTIONS)
-    with reading() as session, pytest.raises(NoSuchColumn) as refused:
-        exports.header(session, "water", ["email", "phone"])
+    with reading() as tx, pytest.raises(NoSuchColumn) as refused:
+        exports.header(tx, "water", ["email", "phone"])
     named = ", ".join([*COLUMNS, "ask", "days", "news"])
     assert str(refused.value) == f"There is no column phone; there are {named}."
 
 
 def test_a_discussion_that_is_not_there_is_told(app):
-    with pytest.raises(NoSuchDiscussion), reading() as session:
-        exports.header(session, "nothing")
+    with pytest.raises(NoSuchDiscussion), reading() as tx:
+        exports.header(tx, "nothing")
     with pytest.raises(NoSuchDiscussion):
-        list(exports.attendees(reading, "nothing", house.ring))
+        list(exports.attendees(reading, "nothing"))
 
 
 def test_every_column_says_what_it_is_named_for(app, clock):
@@ -183,10 +183,10 @@ def test_status_tells_where_each_stands(app, clock):
     builders.register_and_confirm("b@example.org")
     builders.register(address="c@example.org")
     builders.register_and_confirm("d@example.org")
-    with writing() as session:
+    with writing() as tx:
         person = builders.attendee("a@example.org")
-        registration, _ = self_service.by_token(session, person.token)
-        self_service.withdraw(session, registration, **house.means(session))
+        registration, _ = self_service.by_token(tx, person.token)
+        self_service.withdraw(tx, registration)
     rows = export()
     statuses = [row["status"] for row in rows]
     assert statuses == ["withdrawn", "confirmed", "unconfirmed", "waiting"]
@@ -200,12 +200,12 @@ def test_letter_state_is_the_latest_letters(app):
     assert [row["letter_state"] for row in export()] == ["sent"]
     builders.confirm()
     assert [row["letter_state"] for row in export()] == ["owed"]
-    with writing() as session:
-        session.execute(update(Letter).values(state=LetterState.FAILED))
+    with writing() as tx:
+        tx.execute(update(Letter).values(state=LetterState.FAILED))
     assert [row["letter_state"] for row in export()] == ["failed"]
-    with writing() as session:
-        for letter in outbox.every(session):
-            session.delete(letter)
+    with writing() as tx:
+        for letter in outbox.every(tx):
+            tx.delete(letter)
     assert [row["letter_state"] for row in export()] == [""]
 
 
@@ -222,8 +222,8 @@ def test_only_the_discussions_own_attendees_are_exported(app):
 def fill(discussion_id: int, count: int) -> None:
     """Put `count` registrations straight into the table."""
     ring, at = builders.ring(), datetime(2026, 3, 1, tzinfo=UTC)
-    with writing() as session:
-        session.execute(insert(Registration), [_row(ring, discussion_id, at) for _ in range(count)])
+    with writing() as tx:
+        tx.execute(insert(Registration), [_row(ring, discussion_id, at) for _ in range(count)])
 
 
 def _row(ring: Any, discussion_id: int, at: datetime) -> dict[str, object]:
@@ -247,7 +247,7 @@ def _row(ring: Any, discussion_id: int, at: datetime) -> dict[str, object]:
 def test_memory_does_not_grow_with_the_rows(app):
     discussion = builders.publish()
     fill(discussion.id, 8 * exports.STEP)
-    text = lines(exports.attendees(reading, "water", house.ring), COLUMNS)
+    text = lines(exports.attendees(reading, "water"), COLUMNS)
     tracemalloc.start()
     assert len(list(islice(map(len, text), 2 * exports.STEP))) == 2 * exports.STEP
     _, early = tracemalloc.get_traced_memory()
@@ -260,7 +260,7 @@ def test_memory_does_not_grow_with_the_rows(app):
 def test_somebody_can_register_while_an_export_is_read_slowly(app):
     discussion = builders.publish()
     fill(discussion.id, exports.STEP + 10)
-    rows = exports.attendees(reading, "water", house.ring)
+    rows = exports.attendees(reading, "water")
     assert next(rows)["name"] == "Айгерим"
     builders.register()
     assert len(list(rows)) == exports.STEP + 10
@@ -269,10 +269,10 @@ def test_somebody_can_register_while_an_export_is_read_slowly(app):
 def test_rows_erased_while_an_export_is_read_are_no_fault(app):
     discussion = builders.publish()
     fill(discussion.id, exports.STEP + 10)
-    rows = exports.attendees(reading, "water", house.ring)
+    rows = exports.attendees(reading, "water")
     next(rows)
-    with writing() as session:
-        session.query(Registration).delete()
+    with writing() as tx:
+        tx.query(Registration).delete()
     assert len(list(rows)) == exports.STEP - 1
 
 
@@ -281,7 +281,7 @@ def test_answers_to_a_question_that_is_asked_no_more_are_exported_still(app):
     builders.publish(builders.file() + asked.encode())
     builders.register_and_confirm(answers={"diet": "bread"})
     builders.publish()
-    with reading() as session:
-        assert exports.header(session, "water") == [*exports.COLUMNS, "diet"]
-    (row,) = exports.attendees(reading, "water", house.ring)
+    with reading() as tx:
+        assert exports.header(tx, "water") == [*exports.COLUMNS, "diet"]
+    (row,) = exports.attendees(reading, "water")
     assert row["diet"] == "bread"

@@ -26,8 +26,8 @@ def sheet(*rows: list[str], separator: str = ",") -> bytes:
 
 
 def read(content: bytes, slug: str = "water") -> imports.Sheet:
-    with reading() as session:
-        questions = exports.questions(session, catalog.find(session, slug))
+    with reading() as tx:
+        questions = exports.questions(tx, catalog.find(tx, slug))
     return imports.read(content, questions, house.now())
 
 
@@ -35,20 +35,20 @@ def bring(content: bytes, slug: str = "water", *, is_told: bool = False) -> impo
     """Import a CSV as the desk does, and return what was planned."""
     found = read(content, slug)
     assert found.faults == {}
-    with reading() as session:
-        discussion, means = catalog.find(session, slug), house.means(session)
-        plan = imports.plan(session, discussion, found.rows, **means)
-    prepared = imports.prepare(discussion, plan.new, **means)
-    with writing() as session:
-        added = imports.add(session, slug, prepared, is_told=is_told, **means)
+    with reading() as tx:
+        discussion, ring = catalog.find(tx, slug), tx.keys
+        plan = imports.plan(tx, discussion, found.rows)
+    prepared = imports.prepare(discussion, plan.new, ring=ring, settings=tx.settings, now=tx.now)
+    with writing() as tx:
+        added = imports.add(tx, slug, prepared, is_told=is_told)
     assert added == len(plan.new)
     return plan
 
 
 def export(slug: str = "water") -> bytes:
-    with reading() as session:
-        names = exports.header(session, slug)
-    return "".join(exports.lines(exports.attendees(reading, slug, house.ring), names)).encode()
+    with reading() as tx:
+        names = exports.header(tx, slug)
+    return "".join(exports.lines(exports.attendees(reading, slug), names)).encode()
 
 
 def without(content: bytes, column: str) -> list[dict[str, str]]:
@@ -69,9 +69,9 @@ def test_our_own_export_imported_again_gives_the_same_rows(app, clock):
         clock.advance(minutes=7)
         if number:
             person = builders.confirm(address)
-    with writing() as session:
-        registration, _discussion = self_service.by_token(session, person.token)
-        self_service.withdraw(session, registration, **house.means(session))
+    with writing() as tx:
+        registration, _discussion = self_service.by_token(tx, person.token)
+        self_service.withdraw(tx, registration)
     before = export()
     builders.publish(builders.with_questions('slug = "again"\nseats = 2'))
     plan = bring(before, "again")
@@ -141,11 +141,11 @@ def test_who_waits_in_the_file_has_a_seat_where_one_is_left(app, clock):
 def test_a_discussion_that_moves_while_rows_are_sealed_moves_their_erasure(app, clock):
     discussion = builders.publish()
     rows = read(sheet(["name", "email", "status"], ["A", "a@example.org", "confirmed"])).rows
-    with reading() as session:
-        prepared = imports.prepare(discussion, rows, **house.means(session))
+    with reading() as tx:
+        prepared = imports.prepare(discussion, rows, ring=tx.keys, settings=tx.settings, now=tx.now)
     builders.publish(builders.file("starts = 2026-05-02T17:00:00\nends = 2026-05-02T18:30:00"))
-    with writing() as session:
-        imports.add(session, "water", prepared, is_told=False, **house.means(session))
+    with writing() as tx:
+        imports.add(tx, "water", prepared, is_told=False)
     assert builders.found("a@example.org").erase_at.date().isoformat() == "2026-06-01"
 
 

@@ -1,6 +1,5 @@
 """How many letters a change would owe: as many as it does."""
 
-from registration import house
 from registration.database import reading, writing
 from registration.models import Discussion
 from registration.services import catalog
@@ -11,8 +10,8 @@ from ... import builders
 from ...machine import on_sqlite
 
 
-def water(session) -> Discussion:
-    return catalog.find(session, "water")
+def water(tx) -> Discussion:
+    return catalog.find(tx, "water")
 
 
 @on_sqlite
@@ -21,18 +20,17 @@ def test_as_many_are_foretold_as_cancelling_and_restoring_owe(app, clock):
     for name in ("first", "second", "third"):
         builders.register(address=f"{name}@example.org")
     builders.deliver()
-    means = {"settings": house.settings(), "now": clock.now}
-    with writing() as session:
+    with writing() as tx:
         token = builders.attendee("first@example.org").token
-        registration, _discussion = self_service.by_token(session, token)
-        self_service.withdraw(session, registration, **house.means(session))
-    with reading() as session:
-        foretold = email_forecast.cancelled(session, water(session), now=clock.now)
-    with writing() as session:
-        assert cancellation.cancel(session, "water", "A strike.", **means) == foretold == 2
+        registration, _discussion = self_service.by_token(tx, token)
+        self_service.withdraw(tx, registration)
+    with reading() as tx:
+        foretold = email_forecast.cancelled(tx, water(tx))
+    with writing() as tx:
+        assert cancellation.cancel(tx, "water", "A strike.") == foretold == 2
     # The letter of the seat that was freed is dropped: the discussion is off.
     builders.deliver()
-    with reading() as session:
-        foretold = email_forecast.restored(session, water(session), now=clock.now)
-    with writing() as session:
-        assert cancellation.restore(session, "water", **means) == foretold == 1
+    with reading() as tx:
+        foretold = email_forecast.restored(tx, water(tx))
+    with writing() as tx:
+        assert cancellation.restore(tx, "water") == foretold == 1

@@ -26,20 +26,13 @@ def publish(
     content: bytes, *, keep_edits: bool = False, quiet: bool = False
 ) -> publication.Publication:
     """Publish a file in the running app, and return what that did."""
-    with writing() as session:
-        return publication.publish(
-            session,
-            read(content),
-            settings=house.settings(),
-            now=house.now(),
-            keep_edits=keep_edits,
-            quiet=quiet,
-        )
+    with writing() as tx:
+        return publication.publish(tx, read(content), keep_edits=keep_edits, quiet=quiet)
 
 
 def water() -> Discussion:
-    with reading() as session:
-        return catalog.find(session, "water")
+    with reading() as tx:
+        return catalog.find(tx, "water")
 
 
 def counters() -> tuple[int, int]:
@@ -49,21 +42,21 @@ def counters() -> tuple[int, int]:
 
 
 def content_version() -> int:
-    with reading() as session:
-        return session.scalar(select(Installation.content_version))
+    with reading() as tx:
+        return tx.scalar(select(Installation.content_version))
 
 
 def retitle(title: str) -> None:
     """Change the discussion elsewhere than in its file."""
     edited = read(file(f'title = "{title}"'))
-    with writing() as session:
-        found = catalog.find(session, "water")
+    with writing() as tx:
+        found = catalog.find(tx, "water")
         found.announcement = edited
 
 
 def unpublish() -> None:
-    with writing() as session:
-        publication.unpublish(session, "water", now=house.now())
+    with writing() as tx:
+        publication.unpublish(tx, "water")
 
 
 def test_a_new_discussion_is_published_with_an_identity_of_its_own(app, clock):
@@ -147,8 +140,8 @@ def test_two_changes_in_one_second_differ_in_it(app):
 def test_what_was_said_stays_in_the_revisions(app):
     publish(file())
     publish(file('title = "Whose water?"'))
-    with reading() as session:
-        found = session.scalars(select(Revision).order_by(Revision.number)).all()
+    with reading() as tx:
+        found = tx.scalars(select(Revision).order_by(Revision.number)).all()
     said = [(item.number, item.snapshot["content"]["title"]) for item in found]
     assert said == [(1, "Who owns the water?"), (2, "Whose water?")]
 
@@ -270,9 +263,9 @@ def four(app) -> list[str]:
     for name in names:
         builders.register_and_confirm(name)
     builders.register(address="unconfirmed@example.org")
-    with writing() as session:
-        registration = session.get_one(Registration, builders.found("withdrawn@example.org").id)
-        self_service.withdraw(session, registration, **house.means(session))
+    with writing() as tx:
+        registration = tx.get_one(Registration, builders.found("withdrawn@example.org").id)
+        self_service.withdraw(tx, registration)
     builders.deliver()
     return names
 
@@ -317,13 +310,13 @@ def test_quietly_nobody_is_held_for_longer_than_was_promised(app, four):
 
 
 def test_a_promised_date_stays_while_nobody_is_told_of_a_move(app, clock, four):
-    settings, promised = house.settings(), builders.found(four[0]).erase_at
-    with writing() as session:
-        cancellation.cancel(session, "water", "Ill.", settings=settings, now=house.now())
+    promised = builders.found(four[0]).erase_at
+    with writing() as tx:
+        cancellation.cancel(tx, "water", "Ill.")
     builders.publish(file(MOVED))
     assert builders.found(four[0]).erase_at == promised
-    with writing() as session:
-        cancellation.restore(session, "water", settings=settings, now=house.now())
+    with writing() as tx:
+        cancellation.restore(tx, "water")
     assert builders.found(four[0]).erase_at - promised == timedelta(days=153)
     clock.advance(minutes=5)
     assert builders.deliver() == 2
@@ -338,11 +331,9 @@ def test_a_promised_date_stays_when_the_time_of_what_is_over_is_set_right(app, c
 
 def test_a_promised_date_stays_when_only_words_change(app, four):
     promised = [builders.found(name).erase_at for name in four]
-    settings = replace(house.settings(), retention_days=90)
-    with writing() as session:
-        publication.publish(
-            session, read(file('title = "R"\nseats = 1')), settings=settings, now=house.now()
-        )
+    app.extensions["settings"] = replace(house.settings(), retention_days=90)
+    with writing() as tx:
+        publication.publish(tx, read(file('title = "R"\nseats = 1')))
     assert [builders.found(name).erase_at for name in four] == promised
 
 
@@ -359,8 +350,8 @@ def test_a_coming_discussion_is_moved_into_the_past_only_quietly(app, clock):
 
 
 def test_a_discussion_that_is_not_there_is_not_found(app):
-    with reading() as session, pytest.raises(NoSuchDiscussion) as refusal:
-        catalog.find(session, "air")
+    with reading() as tx, pytest.raises(NoSuchDiscussion) as refusal:
+        catalog.find(tx, "air")
     assert str(refusal.value) == "There is no discussion air."
 
 
@@ -377,8 +368,8 @@ def test_a_file_published_twice_at_once_is_one_discussion(app):
             return str(refusal)
 
     found = at_once(app, [act] * 4)
-    with reading() as session:
-        assert session.scalar(select(func.count(Discussion.id))) == 1
+    with reading() as tx:
+        assert tx.scalar(select(func.count(Discussion.id))) == 1
     others = {"water was published by somebody else just now: try again.", Outcome.UNCHANGED}
     assert found.count(Outcome.PUBLISHED) == 1
     assert set(found) - {Outcome.PUBLISHED} <= others

@@ -6,7 +6,6 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import update
 
-from registration import house
 from registration.database import reading, writing
 from registration.models import Discussion, Revision
 from registration.services.discussions import timezone_changes
@@ -18,17 +17,17 @@ from ...machine import on_sqlite
 
 def announced_with_another_offset() -> None:
     """Make it as if the small discussion had been announced when Almaty was at UTC+6."""
-    with writing() as session:
-        found = session.query(Discussion).one()
+    with writing() as tx:
+        found = tx.query(Discussion).one()
         found.starts_at -= timedelta(hours=1)
         found.ends_at -= timedelta(hours=1)
 
 
 def told_so() -> None:
     """Make it as if attendees had been told those instants."""
-    with writing() as session:
-        announced = session.query(Discussion).one().snapshot
-        session.execute(update(Revision).values(snapshot=announced))
+    with writing() as tx:
+        announced = tx.query(Discussion).one().snapshot
+        tx.execute(update(Revision).values(snapshot=announced))
 
 
 @pytest.fixture
@@ -42,8 +41,8 @@ def water(app):
 
 
 def found() -> Discussion:
-    with reading() as session:
-        return session.query(Discussion).one()
+    with reading() as tx:
+        return tx.query(Discussion).one()
 
 
 def test_what_was_announced_stays_until_it_is_audited(app, visitor, water):
@@ -52,8 +51,8 @@ def test_what_was_announced_stays_until_it_is_audited(app, visitor, water):
 
 
 def test_a_moved_instant_is_mended_and_told(app, clock, visitor, water):
-    with writing() as session:
-        (finding,) = timezone_changes.mend(session, settings=house.settings(), now=clock.now)
+    with writing() as tx:
+        (finding,) = timezone_changes.mend(tx)
     assert (finding.slug, finding.letters) == ("water", 1)
     assert (found().sequence, found().version) == (1, 2)
     assert "UTC+5 (Asia/Almaty)" in visitor.get("/discussions/water").text
@@ -64,8 +63,8 @@ def test_a_moved_instant_is_mended_and_told(app, clock, visitor, water):
     assert letter["Subject"] == "Changed: Who owns the water?"
     text = letter.get_body(("plain",)).get_content()
     assert text.index("UTC+5 (Asia/Almaty)") < text.index("Until now") < text.index("UTC+6")
-    with writing() as session:
-        assert timezone_changes.mend(session, settings=house.settings(), now=clock.now) == []
+    with writing() as tx:
+        assert timezone_changes.mend(tx) == []
 
 
 @on_sqlite
@@ -102,8 +101,8 @@ def test_the_command_says_what_it_found(app, clock, water):
 def test_a_zone_that_has_vanished_is_told_to_the_operator_and_harms_nothing(
     app, clock, visitor, water, caplog
 ):
-    with writing() as session:
-        session.execute(update(Discussion).values(zone="Asia/Atlantis"))
+    with writing() as tx:
+        tx.execute(update(Discussion).values(zone="Asia/Atlantis"))
     housekeeping.make()
     assert "water: the zone Asia/Atlantis is not known any more" in caplog.text
     for path in ("/", "/discussions/water", "/discussions/water.ics", "/discussions.ics"):
@@ -117,14 +116,14 @@ def test_a_zone_that_has_vanished_is_told_to_the_operator_and_harms_nothing(
 @on_sqlite
 def test_what_has_taken_place_is_not_audited(app, clock, water):
     clock.advance(days=40)
-    with writing() as session:
-        assert timezone_changes.mend(session, settings=house.settings(), now=clock.now) == []
+    with writing() as tx:
+        assert timezone_changes.mend(tx) == []
 
 
 def test_two_audits_at_once_mend_and_tell_once(app, clock, water):
     def mend() -> int:
-        with writing() as session:
-            done = timezone_changes.mend(session, settings=house.settings(), now=clock.now)
+        with writing() as tx:
+            done = timezone_changes.mend(tx)
         return sum(item.letters for item in done)
 
     assert sum(builders.at_once(app, [mend] * 3)) == 1

@@ -14,13 +14,13 @@ from ...machine import on_sqlite
 
 
 def count() -> int:
-    with reading() as session:
-        return session.query(Registration).count()
+    with reading() as tx:
+        return tx.query(Registration).count()
 
 
 def jumped_at() -> object:
-    with reading() as session:
-        return session.get_one(Installation, 1).clock_jumped_at
+    with reading() as tx:
+        return tx.get_one(Installation, 1).clock_jumped_at
 
 
 @pytest.fixture

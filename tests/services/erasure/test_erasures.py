@@ -17,15 +17,15 @@ from ...machine import on_sqlite
 
 def erase(address: str = "aigerim@example.org") -> None:
     registration = builders.found(address)
-    with writing() as session:
-        mine = session.get_one(Registration, registration.id)
-        erasures.erase(session, mine, letters=house.letters_folder(), now=house.now())
+    with writing() as tx:
+        mine = tx.get_one(Registration, registration.id)
+        erasures.erase(tx, mine, letters=house.letters_folder())
     scrub()
 
 
 def erase_due() -> int:
-    with writing() as session:
-        receipt = erasures.erase_due(session, letters=house.letters_folder(), now=house.now())
+    with writing() as tx:
+        receipt = erasures.erase_due(tx, letters=house.letters_folder())
     return len(receipt.public_ids)
 
 
@@ -35,10 +35,10 @@ def test_erase_removes_row_and_letters_and_keeps_only_the_random_id(app):
     builders.register_and_confirm("other@example.org")
     public_id = builders.found().public_id
     erase()
-    with reading() as session:
-        assert [row.public_id for row in session.query(Erasure)] == [public_id]
-        (left,) = session.query(Registration)
-        assert {letter.registration_id for letter in session.query(Letter)} == {left.id}
+    with reading() as tx:
+        assert [row.public_id for row in tx.query(Erasure)] == [public_id]
+        (left,) = tx.query(Registration)
+        assert {letter.registration_id for letter in tx.query(Letter)} == {left.id}
     assert builders.attendee("other@example.org").address == "other@example.org"
 
 
@@ -58,11 +58,11 @@ def test_erase_removes_the_letters_that_were_kept(app):
 def test_erase_frees_the_seat(app):
     discussion = builders.publish(builders.file("seats = 1"))
     builders.register_and_confirm()
-    with reading() as session:
-        assert allocation.is_full(session, discussion, house.now())
+    with reading() as tx:
+        assert allocation.is_full(tx, discussion)
     erase()
-    with reading() as session:
-        assert not allocation.is_full(session, discussion, house.now())
+    with reading() as tx:
+        assert not allocation.is_full(tx, discussion)
 
 
 def test_erase_at_once_from_two_windows_erases_once(app):
@@ -72,43 +72,41 @@ def test_erase_at_once_from_two_windows_erases_once(app):
 
     def press() -> str:
         try:
-            with writing() as session:
-                registration, _discussion = self_service.by_token(session, token)
-                erasures.erase(session, registration, letters=None, now=house.now())
+            with writing() as tx:
+                registration, _discussion = self_service.by_token(tx, token)
+                erasures.erase(tx, registration, letters=None)
         except self_service.NoSuchRegistration:
             return "nothing there"
         return "erased"
 
     assert set(builders.at_once(app, [press] * 8)) <= {"erased", "nothing there"}
-    with reading() as session:
-        assert (session.query(Registration).count(), session.query(Erasure).count()) == (0, 1)
+    with reading() as tx:
+        assert (tx.query(Registration).count(), tx.query(Erasure).count()) == (0, 1)
 
 
 def test_acts_beside_an_erasure_find_nothing_and_change_nothing(app):
     builders.publish()
     builders.register()
     token = builders.attendee().token
-    with reading() as session:
-        means = house.means(session)
     acts = {
-        "confirm": lambda session, mine: register.confirm(session, mine, **means),
-        "withdraw": lambda session, mine: self_service.withdraw(session, mine, **means),
-        "erase": lambda session, mine: erasures.erase(session, mine, letters=None, now=house.now()),
+        "confirm": register.confirm,
+        "withdraw": self_service.withdraw,
+        "erase": lambda tx, mine: erasures.erase(tx, mine, letters=None),
     }
 
     def press(name: str) -> str:
         try:
-            with writing() as session:
-                registration, _discussion = self_service.by_token(session, token)
-                acts[name](session, registration)
+            with writing() as tx:
+                registration, _discussion = self_service.by_token(tx, token)
+                acts[name](tx, registration)
         except self_service.NoSuchRegistration:
             return "nothing there"
         return "done"
 
     presses = [lambda name=name: press(name) for name in ("erase", "confirm", "withdraw") * 3]
     assert set(builders.at_once(app, presses)) <= {"done", "nothing there"}
-    with reading() as session:
-        assert (session.query(Registration).count(), session.query(Letter).count()) == (0, 0)
+    with reading() as tx:
+        assert (tx.query(Registration).count(), tx.query(Letter).count()) == (0, 0)
 
 
 def test_erase_due_erases_what_is_due_and_nothing_else(app, clock):
@@ -122,17 +120,17 @@ def test_erase_due_erases_what_is_due_and_nothing_else(app, clock):
     assert builders.attendee().address == "aigerim@example.org"
     clock.now = discussion.ends_at + timedelta(days=30)
     assert erase_due() == 1
-    with reading() as session:
-        assert session.query(Registration).count() == 0
+    with reading() as tx:
+        assert tx.query(Registration).count() == 0
 
 
 @on_sqlite
 def test_erase_due_takes_no_more_than_a_batch(app, clock):
     builders.publish()
-    with writing() as session:
+    with writing() as tx:
         for number in range(erasures.BATCH + 3):
             typed = builders.entry(f"a{number}@example.org")
-            register.register(session, "water", typed, **house.means(session))
+            register.register(tx, "water", typed)
     clock.advance(days=4)
     assert [erase_due(), erase_due(), erase_due()] == [erasures.BATCH, 3, 0]
 

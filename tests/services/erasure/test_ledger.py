@@ -49,11 +49,11 @@ def test_the_list_is_synchronised_before_anything_goes_on(tmp_path):
 @on_sqlite
 def test_catching_up_adds_what_a_crash_left_out_and_nothing_twice(app):
     keys = house.settings().keys
-    with writing() as session:
-        session.add_all(Erasure(public_id=one, at=house.now()) for one in (ONE, TWO))
+    with writing() as tx:
+        tx.add_all(Erasure(public_id=one, at=house.now()) for one in (ONE, TWO))
     remember(keys, [TWO])
     for added in (1, 0):
-        with reading() as session:
-            assert ledger.catch_up(session, keys) == added
+        with reading() as tx:
+            assert ledger.catch_up(tx, keys) == added
     assert remembered(keys) == {ONE, TWO}
     assert (keys / "erasures").read_text().count("\n") == 3

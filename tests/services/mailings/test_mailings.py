@@ -41,53 +41,51 @@ OPEN = 'address_confirmation = false\nregistration = "open"\n'
 
 def draft(*groups: Group, text: str = "Dear {{ name }}, " + SECRET, subject: str = "News") -> str:
     """Keep a draft, and return its id."""
-    with writing() as session:
-        discussion = catalog.find(session, "water")
+    with writing() as tx:
+        discussion = catalog.find(tx, "water")
         typed = Draft(subject, text, groups or (Group.CONFIRMED,))
-        ring, now = house.ring(session), house.now()
-        return mailings.save(session, discussion, typed, by=1, ring=ring, now=now).public_id
+        return mailings.save(tx, discussion, typed, by=1).public_id
 
 
 def queue(public_id: str, version: int = 1) -> None:
-    with writing() as session:
-        discussion = catalog.find(session, "water")
-        means = house.means(session)
-        mailings.queue(session, discussion, public_id, version, by=1, **means)
+    with writing() as tx:
+        discussion = catalog.find(tx, "water")
+        mailings.queue(tx, discussion, public_id, version, by=1)
 
 
 def stop(public_id: str) -> None:
-    with writing() as session:
-        discussion = catalog.find(session, "water")
-        mailings.stop(session, discussion, public_id, by=1, now=house.now())
+    with writing() as tx:
+        discussion = catalog.find(tx, "water")
+        mailings.stop(tx, discussion, public_id, by=1)
 
 
 def progress(public_id: str) -> Progress:
-    with reading() as session:
-        discussion = catalog.find(session, "water")
-        found = mailings.find(session, discussion, public_id)
-        return mailings.progress(session, found)
+    with reading() as tx:
+        discussion = catalog.find(tx, "water")
+        found = mailings.find(tx, discussion, public_id)
+        return mailings.progress(tx, found)
 
 
 def names(*groups: Group) -> list[str]:
     """Return who would get a circular to these groups."""
-    with reading() as session:
-        discussion = catalog.find(session, "water")
+    with reading() as tx:
+        discussion = catalog.find(tx, "water")
         wanted = recipients.recipients(discussion, groups, has_link=False, now=house.now())
-        ring = house.ring(session)
-        ids = session.scalars(wanted.order_by(Registration.id)).all()
-        return [session.get_one(Registration, one).attendee(ring).name for one in ids]
+        ring = tx.keys
+        ids = tx.scalars(wanted.order_by(Registration.id)).all()
+        return [tx.get_one(Registration, one).attendee(ring).name for one in ids]
 
 
 def mark_attended(name: str) -> None:
-    with writing() as session:
+    with writing() as tx:
         found = builders.found(f"{name}@example.org")
-        session.get_one(Registration, found.id).attended_at = house.now()
+        tx.get_one(Registration, found.id).attended_at = house.now()
 
 
 def stop_letters(name: str) -> None:
-    with writing() as session:
-        found = session.get_one(Registration, builders.found(f"{name}@example.org").id)
-        unsubscribe.stop(session, found, house.now())
+    with writing() as tx:
+        found = tx.get_one(Registration, builders.found(f"{name}@example.org").id)
+        unsubscribe.stop(tx, found)
 
 
 @pytest.fixture
@@ -97,8 +95,8 @@ def people(app):
     builders.publish(builders.file(OPEN + "seats = 4"))
     for name in ("dina", "erlan", "farida", "gone", "waits"):
         builders.register(address=f"{name}@example.org", name=name)
-    with writing() as session:
-        found = session.get_one(Registration, builders.found("gone@example.org").id)
+    with writing() as tx:
+        found = tx.get_one(Registration, builders.found("gone@example.org").id)
         found.withdrawn_at, found.seated_at = house.now(), None
     builders.deliver()
 
@@ -124,8 +122,8 @@ def test_it_is_sent_once_to_each_whatever_is_pressed_twice(app, people):
     sent = [str(it["To"]) for it in builders.kept_letters(app) if it["Subject"] == "News"]
     assert sorted(sent) == [f"{it}@example.org" for it in ("dina", "erlan", "farida", "waits")]
     assert progress(number) == Progress(sent=4)
-    with reading() as session:
-        (entry,) = session.query(AuditEntry).filter_by(deed=Deed.QUEUED)
+    with reading() as tx:
+        (entry,) = tx.query(AuditEntry).filter_by(deed=Deed.QUEUED)
     assert (entry.slug, entry.count, entry.detail) == ("water", 4, "confirmed, waiting")
 
 
@@ -134,28 +132,26 @@ def test_who_is_erased_at_the_same_moment_stands_in_nobodys_way(app, people):
     tokens = [builders.attendee(f"{it}@example.org").token for it in ("dina", "erlan")]
 
     def erase(token: str) -> None:
-        with writing() as session:
-            registration, _discussion = self_service.by_token(session, token)
-            means = {"settings": house.settings(), "now": house.now()}
-            self_service.erase(session, registration, **means)
+        with writing() as tx:
+            registration, _discussion = self_service.by_token(tx, token)
+            self_service.erase(tx, registration)
 
     acts = [lambda: queue(number), *(lambda token=token: erase(token) for token in tokens)]
     builders.at_once(app, acts)
     assert progress(number).owed >= 1
-    with reading() as session:
-        there = set(session.scalars(select(Registration.id)))
-        owed = session.query(Letter).filter_by(kind=LetterKind.CIRCULAR)
+    with reading() as tx:
+        there = set(tx.scalars(select(Registration.id)))
+        owed = tx.query(Letter).filter_by(kind=LetterKind.CIRCULAR)
         assert {it.registration_id for it in owed} <= there
 
 
 @on_sqlite
 def test_nobody_queues_what_they_have_not_seen_nor_to_nobody(people):
     number = draft()
-    with writing() as session:
-        discussion = catalog.find(session, "water")
-        means = {"ring": house.ring(session), "now": house.now()}
+    with writing() as tx:
+        discussion = catalog.find(tx, "water")
         newer = Draft("Other", "Other", (Group.ATTENDED,))
-        mailings.save(session, discussion, newer, public_id=number, version=1, by=1, **means)
+        mailings.save(tx, discussion, newer, public_id=number, version=1, by=1)
     with pytest.raises(CircularChanged):
         queue(number, 1)
     with pytest.raises(NobodyToWriteTo):
@@ -166,16 +162,16 @@ def test_nobody_queues_what_they_have_not_seen_nor_to_nobody(people):
 def test_stopped_while_a_batch_is_in_hand_nobody_gets_it_any_more(app, people):
     number = draft()
     queue(number)
-    with writing() as session:
-        first, _second = outbox.claim(session, 2, house.now())
+    with writing() as tx:
+        first, _second = outbox.claim(tx, 2)
     assert loop._deliver_one(opened(app), first)
     stop(number)
     assert progress(number) == Progress(sent=1, owed=1, dropped=1)  # one is in hand still
     assert not loop._deliver_one(opened(app), _second)
     builders.deliver()
     assert progress(number) == Progress(sent=1, dropped=2)
-    with reading() as session:
-        assert session.query(AuditEntry).filter_by(deed=Deed.STOPPED).one().count == 1
+    with reading() as tx:
+        assert tx.query(AuditEntry).filter_by(deed=Deed.STOPPED).one().count == 1
 
 
 def opened(app):
@@ -189,11 +185,9 @@ def test_who_withdraws_or_wants_no_more_before_theirs_has_left_gets_none(app, pe
     number = draft()
     queue(number)
     stop_letters("dina")
-    with writing() as session:  # whoever has it in hand asks again
-        session.get_one(
-            Registration, builders.found("erlan@example.org").id
-        ).withdrawn_at = house.now()
-        session.get_one(
+    with writing() as tx:  # whoever has it in hand asks again
+        tx.get_one(Registration, builders.found("erlan@example.org").id).withdrawn_at = house.now()
+        tx.get_one(
             Registration, builders.found("farida@example.org").id
         ).circulars_stopped_at = house.now()
     before = len(builders.kept_letters(app))
@@ -207,8 +201,8 @@ def test_no_other_letter_waits_for_a_circular(people, clock):
     queue(draft())
     clock.advance(minutes=1)
     builders.register(address="late@example.org")  # one seat is free: who waits gets it
-    with writing() as session:
-        claimed = outbox.claim(session, 3, house.now())
+    with writing() as tx:
+        claimed = outbox.claim(tx, 3)
     kinds = [LetterKind.WAITING, LetterKind.SEAT, LetterKind.CIRCULAR]
     assert [it.kind for it in claimed] == kinds
 
@@ -219,13 +213,13 @@ def test_mail_is_not_said_to_be_stuck_while_circulars_leave(app, people, clock):
     clock.advance(minutes=20)
 
     def is_stuck() -> bool:
-        with reading() as session:
-            said = health_checks.complaints(session, settings=house.settings(), now=house.now())
+        with reading() as tx:
+            said = health_checks.complaints(tx)
         return any("Mail is stuck" in sentence for sentence in said)
 
     assert is_stuck()
-    with writing() as session:
-        (letter,) = outbox.claim(session, 1, house.now())
+    with writing() as tx:
+        (letter,) = outbox.claim(tx, 1)
     loop._deliver_one(opened(app), letter)
     assert not is_stuck()
 
@@ -235,13 +229,13 @@ def test_what_it_says_is_sealed_and_opens_after_a_rotation_with_the_new_key_alon
     number = draft()
     assert SECRET not in str(builders.every_row())
     before, settings = builders.ring().current, house.settings()
-    with writing() as session:
-        key_rotation.rotate(session, settings.keys, settings.credentials)
+    with writing() as tx:
+        key_rotation.rotate(tx, settings.keys, settings.credentials)
     (settings.keys / f"{before}.key").unlink()
-    with reading() as session:
-        found = session.query(Circular).one()
-        assert found.wording(house.ring(session)).text.endswith(SECRET)
-        assert found.key_id == house.ring(session).current != before
+    with reading() as tx:
+        found = tx.query(Circular).one()
+        assert found.wording(tx.keys).text.endswith(SECRET)
+        assert found.key_id == tx.keys.current != before
     queue(number)
     assert builders.deliver() == 3
 
@@ -249,30 +243,29 @@ def test_what_it_says_is_sealed_and_opens_after_a_rotation_with_the_new_key_alon
 @on_sqlite
 def test_it_is_erased_when_its_time_has_come_and_not_before(app, people, clock):
     number = draft()
-    with writing() as session:
-        discussion = catalog.find(session, "water")
-        settings, now = house.settings(), house.now()
-        mailings.try_out(session, discussion, number, by=1, settings=settings, now=now)
+    with writing() as tx:
+        discussion = catalog.find(tx, "water")
+        mailings.try_out(tx, discussion, number, by=1)
     builders.deliver()
     assert "Test: News" in [it["Subject"] for it in builders.kept_letters(app)]
-    with reading() as session:
-        ends = catalog.find(session, "water").ends_at
+    with reading() as tx:
+        ends = catalog.find(tx, "water").ends_at
     clock.now = ends + timedelta(days=10)
     queue(number)
     builders.register(address="late@example.org")
     builders.deliver()
     clock.now = ends + timedelta(days=39)
     housekeeping.erase_due()
-    with reading() as session:
-        assert session.query(Circular).count() == 1
+    with reading() as tx:
+        assert tx.query(Circular).count() == 1
     clock.now = ends + timedelta(days=40)
     receipt = housekeeping.erase_due()
     assert receipt.circulars == (number,)
     assert "Test: News" not in [it["Subject"] for it in builders.kept_letters(app)]
-    with reading() as session:
-        assert session.query(Circular).count() == 0
-        assert session.query(Erasure).filter_by(public_id=number).count() == 1
-        assert session.query(Letter).filter_by(kind=LetterKind.CIRCULAR).count() == 0
+    with reading() as tx:
+        assert tx.query(Circular).count() == 0
+        assert tx.query(Erasure).filter_by(public_id=number).count() == 1
+        assert tx.query(Letter).filter_by(kind=LetterKind.CIRCULAR).count() == 0
     assert number in ledger.remembered(house.settings().keys)
 
 
@@ -281,13 +274,13 @@ def test_purging_a_discussion_erases_what_was_written_and_no_other(app, people):
     builders.publish(builders.file('slug = "rivers"\n' + OPEN))
     number = draft()
     queue(number)
-    with writing() as session:
-        other = catalog.find(session, "rivers")
-        typed, means = Draft("x", "x", (Group.CONFIRMED,)), {"now": house.now()}
-        kept = mailings.save(session, other, typed, by=1, ring=house.ring(session), **means)
+    with writing() as tx:
+        other = catalog.find(tx, "rivers")
+        typed = Draft("x", "x", (Group.CONFIRMED,))
+        kept = mailings.save(tx, other, typed, by=1)
     done = app.test_cli_runner().invoke(args=["registrations", "purge", "--now", "water"])
     assert "and 1 texts to attendees" in done.output
-    with reading() as session:
-        assert [it.public_id for it in session.query(Circular)] == [kept.public_id]
-        states = {it.state for it in session.query(Letter).filter_by(kind=LetterKind.CIRCULAR)}
+    with reading() as tx:
+        assert [it.public_id for it in tx.query(Circular)] == [kept.public_id]
+        states = {it.state for it in tx.query(Letter).filter_by(kind=LetterKind.CIRCULAR)}
         assert states <= {LetterState.DROPPED}

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pytest
 
-from registration import house, outbox
+from registration import outbox
 from registration.database import reading, writing
 from registration.discussion_file import read
 from registration.links import sign_new_address
@@ -28,47 +28,38 @@ LATER = "starts = 2026-04-04T18:00:00\nends = 2026-04-04T19:30:00"
 
 def publish(changes: str = "", *, quiet: bool = False) -> int:
     """Publish the small discussion with changes, and return how many letters that owes."""
-    with writing() as session:
-        done = publication.publish(
-            session,
-            read(file(changes)),
-            settings=house.settings(),
-            now=house.now(),
-            quiet=quiet,
-        )
+    with writing() as tx:
+        done = publication.publish(tx, read(file(changes)), quiet=quiet)
     return done.letters
 
 
 def cancel(why: str = "A strike.") -> int:
-    with writing() as session:
-        return cancellation.cancel(
-            session, "water", why, settings=house.settings(), now=house.now()
-        )
+    with writing() as tx:
+        return cancellation.cancel(tx, "water", why)
 
 
 def restore() -> int:
-    with writing() as session:
-        return cancellation.restore(session, "water", settings=house.settings(), now=house.now())
+    with writing() as tx:
+        return cancellation.restore(tx, "water")
 
 
 def act(doing, address: str = "aigerim@example.org") -> None:
     """Do what an attendee does on their own page."""
-    with writing() as session:
-        mine, _discussion = self_service.by_token(session, builders.attendee(address).token)
-        doing(session, mine, **house.means(session))
+    with writing() as tx:
+        mine, _discussion = self_service.by_token(tx, builders.attendee(address).token)
+        doing(tx, mine)
 
 
 def take_address(new: str) -> None:
     """Let the attendee take a new address, and confirm it."""
     own = builders.attendee()
-    with writing() as session:
-        self_service.change(session, own.token, builders.entry(new), **house.means(session))
-    with writing() as session:
-        means = house.means(session)
-        uid = catalog.find(session, "water").uid
-        index = address_index(means["ring"], uid, addresses.parse(new))
-        signed = sign_new_address(means["ring"].secret("links"), own.public_id, index)
-        self_service.confirm_new_address(session, signed, **means)
+    with writing() as tx:
+        self_service.change(tx, own.token, builders.entry(new))
+    with writing() as tx:
+        uid = catalog.find(tx, "water").uid
+        index = address_index(tx.keys, uid, addresses.parse(new))
+        signed = sign_new_address(tx.keys.secret("links"), own.public_id, index)
+        self_service.confirm_new_address(tx, signed)
 
 
 def entries(app, address: str = "aigerim@example.org") -> list[rfc5545.Component]:
@@ -84,19 +75,18 @@ def entries(app, address: str = "aigerim@example.org") -> list[rfc5545.Component
 
 def in_hand(clock, meanwhile) -> None:
     """Let the one letter that is due be written, do something `meanwhile`, then let it be sent."""
-    with writing() as session:
-        (letter,) = outbox.claim(session, 1, clock.now)
-    with reading() as session:
-        written = letter_content.written(session, letter, **house.means(session))
+    with writing() as tx:
+        (letter,) = outbox.claim(tx, 1)
+    with reading() as tx:
+        written = letter_content.written(tx, letter)
     meanwhile()
-    means = {"settings": house.settings(), "now": house.now()}
-    with writing() as session:
-        letter_content.record(session, letter, "250 OK", tells=written.tells, **means)
+    with writing() as tx:
+        letter_content.record(tx, letter, "250 OK", tells=written.tells)
 
 
 def unpublish() -> None:
-    with writing() as session:
-        publication.unpublish(session, "water", now=house.now())
+    with writing() as tx:
+        publication.unpublish(tx, "water")
 
 
 def personal_calendar(visitor) -> str:
@@ -151,8 +141,8 @@ def test_a_change_that_is_taken_back_in_time_is_not_told(app, clock, water):
     publish()
     clock.advance(hours=1)
     assert subjects(app) == []
-    with reading() as session:
-        states = [letter.state for letter in outbox.every(session)]
+    with reading() as tx:
+        states = [letter.state for letter in outbox.every(tx)]
     assert states[-1] is LetterState.DROPPED
 
 
@@ -198,11 +188,11 @@ def test_whoever_is_told_by_a_confirmation_is_not_told_again(app, clock, water):
 def test_a_change_while_a_letter_of_another_is_in_hand_is_told(app, clock, water):
     publish(MOVED)
     clock.advance(minutes=5)
-    with writing() as session:
-        (in_hand,) = outbox.claim(session, 1, clock.now)
+    with writing() as tx:
+        (in_hand,) = outbox.claim(tx, 1)
     assert publish(LATER) == 1
-    with reading() as session:
-        owed = [letter for letter in outbox.every(session) if letter.state is LetterState.OWED]
+    with reading() as tx:
+        owed = [letter for letter in outbox.every(tx) if letter.state is LetterState.OWED]
     assert [letter.kind for letter in owed] == [LetterKind.CHANGE] * 2
     assert in_hand.id == owed[0].id
 
@@ -222,9 +212,9 @@ def test_what_has_taken_place_is_told_to_nobody(app, clock, water):
 
 def test_a_day_that_gets_a_time_is_told(app, clock):
     day = "date = 2026-04-02\n"
-    with writing() as session:
+    with writing() as tx:
         source = file(day, without="starts").replace(b"ends = 2026-04-02T18:30:00", b"")
-        publication.publish(session, read(source), settings=house.settings(), now=house.now())
+        publication.publish(tx, read(source))
     builders.register_and_confirm()
     builders.deliver()
     assert publish() == 1
@@ -257,8 +247,8 @@ def test_a_discussion_is_cancelled_and_taken_back(app, clock, water, visitor):
     assert subjects(app) == ["Takes place after all: Who owns the water?"] * 2
     assert "STATUS:CONFIRMED" in visitor.get("/discussions.ics").text
     assert "A strike." not in visitor.get("/discussions/water").text
-    with reading() as session:
-        found = catalog.find(session, "water")
+    with reading() as tx:
+        found = catalog.find(tx, "water")
     assert (found.sequence, found.version) == (2, 3)
 
 
@@ -277,8 +267,8 @@ def test_cancelled_again_it_gets_the_other_reason_and_no_letter(app, clock, wate
     builders.deliver()
     assert cancel("Ill.") == 0
     assert cancel("Ill.") == 0
-    with reading() as session:
-        found = catalog.find(session, "water")
+    with reading() as tx:
+        found = catalog.find(tx, "water")
     assert (found.cancelled_why, found.sequence, found.version) == ("Ill.", 1, 3)
 
 
@@ -304,8 +294,8 @@ def test_who_confirms_after_it_was_cancelled_gets_no_invitation(app, clock, wate
 def test_only_what_is_to_come_is_cancelled_and_only_what_is_cancelled_taken_back(app, clock, water):
     with pytest.raises(NotCancelled, match="water is not cancelled"):
         restore()
-    with writing() as session:
-        publication.unpublish(session, "water", now=house.now())
+    with writing() as tx:
+        publication.unpublish(tx, "water")
     with pytest.raises(NotCancelled, match="water is unpublished"):
         cancel()
     publish('title = "Rivers"')
@@ -317,9 +307,9 @@ def test_only_what_is_to_come_is_cancelled_and_only_what_is_cancelled_taken_back
 @on_sqlite
 def test_who_has_withdrawn_or_is_erased_is_told_nothing(app, clock, water):
     publish(MOVED)
-    with writing() as session:
-        registration, _ = self_service.by_token(session, builders.attendee().token)
-        self_service.withdraw(session, registration, **house.means(session))
+    with writing() as tx:
+        registration, _ = self_service.by_token(tx, builders.attendee().token)
+        self_service.withdraw(tx, registration)
     clock.advance(minutes=5)
     assert subjects(app) == ["You have withdrawn: Who owns the water?"]
 
@@ -329,8 +319,8 @@ def test_a_cancelled_discussion_stays_so_when_its_file_changes(app, clock, water
     clock.advance(minutes=5)
     builders.deliver()
     assert publish(MOVED) == 0
-    with reading() as session:
-        assert catalog.find(session, "water").status is DiscussionStatus.CANCELLED
+    with reading() as tx:
+        assert catalog.find(tx, "water").status is DiscussionStatus.CANCELLED
     assert restore() == 1
     clock.advance(minutes=5)
     assert subjects(app) == ["Takes place after all: Who owns the water?"]
@@ -341,8 +331,8 @@ def test_two_amendments_at_once_are_told_as_the_last_one(app, clock, water):
     clock.advance(minutes=5)
     (subject,) = subjects(app)
     assert subject == "Changed: Who owns the water?"
-    with reading() as session:
-        day = catalog.find(session, "water").starts_local.day
+    with reading() as tx:
+        day = catalog.find(tx, "water").starts_local.day
     text = builders.kept_letters(app)[-1].get_body(("plain",)).get_content()
     assert f"{day} April 2026, 18:00" in text
 
@@ -378,8 +368,8 @@ def test_what_was_cancelled_stays_so_when_it_is_taken_off_the_public_pages(
     with pytest.raises(NotCancelled, match="water is unpublished"):
         restore()
     assert publish() == 0
-    with reading() as session:
-        assert catalog.find(session, "water").status is DiscussionStatus.CANCELLED
+    with reading() as tx:
+        assert catalog.find(tx, "water").status is DiscussionStatus.CANCELLED
     assert "A strike." in visitor.get("/discussions/water").text
     assert restore() == 1
     clock.advance(minutes=5)
@@ -457,8 +447,8 @@ def test_a_clock_that_goes_back_a_little_does_not_hurry_a_letter(app, clock, wat
 def test_who_registers_again_after_an_erasure_outranks_what_was_sent_before(
     app, clock, water, visitor
 ):
-    def erase(session, mine, *, ring, settings, now):
-        self_service.erase(session, mine, settings=settings, now=now)
+    def erase(tx, mine):
+        self_service.erase(tx, mine)
 
     act(self_service.withdraw)
     builders.deliver()

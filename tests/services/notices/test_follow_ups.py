@@ -2,7 +2,6 @@
 
 import pytest
 
-from registration import house
 from registration.database import writing
 from registration.discussion_file import read
 from registration.services.discussions import publication
@@ -18,14 +17,8 @@ SUBJECT = "What came of it: Who owns the water?"
 
 
 def publish(changes: str, *, quiet: bool = False) -> int:
-    with writing() as session:
-        return publication.publish(
-            session,
-            read(file(changes)),
-            settings=house.settings(),
-            now=house.now(),
-            quiet=quiet,
-        ).letters
+    with writing() as tx:
+        return publication.publish(tx, read(file(changes)), quiet=quiet).letters
 
 
 def subjects(app) -> list[str]:
@@ -205,8 +198,8 @@ def test_a_letter_that_was_dropped_is_owed_again_when_it_is_true_again(app, cloc
     publish(RECORDING)
     clock.advance(minutes=5)
     housekeeping.look()
-    with writing() as session:
-        publication.unpublish(session, "water", now=house.now())
+    with writing() as tx:
+        publication.unpublish(tx, "water")
     assert subjects(app) == []
     clock.advance(minutes=5)
     assert subjects(app) == []

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from registration import house, outbox
+from registration import outbox
 from registration.database import reading, writing
 from registration.models import LetterKind, LetterState
 from registration.services.discussions import cancellation, publication
@@ -31,8 +31,8 @@ def reminders() -> list[LetterState]:
     """Look for what is due, deliver it, and return where the reminders stand."""
     housekeeping.look()
     loop.deliver_due()
-    with reading() as session:
-        found = outbox.every(session)
+    with reading() as tx:
+        found = outbox.every(tx)
         return [letter.state for letter in found if letter.kind is LetterKind.REMINDER]
 
 
@@ -126,11 +126,11 @@ def test_a_reminder_that_is_owed_when_the_time_moves_is_dropped(app, clock, wate
 @on_sqlite
 def test_nobody_is_reminded_of_what_is_cancelled(app, clock, water):
     clock.now = START - timedelta(hours=30)
-    with writing() as session:
-        cancellation.cancel(session, "water", "Ill.", settings=house.settings(), now=house.now())
+    with writing() as tx:
+        cancellation.cancel(tx, "water", "Ill.")
     assert at(clock, days=1) == []
-    with writing() as session:
-        cancellation.restore(session, "water", settings=house.settings(), now=house.now())
+    with writing() as tx:
+        cancellation.restore(tx, "water")
     # The letter that it takes place after all was the reminder.
     assert at(clock, hours=23) == []
     assert at(clock, hours=1) == [LetterState.SENT]
@@ -171,12 +171,12 @@ def test_a_day_without_a_time_has_a_reminder_of_days_only(app, clock):
 
 def test_two_workers_remind_once(app, clock, water):
     clock.now = START - timedelta(days=1)
-    with reading() as session:
-        (number,) = reminding.due(session, clock.now)
+    with reading() as tx:
+        (number,) = reminding.due(tx)
 
     def owe() -> None:
-        with writing() as session:
-            reminding.owe(session, number, settings=house.settings(), now=clock.now)
+        with writing() as tx:
+            reminding.owe(tx, number)
 
     at_once(app, [owe] * 4)
     assert reminders() == [LetterState.SENT]
@@ -194,8 +194,8 @@ def test_a_moment_that_has_passed_when_the_file_names_it_is_not_made_up_for(app,
 
 @on_sqlite
 def test_a_moment_that_passed_while_it_was_unpublished_is_not_made_up_for(app, clock, water):
-    with writing() as session:
-        publication.unpublish(session, "water", now=house.now())
+    with writing() as tx:
+        publication.unpublish(tx, "water")
     assert at(clock, hours=20) == []
     builders.publish()
     clock.advance(minutes=2)
@@ -213,12 +213,12 @@ def test_after_a_standstill_of_the_mail_only_the_last_reminder_is_sent(app, cloc
 @on_sqlite
 def test_nobody_is_reminded_of_what_was_taken_off_meanwhile(app, clock, water):
     clock.now = START - timedelta(days=1)
-    with reading() as session:
-        (number,) = reminding.due(session, clock.now)
-    with writing() as session:
-        publication.unpublish(session, "water", now=house.now())
-    with writing() as session:
-        assert reminding.owe(session, number, settings=house.settings(), now=clock.now) == 0
+    with reading() as tx:
+        (number,) = reminding.due(tx)
+    with writing() as tx:
+        publication.unpublish(tx, "water")
+    with writing() as tx:
+        assert reminding.owe(tx, number) == 0
 
 
 @on_sqlite
@@ -226,8 +226,8 @@ def test_what_was_taken_back_before_anybody_was_told_swallows_no_reminder(app, c
     clock.now = START - timedelta(days=1, minutes=2)
     builders.cancel()
     clock.now = START - timedelta(days=1) + timedelta(minutes=1)
-    with writing() as session:
-        cancellation.restore(session, "water", settings=house.settings(), now=house.now())
+    with writing() as tx:
+        cancellation.restore(tx, "water")
     assert reminders() == [LetterState.SENT]
 
 

@@ -26,8 +26,8 @@ PEOPLE = [f"person{number}@example.org" for number in range(7)]
 
 def rotate() -> Rotation:
     settings = house.settings()
-    with writing() as session:
-        return key_rotation.rotate(session, settings.keys, settings.credentials)
+    with writing() as tx:
+        return key_rotation.rotate(tx, settings.keys, settings.credentials)
 
 
 def test_after_a_rotation_everything_opens_with_the_new_key_alone(app, monkeypatch):
@@ -39,10 +39,10 @@ def test_after_a_rotation_everything_opens_with_the_new_key_alone(app, monkeypat
     assert done == Rotation(before, builders.ring().current, len(PEOPLE))
     (house.settings().keys / f"{before}.key").unlink()
     assert builders.ring().current != before
-    with reading() as session:
-        found = [self_service.by_token(session, token)[0] for token in tokens]
-        assert [row.attendee(house.ring(session)).address for row in found] == PEOPLE
-        assert {row.key_id for row in found} == {house.ring(session).current}
+    with reading() as tx:
+        found = [self_service.by_token(tx, token)[0] for token in tokens]
+        assert [row.attendee(tx.keys).address for row in found] == PEOPLE
+        assert {row.key_id for row in found} == {tx.keys.current}
 
 
 def test_after_a_rotation_a_known_address_is_known_still(app):
@@ -50,8 +50,8 @@ def test_after_a_rotation_a_known_address_is_known_still(app):
     builders.register_and_confirm()
     rotate()
     builders.register()
-    with reading() as session:
-        assert session.query(Registration).count() == 1
+    with reading() as tx:
+        assert tx.query(Registration).count() == 1
     assert builders.letter_kinds()[-1] == "already_registered"
 
 
@@ -65,11 +65,9 @@ def test_a_process_that_was_started_before_goes_on_with_the_new_key(app, instanc
             rotate()
         builders.register()
         builders.register("water", "bolat@example.org")
-        with reading() as session:
-            rows = session.query(Registration).all()
-            assert {row.key_id for row in rows} == {
-                session.query(Installation).one().key_fingerprint
-            }
+        with reading() as tx:
+            rows = tx.query(Registration).all()
+            assert {row.key_id for row in rows} == {tx.query(Installation).one().key_fingerprint}
             assert len(rows) == 2
         database.engine().dispose()
 
@@ -84,24 +82,22 @@ def test_nobody_is_taken_twice_or_lost_who_registers_during_rotations(app):
     acts = [lambda address=address: builders.register(address=address) for address in PEOPLE * 4]
     acts[5:5] = acts[15:15] = [turn]
     builders.at_once(app, acts)
-    with reading() as session:
-        ring = house.ring(session)
-        held = [row.attendee(ring).address for row in session.query(Registration)]
+    with reading() as tx:
+        ring = tx.keys
+        held = [row.attendee(ring).address for row in tx.query(Registration)]
     assert sorted(held) == PEOPLE
     builders.register(address=PEOPLE[0])
-    with reading() as session:
-        assert session.query(Registration).count() == len(PEOPLE)
+    with reading() as tx:
+        assert tx.query(Registration).count() == len(PEOPLE)
 
 
 def test_a_registration_that_does_not_open_stops_the_rotation_and_nothing_changes(app):
     builders.publish()
     for address in PEOPLE:
         builders.register(address=address)
-    with writing() as session:
-        last = session.scalars(select(Registration.id).order_by(Registration.id.desc())).first()
-        session.execute(
-            update(Registration).where(Registration.id == last).values(sealed=b"not sealed")
-        )
+    with writing() as tx:
+        last = tx.scalars(select(Registration.id).order_by(Registration.id.desc())).first()
+        tx.execute(update(Registration).where(Registration.id == last).values(sealed=b"not sealed"))
     before, keys = builders.every_row(), sorted(house.settings().keys.iterdir())
     with pytest.raises(SealBroken):
         rotate()
@@ -114,14 +110,14 @@ def test_neither_old_seals_nor_old_indexes_stay_in_the_raw_file(app, instance):
     builders.publish()
     for address in PEOPLE:
         builders.register(address=address)
-    with reading() as session:
-        old = [v for row in session.query(Registration) for v in (row.sealed, row.address_index)]
+    with reading() as tx:
+        old = [v for row in tx.query(Registration) for v in (row.sealed, row.address_index)]
     rotate()
     scrub()
     folder = Path(instance["INSTANCE"])
     raw = b"".join(path.read_bytes() for path in folder.glob("registration.sqlite3*"))
-    with reading() as session:
-        assert session.query(Registration).first().sealed in raw
+    with reading() as tx:
+        assert tx.query(Registration).first().sealed in raw
     assert [value for value in old if value in raw] == []
 
 
@@ -157,9 +153,9 @@ def test_a_rotation_killed_anywhere_leaves_everything_under_one_key(app, instanc
         words = [sys.executable, "-c", KILLED, str(moment)]
         done = subprocess.run(words, cwd=TOP, env=environment(instance), capture_output=True)
         ends.append(done.returncode)
-        with reading() as session:
-            ring = house.ring(session)
-            rows = session.query(Registration).all()
+        with reading() as tx:
+            ring = tx.keys
+            rows = tx.query(Registration).all()
             assert {row.key_id for row in rows} == {ring.current}
             assert sorted(row.attendee(ring).address for row in rows) == PEOPLE
         if done.returncode == 0:
@@ -167,5 +163,5 @@ def test_a_rotation_killed_anywhere_leaves_everything_under_one_key(app, instanc
     assert ends == [-signal.SIGKILL] * (len(ends) - 1) + [0], done.stderr.decode()
     assert len(ends) > 2
     builders.register(address=PEOPLE[0])
-    with reading() as session:
-        assert session.query(Registration).count() == len(PEOPLE)
+    with reading() as tx:
+        assert tx.query(Registration).count() == len(PEOPLE)

@@ -6,7 +6,6 @@ from functools import partial
 import pytest
 from icalendar import Calendar
 
-from registration import house
 from registration.database import reading, writing
 from registration.models import Registration
 from registration.services.catalog import NoSuchDiscussion
@@ -22,14 +21,14 @@ AIGERIM = "aigerim@example.org"
 
 
 def withdraw() -> None:
-    with writing() as session:
-        registration, _discussion = self_service.by_token(session, builders.attendee().token)
-        self_service.withdraw(session, registration, **house.means(session))
+    with writing() as tx:
+        registration, _discussion = self_service.by_token(tx, builders.attendee().token)
+        self_service.withdraw(tx, registration)
 
 
 def count() -> int:
-    with reading() as session:
-        return session.query(Registration).count()
+    with reading() as tx:
+        return tx.query(Registration).count()
 
 
 def sequences(app, clock) -> list[tuple[str, int]]:
@@ -98,8 +97,8 @@ def test_register_refuses_once_the_discussion_has_ended_or_is_unpublished(app, c
     with pytest.raises(RegistrationClosed):
         builders.register(address="b@example.org")
     clock.now = discussion.starts_at
-    with writing() as session:
-        publication.unpublish(session, "water", now=clock.now)
+    with writing() as tx:
+        publication.unpublish(tx, "water")
     with pytest.raises(RegistrationClosed):
         builders.register(address="b@example.org")
 
@@ -195,8 +194,8 @@ def test_the_form_and_the_lost_link_share_one_cap(app):
     builders.register()
     address = addresses.parse(AIGERIM)
     for _ in range(3):
-        with writing() as session:
-            self_service.send_links(session, address, **house.means(session))
+        with writing() as tx:
+            self_service.send_links(tx, address)
     kinds = ["address_confirmation", "confirmation", "already_registered", "link"]
     assert builders.letter_kinds() == kinds
 
@@ -235,9 +234,9 @@ def test_nobody_who_registers_the_same_address_meanwhile_undoes_a_change(app, cl
     token = builders.attendee().token
 
     def change(name: str) -> None:
-        with writing() as session:
+        with writing() as tx:
             entry = builders.entry(name=name)
-            self_service.change(session, token, entry, **house.means(session))
+            self_service.change(tx, token, entry)
 
     for number in range(15):
         acts = [partial(change, f"Name {number}"), *[builders.register] * 5]

@@ -1,6 +1,5 @@
 """What an attendee downloads tells nothing of anybody else."""
 
-from registration import house
 from registration.database import reading, writing
 from registration.services.registrations import self_service, subject_access
 
@@ -11,15 +10,15 @@ pytestmark = on_sqlite
 
 
 def held(address: str) -> dict:
-    with reading() as session:
-        found = self_service.by_token(session, builders.attendee(address).token)
-        return subject_access.held(session, *found, house.ring(session))
+    with reading() as tx:
+        found = self_service.by_token(tx, builders.attendee(address).token)
+        return subject_access.held(tx, *found)
 
 
 def change(address: str, new: str) -> None:
     token = builders.attendee(address).token
-    with writing() as session:
-        self_service.change(session, token, builders.entry(new), **house.means(session))
+    with writing() as tx:
+        self_service.change(tx, token, builders.entry(new))
 
 
 def test_a_change_of_address_looks_the_same_whether_the_new_one_is_registered(app):

@@ -4,7 +4,6 @@ from itertools import pairwise
 
 import pytest
 
-from registration import house
 from registration.database import reading, writing
 from registration.models import Discussion, Registration
 from registration.services import installation
@@ -34,9 +33,9 @@ def confirm(*names: str) -> None:
 
 def withdraw(name: str) -> None:
     token = builders.attendee(f"{name}@example.org").token
-    with writing() as session:
-        registration, _discussion = self_service.by_token(session, token)
-        self_service.withdraw(session, registration, **house.means(session))
+    with writing() as tx:
+        registration, _discussion = self_service.by_token(tx, token)
+        self_service.withdraw(tx, registration)
 
 
 def status(name: str) -> str:
@@ -44,19 +43,19 @@ def status(name: str) -> str:
 
 
 def is_full() -> bool:
-    with reading() as session:
-        return allocation.is_full(session, session.query(Discussion).one(), house.now())
+    with reading() as tx:
+        return allocation.is_full(tx, tx.query(Discussion).one())
 
 
 def version() -> int:
-    with reading() as session:
-        return installation.content_version(session)
+    with reading() as tx:
+        return installation.content_version(tx)
 
 
 def place(name: str) -> int:
-    with reading() as session:
+    with reading() as tx:
         registration = builders.found(f"{name}@example.org")
-        return allocation.waiting_before(session, registration) + 1
+        return allocation.waiting_before(tx, registration) + 1
 
 
 def test_an_unconfirmed_registration_holds_its_seat(app):
@@ -196,9 +195,9 @@ def test_full_until_names_when_the_next_held_seat_is_free(app, clock):
     first = builders.found("a@example.org").seat_held_until
     clock.advance(hours=1)
     register("b")
-    with reading() as session:
-        assert allocation.full_until(session, discussion, house.now()) == first
+    with reading() as tx:
+        assert allocation.full_until(tx, discussion) == first
     confirm("a", "b")
-    with reading() as session:
-        assert allocation.full_until(session, discussion, house.now()) is None
-        assert session.query(Registration).count() == 2
+    with reading() as tx:
+        assert allocation.full_until(tx, discussion) is None
+        assert tx.query(Registration).count() == 2

@@ -4,7 +4,6 @@ from datetime import timedelta
 
 import pytest
 
-from registration import house
 from registration.database import reading, writing
 from registration.discussion_file import read
 from registration.models import DiscussionStatus, Letter, RegistrationStatus
@@ -27,15 +26,15 @@ def address(name: str) -> str:
 
 
 def withdraw(name: str) -> None:
-    with writing() as session:
-        mine, _discussion = self_service.by_token(session, builders.attendee(address(name)).token)
-        self_service.withdraw(session, mine, **house.means(session))
+    with writing() as tx:
+        mine, _discussion = self_service.by_token(tx, builders.attendee(address(name)).token)
+        self_service.withdraw(tx, mine)
 
 
 def erase(name: str) -> None:
-    with writing() as session:
-        mine, _discussion = self_service.by_token(session, builders.attendee(address(name)).token)
-        self_service.erase(session, mine, settings=house.settings(), now=house.now())
+    with writing() as tx:
+        mine, _discussion = self_service.by_token(tx, builders.attendee(address(name)).token)
+        self_service.erase(tx, mine)
 
 
 def publish(changes: str) -> None:
@@ -133,20 +132,20 @@ def test_the_letter_of_a_place_is_not_sent_to_who_has_a_seat_by_then(app):
 
 @on_sqlite
 def test_nobody_gets_a_seat_of_what_is_off_or_over(app, clock, three):
-    with writing() as session:
-        cancellation.cancel(session, "water", "Ill.", settings=house.settings(), now=house.now())
+    with writing() as tx:
+        cancellation.cancel(tx, "water", "Ill.")
     withdraw("a")
     assert statuses("b") == [WAITING]
-    with writing() as session:
-        cancellation.restore(session, "water", settings=house.settings(), now=house.now())
+    with writing() as tx:
+        cancellation.restore(tx, "water")
     housekeeping.look()
     assert statuses("b", "c") == [CONFIRMED, WAITING]
     clock.advance(days=32)
     withdraw("b")
     housekeeping.look()
     assert statuses("c") == [WAITING]
-    with reading() as session:
-        found = catalog.find(session, "water")
+    with reading() as tx:
+        found = catalog.find(tx, "water")
     assert found.status is DiscussionStatus.PUBLISHED
 
 
@@ -163,18 +162,16 @@ def test_a_seat_is_given_once_however_many_leave_and_come_at_once(app):
     assert at_once(app, acts) == [None] * len(acts)
     left = [f"n{number}" for number in range(6, 12)]
     assert statuses(*left) == [CONFIRMED] * 3 + [WAITING] * 3
-    with reading() as session:
-        kinds = [
-            letter.registration_id for letter in session.query(Letter) if letter.kind == "seat"
-        ]
+    with reading() as tx:
+        kinds = [letter.registration_id for letter in tx.query(Letter) if letter.kind == "seat"]
     assert len(kinds) == len(set(kinds))
 
 
 @on_sqlite
 def test_nobody_is_told_of_a_seat_in_what_was_cancelled_meanwhile(app, clock, three):
     withdraw("a")
-    with writing() as session:
-        cancellation.cancel(session, "water", "Ill.", settings=house.settings(), now=house.now())
+    with writing() as tx:
+        cancellation.cancel(tx, "water", "Ill.")
     clock.advance(minutes=5)
     builders.deliver()
     subjects = [it["Subject"] for it in builders.kept_letters(app) if it["To"] == address("b")]
@@ -198,8 +195,8 @@ def test_a_hold_that_ended_is_not_revived_by_who_came_a_moment_before_its_end(ap
 def test_who_waits_for_what_is_over_is_looked_for_no_more(app, clock, three):
     clock.advance(days=32)
     withdraw("a")
-    with reading() as session:
-        assert allocation.promotable(session, clock.now) == []
+    with reading() as tx:
+        assert allocation.promotable(tx) == []
 
 
 @pytest.mark.parametrize("minutes", [3, 10])
@@ -212,8 +209,8 @@ def test_who_got_a_seat_before_a_cancellation_is_told_when_that_is_taken_back(
     builders.deliver()
     clock.advance(minutes=minutes)
     builders.deliver()
-    with writing() as session:
-        cancellation.restore(session, "water", settings=house.settings(), now=house.now())
+    with writing() as tx:
+        cancellation.restore(tx, "water")
     for _ in range(2):
         clock.advance(minutes=5)
         builders.deliver()
@@ -230,8 +227,8 @@ def test_who_was_told_of_a_seat_is_not_told_again(app, clock, three):
     withdraw("a")
     builders.deliver()
     builders.cancel()
-    with writing() as session:
-        cancellation.restore(session, "water", settings=house.settings(), now=house.now())
+    with writing() as tx:
+        cancellation.restore(tx, "water")
     assert builders.letter_kinds().count("seat") == 1
 
 
@@ -247,14 +244,8 @@ def test_nobody_is_told_of_a_seat_in_what_is_over(app, clock, three):
 
 def test_more_seats_are_not_given_quietly_and_count_as_letters(app, three):
     def change(*, quiet: bool) -> int:
-        with writing() as session:
-            return publication.publish(
-                session,
-                read(file("seats = 3")),
-                settings=house.settings(),
-                now=house.now(),
-                quiet=quiet,
-            ).letters
+        with writing() as tx:
+            return publication.publish(tx, read(file("seats = 3")), quiet=quiet).letters
 
     with pytest.raises(MustBeTold, match="2 people who wait would get seats"):
         change(quiet=True)

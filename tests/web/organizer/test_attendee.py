@@ -19,17 +19,16 @@ def page_of(address: str = "aigerim@example.org") -> str:
 
 
 def deeds() -> list[Deed]:
-    with reading() as session:
-        return [it.deed for it in session.query(AuditEntry).filter(AuditEntry.slug == "water")]
+    with reading() as tx:
+        return [it.deed for it in tx.query(AuditEntry).filter(AuditEntry.slug == "water")]
 
 
 def fail_letters(answer: str) -> None:
     """Let every letter that is owed be refused."""
-    from registration import house
 
-    with writing() as session:
-        for letter in outbox.claim(session, 10, house.now()):
-            outbox.mark_failed(session, letter, answer, house.now())
+    with writing() as tx:
+        for letter in outbox.claim(tx, 10):
+            outbox.mark_failed(tx, letter, answer)
 
 
 def test_it_shows_what_is_held_and_all_that_happened(app, clock):
@@ -80,8 +79,8 @@ def test_letters_that_failed_are_tried_again(app, clock):
     fail_letters("550 no")
     asel = signed_in(app, clock)
     asel.fill(page_of(), "retry")
-    with reading() as session:
-        assert session.query(Letter).one().state is LetterState.OWED
+    with reading() as tx:
+        assert tx.query(Letter).one().state is LetterState.OWED
     assert "retry" not in asel.get(page_of()).text
     assert deeds() == [Deed.LETTER_SENT_AGAIN]
 
@@ -153,8 +152,8 @@ def test_erasing_needs_a_tick_and_then_leaves_nothing(app, clock):
     assert "nothing was erased" in text_of(unsure.text)
     assert asel.fill(page, "erase", sure="yes").status_code == 303
     assert asel.get(page).data == asel.get("/organizer/never").data
-    with reading() as session:
-        assert [it.public_id for it in session.query(Erasure)] == [public_id]
+    with reading() as tx:
+        assert [it.public_id for it in tx.query(Erasure)] == [public_id]
     assert deeds() == [Deed.ATTENDEE_ERASED]
 
 

@@ -43,13 +43,12 @@ def people(app, clock):
         builders.register(address=address, name=name, affiliation=affiliation)
         if name == "dina":
             person = builders.attendee(address)
-    from registration import house
     from registration.database import writing
     from registration.services.registrations import self_service
 
-    with writing() as session:
-        registration, _discussion = self_service.by_token(session, person.token)
-        self_service.withdraw(session, registration, **house.means(session))
+    with writing() as tx:
+        registration, _discussion = self_service.by_token(tx, person.token)
+        self_service.withdraw(tx, registration)
 
 
 def test_it_is_sorted_by_arrival_name_and_address_both_ways_where_that_is_asked(app, clock, people):
@@ -113,11 +112,11 @@ def test_what_is_searched_for_stands_in_no_address_and_goes_along_with_sorting(a
 def test_nothing_that_is_sealed_at_rest_opens_through_an_address(app, clock, people):
     asel = signed_in(app, clock)
     builders.publish(builders.file('slug = "other"'))
-    with reading() as session:
+    with reading() as tx:
         held = [
             sealed.decode()
             for column in (Registration.sealed, Organizer.sealed)
-            for sealed in session.scalars(select(column))
+            for sealed in tx.scalars(select(column))
         ]
     found = asel.fill(TABLE, TABLE, search="kaznu").location.partition("search=")[2]
     for sealed in held:
@@ -146,8 +145,8 @@ def test_who_came_is_marked_and_unmarked_and_the_log_names_nobody(app, clock, pe
     assert names(asel.get(f"{TABLE}?who=attended").text) == ["Berik", "Өмір"]
     asel.fill(TABLE, "mark", chosen=chosen[:1], attended="no")
     assert names(asel.get(f"{TABLE}?who=attended").text) == ["Berik"]
-    with reading() as session:
-        entries = session.query(AuditEntry).filter(AuditEntry.slug == "water").all()
+    with reading() as tx:
+        entries = tx.query(AuditEntry).filter(AuditEntry.slug == "water").all()
     assert [(it.deed, it.count, it.detail) for it in entries] == [
         (Deed.MARKED_ATTENDED, 2, None),
         (Deed.MARKED_ABSENT, 1, None),

@@ -5,7 +5,6 @@ from typing import Any
 
 from sqlalchemy import select
 
-from registration import house
 from registration.database import reading, writing
 from registration.discussion_file import read
 from registration.models import AuditEntry, Discussion, Draft, Registration, Role
@@ -43,32 +42,26 @@ def publish(desk, do: str = "publish", slug: str = "water"):
 
 
 def water() -> Discussion:
-    with reading() as session:
-        return catalog.find(session, "water")
+    with reading() as tx:
+        return catalog.find(tx, "water")
 
 
 def drafts() -> list[Draft]:
-    with reading() as session:
-        return list(session.scalars(select(Draft)))
+    with reading() as tx:
+        return list(tx.scalars(select(Draft)))
 
 
 def deeds() -> list[tuple]:
     """Return what the audit log says of discussions."""
-    with reading() as session:
-        found = session.scalars(select(AuditEntry).where(AuditEntry.slug.is_not(None)))
+    with reading() as tx:
+        found = tx.scalars(select(AuditEntry).where(AuditEntry.slug.is_not(None)))
         return [(it.deed.value, it.slug, it.count, it.detail) for it in found]
 
 
 def from_file(content: bytes, *, keep_edits: bool = False) -> Outcome:
     """Publish a file as the command line does."""
-    with writing() as session:
-        return publication.publish(
-            session,
-            read(content),
-            settings=house.settings(),
-            now=house.now(),
-            keep_edits=keep_edits,
-        ).outcome
+    with writing() as tx:
+        return publication.publish(tx, read(content), keep_edits=keep_edits).outcome
 
 
 def test_what_is_typed_is_seen_by_nobody_until_it_is_published(app, clock, visitor):
@@ -115,8 +108,8 @@ def test_a_new_discussion_is_built_group_by_group_without_a_script(app, clock, v
     assert "Air" in asel.get("/organizer/").text
     assert visitor.get("/discussions/air").status_code == 404
     assert publish(asel, slug="air").status_code == 303
-    with reading() as session:
-        found = catalog.find(session, "air")
+    with reading() as tx:
+        found = catalog.find(tx, "air")
     assert [person.name for person in found.content.contributors] == ["Timur", "Saule"]
     assert [question.key for question in found.content.questions] == ["place"]
     assert found.content.partners == []
@@ -327,10 +320,10 @@ def test_every_mistake_is_told_at_its_field_and_everything_typed_is_kept(app, cl
 
 def publish_anyway(desk):
     """Press a button that is not there."""
-    with reading() as session:
+    with reading() as tx:
         from registration.services.drafts import drafts as drafting
 
-        seal = drafting.Standing("water", water(), session.scalar(select(Draft))).seal
+        seal = drafting.Standing("water", water(), tx.scalar(select(Draft))).seal
     token = form_of(desk.get(REVIEW).text, "/discard")[1]
     return desk.client.post(f"{WATER}/publish", data=token | {"seal": seal})
 
@@ -449,10 +442,10 @@ def test_answers_that_are_held_are_counted_where_their_question_goes(app, clock,
     assert "3 answers are held to the question “city”" in said
     assert "question “ask”" not in said
     publish(asel)
-    with reading() as session:
+    with reading() as tx:
         from registration.services.attendees import exports
 
-        assert {"city", "town"} <= set(exports.header(session, "water"))
+        assert {"city", "town"} <= set(exports.header(tx, "water"))
 
 
 @on_sqlite
@@ -557,8 +550,8 @@ def test_a_draft_is_looked_at_while_another_writes(app, clock):
         builders.register(address=f"{name}@example.org")
     builders.deliver()
     asel = signed_in(app, clock)
-    with writing() as session:
-        session.query(Registration).update({Registration.wants_follow_up: True})
+    with writing() as tx:
+        tx.query(Registration).update({Registration.wants_follow_up: True})
     changes = {
         "seats": "2",
         "recording_url": "https://example.org/recording",

@@ -62,8 +62,8 @@ def test_an_export_has_the_chosen_columns_and_states_and_is_logged(app, clock, p
         ["'=Қ erlan", "'+7 701 1234567", "Almaty"],
         ["'=Қ farida", "'+7 701 1234567", "Almaty"],
     ]
-    with reading() as session:
-        last = session.query(AuditEntry).order_by(AuditEntry.id.desc()).first()
+    with reading() as tx:
+        last = tx.query(AuditEntry).order_by(AuditEntry.id.desc()).first()
     assert (last.deed, last.slug, last.count) == (Deed.EXPORTED, "water", 3)
     assert last.detail == "confirmed: name, affiliation, city"
     assert "attendees exported" in asel.get("/organizer/log").text
@@ -112,8 +112,8 @@ def test_without_password_code_or_choice_nothing_leaves(app, clock, people, fiel
     assert said in text_of(page.text)
     assert "dina" not in page.text
     assert PASSWORD not in page.text
-    with reading() as session:
-        assert session.query(AuditEntry).filter_by(deed=Deed.EXPORTED).count() == 0
+    with reading() as tx:
+        assert tx.query(AuditEntry).filter_by(deed=Deed.EXPORTED).count() == 0
 
 
 @on_sqlite

@@ -54,8 +54,8 @@ def test_what_it_would_do_is_shown_first_and_done_as_shown(app, clock):
     assert send_back(asel, page.text).status_code == 303
     assert builders.attendee("a@example.org").name == "=A1"
     assert sorted(builders.letter_kinds()) == ["address_confirmation", "confirmation"]
-    with reading() as session:
-        entry = session.query(AuditEntry).order_by(AuditEntry.id.desc()).first()
+    with reading() as tx:
+        entry = tx.query(AuditEntry).order_by(AuditEntry.id.desc()).first()
     assert (entry.deed, entry.slug, entry.count) == (Deed.IMPORTED, "water", 2)
     # Pressed twice, nothing comes twice.
     rows = builders.every_row()["registrations"]

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 from sqlalchemy import delete
 
-from registration import house
 from registration.database import reading, writing
 from registration.mail import smtp_answers
 from registration.models import (
@@ -65,8 +64,8 @@ def sent(app, subject: str) -> list:
 
 
 def circulars() -> int:
-    with reading() as session:
-        return session.query(Letter).filter_by(kind=LetterKind.CIRCULAR).count()
+    with reading() as tx:
+        return tx.query(Letter).filter_by(kind=LetterKind.CIRCULAR).count()
 
 
 def test_from_draft_to_delivered_letter(app, clock, visitor, asel):
@@ -98,8 +97,8 @@ def test_from_draft_to_delivered_letter(app, clock, visitor, asel):
     assert "Dear &lt;b&gt;erlan&lt;/b&gt;," in third.get_body(("html",)).get_content()
     assert "Letters 3 Sent 3 Owed 0 Failed 0 Dropped 0" in spaced(asel.get(page).text)
     assert "News for {{ name }}" in text_of(asel.get(CIRCULARS).text)
-    with reading() as session:
-        deeds = [it.deed for it in session.query(AuditEntry) if it.slug]
+    with reading() as tx:
+        deeds = [it.deed for it in tx.query(AuditEntry) if it.slug]
     assert deeds == [Deed.DRAFTED, Deed.QUEUED]
 
 
@@ -137,8 +136,8 @@ def test_a_test_letter_goes_to_who_is_signed_in_and_names_nobody(app, asel):
         for word in (person.name, person.address, person.token, person.public_id):
             assert word not in whole
     assert "Send to 3 people" in text_of(asel.get(page).text)
-    with reading() as session:
-        assert session.query(AuditEntry).filter_by(deed=Deed.TESTED).count() == 1
+    with reading() as tx:
+        assert tx.query(AuditEntry).filter_by(deed=Deed.TESTED).count() == 1
 
 
 MISTAKES = [
@@ -177,8 +176,8 @@ def test_a_mistake_is_told_and_what_was_typed_is_kept(asel):
             if it.get("name") == "groups" and it.get("checked") is not None
         ]
         assert chosen == [it for it in typed["groups"] if it in {"confirmed", "waiting"}]
-    with reading() as session:
-        assert session.query(Circular).count() == 0
+    with reading() as tx:
+        assert tx.query(Circular).count() == 0
 
 
 @on_sqlite
@@ -282,8 +281,8 @@ def test_what_was_typed_is_kept_for_whoever_was_signed_out_meanwhile(clock, asel
         asel.sign_in()
         again = form_of(asel.client.post(action, data=held).text)[1]
         assert asel.client.post(path, data=again).status_code == 303
-    with reading() as session:
-        found = [it.wording(builders.ring()).text for it in session.query(Circular)]
+    with reading() as tx:
+        found = [it.wording(builders.ring()).text for it in tx.query(Circular)]
     assert found == ["Two hours of work"] * 2
 
 
@@ -304,17 +303,16 @@ def test_a_draft_is_discarded_only_by_who_has_seen_what_it_says(app, clock, asel
 
 @on_sqlite
 def test_what_was_sent_and_erased_keeps_no_later_letter_back(app, asel):
-    with writing() as session:
-        discussion = catalog.find(session, "water")
+    with writing() as tx:
+        discussion = catalog.find(tx, "water")
         for number in range(2):
             typed = mailings.Draft(f"News {number}", "x", (Group.CONFIRMED,))
-            means = house.means(session)
-            who, ring = {"by": 1, "now": means["now"]}, means["ring"]
-            kept = mailings.save(session, discussion, typed, ring=ring, **who)
-            mailings.queue(session, discussion, kept.public_id, 1, by=1, **means)
+            who = {"by": 1}
+            kept = mailings.save(tx, discussion, typed, **who)
+            mailings.queue(tx, discussion, kept.public_id, 1, by=1)
             if number == 0:
                 first = kept.id
-                erasures.erase_circular(session, kept, letters=None, now=means["now"])
+                erasures.erase_circular(tx, kept, letters=None)
     # SQLite gives the highest number anew.
     assert kept.id == first
     assert len(sent(app, "News 1")) == 3
@@ -347,8 +345,8 @@ def test_what_is_off_is_said_before_anybody_is_written_to(asel):
     builders.cancel()
     for path in (page, f"{page}/send"):
         assert "This discussion is cancelled." in text_of(asel.get(path).text)
-    with writing() as session:
-        publication.unpublish(session, "water", now=house.now())
+    with writing() as tx:
+        publication.unpublish(tx, "water")
     for path in (page, f"{page}/send"):
         assert "a link to its page leads nowhere" in text_of(asel.get(path).text)
 
@@ -357,8 +355,8 @@ def test_what_is_off_is_said_before_anybody_is_written_to(asel):
 def test_no_test_letter_goes_to_who_has_lost_the_discussion(app, clock, asel):
     other = signed_in(app, clock, "b@example.org", Role.ORGANIZER, "water")
     assert other.fill(drafted(other), "/test").status_code == 303
-    with writing() as session:
-        session.execute(delete(Grant))
+    with writing() as tx:
+        tx.execute(delete(Grant))
     assert sent(app, "Test: ") == []
 
 
@@ -366,8 +364,8 @@ def test_no_test_letter_goes_to_who_has_lost_the_discussion(app, clock, asel):
 def test_what_a_restore_held_back_can_be_stopped(asel):
     page = drafted(asel)
     asel.fill(f"{page}/send")
-    with writing() as session:
-        session.query(Letter).filter_by(kind=LetterKind.CIRCULAR).update(
+    with writing() as tx:
+        tx.query(Letter).filter_by(kind=LetterKind.CIRCULAR).update(
             {Letter.state: LetterState.HELD}
         )
     asel.fill(page, "/stop")
@@ -379,9 +377,9 @@ def test_what_a_server_quotes_of_a_sealed_subject_is_not_kept(asel):
     page = drafted(asel, subject="The arrest of Dina, {{ name }}")
     asel.fill(page, "/test")
     asel.fill(f"{page}/send")
-    with reading() as session:
-        for letter in session.query(Letter).filter_by(kind=LetterKind.CIRCULAR):
-            written = letter_content.written(session, letter, **house.means(session))
+    with reading() as tx:
+        for letter in tx.query(Letter).filter_by(kind=LetterKind.CIRCULAR):
+            written = letter_content.written(tx, letter)
             said = f'554 5.7.1 Spam: "{written.message["Subject"]}" =?utf-8?b?0JDRgNC10YHRgg==?='
             kept = smtp_answers.redacted(said, "x@example.org", written.private)
             assert not {"arrest", "Dina", "utf-8", "0JDRgNC10YHRgg"} & set(re.split(r"\W+", kept))

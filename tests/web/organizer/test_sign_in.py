@@ -3,7 +3,6 @@
 import pytest
 from sqlalchemy import text
 
-from registration import house
 from registration.database import reading, writing
 from registration.models import AuditEntry, Deed, SignIn
 from registration.services.organizers import accounts, authentication
@@ -19,8 +18,8 @@ HOME = "/organizer/"
 
 
 def log() -> list[Deed]:
-    with reading() as session:
-        return [entry.deed for entry in session.query(AuditEntry).order_by(AuditEntry.id)]
+    with reading() as tx:
+        return [entry.deed for entry in tx.query(AuditEntry).order_by(AuditEntry.id)]
 
 
 @pytest.fixture
@@ -143,12 +142,10 @@ def test_a_known_browser_has_tries_of_its_own_where_all_clients_look_alike(app, 
 
 def use_up(client: str) -> None:
     """Use up the tries of a client."""
-    with writing() as session:
+    with writing() as tx:
         for _ in range(authentication.TRIES + 1):
             try:
-                authentication.try_from(
-                    session, client, "", ring=house.ring(session), now=house.now()
-                )
+                authentication.try_from(tx, client, "")
             except TooManyForms:
                 return
 
@@ -184,17 +181,16 @@ def test_signing_out_everywhere_ends_every_browser(app, clock, asel):
         assert desk_.sign_in().status_code == 303
     asel.fill(HOME, "/sign-out-everywhere")
     assert other.get(HOME).status_code == 303
-    with reading() as session:
-        assert session.query(SignIn).count() == 0
+    with reading() as tx:
+        assert tx.query(SignIn).count() == 0
 
 
 @on_sqlite
 @pytest.mark.parametrize("act", ["remove", "reset"])
 def test_who_is_removed_or_reset_is_out_at_once(app, clock, asel, act):
     asel.sign_in()
-    with writing() as session:
-        means = {"ring": house.ring(session), "now": house.now()}
-        getattr(accounts, act)(session, addresses.parse(ASEL), **means)
+    with writing() as tx:
+        getattr(accounts, act)(tx, addresses.parse(ASEL))
     assert asel.get(HOME).status_code == 303
     assert asel.sign_in().status_code == 422
 
@@ -234,9 +230,9 @@ def test_an_invitation_refuses_in_words_and_can_be_tried_again(app, clock, field
 @on_sqlite
 def test_nothing_secret_stands_in_the_clear(app, clock, asel):
     asel.sign_in()
-    with reading() as session:
+    with reading() as tx:
         rows = [
-            repr(session.execute(text(f"SELECT * FROM {table}")).all())
+            repr(tx.execute(text(f"SELECT * FROM {table}")).all())
             for table in ("organizers", "sign_ins", "audit_entries")
         ]
     secret = [ASEL, PASSWORD, asel.key.hex(), *asel.recovery]
@@ -282,8 +278,8 @@ def test_a_clock_that_was_ahead_locks_nobody_out(app, clock, asel):
 @pytest.mark.parametrize("act", ["UPDATE audit_entries SET at = at", "DELETE FROM audit_entries"])
 def test_the_audit_log_is_only_added_to(app, clock, asel, act):
     before = log()
-    with pytest.raises(Exception, match="never changed"), writing() as session:
-        session.execute(text(act))
+    with pytest.raises(Exception, match="never changed"), writing() as tx:
+        tx.execute(text(act))
     assert log() == before
 
 
@@ -354,9 +350,8 @@ def test_a_password_is_not_changed_by_whoever_cannot_prove_who_they_are(app, clo
 def test_whoever_has_just_accepted_is_kept_out_by_nobody_else(app, clock):
     asel, stranger = Desk(app, clock), Desk(app, clock)
     asel.accept(invite())
-    with writing() as session:
-        ring = house.ring(session)
+    with writing() as tx:
         for _ in range(authentication.TRIES_OF_ALL):
-            authentication.try_from(session, "", "", ring=ring, now=clock.now)
+            authentication.try_from(tx, "", "")
     assert stranger.fill(SIGN_IN, email=ASEL, password="x", code="1").status_code == 429
     assert asel.sign_in().status_code == 303

@@ -18,15 +18,15 @@ WATER = "/organizer/discussions/water"
 
 def deeds() -> list[tuple]:
     """Return what the audit log says of discussions."""
-    with reading() as session:
-        found = session.scalars(select(AuditEntry).where(AuditEntry.slug.is_not(None)))
+    with reading() as tx:
+        found = tx.scalars(select(AuditEntry).where(AuditEntry.slug.is_not(None)))
         return [(it.deed.value, it.slug, it.count) for it in found]
 
 
 def stands() -> tuple[bool, bool]:
     """Return whether the small discussion is public, and cancelled."""
-    with reading() as session:
-        found = catalog.find(session, "water")
+    with reading() as tx:
+        found = catalog.find(tx, "water")
     return found.is_public, found.is_cancelled
 
 

@@ -105,9 +105,9 @@ def test_an_erased_registration_frees_its_seat_on_the_page(app, visitor, clock):
     builders.publish(builders.file("seats = 1"))
     person = builders.register_and_confirm()
     assert FULL in page_text(visitor)
-    with writing() as session:
-        registration, _discussion = self_service.by_token(session, person.token)
-        erasures.erase(session, registration, letters=None, now=clock.now)
+    with writing() as tx:
+        registration, _discussion = self_service.by_token(tx, person.token)
+        erasures.erase(tx, registration, letters=None)
     assert FULL not in page_text(visitor)
 
 
@@ -124,8 +124,8 @@ def test_what_is_unpublished_is_gone_and_says_so(app, visitor, clock):
     builders.publish_first()
     for path in ("/", "/discussions/water", "/discussions/water.ics", "/discussions.ics"):
         assert visitor.get(path).status_code == 200
-    with writing() as session:
-        publication.unpublish(session, "water", now=clock.now)
+    with writing() as tx:
+        publication.unpublish(tx, "water")
     for path in ("", ".ics", "/register", "/registered"):
         assert visitor.get(f"/discussions/water{path}").status_code == 410
         assert visitor.client.head(f"/discussions/water{path}").status_code == 410
@@ -139,8 +139,8 @@ def test_the_absence_of_an_unpublished_discussion_is_a_change(app, visitor, cloc
     builders.publish_first()
     clock.advance(hours=1)
     seen = visitor.get("/discussions.ics").headers["Last-Modified"]
-    with writing() as session:
-        publication.unpublish(session, "water", now=clock.now)
+    with writing() as tx:
+        publication.unpublish(tx, "water")
     clock.advance(hours=1)
     answer = visitor.get("/discussions.ics", If_Modified_Since=seen)
     assert answer.status_code == 200
@@ -151,8 +151,8 @@ def test_the_absence_of_an_unpublished_discussion_is_a_change(app, visitor, cloc
 def test_when_nothing_is_left_the_feed_is_still_a_calendar(app, visitor, clock):
     assert feed_of(visitor) == []
     builders.publish()
-    with writing() as session:
-        publication.unpublish(session, "water", now=clock.now)
+    with writing() as tx:
+        publication.unpublish(tx, "water")
     assert feed_of(visitor) == []
     assert "No discussion is announced at the moment." in text_of(visitor.get("/").text)
 
@@ -174,8 +174,8 @@ def test_what_is_cancelled_stays_and_says_so(app, visitor):
 def test_one_discussion_that_cannot_be_written_does_not_take_the_feed_down(app, visitor):
     builders.publish()
     builders.publish_first()
-    with writing() as session:
-        stated = catalog.find(session, "water")
+    with writing() as tx:
+        stated = catalog.find(tx, "water")
         stated.content = replace(stated.content, language="xx-yy-zz")
-        installation.content_has_changed(session)
+        installation.content_has_changed(tx)
     assert feed_of(visitor) == ["Kazakhstan\N{RIGHT SINGLE QUOTATION MARK}s Bloody January"]

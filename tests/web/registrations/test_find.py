@@ -2,7 +2,6 @@
 
 from datetime import timedelta
 
-from registration import house
 from registration.database import writing
 from registration.services.discussions import publication
 from registration.services.registrations import self_service
@@ -59,8 +58,8 @@ def test_find_works_after_the_discussion_has_closed_ended_or_been_unpublished(ap
     visitor.clock.now = discussion.ends_at + timedelta(days=1)
     assert visitor.fill(FIND, email="aigerim@example.org").status_code == 303
     builders.deliver()
-    with writing() as session:
-        publication.unpublish(session, "water", now=house.now())
+    with writing() as tx:
+        publication.unpublish(tx, "water")
     assert visitor.fill(FIND, email="aigerim@example.org").status_code == 303
     assert builders.letter_kinds()[2:] == ["link", "link"]
     builders.deliver()
@@ -98,8 +97,8 @@ def test_find_asked_at_once_sends_one(app, clock):
     address = builders.entry().address
 
     def ask() -> None:
-        with writing() as session:
-            self_service.send_links(session, address, **house.means(session))
+        with writing() as tx:
+            self_service.send_links(tx, address)
 
     builders.at_once(app, [ask] * 10)
     assert builders.letter_kinds().count("link") == 1

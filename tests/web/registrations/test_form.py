@@ -8,7 +8,7 @@ import html5lib
 import pytest
 from sqlalchemy import text
 
-from registration import database, house
+from registration import database
 from registration.database import reading, writing
 from registration.models import Registration
 from registration.services.discussions import publication
@@ -45,8 +45,8 @@ def held_on(page: str) -> list[tuple[str, str]]:
 
 
 def registrations() -> int:
-    with reading() as session:
-        return session.query(Registration).count()
+    with reading() as tx:
+        return tx.query(Registration).count()
 
 
 def test_every_answer_and_consent_is_kept_and_shown(app, visitor):
@@ -171,9 +171,9 @@ def test_the_answer_is_the_same_for_every_address(app, clock):
     builders.register(address="unconfirmed@example.org")
     builders.register_and_confirm("confirmed@example.org")
     left = builders.register_and_confirm("withdrawn@example.org")
-    with writing() as session:
-        mine, _discussion = self_service.by_token(session, left.token)
-        self_service.withdraw(session, mine, **house.means(session))
+    with writing() as tx:
+        mine, _discussion = self_service.by_token(tx, left.token)
+        self_service.withdraw(tx, mine)
     for _ in range(4):
         builders.register(address="capped@example.org")
     answers = []
@@ -307,8 +307,8 @@ def test_a_closed_or_cancelled_discussion_has_no_form(app, visitor, is_cancelled
 def test_an_unpublished_discussion_has_no_form_and_an_unknown_one_neither(app, visitor):
     builders.publish()
     _action, hidden = form_of(visitor.get(FORM).text)
-    with writing() as session:
-        publication.unpublish(session, "water", now=house.now())
+    with writing() as tx:
+        publication.unpublish(tx, "water")
     assert visitor.get(FORM).status_code == 410
     assert visitor.client.post(FORM, data=hidden | PERSON).status_code == 410
     assert visitor.get("/discussions/water/registered").status_code == 410

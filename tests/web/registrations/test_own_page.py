@@ -7,7 +7,6 @@ from itertools import pairwise
 import pytest
 from icalendar import Calendar
 
-from registration import house
 from registration.database import reading, writing
 from registration.links import sign_circulars, sign_new_address
 from registration.models import Registration, address_index
@@ -89,8 +88,8 @@ def test_the_download_holds_everything(app, visitor, own):
 @on_sqlite
 def test_who_was_marked_as_attended_is_told_so(app, visitor, own):
     assert "Marked as attended" not in visitor.get(own).text
-    with writing() as session:
-        session.query(Registration).update({"attended_at": datetime(2026, 4, 2, 14, tzinfo=UTC)})
+    with writing() as tx:
+        tx.query(Registration).update({"attended_at": datetime(2026, 4, 2, 14, tzinfo=UTC)})
     assert "Marked as attended 2 April 2026" in spaced(visitor.get(own).text)
     assert "whether you were marked as attended" in visitor.get("/privacy").text
 
@@ -167,8 +166,8 @@ def test_erase_leaves_nothing_and_the_link_is_as_if_it_never_was(app, visitor, o
     answer = visitor.press(own, "erase")
     assert (answer.status_code, answer.location) == (303, "/registrations/erased")
     assert "Everything that was held" in text_of(visitor.get(answer.location).text)
-    with reading() as session:
-        assert session.query(Registration).count() == 0
+    with reading() as tx:
+        assert tx.query(Registration).count() == 0
     assert (builders.letter_kinds(), builders.kept_letters(app)) == ([], [])
     assert visitor.get(own).data == never
     assert visitor.client.post(f"{own}/erase").data == never
@@ -380,10 +379,8 @@ def test_only_who_means_to_come_can_change_what_is_held(app, visitor):
     builders.register()
     token = builders.attendee().token
     before = builders.every_row()
-    with writing() as session:
-        self_service.change(
-            session, token, builders.entry("new@example.org", "Eve"), **house.means(session)
-        )
+    with writing() as tx:
+        self_service.change(tx, token, builders.entry("new@example.org", "Eve"))
     assert builders.every_row() == before
 
 
@@ -414,10 +411,8 @@ def test_nobody_can_use_up_the_letters_that_an_address_gets_when_it_registers(ap
     eve = builders.register_and_confirm("eve@example.org")
     for _time in range(5):
         for address in ("aigerim@example.org", "eve@example.org"):
-            with writing() as session:
-                self_service.change(
-                    session, eve.token, builders.entry(address), **house.means(session)
-                )
+            with writing() as tx:
+                self_service.change(tx, eve.token, builders.entry(address))
     builders.register()
     builders.deliver()
     letters = [letter["To"] for letter in builders.kept_letters(app)]
@@ -428,10 +423,8 @@ def test_nobody_can_use_up_the_letters_that_an_address_gets_when_it_registers(ap
 def test_a_new_address_gets_new_links_and_the_old_ones_end(app, visitor):
     builders.publish()
     old = builders.register_and_confirm("old@example.org")
-    with writing() as session:
-        self_service.change(
-            session, old.token, builders.entry("new@example.org"), **house.means(session)
-        )
+    with writing() as tx:
+        self_service.change(tx, old.token, builders.entry("new@example.org"))
     builders.deliver()
     letter = next(one for one in builders.kept_letters(app) if one["To"] == "new@example.org")
     link = letter.get_body(("plain",)).get_content().split("button there:")[1].split()[0]
@@ -450,9 +443,9 @@ def test_confirming_and_withdrawing_without_end_sends_no_letters_without_end(app
     builders.publish()
     person = builders.register_and_confirm()
     for _time in range(10):
-        with writing() as session:
-            registration, _discussion = self_service.by_token(session, person.token)
-            self_service.withdraw(session, registration, **house.means(session))
+        with writing() as tx:
+            registration, _discussion = self_service.by_token(tx, person.token)
+            self_service.withdraw(tx, registration)
         builders.register()
         builders.confirm()
         builders.deliver()

@@ -9,11 +9,11 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import insert, select
-from sqlalchemy.orm import Session
 
 from .... import outbox
 from ....config import Settings
 from ....crypto.key_ring import Ring, new_token, token_hash
+from ....database import Transaction
 from ....database import rows as table_of
 from ....models import (
     Attendee,
@@ -72,29 +72,21 @@ class Prepared:
     rows: Sequence[Row]
 
 
-def plan(
-    session: Session,
-    discussion: Discussion,
-    rows: Sequence[Row],
-    *,
-    ring: Ring,
-    settings: Settings,
-    now: datetime,
-) -> Plan:
+def plan(tx: Transaction, discussion: Discussion, rows: Sequence[Row]) -> Plan:
     """Return what adding `rows` would do now."""
-    there = _ids(session, discussion)
+    there = _ids(tx, discussion)
     new, known, late = [], [], []
     for row in rows:
-        if address_index(ring, discussion.uid, row.entry.address) in there:
+        if address_index(tx.keys, discussion.uid, row.entry.address) in there:
             known.append(row.line)
-        elif _erase_at(discussion, row, settings, now) <= now:
+        elif _erase_at(discussion, row, tx.settings, tx.now) <= tx.now:
             late.append(row.line)
         else:
             new.append(row)
-    wanted = [(_wanted(discussion, row), row.registered_at or now) for row in new]
-    given = places(wanted, allocation.left(session, discussion, now), 0, now)
+    wanted = [(_wanted(discussion, row), row.registered_at or tx.now) for row in new]
+    given = places(wanted, allocation.left(tx, discussion), 0, tx.now)
     placed = [place.status for place in given]
-    return Plan(new, Counter(placed), known, late, placed, is_off(discussion, now))
+    return Plan(new, Counter(placed), known, late, placed, is_off(discussion, tx.now))
 
 
 def prepare(
@@ -106,77 +98,67 @@ def prepare(
     return Prepared(ring.current, discussion.version, columns, rows)
 
 
-def add(
-    session: Session,
-    slug: str,
-    prepared: Prepared,
-    *,
-    is_told: bool,
-    ring: Ring,
-    settings: Settings,
-    now: datetime,
-) -> int:
+def add(tx: Transaction, slug: str, prepared: Prepared, *, is_told: bool) -> int:
     """Add what is prepared and not known yet, and return how many that are. With `is_told`, each
     is owed the letter that says where they stand.
 
     Raises `NoSuchDiscussion`.
     """
-    number = catalog.identify(session, slug)
-    with allocation.changing(session, number, now, settings) as discussion:
-        if (prepared.key, prepared.version) != (ring.current, discussion.version):
+    tx.hold_keys()
+    number = catalog.identify(tx, slug)
+    with allocation.changing(tx, number, promotes=True) as discussion:
+        if (prepared.key, prepared.version) != (tx.keys.current, discussion.version):
             # Changed in between: then it takes longer.
-            prepared = prepare(discussion, prepared.rows, ring=ring, settings=settings, now=now)
-        there = _ids(session, discussion)
+            prepared = prepare(
+                discussion, prepared.rows, ring=tx.keys, settings=tx.settings, now=tx.now
+            )
+        there = _ids(tx, discussion)
         columns = [row for row in prepared.columns if row["address_index"] not in there]
-        placed = _insert(session, discussion, columns, now)
-        if is_told and not is_off(discussion, now):
+        placed = _insert(tx, discussion, columns)
+        if is_told and not is_off(discussion, tx.now):
             mailboxes = {row["address_index"]: row["mailbox"] for row in columns}
-            _owe(session, discussion, placed, mailboxes, ring, settings, now)
+            _owe(tx, discussion, placed, mailboxes)
     return len(placed)
 
 
 def _owe(
-    session: Session,
+    tx: Transaction,
     discussion: Discussion,
     placed: dict[bytes, RegistrationStatus],
     mailboxes: dict[bytes, str],
-    ring: Ring,
-    settings: Settings,
-    now: datetime,
 ) -> None:
     """Owe each the letter that says where they stand, unless the mailbox had its three of today."""
     told = {index: status for index, status in placed.items() if status in _LETTERS}
     wanted = Counter(mailboxes[index] for index in told)
-    left = register.may_write_to_all(session, discussion, wanted, ring=ring, now=now)
-    ids, owed = _ids(session, discussion), dict[int, RegistrationStatus]()
+    left = register.may_write_to_all(tx, discussion, wanted)
+    ids, owed = _ids(tx, discussion), dict[int, RegistrationStatus]()
     for index, status in told.items():
         left[mailboxes[index]] -= 1
         if left[mailboxes[index]] >= 0:
             owed[ids[index]] = status
     for status, kind in _LETTERS.items():
         outbox.post_all(
-            session,
+            tx,
             [number for number, stands in owed.items() if stands is status],
             kind,
             revision=discussion.version,
-            host=settings.host,
-            now=now,
+            host=tx.settings.host,
         )
 
 
 def _insert(
-    session: Session, discussion: Discussion, columns: Sequence[dict[str, Any]], now: datetime
+    tx: Transaction, discussion: Discussion, columns: Sequence[dict[str, Any]]
 ) -> dict[bytes, RegistrationStatus]:
     """Write the rows with their seats; return where each stands, by the index of its address."""
     wanted = [(row["status"], row["registered_at"]) for row in columns]
-    left = allocation.left(session, discussion, now)
-    given = places(wanted, left, allocation.last_in_queue(session, discussion), now)
+    left = allocation.left(tx, discussion)
+    given = places(wanted, left, allocation.last_in_queue(tx, discussion), tx.now)
     values = [
         {name: row[name] for name in row if name not in _NOT_KEPT} | place.columns
         for row, place in zip(columns, given, strict=True)
     ]
     for start in range(0, len(values), STEP):
-        session.execute(insert(table_of(Registration)), values[start : start + STEP])
+        tx.execute(insert(table_of(Registration)), values[start : start + STEP])
     return {row["address_index"]: place.status for row, place in zip(columns, given, strict=True)}
 
 
@@ -233,8 +215,8 @@ def _columns(
     }
 
 
-def _ids(session: Session, discussion: Discussion) -> dict[bytes, int]:
+def _ids(tx: Transaction, discussion: Discussion) -> dict[bytes, int]:
     """Return the id of every registration by the index of its address."""
     wanted = select(Registration.address_index, Registration.id)
-    rows = session.execute(wanted.where(Registration.discussion_id == discussion.id))
+    rows = tx.execute(wanted.where(Registration.discussion_id == discussion.id))
     return {row[0]: row[1] for row in rows}

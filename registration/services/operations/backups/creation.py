@@ -10,9 +10,8 @@ from typing import Any
 
 from sqlalchemy import Engine, update
 from sqlalchemy.exc import OperationalError
-from sqlalchemy.orm import Session
 
-from ....database import phrased
+from ....database import Transaction, phrased
 from ....models import Installation
 from ....refusals import Refusal
 from .. import migration, schema
@@ -43,9 +42,9 @@ def back_up(engine: Engine, file: Path, *, now: datetime) -> None:
         raise NotBackedUp(f"{file} cannot be written: {error.strerror}.") from None
 
 
-def note(session: Session, now: datetime) -> None:
+def note(tx: Transaction) -> None:
     """Note in the database that it was backed up."""
-    session.execute(update(Installation).values(last_backup_at=now))
+    tx.execute(update(Installation).values(last_backup_at=tx.now))
 
 
 def _refuse_taken(engine: Engine, file: Path) -> None:

@@ -14,10 +14,10 @@ from pathlib import Path
 
 from sqlalchemy import Engine, delete, inspect, select, update
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.orm import Session
 
 from ....config import Settings
-from ....database import phrased
+from ....crypto.key_ring import Ring
+from ....database import Transaction, phrased
 from ....models import (
     Circular,
     Discussion,
@@ -118,20 +118,19 @@ def _make_ready(file: Path, part: Path, settings: Settings, now: datetime) -> Re
     with database_copy.opened(part) as copy:
         _refuse_unsound(file, copy)
         migration.upgrade(copy)
-        with _writing(copy) as session:
-            ring = installation.open_ring(session, settings.keys, settings.credentials)
-            known = key_rotation.keys(session, ring, settings.keys, settings.credentials)
+        with _writing(copy, settings, now) as tx:
+            known = key_rotation.keys(tx, settings.keys, settings.credentials)
         again = _erase_again(copy, settings, now)
-        with _writing(copy) as session:
-            waits_until = clock_guard.waits_until(session, settings, now)
+        with _writing(copy, settings, now) as tx:
+            waits_until = clock_guard.waits_until(tx)
         due = 0 if waits_until else _erase_due(copy, settings, now)
-        with _writing(copy) as session:
-            held = _hold(session)
-            _start_anew(session, now)
+        with _writing(copy, settings, now) as tx:
+            held = _hold(tx)
+            _start_anew(tx)
             return Restored(
-                session.scalars(select(Installation.last_backup_at)).one(),
-                session.query(Discussion).count(),
-                session.query(Registration).count(),
+                tx.scalars(select(Installation.last_backup_at)).one(),
+                tx.query(Discussion).count(),
+                tx.query(Registration).count(),
                 again,
                 due,
                 held,
@@ -142,10 +141,14 @@ def _make_ready(file: Path, part: Path, settings: Settings, now: datetime) -> Re
 
 
 @contextmanager
-def _writing(copy: Engine) -> Iterator[Session]:
+def _writing(copy: Engine, settings: Settings, now: datetime) -> Iterator[Transaction]:
     options = copy.execution_options(writes=True)
-    with Session(options, expire_on_commit=False) as session, session.begin():
-        yield session
+
+    def open_keys(tx: Transaction) -> Ring:
+        return installation.open_ring(tx, settings.keys, settings.credentials)
+
+    with Transaction(options, now=now, settings=settings, open_keys=open_keys) as tx, tx.begin():
+        yield tx
 
 
 def _refuse_unsound(file: Path, copy: Engine) -> None:
@@ -169,27 +172,27 @@ def _erase_again(copy: Engine, settings: Settings, now: datetime) -> int:
     back, receipt = sorted(known & remembered), Receipt()
     for start in range(0, len(back), erasures.BATCH):
         some = back[start : start + erasures.BATCH]
-        with _writing(copy) as session:
-            receipt += erasures.erase_again(session, some, letters=settings.mail.folder, now=now)
-    with _writing(copy) as session:
+        with _writing(copy, settings, now) as tx:
+            receipt += erasures.erase_again(tx, some, letters=settings.mail.folder)
+    with _writing(copy, settings, now) as tx:
         gone = sorted(written & remembered)
-        erasures.erase_circulars_again(session, gone, letters=settings.mail.folder, now=now)
+        erasures.erase_circulars_again(tx, gone, letters=settings.mail.folder)
     return len(receipt.public_ids)
 
 
 def _erase_due(copy: Engine, settings: Settings, now: datetime) -> int:
     total = 0
     while True:
-        with _writing(copy) as session:
-            erased = erasures.erase_due(session, letters=settings.mail.folder, now=now)
+        with _writing(copy, settings, now) as tx:
+            erased = erasures.erase_due(tx, letters=settings.mail.folder)
         if not erased.public_ids:
             return total
         total += len(erased.public_ids)
 
 
-def _hold(session: Session) -> list[int]:
+def _hold(tx: Transaction) -> list[int]:
     """Hold every letter that is owed: it may have been sent since the backup."""
-    held = session.scalars(
+    held = tx.scalars(
         update(Letter)
         .where(Letter.state == LetterState.OWED)
         .values(state=LetterState.HELD, lease_until=None)
@@ -198,17 +201,17 @@ def _hold(session: Session) -> list[int]:
     return sorted(held)
 
 
-def _start_anew(session: Session, now: datetime) -> None:
-    session.execute(delete(Throttle))
+def _start_anew(tx: Transaction) -> None:
+    tx.execute(delete(Throttle))
     # Whoever has signed out since is not to be signed in again.
-    session.execute(delete(SignIn))
+    tx.execute(delete(SignIn))
     # An invitation may have been used since: `flask organizer reset` makes another.
-    session.execute(update(Organizer).values(invitation_hash=None, invited_until=None))
+    tx.execute(update(Organizer).values(invitation_hash=None, invited_until=None))
     # They lie where the backup was made, and are that installation's.
-    session.execute(delete(Export))
-    session.execute(
+    tx.execute(delete(Export))
+    tx.execute(
         update(Installation).values(
-            last_round_at=now,
+            last_round_at=tx.now,
             content_version=Installation.content_version + _LATER,
         )
     )

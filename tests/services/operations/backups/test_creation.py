@@ -45,9 +45,9 @@ def test_a_backup_holds_every_row_of_every_table(app, clock, tmp_path):
     back_up(tmp_path / "backup", clock)
     with opened(tmp_path / "backup", tmp_path):
         after = builders.every_row()
-        with reading() as session:
-            assert session.scalars(select(Installation.last_backup_at)).one() == clock.now
-            revisions = session.scalars(text("SELECT version_num FROM alembic_version")).all()
+        with reading() as tx:
+            assert tx.scalars(select(Installation.last_backup_at)).one() == clock.now
+            revisions = tx.scalars(text("SELECT version_num FROM alembic_version")).all()
     assert len(revisions) == 1
     assert [len(before["registrations"]), len(before["letters"])] == [2, 3]
     del before["installation"], after["installation"]
@@ -93,20 +93,20 @@ def test_a_backup_has_nothing_of_whoever_was_erased(app, clock, tmp_path):
 
 def test_a_backup_leaves_out_what_is_not_committed(app, clock, tmp_path):
     builders.publish()
-    with writing() as session:
-        session.execute(text("UPDATE discussions SET slug = 'halfway'"))
-        session.flush()
+    with writing() as tx:
+        tx.execute(text("UPDATE discussions SET slug = 'halfway'"))
+        tx.flush()
         back_up(tmp_path / "backup", clock)
-        session.rollback()
-    with opened(tmp_path / "backup", tmp_path), reading() as session:
-        assert session.scalars(text("SELECT slug FROM discussions")).all() == ["water"]
+        tx.rollback()
+    with opened(tmp_path / "backup", tmp_path), reading() as tx:
+        assert tx.scalars(text("SELECT slug FROM discussions")).all() == ["water"]
 
 
 def test_a_backup_is_noted_in_the_database(app, clock):
-    with writing() as session:
-        creation.note(session, clock.now)
-    with reading() as session:
-        assert session.scalars(select(Installation.last_backup_at)).one() == clock.now
+    with writing() as tx:
+        creation.note(tx)
+    with reading() as tx:
+        assert tx.scalars(select(Installation.last_backup_at)).one() == clock.now
 
 
 def test_a_backup_is_never_made_over_anything(app, clock, tmp_path):

@@ -79,9 +79,9 @@ def restore(file: Path) -> Restored:
 def erase(address: str) -> None:
     """Erase somebody, as the button on their page does, and remember it."""
     token = builders.attendee(address).token
-    with writing() as session:
-        registration, _discussion = self_service.by_token(session, token)
-        receipt = erasures.erase(session, registration, letters=None, now=house.now())
+    with writing() as tx:
+        registration, _discussion = self_service.by_token(tx, token)
+        receipt = erasures.erase(tx, registration, letters=None)
     ledger.remember(house.settings().keys, receipt.public_ids)
 
 
@@ -130,9 +130,9 @@ def test_whoever_was_erased_since_is_erased_again(app, clock, backup, elsewhere)
         done = restore(file)
         assert (done.registrations, done.erased_again, done.is_list_there) == (1, 2, True)
         assert builders.found(people[0]).confirmed_at
-        with reading() as session:
-            assert session.query(Erasure).count() == 2
-            letters = session.scalars(select(Letter.registration_id)).all()
+        with reading() as tx:
+            assert tx.query(Erasure).count() == 2
+            letters = tx.scalars(select(Letter.registration_id)).all()
             assert set(letters) == {builders.found(people[0]).id}
         database.engine().dispose()
     if "DATABASE_URL" not in elsewhere:
@@ -175,8 +175,8 @@ def test_a_restore_under_a_wrong_clock_erases_nobody_for_a_day(app, clock, backu
         housekeeping.make()
         clock.advance(hours=24)
         housekeeping.make()
-        with reading() as session:
-            assert session.query(Registration).count() == 0
+        with reading() as tx:
+            assert tx.query(Registration).count() == 0
 
 
 @on_sqlite
@@ -187,8 +187,8 @@ def test_more_than_a_batch_is_erased_again(app, clock, backup, elsewhere):
     count = erasures.BATCH + 3
     multiply(count)
     file = backup()
-    with reading() as session:
-        ids = session.scalars(select(Registration.public_id)).all()
+    with reading() as tx:
+        ids = tx.scalars(select(Registration.public_id)).all()
     ledger.remember(Path(elsewhere["INSTANCE"], "keys"), ids)
     with at(elsewhere, clock):
         done = restore(file)
@@ -198,15 +198,15 @@ def test_more_than_a_batch_is_erased_again(app, clock, backup, elsewhere):
 def multiply(count: int) -> None:
     """Make `count` registrations of the one that is there."""
     table = rows(Registration)
-    with writing() as session:
-        first = dict(session.execute(select(table)).mappings().one())
+    with writing() as tx:
+        first = dict(tx.execute(select(table)).mappings().one())
         del first["id"]
         keys = ("address_index", "token_hash", "calendar_token_hash")
         others = [
             first | {"public_id": token_hex(16)} | {key: token_bytes(32) for key in keys}
             for _ in range(count - 1)
         ]
-        session.execute(insert(table), others)
+        tx.execute(insert(table), others)
 
 
 @on_sqlite
@@ -215,16 +215,16 @@ def test_nothing_that_was_owed_is_sent_until_it_is_retried(app, clock, backup, e
     builders.register()
     builders.deliver()
     builders.confirm()
-    with writing() as session:
-        sent, owed = session.scalars(select(Letter).order_by(Letter.id))
+    with writing() as tx:
+        sent, owed = tx.scalars(select(Letter).order_by(Letter.id))
         owed.lease_until = clock.now  # a worker has it in hand
     file = backup()
     with at(elsewhere, clock) as restored:
         done = restore(file)
         assert done.held == [owed.id]
-        with reading() as session:
-            assert session.get(Letter, sent.id).state is LetterState.SENT
-            held = session.get(Letter, owed.id)
+        with reading() as tx:
+            assert tx.get(Letter, sent.id).state is LetterState.SENT
+            held = tx.get(Letter, owed.id)
             assert (held.state, held.lease_until) == (LetterState.HELD, None)
         assert builders.deliver() == 0
         command = ["outbox", "retry", *map(str, done.held)]
@@ -237,18 +237,16 @@ def test_nothing_that_was_owed_is_sent_until_it_is_retried(app, clock, backup, e
 def test_limits_clock_and_kept_pages_begin_anew(app, clock, backup, elsewhere):
     builders.publish()
     builders.register()
-    with writing() as session:
-        session.execute(
-            text("UPDATE installation SET clock_jumped_at = :now"), {"now": str(clock.now)}
-        )
-        version = installation.content_version(session)
+    with writing() as tx:
+        tx.execute(text("UPDATE installation SET clock_jumped_at = :now"), {"now": str(clock.now)})
+        version = installation.content_version(tx)
     file = backup()
     clock.advance(days=1)
     with at(elsewhere, clock):
         restore(file)
-        with reading() as session:
-            assert session.query(Throttle).count() == 0
-            found = session.get_one(Installation, 1)
+        with reading() as tx:
+            assert tx.query(Throttle).count() == 0
+            found = tx.get_one(Installation, 1)
             assert (found.last_round_at, found.clock_jumped_at) == (clock.now, None)
             assert found.content_version >= version + 1_000_000
 
@@ -262,8 +260,8 @@ def test_no_sign_in_and_no_invitation_comes_back(app, clock, backup, elsewhere):
         restore(file)
         asel.client.application = restored
         assert asel.get("/organizer/").status_code == 303
-        with pytest.raises(InvitationOver), reading() as session:
-            authentication.invited(session, token, ring=house.ring(session), now=clock.now)
+        with pytest.raises(InvitationOver), reading() as tx:
+            authentication.invited(tx, token)
 
 
 def tables(settings: dict[str, str]) -> list[str]:
@@ -417,8 +415,8 @@ def test_a_newer_key_is_told(app, clock, backup, elsewhere):
     builders.register()
     file = backup()
     settings = house.settings()
-    with writing() as session:
-        key_rotation.rotate(session, settings.keys, settings.credentials)
+    with writing() as tx:
+        key_rotation.rotate(tx, settings.keys, settings.credentials)
     carry_keys(app, elsewhere)
     with at(elsewhere, clock):
         assert restore(file).has_newer_key
@@ -454,22 +452,21 @@ def test_what_was_written_to_attendees_and_erased_since_is_erased_again(
 ):
     invite()
     builders.publish()
-    with writing() as session:
-        discussion, ring = catalog.find(session, "water"), house.ring(session)
+    with writing() as tx:
+        discussion = catalog.find(tx, "water")
         for subject in ("Kept", "Gone"):
             typed = Draft(subject, "x", (Group.CONFIRMED,))
-            kept = mailings.save(session, discussion, typed, by=1, ring=ring, now=clock.now)
+            kept = mailings.save(tx, discussion, typed, by=1)
     file = backup()
-    with writing() as session:
-        means = {"settings": house.settings(), "now": clock.now}
-        receipt = mailings.discard(session, discussion, kept.public_id, 1, by=1, **means)
+    with writing() as tx:
+        receipt = mailings.discard(tx, discussion, kept.public_id, 1, by=1)
     house.remember(receipt)
     carry_keys(app, elsewhere)
     with at(elsewhere, clock):
         restore(file)
-        with reading() as session:
-            (left,) = session.query(Circular)
-            assert left.wording(house.ring(session)).subject == "Kept"
+        with reading() as tx:
+            (left,) = tx.query(Circular)
+            assert left.wording(tx.keys).subject == "Kept"
 
 
 OLD = "0001"
