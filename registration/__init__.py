@@ -8,7 +8,7 @@ from typing import Any
 from flask import Flask
 from flask.templating import Environment
 
-from . import cli, config, database, house
+from . import app_context, cli, config, database
 
 _PACKAGE = Path(__file__).parent
 
@@ -28,7 +28,7 @@ class App(Flask):
 
 def create_app(
     overrides: Mapping[str, Any] | None = None,
-    clock: house.Clock | None = None,
+    clock: app_context.Clock | None = None,
     *,
     with_pages: bool = True,
 ) -> Flask:
@@ -42,7 +42,7 @@ def create_app(
     app = App(__name__, instance_path=str(found.instance), template_folder=str(_templates()))
     # Left open, the `flask` command would ask the templates' environment for it.
     app.config["TEMPLATES_AUTO_RELOAD"] = app.debug
-    house.init_app(app, found, clock)
+    app_context.init_app(app, found, clock)
     database.init_app(app, found.database_url)
     cli.init_app(app)
 

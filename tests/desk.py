@@ -7,7 +7,7 @@ from typing import Any
 from flask import Flask
 from werkzeug.test import TestResponse
 
-from registration import house
+from registration import app_context
 from registration.database import reading, writing
 from registration.models import Role
 from registration.services.organizers import accounts, authentication, passwords, totp
@@ -74,7 +74,7 @@ def signed_in(
     with writing() as tx:
         ring = tx.keys
         found, _identity = authentication.invited(tx, token)
-        desk.key, kept = totp.key_of(ring, token), _hashed(house.password_cost())
+        desk.key, kept = totp.key_of(ring, token), _hashed(app_context.password_cost())
         code = totp.code_at(desk.key, clock.now)
         desk.recovery = authentication.accept(tx, token, kept, code)
     code = desk.code()

@@ -16,7 +16,7 @@ from typing import Any
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from registration import create_app, database, house
+from registration import app_context, create_app, database
 from registration.crypto.key_ring import Ring
 from registration.database import Model, reading, writing
 from registration.discussion_file import form_values
@@ -87,8 +87,10 @@ def fill(app: Any, clock: Clock, folder: Path) -> None:
     invite("lab@example.org", Role.PARTNER, "water", partner="PaperLab")
     _write_circulars()
     _draft()
-    source = export_files.Source(reading, writing, house.settings().keys)
-    export_files.write(source, "water", folder / "people.csv", ["email", "ask"], ";", house.now())
+    source = export_files.Source(reading, writing, app_context.settings().keys)
+    export_files.write(
+        source, "water", folder / "people.csv", ["email", "ask"], ";", app_context.now()
+    )
     with writing() as tx:
         # No path of the machine on which it was made is kept.
         tx.execute(update(Export).values(path="/srv/people.csv"))

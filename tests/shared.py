@@ -14,8 +14,8 @@ from sqlalchemy import Connection, Engine, MetaData, Table, create_engine, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
-from registration import create_app, house
-from registration.database.fair_lock import Turns
+from registration import app_context, create_app
+from registration.database.fair_lock import FairLock
 from registration.services.organizers.passwords import Cost
 
 from .postgresql import TEMPLATE, create_database, drop_database
@@ -119,8 +119,8 @@ class SharedApp:
             part.clear()
             part.update(as_made)
         app = self._app
-        house.init_app(app, app.extensions["settings"], clock)
-        app.extensions["writers"] = Turns(app.config["LOCK_TIMEOUT_SECONDS"])
+        app_context.init_app(app, app.extensions["settings"], clock)
+        app.extensions["writers"] = FairLock(app.config["LOCK_TIMEOUT_SECONDS"])
         # What a test listens to on this engine ends with it; pool and compiled SQL are shared.
         app.extensions["engine"] = self._engine.execution_options()
         return app

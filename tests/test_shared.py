@@ -7,7 +7,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import Engine, event, inspect, text
 
-from registration import create_app, database, house
+from registration import app_context, create_app, database
 from registration.database import reading
 
 from . import builders
@@ -43,9 +43,9 @@ def state(app: Flask, folder: Path) -> dict[str, object]:
             "version": version,
             "tables": sorted(inspect(engine).get_table_names()),
             "listeners": len(engine.dispatch.before_cursor_execute),
-            "now": house.now(),
-            "settings": house.settings(),
-            "has readers": bool(house.readers()),
+            "now": app_context.now(),
+            "settings": app_context.settings(),
+            "has readers": bool(app_context.readers()),
             "extensions": sorted(app.extensions),
             "config": dict(app.config),
             "words of templates": [*app.jinja_env.globals, *app.jinja_env.filters],
@@ -61,11 +61,11 @@ def use(app: Flask, clock: Clock, folder: Path) -> None:
         builders.publish()
         builders.register_and_confirm()
         builders.deliver()
-        house.readers().add("Thunderbird", took=None, not_modified=False, now=clock())
+        app_context.readers().add("Thunderbird", took=None, not_modified=False, now=clock())
         event.listen(database.engine(), "before_cursor_execute", lambda *_: None)
-        app.extensions["settings"] = house.settings().on_port(1)
-        app.extensions["writers"].take()
-    app.extensions |= {"clock": house.utc_now, "left behind": True}
+        app.extensions["settings"] = app_context.settings().on_port(1)
+        app.extensions["writers"].acquire()
+    app.extensions |= {"clock": app_context.utc_now, "left behind": True}
     app.config.update(ANSWER_FLOOR=9.0, LEFT_BEHIND=True)
     app.jinja_env.globals["left_behind"] = app.jinja_env.filters["left_behind"] = str
     app.wsgi_app = app.response_class("left behind")
@@ -80,7 +80,7 @@ def test_nothing_that_a_test_left_behind_reaches_the_next(fresh, shared, clock):
     app = fresh()
     use(app, clock, shared.folder)
     with app.app_context():
-        app.extensions["writers"].give()
+        app.extensions["writers"].release()
         left = state(app, shared.folder)
     same = [name for name, value in before.items() if left[name] == value]
     assert same == ["version", "tables"], "all the rest was changed"

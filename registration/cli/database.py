@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from .. import database, house
+from .. import app_context, database
 from ..database import DatabaseUnavailable
 from ..services import installation
 from ..services.operations import migration
@@ -20,13 +20,13 @@ FILE = click.argument("file", type=click.Path(path_type=Path))
 @group.command("upgrade")
 def upgrade() -> None:
     """Bring the tables up to date; make database and keys where there are none."""
-    _make_folder(house.settings().instance)
+    _make_folder(app_context.settings().instance)
     run_as_service()
     migration.upgrade(database.engine())
     with database.writing() as tx:
-        installation.install(tx, house.settings().keys, house.settings().credentials)
-    house.open_keys()
-    house.catch_up()
+        installation.install(tx, app_context.settings().keys, app_context.settings().credentials)
+    app_context.open_keys()
+    app_context.catch_up()
     click.echo("The database is up to date.")
 
 
@@ -40,7 +40,7 @@ def _make_folder(folder: Path) -> None:
 @group.command("check")
 def check() -> None:
     """Check that the tables are this version's and the keys are the ones that sealed them."""
-    house.open_keys()
+    app_context.open_keys()
     click.echo("The database and its keys are in order.")
 
 
@@ -48,7 +48,7 @@ def check() -> None:
 @FILE
 def backup(file: Path) -> None:
     """Write all that is in the database to FILE, while the service runs."""
-    creation.back_up(database.engine(), file, now=house.now())
+    creation.back_up(database.engine(), file, now=app_context.now())
     click.echo(f"{file} is a whole backup. The keys are not in it: keep them apart.")
     with database.writing() as tx:
         creation.note(tx)
@@ -59,8 +59,8 @@ def backup(file: Path) -> None:
 @as_json
 def restore(file: Path, *, as_json: bool) -> None:
     """Make the database from a backup, where there is none. The service must not run."""
-    settings = house.settings()
-    done = restoration.restore(database.engine(), file, settings=settings, now=house.now())
+    settings = app_context.settings()
+    done = restoration.restore(database.engine(), file, settings=settings, now=app_context.now())
     if as_json:
         made_at = done.backed_up_at and done.backed_up_at.isoformat(timespec="seconds")
         until = done.waits_until and done.waits_until.isoformat(timespec="seconds")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from .. import house
+from .. import app_context
 from ..calendars.description import time_in_words
 from ..database import reading, writing
 from ..discussion_file import DiscussionFileRefused, read
@@ -207,5 +207,5 @@ def _summary(discussion: Discussion) -> dict[str, object]:
         "published_at": discussion.published_at.isoformat(),
         "changed_at": discussion.changed_at.isoformat(),
         "seats": discussion.seats,
-        "page": house.links().discussion(discussion.slug),
+        "page": app_context.links().discussion(discussion.slug),
     }

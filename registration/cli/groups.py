@@ -6,7 +6,7 @@ from typing import Any
 import click
 from flask.cli import AppGroup
 
-from .. import house
+from .. import app_context
 from ..refusals import Refusal
 from ..services.operations import process_lock
 
@@ -32,7 +32,7 @@ class Group(AppGroup):
 
 def run_as_service() -> None:
     """Be known as the running service until the command ends: no backup is restored meanwhile."""
-    click.get_current_context().with_resource(process_lock.serving(house.settings().instance))
+    click.get_current_context().with_resource(process_lock.serving(app_context.settings().instance))
 
 
 def echo_json(value: Any) -> None:

@@ -2,7 +2,7 @@
 
 import click
 
-from .. import house
+from .. import app_context
 from ..database import reading, scrub, writing
 from ..services.operations import key_rotation
 from .groups import Group, as_json, echo_json, echo_table
@@ -14,7 +14,7 @@ group = Group("keys")
 @as_json
 def list_(*, as_json: bool) -> None:
     """List the keys: which one seals, and how many registrations each opens."""
-    settings = house.settings()
+    settings = app_context.settings()
     with reading() as tx:
         found = key_rotation.keys(tx, settings.keys, settings.credentials)
     listed = [
@@ -42,8 +42,8 @@ def _cell(value: object) -> str:
 @group.command("rotate")
 def rotate() -> None:
     """Make a key, and seal everything with it. A running service goes on with the new key."""
-    settings = house.settings()
-    house.open_keys()
+    settings = app_context.settings()
+    app_context.open_keys()
     with writing() as tx:
         done = key_rotation.rotate(tx, settings.keys, settings.credentials)
     scrub()

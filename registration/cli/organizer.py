@@ -2,7 +2,7 @@
 
 import click
 
-from .. import house
+from .. import app_context
 from ..database import reading, writing
 from ..models import Organizer, Role
 from ..services.organizers import accounts
@@ -87,7 +87,7 @@ def _address(typed: str) -> EmailAddress:
 
 def _echo_link(token: str) -> None:
     hours = INVITATION_LIFE.total_seconds() / 3600
-    click.echo(house.links().invitation(token))
+    click.echo(app_context.links().invitation(token))
     click.echo(
         f"Hand this link over in a safe way: it works once, within {hours:.0f} hours.", err=True
     )

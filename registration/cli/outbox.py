@@ -7,7 +7,7 @@ import threading
 import click
 from flask import current_app
 
-from .. import house
+from .. import app_context
 from .. import outbox as letters
 from ..database import reading, writing
 from ..worker import loop
@@ -27,7 +27,7 @@ def deliver(*, forever: bool) -> None:
         click.echo(f"{count} letters delivered.")
         return
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
-    house.open_keys()
+    app_context.open_keys()
     stop = threading.Event()
     # Not in this thread: a signal that comes while it waits for `stop` could never set it.
     app = current_app._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001

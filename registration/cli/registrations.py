@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from .. import house
+from .. import app_context
 from ..database import is_scrub_due, reading, writing
 from ..services.attendees import export_files, exports
 from ..services.attendees.export_files import Source
@@ -48,8 +48,8 @@ def export(slug: str, output: Path | None, columns: str | None, separator: str) 
     with reading() as tx:
         names = exports.header(tx, slug, chosen)
     if output:
-        source = Source(reading, writing, house.settings().keys)
-        export_files.write(source, slug, output, names, separator, house.now())
+        source = Source(reading, writing, app_context.settings().keys)
+        export_files.write(source, slug, output, names, separator, app_context.now())
         click.echo(KEPT.format(output), err=True)
         return
     for line in exports.lines(exports.attendees(reading, slug), names, separator):
@@ -61,7 +61,7 @@ def export(slug: str, output: Path | None, columns: str | None, separator: str) 
 @click.option("--now", "slug", metavar="SLUG", help="Everybody of this discussion, due or not.")
 def purge(slug: str | None) -> None:
     """Erase the registrations whose time has come, and say how many they were."""
-    house.open_keys()
+    app_context.open_keys()
     receipt = housekeeping.erase_all(slug) if slug else housekeeping.erase_due()
     click.echo(f"Erased {receipt}.")
     for sentence in housekeeping.finish():

@@ -6,7 +6,7 @@ import click
 from flask import Flask, current_app
 from flask.cli import with_appcontext
 
-from .. import house
+from .. import app_context
 from ..config import is_loopback
 from ..server import http_server
 from .groups import RefusingCommand, run_as_service
@@ -26,8 +26,8 @@ def serve(host: str, port: int, *, without_mail: bool) -> None:
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001
     app.extensions["add pages"]()
-    app.extensions["settings"] = house.settings().on_port(port)
+    app.extensions["settings"] = app_context.settings().on_port(port)
     app.config["BOUND_TO_LOOPBACK"] = is_loopback(host)
     run_as_service()
-    house.open_keys()
+    app_context.open_keys()
     http_server.serve(app, host, port, with_mail=not without_mail)

@@ -1,67 +1,68 @@
-"""Turns: whoever asks first has the first one. The writers of one process take them.
+"""A lock that is given in the order of asking; the writers of one process queue on it.
 
-A lock of the standard library lets whoever comes overtake those who wait.
+A lock of the standard library lets newcomers overtake those that wait.
 """
 
 import threading
 import time
 from collections import deque
 
-# So many wait for as long as they may. Whoever comes after them goes away as soon as no turn has
-# begun for `STUCK` seconds: what is stuck must not keep every thread from those who only read.
-PATIENT, STUCK = 8, 2.0
-_LOOK = 0.5
+# So many threads wait until the lock timeout. Further ones give up once the lock has not changed
+# hands for STUCK_SECONDS: a stuck writer must not hold every thread of the server.
+PATIENT_THREADS = 8
+STUCK_SECONDS = 2.0
+_POLL_SECONDS = 0.5
 
 
-class Turns:
-    """One turn at a time, in the order of asking; nobody waits longer than the lock timeout."""
+class FairLock:
+    """A lock for one thread at a time, first come, first served, with a bounded wait."""
 
     def __init__(self, lock_timeout_seconds: float) -> None:
         self._lock_timeout_seconds = lock_timeout_seconds
-        self._lock = threading.Lock()
+        self._guard = threading.Lock()
         self._waiting: deque[threading.Lock] = deque()
-        self._is_taken = False
+        self._is_held = False
         self._began = time.monotonic()
 
-    def take(self) -> bool:
-        """Wait for a turn; return whether it came. Whoever has it must `give` it on."""
-        with self._lock:
-            if not self._is_taken:
+    def acquire(self) -> bool:
+        """Wait for the lock; return whether it was given in time."""
+        with self._guard:
+            if not self._is_held:
                 self._begin()
                 return True
-            is_patient = len(self._waiting) < PATIENT
+            is_patient = len(self._waiting) < PATIENT_THREADS
             ticket = threading.Lock()
             ticket.acquire()
             self._waiting.append(ticket)
-        if self._comes(ticket, is_patient=is_patient):
+        if self._is_given(ticket, is_patient=is_patient):
             return True
-        with self._lock:
+        with self._guard:
             if ticket in self._waiting:
                 self._waiting.remove(ticket)
                 return False
-        return True  # it came just as the wait was over
+        return True  # it was given just as the wait was over
 
-    def give(self) -> None:
-        """End the turn: the next one in the queue begins."""
-        with self._lock:
-            self._is_taken = False
+    def release(self) -> None:
+        """Give the lock to the next thread in the queue."""
+        with self._guard:
+            self._is_held = False
             if self._waiting:
                 self._begin()
                 self._waiting.popleft().release()
 
     def held_seconds(self) -> float:
-        """Return for how long whoever has the turn has had it; 0 if nobody has."""
-        with self._lock:
-            return time.monotonic() - self._began if self._is_taken else 0.0
+        """Return for how long the lock has been held; 0 if it is free."""
+        with self._guard:
+            return time.monotonic() - self._began if self._is_held else 0.0
 
     def _begin(self) -> None:
-        self._is_taken, self._began = True, time.monotonic()
+        self._is_held, self._began = True, time.monotonic()
 
-    def _comes(self, ticket: threading.Lock, *, is_patient: bool) -> bool:
+    def _is_given(self, ticket: threading.Lock, *, is_patient: bool) -> bool:
         deadline = time.monotonic() + self._lock_timeout_seconds
         while (left := deadline - time.monotonic()) > 0:
-            if ticket.acquire(timeout=left if is_patient else min(left, _LOOK)):
+            if ticket.acquire(timeout=left if is_patient else min(left, _POLL_SECONDS)):
                 return True
-            if time.monotonic() - self._began > STUCK:
+            if time.monotonic() - self._began > STUCK_SECONDS:
                 break
         return False

@@ -11,7 +11,7 @@ import click
 from flask import Flask
 from waitress.server import BaseWSGIServer, create_server
 
-from .. import faults, house
+from .. import app_context, faults
 from ..database import writing
 from ..refusals import Refusal
 from ..services.operations import feed_statistics
@@ -25,8 +25,8 @@ LARGEST_HEAD = 32 * 1024
 CONNECTIONS, OTHER_FILES = 4000, 100
 # Seconds of silence after which a connection is closed. Proxies keep theirs for a minute.
 SILENCE = 75
-# More than can wait at once for the database (turns.PATIENT) and to have a password checked
-# (passwords.QUEUE_LENGTH), so that some are always left to answer pages.
+# More than can wait at once for the database (fair_lock.PATIENT_THREADS) and for the check of a
+# password (passwords.QUEUE_LENGTH), so that some are always left to answer pages.
 THREADS = 32
 # Seconds that requests and the letter in hand are given to finish after SIGTERM.
 GRACE = 20.0
@@ -57,7 +57,7 @@ def serve(app: Flask, host: str, port: int, *, with_mail: bool) -> None:
     mail = threading.Thread(target=loop.run, args=(app, stop), name="mail", daemon=True)
     if with_mail:
         mail.start()
-    click.echo(f"Serving {house.settings().public_url} (Ctrl+C stops it)")
+    click.echo(f"Serving {app_context.settings().public_url} (Ctrl+C stops it)")
     counting = threading.Thread(target=_count, args=(app, stop), name="readers", daemon=True)
     counting.start()
     supervisor = watchdog.supervisor()
@@ -81,14 +81,14 @@ def _count(app: Flask, stop: threading.Event) -> None:
 
 def _write_counts(app: Flask) -> None:
     with app.app_context():
-        counts = house.readers().take()
+        counts = app_context.readers().take()
         if not counts:
             return
         try:
             with writing() as tx:
                 feed_statistics.write(tx, counts)
         except Exception as error:  # noqa: BLE001  # no fault may end the counting for good
-            house.readers().put_back(counts)
+            app_context.readers().put_back(counts)
             log.warning("Who fetched the feed was not counted: %s", faults.place_of(error))
 
 

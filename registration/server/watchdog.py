@@ -17,7 +17,7 @@ from ipaddress import ip_address
 
 from flask import Flask
 
-from .. import house
+from .. import app_context
 from ..config import Settings, is_loopback
 
 log = logging.getLogger(__name__)
@@ -69,7 +69,7 @@ def is_alive(app: Flask, address: tuple[str, int], *, timeout_seconds: float) ->
     forms would not be given back to their visitors meanwhile.
     """
     with app.app_context():
-        settings, stuck = house.settings(), house.stuck()
+        settings, stuck = app_context.settings(), app_context.stuck()
     for sentence in stuck:
         log.error("%s", sentence)
     return not stuck and _answers(settings, address, timeout_seconds)

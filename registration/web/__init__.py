@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from .. import house
+from .. import app_context
 from ..config import Settings
 from ..refusals import Refusal
 from . import assets, errors, headers, health, hosts, labels, mailbox, uploads
@@ -44,7 +44,8 @@ def init_app(app: Flask, settings: Settings) -> None:
     for module in (pages, form, own_page, unsubscribe, mailbox, health):
         app.register_blueprint(module.blueprint)
     app.jinja_env.globals.update(
-        site_name=lambda: house.settings().site_name, contact=lambda: house.settings().contact
+        site_name=lambda: app_context.settings().site_name,
+        contact=lambda: app_context.settings().contact,
     )
     desk.init_app(app)
     uploads.init_app(app)
@@ -71,7 +72,7 @@ def _open_keys_first(app: Flask) -> None:
     def opening(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         if not app.secret_key:
             with app.app_context(), suppress(Refusal):
-                house.open_keys()
+                app_context.open_keys()
         return inner(environ, start_response)
 
     app.wsgi_app = opening  # type: ignore[method-assign]

@@ -10,7 +10,7 @@ from werkzeug.exceptions import (
     UnsupportedMediaType,
 )
 
-from .. import house
+from .. import app_context
 from ..crypto.key_ring import KeysRefused
 from ..database import DatabaseBusy, DatabaseUnavailable
 from ..refusals import Refusal
@@ -56,7 +56,7 @@ def init_app(app: Flask) -> None:
 def _open_keys() -> None:
     # Health is what tells that they do not open.
     if request.endpoint != "health.health":
-        house.open_keys()
+        app_context.open_keys()
 
 
 def _refuse_what_is_no_form() -> None:

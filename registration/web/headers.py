@@ -2,7 +2,7 @@
 
 from flask import Flask, Response, request, url_for
 
-from .. import house
+from .. import app_context
 from .hosts import is_onion
 
 _POLICY = {
@@ -66,6 +66,6 @@ def _set_headers(response: Response) -> Response:
 
 def _offer_onion(response: Response) -> None:
     """Tell Tor Browser where the same page is an onion service; it obeys on https alone."""
-    onion, endpoint = house.settings().onion_url, request.endpoint
+    onion, endpoint = app_context.settings().onion_url, request.endpoint
     if onion and endpoint in _PUBLIC and response.status_code == 200:
         response.headers["Onion-Location"] = onion + url_for(endpoint, **(request.view_args or {}))

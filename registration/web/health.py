@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from flask import Blueprint, Response, abort, jsonify
 
-from .. import house
+from .. import app_context
 from ..database import DatabaseBusy, DatabaseUnavailable, reading
 from ..models import LetterState
 from ..refusals import Refusal
@@ -34,10 +34,10 @@ blueprint = Blueprint("health", __name__)
 def health() -> tuple[Response, int]:
     """Whether all is well: ok, degraded and why; 503 where the database does not answer, or where
     the process is stuck and wants a new start."""
-    if stuck := house.stuck():
+    if stuck := app_context.stuck():
         return jsonify(status="unavailable", why=stuck), 503
     try:
-        house.open_keys()
+        app_context.open_keys()
         with reading() as tx:
             why = health_checks.complaints(tx)
     except (DatabaseBusy, DatabaseUnavailable):
@@ -51,7 +51,7 @@ def health() -> tuple[Response, int]:
 @blueprint.get("/metrics")
 def metrics() -> Response:
     """Figures for Prometheus (text format 0.0.4), for this machine alone unless OPEN_METRICS."""
-    if not (is_from_this_machine() or house.settings().open_metrics):
+    if not (is_from_this_machine() or app_context.settings().open_metrics):
         abort(404)
     with reading() as tx:
         found = health_checks.figures(tx)

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from flask import Flask, request
 from werkzeug.exceptions import SecurityError
 
-from .. import house
+from .. import app_context
 from ..config import is_loopback
 
 # What watches the service on this machine asks for it by address.
@@ -23,7 +23,7 @@ def init_app(app: Flask) -> None:
 
 def is_onion() -> bool:
     """Whether the request came to the onion service that stands beside PUBLIC_URL."""
-    onion = house.settings().onion_url
+    onion = app_context.settings().onion_url
     return onion is not None and _asked_for() == urlsplit(onion).hostname
 
 
@@ -32,7 +32,7 @@ def is_from_this_machine() -> bool:
 
     Visitors of an onion service all come from loopback, and claim whatever host they like.
     """
-    found = house.settings()
+    found = app_context.settings()
     has_onion = found.onion_url is not None or found.host.endswith(".onion")
     named = [name for name, _value in request.headers]
     passed_on = any(name.startswith(("X-Forwarded", "Forwarded")) for name in named)
@@ -45,7 +45,7 @@ def _refuse_others() -> None:
 
 
 def _is_ours(host: str) -> bool:
-    found = house.settings()
+    found = app_context.settings()
     if is_loopback(host) and not found.is_public:
         return True
     is_probe = request.endpoint in _PROBED and is_loopback(request.remote_addr or "")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from flask import Blueprint, Response, abort, current_app, render_template
 
-from .. import house
+from .. import app_context
 from ..mail import maildir
 from .headers import framed
 from .hosts import is_from_this_machine
@@ -24,8 +24,8 @@ blueprint = Blueprint("mailbox", __name__, url_prefix="/letters")
 def is_open() -> bool:
     """Whether the mailbox may be seen by whoever sent this request."""
     return bool(
-        house.letters_folder() is not None
-        and not house.settings().is_public
+        app_context.letters_folder() is not None
+        and not app_context.settings().is_public
         and current_app.config.get("BOUND_TO_LOOPBACK")
         and is_from_this_machine()
     )
@@ -85,7 +85,7 @@ def attachment(key: str, number: int) -> Response:
 
 
 def _folder() -> Path:
-    folder = house.letters_folder()
+    folder = app_context.letters_folder()
     if folder is None:
         abort(404)
     return folder

@@ -9,7 +9,7 @@ from math import ceil
 
 from flask import request
 
-from .. import house
+from .. import app_context
 from ..database import DatabaseBusy, DatabaseUnavailable, Transaction, reading, writing
 from ..refusals import Refusal
 from ..services import rate_limits
@@ -29,7 +29,7 @@ def taking(discussion: str = "") -> Iterator[Transaction]:
 
     `discussion` is the UID of the one it registers for. Raises `TooManyForms`.
     """
-    buckets = rate_limits.for_form(house.settings(), client=client(), discussion=discussion)
+    buckets = rate_limits.for_form(app_context.settings(), client=client(), discussion=discussion)
     with reading() as tx:
         rate_limits.look(tx, buckets)
     with writing() as tx:

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from flask import current_app
 
-from .. import house
+from .. import app_context
 from ..database import Transaction, is_scrub_due, reading, scrub, writing
 from ..refusals import Refusal
 from ..services import installation, rate_limits
@@ -33,7 +33,7 @@ class ErasureWaits(Refusal):
 
 def make() -> None:
     """Make the round if it is due; else only finish what an erasure left to do."""
-    now = house.now()
+    now = app_context.now()
     with reading() as tx:
         last = installation.last_round_at(tx)
     if last is not None and timedelta() <= now - last < ROUND:
@@ -56,7 +56,7 @@ def make() -> None:
 def look() -> None:
     """Once a minute, do what falls due by time alone: seats that were held go to those who wait,
     reminders and follow-ups are owed."""
-    now = house.now()
+    now = app_context.now()
     last = current_app.extensions.get(_LOOKED)
     if last is not None and timedelta() <= now - last < MINUTE:
         return
@@ -82,14 +82,14 @@ def erase_due() -> Receipt:
         rate_limits.forget(tx)
         if until:
             installation.has_made_round(tx)
-    house.catch_up()
+    app_context.catch_up()
     if until:
         raise ErasureWaits(
             f"More than {clock_guard.JUMP.days} days lie between two rounds: if the clock is "
             f"wrong, set it right. Erasure waits until {until:%Y-%m-%d %H:%M} UTC, and then "
             "goes on."
         )
-    letters, days = house.letters_folder(), house.settings().retention_days
+    letters, days = app_context.letters_folder(), app_context.settings().retention_days
     receipt = _in_batches(
         lambda tx: erasures.erase_due(tx, letters=letters),
         lambda tx: erasures.erase_due_circulars(tx, letters=letters, days=days),
@@ -120,7 +120,7 @@ def erase_all(slug: str) -> Receipt:
 
     Raises `NoSuchDiscussion`.
     """
-    letters = house.letters_folder()
+    letters = app_context.letters_folder()
     return _in_batches(
         lambda tx: erasures.erase_all(tx, slug, letters=letters),
         lambda tx: erasures.erase_all_circulars(tx, slug, letters=letters),
@@ -136,7 +136,7 @@ def _in_batches(*erase_some: Callable[[Transaction], Receipt]) -> Receipt:
                 receipt = erase(tx)
             if not receipt.every_id:
                 break
-            house.remember(receipt)
+            app_context.remember(receipt)
             total += receipt
     return total
 
@@ -150,7 +150,7 @@ def finish() -> list[str]:
         scrub()
     if current_app.extensions.get(_GIVEN_UP):
         return []
-    told = export_files.refresh(Source(reading, writing, house.settings().keys))
+    told = export_files.refresh(Source(reading, writing, app_context.settings().keys))
     with reading() as tx:
         current_app.extensions[_GIVEN_UP] = export_files.has_stale(tx)
     return told

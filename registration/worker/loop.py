@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from flask import Flask, current_app
 from sqlalchemy.exc import DBAPIError
 
-from .. import faults, house, outbox
+from .. import app_context, faults, outbox
 from ..database import DatabaseBusy, DatabaseUnavailable, reading, writing
 from ..mail import maildir
 from ..mail.delivery import Delivery, LetterRefused, MailStopped, ServerUnavailable, TryLater
@@ -70,7 +70,7 @@ def deliver_due(
     Raises `ServerUnavailable` or `MailStopped` when nothing can be sent at present, and
     `KeysRefused` when nothing can be written.
     """
-    house.open_keys()
+    app_context.open_keys()
     accepted = 0
     while not (stop and stop.is_set()):
         letters = _claim()
@@ -83,7 +83,7 @@ def deliver_due(
 
 
 def _claim() -> Sequence[Letter]:
-    now, an_hour = house.now(), house.settings().letters_an_hour
+    now, an_hour = app_context.now(), app_context.settings().letters_an_hour
     with reading() as tx:
         if not outbox.has_due(tx):
             return []
@@ -115,7 +115,7 @@ def _deliver(letters: Sequence[Letter], stop: threading.Event | None) -> int:
 
     Where the database fails in between, the leases end by themselves.
     """
-    delivery = house.new_delivery()
+    delivery = app_context.new_delivery()
     accepted = tried = 0
     try:
         delivery.open()
@@ -185,6 +185,6 @@ def _record(letter: Letter, answer: str, tells: int | None) -> None:
     """Mark a letter sent. One that was kept while its registration was erased is erased too."""
     with writing() as tx:
         is_recorded = letter_content.record(tx, letter, answer, tells=tells)
-    folder = house.letters_folder()
+    folder = app_context.letters_folder()
     if not is_recorded and folder:
         maildir.discard(folder, maildir.key_of(letter.message_id))

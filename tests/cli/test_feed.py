@@ -5,7 +5,7 @@ import json
 import pytest
 from sqlalchemy import text
 
-from registration import house
+from registration import app_context
 from registration.database import reading, writing
 from registration.models import FeedReading
 from registration.server import http_server
@@ -26,7 +26,7 @@ def fetch(visitor, agent: str | None, etag: str = "") -> str:
 
 def write() -> None:
     with writing() as tx:
-        feed_statistics.write(tx, house.readers().take())
+        feed_statistics.write(tx, app_context.readers().take())
 
 
 def readers(app) -> list[dict]:

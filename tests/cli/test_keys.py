@@ -8,7 +8,7 @@ import pytest
 from click.testing import Result
 from flask import Flask
 
-from registration import create_app, database, house
+from registration import app_context, create_app, database
 from registration.crypto.key_ring import KeysRefused, make_key
 
 from .. import builders
@@ -26,7 +26,7 @@ def test_list_tells_which_key_seals_and_what_each_opens(app):
     builders.publish()
     builders.register()
     first = builders.ring().current
-    other = make_key(house.settings().keys)
+    other = make_key(app_context.settings().keys)
     listed = json.loads(run(app, "list", "--json").stdout)
     assert [(row["fingerprint"], row["in_use"], row["registrations"]) for row in listed] == [
         (first, True, 1),
@@ -55,7 +55,7 @@ def test_rotate_seals_with_a_new_key_and_names_the_old_one(app):
 
 @on_sqlite
 def test_rotate_without_the_key_in_use_is_refused_and_makes_none(app):
-    keys = house.settings().keys
+    keys = app_context.settings().keys
     lost = keys / f"{builders.ring().current}.key"
     lost.rename(keys.parent / "elsewhere")
     app.extensions.pop("ring")
@@ -100,5 +100,5 @@ def test_a_new_installation_takes_the_key_that_systemd_hands_over(tmp_path, cred
     app.test_cli_runner().invoke(args=["database", "upgrade"], catch_exceptions=False)
     with app.app_context():
         assert builders.ring().current == made
-        assert list(house.settings().keys.glob("*.key")) == []
+        assert list(app_context.settings().keys.glob("*.key")) == []
         database.engine().dispose()

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from registration import house
+from registration import app_context
 from registration.database import reading, writing
 from registration.models import Role, SignIn
 from registration.services.operations import key_rotation
@@ -96,7 +96,7 @@ def test_reset_prints_another_link_and_the_one_before_ends(app, clock):
 def test_a_rotation_of_keys_locks_nobody_out(app, clock):
     asel = signed_in(app, clock)
     with writing() as tx:
-        key_rotation.rotate(tx, house.settings().keys, None)
+        key_rotation.rotate(tx, app_context.settings().keys, None)
     assert asel.sign_in().status_code == 303
     assert asel.sign_in(code=asel.recovery[0]).status_code == 303
     with reading() as tx:

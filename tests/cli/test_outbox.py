@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import update
 
-from registration import house
+from registration import app_context
 from registration.database import reading, writing
 from registration.models import Letter, LetterState
 
@@ -52,7 +52,7 @@ def test_deliver_says_how_many_letters_were_delivered(flask):
 def test_deliver_says_why_nothing_could_be_sent(flask):
     builders.publish()
     builders.register()
-    house.letters_folder().write_text("a file")
+    app_context.letters_folder().write_text("a file")
     answer = flask("outbox", "deliver")
     assert answer.exit_code == 1
     assert answer.stderr == ("Error: The letters' folder cannot be opened or made: File exists.\n")
@@ -141,7 +141,7 @@ def test_deliver_forever_delivers_and_ends_at_a_signal(app, instance, clock, num
         env=os.environ | {"REGISTRATION_INSTANCE": instance["INSTANCE"]},
         stderr=subprocess.PIPE,
     ) as process:
-        new = house.letters_folder() / "new"
+        new = app_context.letters_folder() / "new"
         deadline = time.monotonic() + 20
         while not (new.is_dir() and any(new.iterdir())) and time.monotonic() < deadline:
             time.sleep(0.05)

@@ -6,7 +6,7 @@ from click.testing import Result
 from flask import Flask
 from sqlalchemy import text
 
-from registration import create_app, database, house
+from registration import app_context, create_app, database
 from registration.database import reading
 from registration.models import Erasure, Letter, Registration
 from registration.services.erasure.ledger import remembered
@@ -58,7 +58,7 @@ def test_purge_now_erases_everybody_of_one_discussion(app, tmp_path):
     with reading() as tx:
         erased = {row.public_id for row in tx.query(Erasure)}
     assert len(erased) == 5
-    assert remembered(house.settings().keys) == erased
+    assert remembered(app_context.settings().keys) == erased
 
 
 @on_sqlite
@@ -69,7 +69,7 @@ def test_purge_leaves_no_seal_in_the_raw_file(app):
         one = tx.query(Registration).one()
         old = [one.sealed, one.address_index, one.token_hash]
     purge(app, "--now", "water")
-    folder = house.settings().instance
+    folder = app_context.settings().instance
     raw = b"".join(path.read_bytes() for path in folder.glob("registration.sqlite3*"))
     assert [value for value in old if value in raw] == []
 
@@ -99,7 +99,7 @@ def test_purge_waits_after_a_jump_of_the_clock_and_says_so(app, clock):
 def test_purge_beside_a_reader_says_that_the_journal_waits_and_a_round_empties_it(app, instance):
     builders.publish()
     builders.register()
-    journal = house.settings().instance / "registration.sqlite3-wal"
+    journal = app_context.settings().instance / "registration.sqlite3-wal"
     other = create_app(instance)
     with other.app_context():
         with reading() as tx:

@@ -12,7 +12,7 @@ from flask import Flask
 from hypothesis import given
 from hypothesis import strategies as st
 
-from registration import create_app, database, house
+from registration import app_context, create_app, database
 from registration.crypto.key_ring import (
     PADDING,
     KeysRefused,
@@ -184,7 +184,7 @@ def test_a_damaged_key_is_told_and_not_replaced(tmp_path, damage):
 
 
 def test_installing_makes_one_key_and_one_row_once(app):
-    keys = house.settings().keys
+    keys = app_context.settings().keys
     before = sorted(keys.iterdir())
     assert len(before) == 1
     for _ in range(2):
@@ -197,7 +197,7 @@ def test_installing_makes_one_key_and_one_row_once(app):
 
 
 def test_a_crash_between_key_and_row_uses_the_key_that_is_there(app):
-    keys = house.settings().keys
+    keys = app_context.settings().keys
     before = sorted(keys.iterdir())
     with writing() as tx:
         tx.query(Installation).delete()
@@ -209,7 +209,7 @@ def test_a_crash_between_key_and_row_uses_the_key_that_is_there(app):
 
 
 def test_a_missing_key_is_told_and_none_is_made(app):
-    keys = house.settings().keys
+    keys = app_context.settings().keys
     (path,) = keys.iterdir()
     path.unlink()
     with writing() as tx:
@@ -220,7 +220,7 @@ def test_a_missing_key_is_told_and_none_is_made(app):
 
 
 def test_a_foreign_key_is_told_and_left_alone(app):
-    keys = house.settings().keys
+    keys = app_context.settings().keys
     (path,) = keys.iterdir()
     path.unlink()
     foreign = make_key(keys)
@@ -233,7 +233,7 @@ def test_a_database_without_a_row_is_told_to_be_set_up(app):
     with writing() as tx:
         tx.query(Installation).delete()
     with reading() as tx, pytest.raises(KeysRefused, match="run `flask database upgrade`"):
-        installation.open_ring(tx, house.settings().keys)
+        installation.open_ring(tx, app_context.settings().keys)
 
 
 # The process ends itself at the n-th time that it touches the folder: as kill -9 would.
@@ -265,7 +265,7 @@ def test_a_crash_while_a_key_is_made_leaves_a_whole_key_or_none(tmp_path, step, 
 
 
 def test_two_first_upgrades_at_once_agree_on_one_key(app, instance):
-    keys = house.settings().keys
+    keys = app_context.settings().keys
     for path in keys.iterdir():
         path.unlink()
     with writing() as tx:

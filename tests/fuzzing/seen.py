@@ -6,7 +6,7 @@ from datetime import datetime
 import pytest
 from sqlalchemy import select
 
-from registration import house
+from registration import app_context
 from registration.database import reading
 from registration.mail import maildir
 from registration.models import Attendee, Erasure, Letter, LetterState, Registration
@@ -77,7 +77,7 @@ def compare(world: World, found: dict[str, Seen]) -> None:
     seated = sum("taken" in it.as_told(world.now) for it in found.values())
     held = sum(str(it.as_told(world.now)[7]).startswith("held") for it in found.values())
     assert seated + held == world.holders
-    kept = set(maildir.newest_first(house.letters_folder()))
+    kept = set(maildir.newest_first(app_context.letters_folder()))
     sent = {
         maildir.key_of(letter.message_id)
         for it in found.values()
@@ -89,10 +89,10 @@ def compare(world: World, found: dict[str, Seen]) -> None:
 
 def are_gone(gone: dict[str, Seen]) -> None:
     """Fail if anything of these leads to anybody: a link, an address, a letter, an id."""
-    kept = set(maildir.newest_first(house.letters_folder()))
+    kept = set(maildir.newest_first(app_context.letters_folder()))
     with reading() as tx:
         erased = set(tx.scalars(select(Erasure.public_id)))
-        erased |= ledger.remembered(house.settings().keys)
+        erased |= ledger.remembered(app_context.settings().keys)
         letters = set(tx.scalars(select(Letter.message_id)))
         for public_id, it in gone.items():
             assert public_id in erased

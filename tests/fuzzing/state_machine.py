@@ -23,7 +23,7 @@ from hypothesis.stateful import (
 )
 from sqlalchemy import select
 
-from registration import create_app, database, house, outbox
+from registration import app_context, create_app, database, outbox
 from registration.database import Transaction, scrub, writing
 from registration.links import sign_new_address
 from registration.models import Letter, LetterState, Registration, address_index
@@ -187,7 +187,7 @@ class Registrations(RuleBasedStateMachine):
         with writing() as tx:
             found = self._found(tx, person.address)
             receipt = self_service.erase(tx, found)
-        house.remember(receipt)
+        app_context.remember(receipt)
         scrub()
         del self.world.people[person.address]
         self.world.promote()
@@ -248,7 +248,7 @@ class Registrations(RuleBasedStateMachine):
 
     @rule(is_undone=st.booleans())
     def rotate_the_keys(self, *, is_undone: bool) -> None:  # hypothesis names it
-        settings = house.settings()
+        settings = app_context.settings()
         with suppress(Undone), writing() as tx:
             key_rotation.rotate(tx, settings.keys, settings.credentials)
             if is_undone:
@@ -258,7 +258,7 @@ class Registrations(RuleBasedStateMachine):
     @rule()
     def back_up(self) -> None:
         file = self.folder / f"backup-{secrets.token_hex(4)}"
-        creation.back_up(database.engine(), file, now=house.now())
+        creation.back_up(database.engine(), file, now=app_context.now())
         self.backup = file, copy.deepcopy(self.world)
 
     @precondition(lambda self: self.backup)
@@ -269,9 +269,11 @@ class Registrations(RuleBasedStateMachine):
         self._stop()
         self.settings = type(self).emptied(self.settings)
         self._start()
-        restoration.restore(database.engine(), file, settings=house.settings(), now=house.now())
+        restoration.restore(
+            database.engine(), file, settings=app_context.settings(), now=app_context.now()
+        )
         count, self.world = self.world.count, copy.deepcopy(world)
-        self.world.restored(house.now(), {self.numbers[public_id] for public_id in self.gone})
+        self.world.restored(app_context.now(), {self.numbers[public_id] for public_id in self.gone})
         self.world.count = count
         # Whoever came after the backup was not erased, and yet is not there any more.
         saved = {it.number for it in world.people.values()}

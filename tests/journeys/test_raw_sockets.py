@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from registration import create_app, database, house
+from registration import app_context, create_app, database
 from registration.server import http_server, request_parser
 from registration.web import uploads
 from registration.web.organizer import cookies as cookie
@@ -422,7 +422,7 @@ def test_nothing_that_is_sent_or_answered_is_written_into_temporary_files(
     monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
     with create_app(settings).app_context():
         builders.publish(builders.file('slug = "long"') + 30 * SPEAKER.encode())
-        house.open_keys()
+        app_context.open_keys()
         database.engine().dispose()
         known = f"organizer-device={cookie._signer().dumps('asel')}"
     form, file = (

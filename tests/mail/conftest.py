@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from registration import house
+from registration import app_context
 from registration.crypto.key_ring import Ring
 from registration.mail import letters
 from registration.models import (
@@ -91,7 +91,7 @@ def write(paper: Flask) -> Write:
         **personal: Any,
     ) -> EmailMessage | None:
         status = status or TRUE_AT[kind]
-        discussion, now = discussion or builders.announced(), house.now()
+        discussion, now = discussion or builders.announced(), app_context.now()
         if kind in BEFORE:
             now = min(now, discussion.starts_at - timedelta(days=1))
         if kind is LetterKind.FOLLOW_UP:
@@ -106,7 +106,7 @@ def write(paper: Flask) -> Write:
             _registration(status, person, language, calendar_sequence),
             discussion,
             ring=RING,
-            settings=house.settings(),
+            settings=app_context.settings(),
             now=now,
             place=3,
             told=told,
@@ -133,7 +133,7 @@ def _attendee(kind: LetterKind, **personal: Any) -> Attendee:
 def _registration(
     status: RegistrationStatus, person: Attendee, language: str, calendar_sequence: int
 ) -> Registration:
-    now = house.now()
+    now = app_context.now()
     found = Registration(public_id=person.public_id, language=language)
     found.calendar_sequence, found.queue_position = calendar_sequence, None
     found.erase_at = now + timedelta(days=62)

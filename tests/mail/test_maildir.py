@@ -6,7 +6,7 @@ import stat
 import pytest
 from sqlalchemy import update
 
-from registration import house
+from registration import app_context
 from registration.database import writing
 from registration.mail import maildir
 from registration.mail.delivery import MaildirDelivery, ServerUnavailable, TryLater
@@ -107,5 +107,5 @@ def test_a_letter_kept_before_a_crash_is_erased_with_its_registration(app, clock
         tx.execute(update(Letter).values(state=LetterState.OWED, sent_at=None))
     with writing() as tx:
         registration, _discussion = self_service.by_token(tx, builders.attendee().token)
-        erasures.erase(tx, registration, letters=house.letters_folder())
+        erasures.erase(tx, registration, letters=app_context.letters_folder())
     assert builders.kept_letters(app) == []

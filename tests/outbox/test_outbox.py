@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy.exc import IntegrityError
 
-from registration import house, outbox
+from registration import app_context, outbox
 from registration.database import reading, writing
 from registration.models import Letter, LetterKind, LetterState, Registration
 from registration.services.erasure import erasures
@@ -110,7 +110,11 @@ def test_nothing_is_owed_twice_under_one_key(registered):
     post(registered)
     (letter,) = letters()
     values = {"kind": KIND, "key": letter.key, "revision": 1, "message_id": "<x@y>"}
-    values |= {"posted_at": house.now(), "due_at": house.now(), "registration_id": registered}
+    values |= {
+        "posted_at": app_context.now(),
+        "due_at": app_context.now(),
+        "registration_id": registered,
+    }
     with pytest.raises(IntegrityError), writing() as tx:
         tx.add(Letter(**values))
 

@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 
 from sqlalchemy import ColumnElement, func, select
 
-from registration import house
+from registration import app_context
 from registration.database import reading
 from registration.models import Letter, LetterState, Registration
 from registration.services import installation
@@ -126,7 +126,7 @@ def _wait_for_round(made: Installation, hours: int) -> None:
     def is_made() -> bool:
         with made.seen(), reading() as tx:
             last = installation.last_round_at(tx)
-        expected = house.utc_now() + timedelta(hours=hours)
+        expected = app_context.utc_now() + timedelta(hours=hours)
         return last is not None and abs(last - expected) < timedelta(minutes=30)
 
     eventually(is_made, "no round was made")

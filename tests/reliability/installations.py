@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 
 from flask import Flask
 
-from registration import create_app, database, house, outbox
+from registration import app_context, create_app, database, outbox
 
 from .. import builders
 from ..conftest import install
@@ -74,7 +74,7 @@ class Clock:
     ahead: timedelta = timedelta()
 
     def __call__(self) -> datetime:
-        return house.utc_now() + self.ahead
+        return app_context.utc_now() + self.ahead
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from email.message import Message
 from multiprocessing import get_context
 from typing import Any
 
-from registration import create_app, database, house, outbox
+from registration import app_context, create_app, database, outbox
 from registration.mail import maildir
 from registration.services.notices import change_notices
 from registration.worker import loop
@@ -40,7 +40,7 @@ def run(scale: Scale) -> Iterator[Figure]:
 
 def _moved(made: Installation, count: int) -> tuple[int, dict[str, list[str]], str]:
     """Return how often it was moved, the times that the letters to each stated, and the last."""
-    first = (house.utc_now() + timedelta(days=30)).replace(tzinfo=None, microsecond=0)
+    first = (app_context.utc_now() + timedelta(days=30)).replace(tzinfo=None, microsecond=0)
     moves = 0
     with made.seen():
         builders.publish(_file(first))

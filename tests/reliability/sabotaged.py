@@ -13,7 +13,8 @@ from flask.cli import main
 from sqlalchemy import event
 from sqlalchemy.orm import Session
 
-from registration import database, outbox
+from registration import outbox
+from registration.database import connection
 
 
 def older_sqlite() -> None:
@@ -28,13 +29,13 @@ def sleep_by_waiting() -> None:
 
 def synchronous_off() -> None:
     """Let SQLite never wait for the disk, after the service has read back that it does."""
-    set_pragmas = database._set_pragmas
+    set_pragmas = connection._set_pragmas
 
     def deceiving(connection: Any, journal: str) -> None:
         set_pragmas(connection, journal)
         connection.execute("PRAGMA synchronous = OFF")
 
-    database._set_pragmas = deceiving
+    connection._set_pragmas = deceiving
 
 
 def second_transaction() -> None:

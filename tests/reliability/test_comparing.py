@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from registration import house
+from registration import app_context
 from registration.database import reading, writing
 from registration.models import Letter, Registration
 
@@ -85,5 +85,5 @@ def test_it_finds_a_letter_under_another_name(registered):
 def test_it_finds_a_letter_that_is_still_owed(registered):
     ledger, arrived = registered
     with writing() as tx:
-        tx.query(Letter).update({"state": "owed", "due_at": house.now()})
+        tx.query(Letter).update({"state": "owed", "due_at": app_context.now()})
     assert mistakes(ledger, arrived) == {UNDELIVERED}

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from registration import database, house
+from registration import app_context, database
 from registration.server import watchdog
 from registration.services.organizers import passwords
 
@@ -74,7 +74,7 @@ def test_a_port_that_does_not_answer_is_no_sign_of_life(app):
 def test_a_process_that_is_stuck_gives_no_sign_of_life(app, server, monkeypatch):
     address = ("127.0.0.1", server.port)
     assert watchdog.is_alive(app, address, timeout_seconds=5)
-    monkeypatch.setattr(house, "STUCK_SECONDS", 0.01)
+    monkeypatch.setattr(app_context, "STUCK_SECONDS", 0.01)
     with database.writing():
         time.sleep(0.05)
         assert not watchdog.is_alive(app, address, timeout_seconds=5)

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from registration import house
+from registration import app_context
 from registration.database import reading, writing
 from registration.models import Throttle
 from registration.services import rate_limits
@@ -62,7 +62,7 @@ def test_forget_removes_what_is_not_of_today(app, clock):
     with writing() as tx:
         rate_limits.forget(tx)
     with reading() as tx:
-        assert [row.at for row in tx.query(Throttle)] == [house.now()]
+        assert [row.at for row in tx.query(Throttle)] == [app_context.now()]
 
 
 SIX = Bucket(("six",), 6)  # one flows in every ten minutes
@@ -197,7 +197,7 @@ def test_a_new_day_begins_with_full_buckets_under_new_keys(app, clock):
 @on_sqlite
 def test_a_form_takes_from_everybody_s_the_discussion_s_and_the_client_s_bucket(app):
     def capacities(**who: str) -> list[int]:
-        return [it.capacity for it in rate_limits.for_form(house.settings(), **who)]
+        return [it.capacity for it in rate_limits.for_form(app_context.settings(), **who)]
 
     assert capacities(client="192.0.2.1", discussion="a@example.org") == [4000, 2000, 400]
     assert capacities(client="192.0.2.1") == [4000, 400]
@@ -205,6 +205,8 @@ def test_a_form_takes_from_everybody_s_the_discussion_s_and_the_client_s_bucket(
     names = [
         bucket.name
         for client in ("192.0.2.1", "192.0.2.2")
-        for bucket in rate_limits.for_form(house.settings(), client=client, discussion="192.0.2.1")
+        for bucket in rate_limits.for_form(
+            app_context.settings(), client=client, discussion="192.0.2.1"
+        )
     ]
     assert len(set(names)) == 4

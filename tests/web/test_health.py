@@ -11,7 +11,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import update
 
-from registration import create_app, house, outbox
+from registration import app_context, create_app, outbox
 from registration.database import engine, writing
 from registration.models import Installation, Letter, LetterState, Registration
 from registration.version import VERSION
@@ -119,7 +119,7 @@ def test_a_letter_that_failed_is_told_for_a_day(served, clock):
 
 
 def test_letters_that_the_breaker_holds_are_told_and_are_not_stuck(served, app, clock):
-    app.extensions["settings"] = replace(house.settings(), letters_an_hour=10)
+    app.extensions["settings"] = replace(app_context.settings(), letters_an_hour=10)
     for number in range(11):
         builders.register(address=f"a{number}@example.org")
     assert builders.deliver() == 10
@@ -173,7 +173,7 @@ def test_a_backup_is_missed_only_where_there_has_been_one(served, clock):
 
 
 def test_a_list_of_erasures_that_cannot_be_written_is_told(served):
-    file = house.settings().keys / "erasures"
+    file = app_context.settings().keys / "erasures"
     file.unlink()
     assert why(served) == []
     file.mkdir()

@@ -7,7 +7,7 @@ import time
 import pytest
 from sqlalchemy import text
 
-from registration import create_app, database, house
+from registration import app_context, create_app, database
 from registration.crypto.key_ring import KeysRefused
 from registration.database import DatabaseUnavailable, reading, writing
 from registration.mail.delivery import MaildirDelivery, MailStopped, ServerUnavailable
@@ -210,7 +210,7 @@ def test_a_connection_that_ends_burns_one_attempt_and_gives_back_the_rest(instan
 
 def test_missing_keys_burn_no_letter(app):
     owe(*people(2))
-    for key in house.settings().keys.iterdir():
+    for key in app_context.settings().keys.iterdir():
         key.rename(key.with_suffix(".elsewhere"))
     del app.extensions["ring"]
     with pytest.raises(KeysRefused):
@@ -242,7 +242,7 @@ def test_a_letter_kept_while_its_registration_is_erased_is_not_kept(app, clock):
             return answer
 
     owe("aigerim@example.org")
-    batch = Slow(house.letters_folder())
+    batch = Slow(app_context.letters_folder())
     batch.open()
     (letter,) = loop._claim()
     loop._deliver_one(batch, letter)
@@ -286,7 +286,7 @@ def test_a_round_that_fails_keeps_no_letter_back(mailing, mail_server):
     owe("aigerim@example.org")
     with writing() as tx:
         tx.execute(text("ALTER TABLE erasures RENAME TO elsewhere"))
-        tx.query(Registration).update({"erase_at": house.now()})
+        tx.query(Registration).update({"erase_at": app_context.now()})
     with pytest.raises(DatabaseUnavailable):
         housekeeping.make()
     stop = threading.Event()

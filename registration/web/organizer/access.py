@@ -15,7 +15,7 @@ from flask_wtf import FlaskForm
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 from werkzeug.wrappers import Response as BaseResponse
 
-from ... import house
+from ... import app_context
 from ...database import Transaction, reading, writing
 from ...models import Deed, Organizer
 from ...services import audit_log
@@ -43,7 +43,7 @@ def ask_to_sign_in() -> BaseResponse | None:
     """Send requests without a sign-in to the form that makes one."""
     if property_of(request.endpoint, "open_to_all"):
         return None
-    now = house.now()
+    now = app_context.now()
     with reading() as tx:
         found = authentication.who(tx, cookies.token())
     if found is None:

@@ -5,7 +5,7 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from flask_wtf import FlaskForm
 from werkzeug.wrappers import Response as BaseResponse
 
-from ... import house
+from ... import app_context
 from ...database import Transaction, reading, writing
 from ...models import Deed, Registration
 from ...services.attendees import table, timeline
@@ -103,7 +103,7 @@ def erase(slug: str, public_id: str) -> BaseResponse | tuple[str, int]:
         registration = _find(tx, slug, public_id)
         receipt = self_service.erase(tx, registration)
         note(tx, Deed.ATTENDEE_ERASED, slug, count=len(receipt.public_ids))
-    house.remember(receipt)
+    app_context.remember(receipt)
     return redirect(url_for("organizer.attendees.attendees", slug=slug), 303)
 
 

@@ -2,7 +2,7 @@
 
 from flask import Blueprint, render_template
 
-from ... import house
+from ... import app_context
 from ...database import reading
 from ...services.attendees import statistics
 from ...services.drafts import drafts as drafting
@@ -35,7 +35,7 @@ def overview() -> str:
 @blueprint.get("/discussions/<slug>")
 def discussion(slug: str) -> str:
     """One discussion: its numbers, when people came, and which calendars follow."""
-    now = house.now()
+    now = app_context.now()
     with reading() as tx:
         item = statistics.of_one(tx, organizer(), slug)
         spans = statistics.by_day(tx, item.discussion)

@@ -6,7 +6,7 @@ from typing import Any
 from flask import Blueprint, Response, abort, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
-from ... import house
+from ... import app_context
 from ...calendars import public as calendars
 from ...calendars.description import time_in_words
 from ...database import reading, writing
@@ -45,7 +45,7 @@ def review(slug: str) -> BaseResponse | tuple[str, int]:
 @blueprint.get("/discussions/<slug>/review/page")
 def review_page(slug: str) -> Response:
     """The public page as it would be, for a frame."""
-    would_be, now = _would_be(slug), house.now()
+    would_be, now = _would_be(slug), app_context.now()
     # A sandbox has no origin of its own: the styles are named by their address.
     return _framed(pages.page_of(would_be, now, is_full=False), style_src="'self'")
 
@@ -155,7 +155,7 @@ def _seen(found: Standing, announcement: Announcement) -> dict[str, Any]:
         "subject": message["Subject"],
         "letter": text.get_content() if text else "",
         "time": time_in_words(would_be.when),
-        "entry": calendars.file(would_be, house.links()).decode(),
+        "entry": calendars.file(would_be, app_context.links()).decode(),
         "changed": draft_changes.between(before, announcement) if before else [],
         "held": _held(found, announcement),
         "letters": letters,
@@ -194,14 +194,16 @@ def _would_be(slug: str) -> Discussion:
 
 def _discussion(found: Standing, announcement: Announcement) -> Discussion:
     return preview.discussion(
-        announcement, found.discussion, settings=house.settings(), now=house.now()
+        announcement, found.discussion, settings=app_context.settings(), now=app_context.now()
     )
 
 
 def _letter(would_be: Discussion) -> EmailMessage:
     with reading() as tx:
         ring = tx.keys
-    return preview.confirmation(would_be, ring=ring, settings=house.settings(), now=house.now())
+    return preview.confirmation(
+        would_be, ring=ring, settings=app_context.settings(), now=app_context.now()
+    )
 
 
 def _named(mistakes: list[Mistake]) -> list[tuple[str, str, str]]:

@@ -3,7 +3,7 @@
 from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from ... import house
+from ... import app_context
 from ...database import DatabaseBusy, DatabaseUnavailable, reading, writing
 from ...discussion_file import DiscussionFileRefused, announce, form_values
 from ...discussion_file.form_values import Typed
@@ -164,7 +164,7 @@ def _page(
         shown=draft_changes.shown,
         named=draft_changes.named,
         by=_by(found),
-        days=house.settings().retention_days,
+        days=app_context.settings().retention_days,
         labels=draft_changes.labels(),
         parts=draft_changes.parts_of_groups(),
         wait=wait,

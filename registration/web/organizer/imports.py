@@ -12,7 +12,7 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from flask_wtf import FlaskForm
 from werkzeug.wrappers import Response as BaseResponse
 
-from ... import house
+from ... import app_context
 from ...database import DatabaseBusy, DatabaseUnavailable, reading, writing
 from ...models import Deed
 from ...services.attendees import exports, imports
@@ -79,7 +79,7 @@ def _read(slug: str, content: bytes) -> Sheet:
     with reading() as tx:
         discussion = accounts.run_by(tx, organizer(), slug)
         questions = exports.questions(tx, discussion)
-    return imports.read(content, questions, house.now())
+    return imports.read(content, questions, app_context.now())
 
 
 def _add(slug: str, sheet: Sheet, *, is_told: bool) -> int:
@@ -128,7 +128,7 @@ def _page(
         is_stale=public_forms.is_stale(typed),
         megabytes=imports.MOST_BYTES // 1048576,
         most=imports.MOST_ROWS,
-        retention=house.settings().retention_days,
+        retention=app_context.settings().retention_days,
     )
 
 

@@ -3,7 +3,7 @@
 from flask import Blueprint, Response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
-from ... import house
+from ... import app_context
 from ...database import reading, writing
 from ...models import Circular, Discussion
 from ...services.erasure.erasures import Receipt
@@ -106,7 +106,7 @@ def discard_circular(slug: str, circular: str) -> BaseResponse | tuple[str, int]
         receipt = _discarded(slug, circular, organizer_forms.version_of(typed))
     except CircularChanged:
         return _draft_page(slug, circular, is_changed=True), 409
-    house.remember(receipt)
+    app_context.remember(receipt)
     return redirect(url_for("organizer.mailings.circulars", slug=slug), 303)
 
 

@@ -6,7 +6,7 @@ from flask import Blueprint, redirect, render_template, url_for
 from flask_wtf import FlaskForm
 from werkzeug.wrappers import Response as BaseResponse
 
-from ... import house
+from ... import app_context
 from ...database import DatabaseBusy, DatabaseUnavailable, reading, writing
 from ...models import Circular, Discussion, Group
 from ...services.mailings import mailings, recipients
@@ -115,7 +115,7 @@ def _found(slug: str, public_id: str | None) -> tuple[Discussion, Circular | Non
 
 def _form(discussion: Discussion, found: Circular | None) -> FlaskForm:
     """Return the form, with what the draft holds, and how many are in each group."""
-    now = house.now()
+    now = app_context.now()
     offered = [group for group in Group if group is not Group.ABSENT or discussion.ends_at <= now]
     with reading() as tx:
         counts = {group: recipients.count(tx, discussion, [group]) for group in offered}

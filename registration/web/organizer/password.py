@@ -4,7 +4,7 @@ from flask import Blueprint, redirect, render_template, session, url_for
 from flask_wtf import FlaskForm
 from werkzeug.wrappers import Response as BaseResponse
 
-from ... import house
+from ... import app_context
 from ...database import reading, writing
 from ...services.organizers import authentication, passwords
 from ...services.organizers.passwords import PasswordRefused
@@ -46,7 +46,7 @@ def _change(typed: FlaskForm) -> bool:
     """Change the password, if the old one and the code are right. Raises one of `NOT_NOW`."""
     if not reauthentication.is_proven(typed):
         return False
-    hashed = passwords.hashed(typed["new"].data, house.password_cost())
+    hashed = passwords.hashed(typed["new"].data, app_context.password_cost())
     with writing() as tx:
         authentication.change_password(tx, organizer().id, hashed)
     return True
@@ -56,7 +56,7 @@ def _is_good(typed: FlaskForm) -> bool:
     with reading() as tx:
         identity = organizer().identity(tx.keys)
     try:
-        authentication.refuse_weak(typed["new"].data, identity, house.settings().site_name)
+        authentication.refuse_weak(typed["new"].data, identity, app_context.settings().site_name)
     except PasswordRefused as refusal:
         typed["new"].errors = [str(refusal)]
         return False

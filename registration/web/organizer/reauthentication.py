@@ -2,7 +2,7 @@
 
 from flask_wtf import FlaskForm
 
-from ... import house
+from ... import app_context
 from ...database import writing
 from ...services.organizers import authentication, passwords
 from ..rate_limits import client
@@ -18,7 +18,7 @@ def is_proven(typed: FlaskForm) -> bool:
     with writing() as tx:
         authentication.try_from(tx, client(), cookies.device())
     kept = organizer().password_hash
-    cost = house.password_cost()
+    cost = app_context.password_cost()
     if not passwords.is_right(typed["password"].data, kept, cost) or kept is None:
         return False
     with writing() as tx:

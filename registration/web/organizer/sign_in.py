@@ -9,7 +9,7 @@ from flask_wtf import FlaskForm
 from markupsafe import Markup
 from werkzeug.wrappers import Response as BaseResponse
 
-from ... import house
+from ... import app_context
 from ...database import reading, writing
 from ...services.organizers import authentication, passwords, totp
 from ...services.organizers.authentication import CodeWrong
@@ -66,7 +66,7 @@ def _begin(typed: FlaskForm) -> str | None:
         authentication.try_from(tx, client(), cookies.device())
     with reading() as tx:
         found, kept = authentication.kept_password(tx, typed["email"].address)
-    password, cost = typed["password"].data, house.password_cost()
+    password, cost = typed["password"].data, app_context.password_cost()
     if not passwords.is_right(password, kept, cost) or kept is None:
         return None
     with writing() as tx:
@@ -79,7 +79,7 @@ def _begin(typed: FlaskForm) -> str | None:
 def _renew_hash(organizer_id: int, kept: str, password: str) -> None:
     """Keep the same password with the parameters of today; another sign-in can do it as well."""
     with suppress(*NOT_NOW):
-        renewed = passwords.hashed(password, house.password_cost())
+        renewed = passwords.hashed(password, app_context.password_cost())
         with writing() as tx:
             authentication.renew_hash(tx, organizer_id, kept, renewed)
 
@@ -140,7 +140,7 @@ def accept_invitation(token: str) -> Response | tuple[str, int, dict[str, str]]:
 
 def _accept(token: str, typed: FlaskForm) -> list[str]:
     """Accept the invitation, and return the recovery codes."""
-    kept = passwords.hashed(typed["password"].data, house.password_cost())
+    kept = passwords.hashed(typed["password"].data, app_context.password_cost())
     with writing() as tx:
         return authentication.accept(tx, token, kept, typed["code"].data)
 
@@ -149,7 +149,9 @@ def _is_good(token: str, typed: FlaskForm) -> bool:
     with reading() as tx:
         _organizer, identity = authentication.invited(tx, token)
     try:
-        authentication.refuse_weak(typed["password"].data, identity, house.settings().site_name)
+        authentication.refuse_weak(
+            typed["password"].data, identity, app_context.settings().site_name
+        )
     except PasswordRefused as refusal:
         typed["password"].errors = [str(refusal)]
         return False
@@ -161,7 +163,7 @@ def _invitation_page(token: str, typed: FlaskForm, wait: Later | None = None) ->
         ring = tx.keys
         _organizer, identity = authentication.invited(tx, token)
     key = totp.key_of(ring, token)
-    site = house.settings().site_name
+    site = app_context.settings().site_name
     return render_template(
         "organizer/invitation.html",
         form=typed,

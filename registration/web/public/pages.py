@@ -8,7 +8,7 @@ from urllib.parse import quote
 from flask import Blueprint, Response, abort, g, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
-from ... import house
+from ... import app_context
 from ...calendars import jsonld, web_calendars
 from ...calendars import public as calendars
 from ...database import Transaction
@@ -50,11 +50,11 @@ def discussion(slug: str) -> Response:
 def feed() -> Response:
     """The calendar of all discussions, to subscribe to."""
     response = kept(_feed)
-    house.readers().add(
+    app_context.readers().add(
         request.headers.get("User-Agent", ""),
         took=g.changed_at,
         not_modified=response.status_code == HTTPStatus.NOT_MODIFIED,
-        now=house.now(),
+        now=app_context.now(),
     )
     return response
 
@@ -80,7 +80,7 @@ def robots() -> Response:
 @blueprint.get("/.well-known/security.txt")
 def security() -> Response:
     """Whom to tell of a weakness (RFC 9116); not there without a CONTACT."""
-    contact = house.settings().contact
+    contact = app_context.settings().contact
     if contact is None:
         abort(404)
     return kept(lambda tx: _security(contact, tx.now))
@@ -102,8 +102,8 @@ def _agenda(tx: Transaction) -> Made:
         "public/agenda.html",
         coming=coming,
         past=past[::-1],
-        settings=house.settings(),
-        links=house.links(),
+        settings=app_context.settings(),
+        links=app_context.links(),
         webcal=webcal,
         now=tx.now,
     )
@@ -120,14 +120,14 @@ def _page(tx: Transaction, slug: str) -> Made:
 
 def page_of(found: Discussion, now: datetime, *, is_full: bool) -> str:
     """Return the page of a discussion as HTML."""
-    links = house.links()
+    links = app_context.links()
     return render_template(
         "public/discussion.html",
         discussion=found,
         tense=found.when.tense(now),
         is_open=found.takes_registrations(now),
         is_full=is_full,
-        settings=house.settings(),
+        settings=app_context.settings(),
         links=links,
         webcal=webcal,
         google=web_calendars.google(found, links),
@@ -137,19 +137,22 @@ def page_of(found: Discussion, now: datetime, *, is_full: bool) -> str:
 
 
 def _feed(tx: Transaction) -> Made:
-    body = calendars.feed(catalog.public(tx), house.settings().site_name, house.links())
+    body = calendars.feed(catalog.public(tx), app_context.settings().site_name, app_context.links())
     # Of what was unpublished, too: its absence is a change.
     return Made(body, CALENDAR, _changed(catalog.every(tx)))
 
 
 def _file(tx: Transaction, slug: str) -> Made:
     found = published(tx, slug)
-    return Made(calendars.file(found, house.links()), CALENDAR, found.changed_at)
+    return Made(calendars.file(found, app_context.links()), CALENDAR, found.changed_at)
 
 
 def _static(template: str) -> Made:
     html = render_template(
-        template, settings=house.settings(), links=house.links(), unconfirmed=UNCONFIRMED_LIFE
+        template,
+        settings=app_context.settings(),
+        links=app_context.links(),
+        unconfirmed=UNCONFIRMED_LIFE,
     )
     return Made(html.encode(), HTML, None)
 
@@ -161,7 +164,7 @@ def _security(contact: str, now: datetime) -> Made:
         f"Expires: {_month(now, 11).isoformat()}",
         "Preferred-Languages: en",
     ]
-    links = house.links()
+    links = app_context.links()
     # RFC 9116 2.5.2: where it is read over http, no address can be stated.
     if links.root.startswith("https:"):
         fields.append(f"Canonical: {links.security()}")

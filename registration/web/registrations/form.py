@@ -6,7 +6,7 @@ from flask import Blueprint, current_app, redirect, render_template, url_for
 from flask_wtf import FlaskForm
 from werkzeug.wrappers import Response as BaseResponse
 
-from ... import house
+from ... import app_context
 from ...database import DatabaseBusy, DatabaseUnavailable, reading
 from ...models import Discussion
 from ...services.registrations import register, self_service
@@ -25,7 +25,7 @@ blueprint = Blueprint("registrations", __name__)
 def form(slug: str) -> str:
     """The registration form."""
     discussion, is_full = _asked_for(slug)
-    typed = registration_forms.registration(discussion.content, house.now())
+    typed = registration_forms.registration(discussion.content, app_context.now())
     return _form_page(discussion, typed, is_full=is_full)
 
 
@@ -34,7 +34,7 @@ def submit(slug: str) -> BaseResponse | tuple[str, int, dict[str, str]]:
     """Take a registration. The answer is the same for every address."""
     started = time.monotonic()
     discussion, is_full = _asked_for(slug)
-    typed = registration_forms.registration(discussion.content, house.now())
+    typed = registration_forms.registration(discussion.content, app_context.now())
     if not typed.validate():
         return _form_page(discussion, typed, is_full=is_full), 422, {}
     try:
@@ -65,14 +65,14 @@ def registered(slug: str) -> str:
 @blueprint.get("/registrations/find")
 def find() -> str:
     """Ask for one's personal link."""
-    return _find_page(registration_forms.address(house.now()))
+    return _find_page(registration_forms.address(app_context.now()))
 
 
 @blueprint.post("/registrations/find")
 def send_links() -> BaseResponse | tuple[str, int, dict[str, str]]:
     """Send the personal link to an address, if it is known; the answer does not tell."""
     started = time.monotonic()
-    typed = registration_forms.address(house.now())
+    typed = registration_forms.address(app_context.now())
     if not typed.validate():
         return _find_page(typed), 422, {}
     try:
@@ -122,7 +122,7 @@ def _find_page(typed: FlaskForm, wait: Later | None = None) -> str:
 def _form_page(
     discussion: Discussion, typed: EntryForm, *, is_full: bool, wait: Later | None = None
 ) -> str:
-    now = house.now()
+    now = app_context.now()
     return render_template(
         "registrations/form.html",
         discussion=discussion,
@@ -132,7 +132,7 @@ def _form_page(
         is_full=is_full,
         wait=wait,
         is_stale=registration_forms.is_stale(typed),
-        erase_at=retention.erase_at(discussion, now, house.settings()),
+        erase_at=retention.erase_at(discussion, now, app_context.settings()),
         unconfirmed=retention.UNCONFIRMED_LIFE,
-        settings=house.settings(),
+        settings=app_context.settings(),
     )

@@ -6,7 +6,7 @@ import time
 from flask import Blueprint, Response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
-from ... import house
+from ... import app_context
 from ...calendars import personal
 from ...database import reading, writing
 from ...models import Attendee, Discussion, Registration, RegistrationStatus
@@ -53,7 +53,7 @@ def cancellation(token: str) -> Response:
         registration, discussion = self_service.by_token(tx, token)
         address = registration.attendee(tx.keys).address
     guest = personal.Guest.of(discussion, registration, address, later=1)
-    body = personal.cancellation(discussion, guest, house.now(), house.links())
+    body = personal.cancellation(discussion, guest, app_context.now(), app_context.links())
     headers = {"Content-Disposition": 'attachment; filename="cancellation.ics"'}
     return Response(body, content_type=f"{CALENDAR}; method=CANCEL", headers=headers)
 
@@ -88,7 +88,7 @@ def erase(token: str) -> BaseResponse | tuple[str, int]:
     with writing() as tx:
         registration, _discussion = self_service.by_token(tx, token)
         receipt = self_service.erase(tx, registration)
-    house.remember(receipt)
+    app_context.remember(receipt)
     return redirect(url_for("own_page.erased"), 303)
 
 
@@ -146,7 +146,7 @@ def calendar(token: str) -> Response:
     if registration.status is not RegistrationStatus.CONFIRMED:
         raise NoSuchRegistration("There is no calendar yet.")
     sequence = personal.sequence(discussion, registration)
-    body = personal.calendar(discussion, sequence, house.links())
+    body = personal.calendar(discussion, sequence, app_context.links())
     headers = {"Cache-Control": "private, no-cache"}
     response = Response(body, content_type=CALENDAR, headers=headers)
     response.add_etag()
@@ -167,7 +167,7 @@ def shown(
         before = allocation.waiting_before(tx, registration)
         ring = tx.keys
         attendee = registration.attendee(ring)
-        written = unsubscribe.received(tx, registration, discussion, house.links())
+        written = unsubscribe.received(tx, registration, discussion, app_context.links())
     return render_template(
         "registrations/page.html",
         registration=registration,
@@ -179,9 +179,9 @@ def shown(
         is_changing=typed is not None,
         is_stale=is_stale,
         wait=wait,
-        is_open=discussion.takes_registrations(house.now()),
-        tense=discussion.when.tense(house.now()),
-        links=house.links(),
+        is_open=discussion.takes_registrations(app_context.now()),
+        tense=discussion.when.tense(app_context.now()),
+        links=app_context.links(),
         received=written,
     )
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from registration import database, house
+from registration import app_context, database
 from registration.database import reading, writing
 from registration.models import Export, Registration
 from registration.services.attendees import export_files
@@ -31,11 +31,11 @@ NAMES = ["email", "name"]
 
 
 def source() -> Source:
-    return Source(reading, writing, house.settings().keys)
+    return Source(reading, writing, app_context.settings().keys)
 
 
 def write(path: Path, separator: str = ",") -> None:
-    export_files.write(source(), "water", path, NAMES, separator, house.now())
+    export_files.write(source(), "water", path, NAMES, separator, app_context.now())
 
 
 def erase(address: str = "aigerim@example.org") -> None:
@@ -146,7 +146,7 @@ def test_an_export_that_fails_leaves_the_older_one_which_is_still_kept_clean(fil
 
 @on_sqlite
 def test_an_export_is_written_into_the_installation_while_it_serves(file):
-    instance = house.settings().instance
+    instance = app_context.settings().instance
     with process_lock.serving(instance):
         write(instance / "attendees.csv")
         with process_lock.serving(instance):
@@ -179,7 +179,7 @@ def test_whoever_is_erased_while_an_export_is_written_is_not_in_it_for_long(file
 
     def write_slowly() -> None:
         with app.app_context():
-            export_files.write(source(), "water", file, NAMES, ",", house.now())
+            export_files.write(source(), "water", file, NAMES, ",", app_context.now())
 
     app.extensions["keys of a transaction"] = keys
     thread = threading.Thread(target=write_slowly)
@@ -196,20 +196,20 @@ def test_whoever_is_erased_while_an_export_is_written_is_not_in_it_for_long(file
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from registration import create_app, database, house
+from registration import create_app, database, app_context
 from registration.database import reading, writing
 from registration.services.attendees import export_files
 name, where = sys.argv[1:]
 kill = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
 app = create_app()
 with app.app_context():
-    source = export_files.Source(reading, writing, house.settings().keys)
+    source = export_files.Source(reading, writing, app_context.settings().keys)
     if where == "lines":
         export_files.exports.lines = lambda rows, *_: (kill() if row else "" for row in rows)
     else:
         Path.replace = kill
     if name:
-        export_files.write(source, "water", Path(name), ["email"], ",", house.now())
+        export_files.write(source, "water", Path(name), ["email"], ",", app_context.now())
     else:
         export_files.refresh(source)
 """
@@ -293,7 +293,7 @@ def test_an_export_is_not_fresh_before_an_erasure_under_way_has_ended(file, app)
         before = tx.query(Export).one().digest
     eraser = threading.Thread(target=erase_slowly)
     exports = replace(source(), writing=writing_while_it_is_erased)
-    export_files.write(exports, "water", file, NAMES, ",", house.now())
+    export_files.write(exports, "water", file, NAMES, ",", app_context.now())
     eraser.join()
     assert known() == [("attendees.csv", True)]
     export_files.refresh(source())
@@ -332,7 +332,7 @@ def test_an_erasure_that_ends_while_an_export_is_written_makes_it_stale(file, ap
         erasures.erase(tx, other, letters=None)
     app.extensions["keys of a transaction"] = keys
     with suppress(NotWritten):
-        export_files.write(source(), "water", file, NAMES, ",", house.now())
+        export_files.write(source(), "water", file, NAMES, ",", app_context.now())
     export_files.refresh(source())
     assert addresses(file) == ["bolat@example.org"]
 

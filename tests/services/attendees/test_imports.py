@@ -5,7 +5,7 @@ import io
 
 import pytest
 
-from registration import house
+from registration import app_context
 from registration.database import reading, writing
 from registration.services import catalog
 from registration.services.attendees import exports, imports
@@ -28,7 +28,7 @@ def sheet(*rows: list[str], separator: str = ",") -> bytes:
 def read(content: bytes, slug: str = "water") -> imports.Sheet:
     with reading() as tx:
         questions = exports.questions(tx, catalog.find(tx, slug))
-    return imports.read(content, questions, house.now())
+    return imports.read(content, questions, app_context.now())
 
 
 def bring(content: bytes, slug: str = "water", *, is_told: bool = False) -> imports.Plan:

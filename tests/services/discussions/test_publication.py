@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, select
 
-from registration import house
+from registration import app_context
 from registration.database import reading, writing
 from registration.discussion_file import read
 from registration.models import Discussion, DiscussionStatus, Installation, Registration, Revision
@@ -331,7 +331,7 @@ def test_a_promised_date_stays_when_the_time_of_what_is_over_is_set_right(app, c
 
 def test_a_promised_date_stays_when_only_words_change(app, four):
     promised = [builders.found(name).erase_at for name in four]
-    app.extensions["settings"] = replace(house.settings(), retention_days=90)
+    app.extensions["settings"] = replace(app_context.settings(), retention_days=90)
     with writing() as tx:
         publication.publish(tx, read(file('title = "R"\nseats = 1')))
     assert [builders.found(name).erase_at for name in four] == promised

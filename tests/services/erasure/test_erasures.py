@@ -4,7 +4,7 @@ import subprocess
 from datetime import timedelta
 from pathlib import Path
 
-from registration import house
+from registration import app_context
 from registration.database import reading, scrub, writing
 from registration.models import Erasure, Letter, Registration
 from registration.services.erasure import erasures
@@ -19,13 +19,13 @@ def erase(address: str = "aigerim@example.org") -> None:
     registration = builders.found(address)
     with writing() as tx:
         mine = tx.get_one(Registration, registration.id)
-        erasures.erase(tx, mine, letters=house.letters_folder())
+        erasures.erase(tx, mine, letters=app_context.letters_folder())
     scrub()
 
 
 def erase_due() -> int:
     with writing() as tx:
-        receipt = erasures.erase_due(tx, letters=house.letters_folder())
+        receipt = erasures.erase_due(tx, letters=app_context.letters_folder())
     return len(receipt.public_ids)
 
 
@@ -144,12 +144,12 @@ def test_nothing_erased_can_be_read_in_the_raw_file(app):
     kept = [builders.found(address) for address in people]
     secrets = [row.sealed for row in kept] + [row.token_hash for row in kept]
     secrets += [row.calendar_token_hash for row in kept] + [row.address_index for row in kept]
-    assert all(secret in raw(house.settings().instance) for secret in secrets), (
+    assert all(secret in raw(app_context.settings().instance) for secret in secrets), (
         "they are there before"
     )
     for address in people:
         erase(address)
-    left = raw(house.settings().instance)
+    left = raw(app_context.settings().instance)
     assert [secret for secret in secrets if secret in left] == []
     assert kept[0].public_id.encode() in left, "the list of what was erased"
 

@@ -4,7 +4,7 @@ import stat
 import subprocess
 import sys
 
-from registration import house
+from registration import app_context
 from registration.database import reading, writing
 from registration.models import Erasure
 from registration.services.erasure import ledger
@@ -48,9 +48,9 @@ def test_the_list_is_synchronised_before_anything_goes_on(tmp_path):
 
 @on_sqlite
 def test_catching_up_adds_what_a_crash_left_out_and_nothing_twice(app):
-    keys = house.settings().keys
+    keys = app_context.settings().keys
     with writing() as tx:
-        tx.add_all(Erasure(public_id=one, at=house.now()) for one in (ONE, TWO))
+        tx.add_all(Erasure(public_id=one, at=app_context.now()) for one in (ONE, TWO))
     remember(keys, [TWO])
     for added in (1, 0):
         with reading() as tx:

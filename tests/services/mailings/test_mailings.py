@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
-from registration import house, outbox
+from registration import app_context, outbox
 from registration.database import reading, writing
 from registration.models import (
     AuditEntry,
@@ -70,7 +70,7 @@ def names(*groups: Group) -> list[str]:
     """Return who would get a circular to these groups."""
     with reading() as tx:
         discussion = catalog.find(tx, "water")
-        wanted = recipients.recipients(discussion, groups, has_link=False, now=house.now())
+        wanted = recipients.recipients(discussion, groups, has_link=False, now=app_context.now())
         ring = tx.keys
         ids = tx.scalars(wanted.order_by(Registration.id)).all()
         return [tx.get_one(Registration, one).attendee(ring).name for one in ids]
@@ -79,7 +79,7 @@ def names(*groups: Group) -> list[str]:
 def mark_attended(name: str) -> None:
     with writing() as tx:
         found = builders.found(f"{name}@example.org")
-        tx.get_one(Registration, found.id).attended_at = house.now()
+        tx.get_one(Registration, found.id).attended_at = app_context.now()
 
 
 def stop_letters(name: str) -> None:
@@ -97,7 +97,7 @@ def people(app):
         builders.register(address=f"{name}@example.org", name=name)
     with writing() as tx:
         found = tx.get_one(Registration, builders.found("gone@example.org").id)
-        found.withdrawn_at, found.seated_at = house.now(), None
+        found.withdrawn_at, found.seated_at = app_context.now(), None
     builders.deliver()
 
 
@@ -175,7 +175,7 @@ def test_stopped_while_a_batch_is_in_hand_nobody_gets_it_any_more(app, people):
 
 
 def opened(app):
-    delivery = house.new_delivery()
+    delivery = app_context.new_delivery()
     delivery.open()
     return delivery
 
@@ -186,10 +186,12 @@ def test_who_withdraws_or_wants_no_more_before_theirs_has_left_gets_none(app, pe
     queue(number)
     stop_letters("dina")
     with writing() as tx:  # whoever has it in hand asks again
-        tx.get_one(Registration, builders.found("erlan@example.org").id).withdrawn_at = house.now()
+        tx.get_one(
+            Registration, builders.found("erlan@example.org").id
+        ).withdrawn_at = app_context.now()
         tx.get_one(
             Registration, builders.found("farida@example.org").id
-        ).circulars_stopped_at = house.now()
+        ).circulars_stopped_at = app_context.now()
     before = len(builders.kept_letters(app))
     builders.deliver()
     assert progress(number) == Progress(dropped=3)
@@ -228,7 +230,7 @@ def test_mail_is_not_said_to_be_stuck_while_circulars_leave(app, people, clock):
 def test_what_it_says_is_sealed_and_opens_after_a_rotation_with_the_new_key_alone(people):
     number = draft()
     assert SECRET not in str(builders.every_row())
-    before, settings = builders.ring().current, house.settings()
+    before, settings = builders.ring().current, app_context.settings()
     with writing() as tx:
         key_rotation.rotate(tx, settings.keys, settings.credentials)
     (settings.keys / f"{before}.key").unlink()
@@ -266,7 +268,7 @@ def test_it_is_erased_when_its_time_has_come_and_not_before(app, people, clock):
         assert tx.query(Circular).count() == 0
         assert tx.query(Erasure).filter_by(public_id=number).count() == 1
         assert tx.query(Letter).filter_by(kind=LetterKind.CIRCULAR).count() == 0
-    assert number in ledger.remembered(house.settings().keys)
+    assert number in ledger.remembered(app_context.settings().keys)
 
 
 @on_sqlite

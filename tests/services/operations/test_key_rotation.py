@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select, update
 
-from registration import create_app, database, house
+from registration import app_context, create_app, database
 from registration.crypto.key_ring import SealBroken
 from registration.database import DatabaseBusy, reading, scrub, writing
 from registration.models import Installation, Registration
@@ -25,7 +25,7 @@ PEOPLE = [f"person{number}@example.org" for number in range(7)]
 
 
 def rotate() -> Rotation:
-    settings = house.settings()
+    settings = app_context.settings()
     with writing() as tx:
         return key_rotation.rotate(tx, settings.keys, settings.credentials)
 
@@ -37,7 +37,7 @@ def test_after_a_rotation_everything_opens_with_the_new_key_alone(app, monkeypat
     before = builders.ring().current
     done = rotate()
     assert done == Rotation(before, builders.ring().current, len(PEOPLE))
-    (house.settings().keys / f"{before}.key").unlink()
+    (app_context.settings().keys / f"{before}.key").unlink()
     assert builders.ring().current != before
     with reading() as tx:
         found = [self_service.by_token(tx, token)[0] for token in tokens]
@@ -98,11 +98,11 @@ def test_a_registration_that_does_not_open_stops_the_rotation_and_nothing_change
     with writing() as tx:
         last = tx.scalars(select(Registration.id).order_by(Registration.id.desc())).first()
         tx.execute(update(Registration).where(Registration.id == last).values(sealed=b"not sealed"))
-    before, keys = builders.every_row(), sorted(house.settings().keys.iterdir())
+    before, keys = builders.every_row(), sorted(app_context.settings().keys.iterdir())
     with pytest.raises(SealBroken):
         rotate()
     assert builders.every_row() == before
-    assert sorted(house.settings().keys.iterdir()) == keys
+    assert sorted(app_context.settings().keys.iterdir()) == keys
 
 
 @on_sqlite

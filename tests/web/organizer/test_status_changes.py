@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import select
 
 from registration.database import reading, writing
-from registration.database.fair_lock import Turns
+from registration.database.fair_lock import FairLock
 from registration.models import AuditEntry
 from registration.services import catalog
 
@@ -138,7 +138,7 @@ def test_the_letters_are_counted_while_another_writes(asel):
 @on_sqlite
 def test_the_reason_is_kept_where_the_database_is_busy(app, asel):
     typed = form_of(asel.get(f"{WATER}/cancel").text)[1] | {"why": "Kept."}
-    app.extensions["writers"] = Turns(0.05)
+    app.extensions["writers"] = FairLock(0.05)
     with writing():
         busy = asel.client.post(f"{WATER}/cancel", data=typed)
     assert (busy.status_code, form_of(busy.text)[1]["why"]) == (503, "Kept.")

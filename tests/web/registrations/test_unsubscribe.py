@@ -2,7 +2,7 @@
 
 import pytest
 
-from registration import house
+from registration import app_context
 from registration.database import reading, writing
 from registration.links import sign_circulars
 from registration.models import Circular, Group
@@ -78,7 +78,7 @@ def test_one_click_stops_them_without_cookie_or_token_and_no_get_does(app, visit
 @on_sqlite
 def test_the_link_works_after_a_rotation_and_its_page_has_a_button(app, visitor, link):
     with writing() as tx:
-        key_rotation.rotate(tx, house.settings().keys, None)
+        key_rotation.rotate(tx, app_context.settings().keys, None)
     assert visitor.fill(link).location == link
     assert is_stopped()
     assert "You have stopped them" in text_of(visitor.get(link).text)

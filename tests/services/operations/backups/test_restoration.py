@@ -12,7 +12,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import create_engine, insert, select, text
 
-from registration import create_app, database, house
+from registration import app_context, create_app, database
 from registration.crypto.key_ring import KeysRefused
 from registration.database import connect, reading, rows, writing
 from registration.models import (
@@ -73,7 +73,9 @@ def at(settings: dict[str, str], clock) -> Iterator[Flask]:
 
 def restore(file: Path) -> Restored:
     """Restore into the running app's place."""
-    return restoration.restore(database.engine(), file, settings=house.settings(), now=house.now())
+    return restoration.restore(
+        database.engine(), file, settings=app_context.settings(), now=app_context.now()
+    )
 
 
 def erase(address: str) -> None:
@@ -82,7 +84,7 @@ def erase(address: str) -> None:
     with writing() as tx:
         registration, _discussion = self_service.by_token(tx, token)
         receipt = erasures.erase(tx, registration, letters=None)
-    ledger.remember(house.settings().keys, receipt.public_ids)
+    ledger.remember(app_context.settings().keys, receipt.public_ids)
 
 
 def carry_keys(app: Flask, settings: dict[str, str]) -> None:
@@ -283,7 +285,7 @@ def test_a_restore_replaces_no_database(app, clock, backup):
     builders.register()
     file = backup()
     before = builders.every_row()
-    url, folder = database.engine().url, house.settings().instance
+    url, folder = database.engine().url, app_context.settings().instance
     database.engine().dispose()
     with at(
         {"INSTANCE": str(folder), "DATABASE_URL": url.render_as_string(hide_password=False)}, clock
@@ -307,7 +309,7 @@ def test_a_journal_that_was_left_behind_is_told(app, clock, backup, elsewhere, e
 def test_nothing_is_restored_while_the_service_runs(app, clock, backup, elsewhere):
     file = backup()
     with at(elsewhere, clock):
-        here = process_lock.serving(house.settings().instance)
+        here = process_lock.serving(app_context.settings().instance)
         with here, pytest.raises(ServiceRunning, match="stop `flask serve` and `flask outbox"):
             restore(file)
         assert tables(elsewhere) == []
@@ -414,7 +416,7 @@ def test_a_newer_key_is_told(app, clock, backup, elsewhere):
     builders.publish()
     builders.register()
     file = backup()
-    settings = house.settings()
+    settings = app_context.settings()
     with writing() as tx:
         key_rotation.rotate(tx, settings.keys, settings.credentials)
     carry_keys(app, elsewhere)
@@ -460,7 +462,7 @@ def test_what_was_written_to_attendees_and_erased_since_is_erased_again(
     file = backup()
     with writing() as tx:
         receipt = mailings.discard(tx, discussion, kept.public_id, 1, by=1)
-    house.remember(receipt)
+    app_context.remember(receipt)
     carry_keys(app, elsewhere)
     with at(elsewhere, clock):
         restore(file)

@@ -1,0 +1,65 @@
+"""What drivers say of a busy or unusable database, as refusals."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from ..refusals import Refusal
+
+_READ_ONLY = "The database is read-only: give this user the right to write it."
+BUSY = "The database is busy; try again in a minute."
+_NO_TABLES = "The database has no tables yet: run `flask database upgrade`."
+
+
+class DatabaseBusy(Refusal):
+    """Another writer holds the database for longer than a visitor can be kept waiting."""
+
+
+class DatabaseUnavailable(Refusal):
+    """The database cannot be opened, read or written."""
+
+
+# What drivers say (or PostgreSQL's SQLSTATE), and what it means to whoever runs the service.
+_REASONS = {
+    "readonly": _READ_ONLY,
+    "25006": _READ_ONLY,
+    "unable to open": "The database cannot be opened: does its folder exist, and may this user "
+    "write there?",
+    "disk is full": "The disk is full.",
+    "no such table": _NO_TABLES,
+    "42P01": _NO_TABLES,
+    "file is not a database": "The database's file is something else: check DATABASE_URL.",
+    "malformed": "The database is damaged: put back a backup.",
+}
+
+
+@contextmanager
+def phrased() -> Iterator[None]:
+    """Turn what the driver says of a busy or unusable database into a refusal."""
+    try:
+        yield
+    except PoolTimeout:
+        raise DatabaseBusy(BUSY) from None
+    except DBAPIError as error:
+        refusal = _refusal(error)
+        if refusal is None:
+            raise
+        raise refusal from error
+
+
+def _refusal(error: DBAPIError) -> Refusal | None:
+    """Return what is to be said of `error`; None if it is the service's own fault."""
+    state, said = getattr(error.orig, "sqlstate", None), str(error.orig)
+    # 55P03 is a lock waited for too long, 40P01 a deadlock that PostgreSQL ended.
+    if "locked" in said or state in {"55P03", "40P01"}:
+        return DatabaseBusy(BUSY)
+    for sign, sentence in _REASONS.items():
+        if sign in said or sign == state:
+            return DatabaseUnavailable(sentence)
+    is_sql_wrong = "no such column" in said or "syntax error" in said
+    if isinstance(error, OperationalError) and not is_sql_wrong:
+        first = said.partition("\n")[0]
+        return DatabaseUnavailable(f"The database does not answer: {first}.")
+    return None

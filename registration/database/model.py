@@ -1,0 +1,64 @@
+"""The base of every table, and the types of columns that are not SQLAlchemy's own."""
+
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import cast
+
+from sqlalchemy import DateTime, Enum, MetaData, Table
+from sqlalchemy.engine import Dialect
+from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.types import TypeDecorator
+
+
+class Model(DeclarativeBase):
+    """The base of every table, with one naming convention for constraints."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(column_0_N_label)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An instant: only aware times are stored, only UTC is given back."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a naive time is no instant")
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def rows(model: type[Model]) -> Table:
+    """Return a model's table, for a statement without the ORM's own work."""
+    return cast("Table", model.__table__)
+
+
+def comparable(text: str) -> str:
+    """Return text that somebody sent as the database takes it: PostgreSQL does not take the NUL
+    that an address can name, and none of ours has one."""
+    return text.replace("\0", "?")
+
+
+def by_value(members: type[StrEnum]) -> Enum:
+    """Return a column type that stores an enum by its values, as text."""
+    return Enum(
+        members,
+        native_enum=False,
+        length=40,
+        values_callable=lambda members: [member.value for member in members],
+    )
