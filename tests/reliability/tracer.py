@@ -7,11 +7,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from registration.server.http_server import THREADS
+
 from ..server_process import Server
 
-# `flask serve` starts them in this order: waitress's (http_server.THREADS), then the mail worker.
-HANDLERS = slice(1, 17)
-WORKER = slice(17, 18)
+# `flask serve` starts them in this order: waitress's (THREADS), then the mail worker.
+HANDLERS = slice(1, 1 + THREADS)
+WORKER = slice(1 + THREADS, 2 + THREADS)
 
 
 def threads(server: Server) -> list[int]:
