@@ -89,7 +89,7 @@ def test_nothing_that_a_test_left_behind_reaches_the_next(fresh, shared, clock):
     assert app.extensions["writers"] is not turns
 
 
-def test_ids_begin_again_and_the_keys_open_what_is_written(fresh):
+def test_ids_begin_again_and_the_keys_open_new_values(fresh):
     seen = []
     for _ in range(2):
         with fresh().app_context():

@@ -117,7 +117,7 @@ def stated() -> date:
     return date.fromisoformat(re.search(r"as of (\d{4}-\d\d-\d\d)", PAGE)[1])
 
 
-def test_what_is_older_than_18_months_and_nothing_else_has_its_reason():
+def test_releases_older_than_18_months_and_no_others_have_a_reason():
     months = stated().year * 12 + stated().month - 1 - 18
     limit = stated().replace(year=months // 12, month=months % 12 + 1, day=min(stated().day, 28))
     old = {

@@ -129,7 +129,7 @@ def test_a_nested_repetition_is_seen(nested):
 @pytest.mark.parametrize(
     "plain", [r"[a-z]++(?:-[a-z]++)*+", r"(?:abc|ab)+", r"a+b+", r"(?:a{1,3})+"]
 )
-def test_a_plain_repetition_is_let_be(plain):
+def test_a_plain_repetition_is_accepted(plain):
     assert not is_nested(parser.parse(plain))
 
 

@@ -223,7 +223,7 @@ def _imports(name: str, path: Path) -> set[str]:
     return found - {name}
 
 
-def test_what_a_transaction_has_is_seldom_a_parameter():
+def test_few_parameters_repeat_a_field_of_the_transaction():
     named = {"session", "now", "ring", "settings"}
     counted = [
         f"{path.relative_to(TOP)}:{arg.lineno}"

@@ -90,7 +90,7 @@ def test_a_cancelled_discussion_is_stated_as_cancelled():
     assert found["eventStatus"] == "https://schema.org/EventCancelled"
 
 
-def test_what_is_not_known_is_left_out():
+def test_unknown_values_are_left_out():
     content = builders.announced().content
     bare = replace(content, contributors=[replace(content.contributors[0], biography="")])
     found = jsonld.event(builders.announced(content=bare), LINKS)

@@ -217,7 +217,7 @@ def entry_of(letter: Any) -> rfc5545.Component | None:
 
 
 @on_sqlite
-def test_who_only_waits_gets_no_join_link_from_the_cancellation_file(app, visitor):
+def test_a_waiting_attendee_gets_no_join_link_from_the_cancellation_file(app, visitor):
     builders.publish(builders.file(f'join_url = "{JOIN}"\nseats = 1'))
     builders.register_and_confirm()
     waiting = builders.register_and_confirm("dana@example.org")

@@ -27,7 +27,7 @@ def rows() -> tuple[int, int]:
         return tx.query(Registration).count(), tx.query(Letter).count()
 
 
-def test_purge_erases_what_is_due_and_gives_a_receipt(app, clock):
+def test_purge_erases_due_registrations_and_gives_a_receipt(app, clock):
     builders.publish()
     builders.register()
     builders.register_and_confirm("bolat@example.org")

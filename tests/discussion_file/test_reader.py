@@ -252,7 +252,7 @@ def test_an_unknown_key_of_any_characters_is_told_in_one_line():
         ("join_url", LINE), ("recording_url", LINE), ("registration", REGISTRATION),
     ],
 )  # fmt: skip
-def test_what_is_no_text_where_text_belongs_is_refused(key, sentence, value):
+def test_a_value_that_is_no_text_is_refused_where_text_belongs(key, sentence, value):
     assert mistakes(changed(f"{key} = {value}")) == [f"{key} {sentence}"]
 
 
@@ -377,7 +377,7 @@ def test_options_are_refused_where_nothing_is_chosen(kind):
     assert mistakes(content) == [sentence]
 
 
-def test_what_stands_twice_is_refused():
+def test_duplicates_are_refused():
     twice = FULL + FULL[FULL.index("[[questions]]") :]
     assert mistakes(twice) == [
         'questions[2].key "question" stands above already.',
@@ -439,7 +439,7 @@ def test_a_line_has_no_line_end_and_markdown_has_one_kind():
      "https://example..org", "https://[::1", "https://example.org/<b>", "https://example.org\\\\@x",
      "https://example.org/\\u200b", "https://пример.рф", "https://us\u2100er.org"],
 )  # fmt: skip
-def test_what_is_no_web_address_is_refused(url):
+def test_a_malformed_web_address_is_refused(url):
     for key in ("join_url", "recording_url"):
         assert mistakes(changed(f'{key} = "{url}"')) == [f"{key} {URL}"]
 

@@ -285,14 +285,14 @@ def test_requests_one_after_another_are_answered_in_their_order(server):
     assert raw.endswith(b"\r\n\r\n")
 
 
-def test_what_follows_a_body_is_no_part_of_it(server):
+def test_bytes_after_a_body_are_no_part_of_it(server):
     said = POST + FORM + b"Content-Length: 5\r\n\r\nemail=aigerim@example.org\r\n\r\n"
     first, second = ask(server, said + HIDDEN)
     assert (first[0], second[0]) == (422, 400)
     assert b"aigerim" not in first[1] + second[1]
 
 
-def test_who_goes_before_the_body_is_whole_leaves_no_trace(server):
+def test_a_client_that_leaves_amid_its_body_leaves_no_trace(server):
     for sent in (b"", b"email=aigerim"):
         with closing(line_to(server, POST + FORM + b"Content-Length: 100\r\n\r\n" + sent)) as line:
             line.shutdown(socket.SHUT_WR)
@@ -322,7 +322,7 @@ def test_a_large_body_gets_a_page_and_a_huge_one_is_not_even_read(server):
     assert answer[0] == 413
 
 
-def test_who_sends_slowly_keeps_nobody_waiting(server):
+def test_a_slow_sender_keeps_nobody_waiting(server):
     with ExitStack() as held:
         for number in range(200):
             parts = (GET, POST + FORM + b"Content-Length: 9\r\n\r\ne", b"G")

@@ -79,7 +79,7 @@ SAVED = "csv:Text - txt - csv (StarCalc):59,34,76,1,,1049,false,true,false"
 
 
 @pytest.mark.parametrize("instance", ["sqlite"], indirect=True)
-def test_what_a_russian_spreadsheet_saves_is_imported_again_as_it_was(app, tmp_path):
+def test_a_file_saved_by_a_russian_spreadsheet_is_imported_unchanged(app, tmp_path):
     office = program("soffice", "libreoffice")
     builders.publish(builders.file("address_confirmation = false"))
     for number, name in enumerate(NAMES):

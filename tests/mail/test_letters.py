@@ -257,7 +257,7 @@ def test_markdown_of_the_file_brings_no_markup_of_its_own(write):
     assert not [e for e in tree.iter("a") if e.get("href").startswith("javascript")]
 
 
-def test_who_waits_is_told_so_when_the_address_is_typed_again(write):
+def test_a_waiting_attendee_who_registers_again_is_told_so(write):
     message = write(LetterKind.ALREADY_REGISTERED, status=WAITING)
     assert message["Subject"] == "You are waiting already: Who owns the water?"
     for body in bodies(message):

@@ -37,7 +37,7 @@ def lines_of(html: str) -> str:
         "# not a heading *nor* _this_ [text](https://example.org)",
     ],
 )
-def test_what_was_typed_arrives_as_it_was_typed(write, typed):
+def test_a_circular_arrives_as_it_was_typed(write, typed):
     text, html = bodies(write(CIRCULAR, wording=wording(typed, typed)))
     assert typed in text
     assert lines_of(html) == typed
@@ -88,7 +88,7 @@ def test_each_placeholder_has_its_value_and_addresses_are_links(write):
         ("{{ name }} { name } {0} }} {%", None),
     ],
 )
-def test_what_looks_like_a_placeholder_and_is_none_is_found(typed, wrong):
+def test_text_that_resembles_a_placeholder_is_found(typed, wrong):
     assert placeholders.wrong(typed) == wrong
 
 

@@ -94,7 +94,7 @@ def test_a_letter_posted_is_owed_at_once_under_a_name_of_its_own(registered, clo
     assert (first.state, first.due_at, first.attempts) == (LetterState.OWED, clock.now, 0)
 
 
-def test_who_asks_again_does_not_wait_for_the_next_attempt(registered, clock):
+def test_a_letter_asked_for_again_does_not_wait_for_the_next_attempt(registered, clock):
     means = {"revision": 1, "host": "a.example"}
     with writing() as tx:
         outbox.post(tx, registered, KIND, **means)
@@ -181,7 +181,7 @@ def test_a_lease_ends_by_itself(registered, clock):
     assert (second.id, second.message_id) == (first.id, first.message_id)
 
 
-def test_whoever_lost_the_lease_marks_nothing(registered, clock):
+def test_a_worker_without_its_lease_marks_nothing(registered, clock):
     post(registered)
     (slow,) = claim()
     clock.advance(minutes=6)
@@ -260,7 +260,7 @@ def test_retry_owes_a_letter_again_from_the_start(registered, clock, state):
 
 
 @pytest.mark.parametrize("state", [LetterState.SENT, LetterState.DROPPED])
-def test_retry_leaves_what_is_sent_or_no_longer_true(registered, clock, state):
+def test_retry_leaves_sent_and_outdated_letters(registered, clock, state):
     post(registered)
     with writing() as tx:
         tx.query(Letter).update({"state": state})
@@ -322,7 +322,7 @@ def test_changing_the_address_again_and_again_writes_to_nobody_more_than_three_t
     assert 1 <= len(letters) <= 3
 
 
-def test_a_withdrawal_is_told_to_who_has_sent_the_form_again_meanwhile(app, clock):
+def test_a_withdrawal_is_told_although_the_form_was_sent_again(app, clock):
     builders.publish()
     person = builders.register_and_confirm()
     builders.deliver()

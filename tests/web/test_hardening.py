@@ -113,7 +113,7 @@ def test_public_pages_offer_the_onion_service_on_https(make, clock, path):
     assert "Onion-Location" not in At(app, clock, ONION).get(path).headers
 
 
-def test_what_is_personal_or_no_page_offers_no_onion_service(make, clock):
+def test_personal_pages_and_files_offer_no_onion_service(make, clock):
     app = make(PUBLIC_URL=SITE, ONION_URL=ONION)
     with app.app_context():
         person = builders.register_and_confirm()
@@ -166,7 +166,7 @@ def test_somebody_registers_over_the_onion_service(make, clock):
     assert registered(app, somebody).startswith(f"{SITE}/registrations/")
 
 
-def test_what_a_reader_in_tor_follows_stays_in_tor(make, clock):
+def test_links_followed_in_tor_stay_in_tor(make, clock):
     app = make(PUBLIC_URL=SITE, ONION_URL=ONION)
     for path in PUBLIC:
         tree = tree_of(At(app, clock, ONION).get(path).text)
@@ -318,7 +318,7 @@ def test_a_path_with_more_slashes_leads_nowhere(make, clock, path):
 # security.txt
 
 
-def test_who_finds_a_weakness_knows_whom_to_tell(make, clock):
+def test_security_txt_tells_where_to_report_a_weakness(make, clock):
     answer = At(make(PUBLIC_URL=SITE), clock, SITE).get("/.well-known/security.txt")
     assert (answer.status_code, answer.content_type) == (200, "text/plain; charset=utf-8")
     assert answer.text == (

@@ -126,7 +126,7 @@ def test_a_change_beyond_the_limit_changes_nothing_and_keeps_what_was_typed(app,
     assert builders.attendee().new_address == "new@example.org"
 
 
-def test_what_causes_no_letter_to_others_is_not_limited(app, clock):
+def test_acts_that_send_no_letter_to_others_are_not_limited(app, clock):
     builders.register()
     use_up(app, clock, FIND)
     own = f"/registrations/{builders.attendee().token}"
@@ -198,7 +198,7 @@ def test_a_client_is_an_address_or_a_network(peer, client):
 
 
 @on_sqlite
-def test_a_flood_is_refused_without_waiting_for_who_writes(app, clock):
+def test_a_flood_is_refused_without_waiting_for_a_writer(app, clock):
     use_up(app, clock)
     started = time.monotonic()
     with writing():

@@ -143,7 +143,7 @@ def test_a_letter_that_cannot_be_written_blocks_no_other_and_tells_nothing(
     assert record.getMessage().startswith(f"Letter {letters()[1].id} cannot be written: SealBroken")
 
 
-def test_what_servers_say_of_people_is_kept_nowhere(mailing, mail_server, caplog):
+def test_server_answers_about_people_are_kept_nowhere(mailing, mail_server, caplog):
     caplog.set_level(logging.DEBUG, logger="registration")
     owe("aigerim.n@example.net", "saule@example.net", "later@example.net")
     mail_server.refusals["RCPT"] = {

@@ -97,7 +97,7 @@ def test_a_bare_list_registers_as_the_form_does_and_tells(app, clock):
     assert builders.letter_kinds()[2:] == ["confirmation"]
 
 
-def test_who_finds_no_seat_waits_in_the_order_of_the_file(app, clock):
+def test_imported_attendees_without_a_seat_wait_in_file_order(app, clock):
     builders.publish(builders.file("seats = 2"))
     builders.register_and_confirm("first@example.org")
     rows = [["name", "email", "status"]]
@@ -116,7 +116,7 @@ def test_who_finds_no_seat_waits_in_the_order_of_the_file(app, clock):
 
 
 @on_sqlite
-def test_who_waits_in_the_file_has_a_seat_where_one_is_left(app, clock):
+def test_an_imported_waiting_attendee_gets_a_seat_that_is_left(app, clock):
     builders.publish(builders.file("seats = 3"))
     rows = [["name", "email", "status"]]
     rows += [[it, f"{it}@example.org", it] for it in ("waiting", "confirmed", "unconfirmed")]
@@ -150,7 +150,7 @@ def test_a_discussion_that_moves_while_rows_are_sealed_moves_their_erasure(app, 
 
 
 @on_sqlite
-def test_whose_data_was_to_be_erased_by_now_does_not_come_back(app, clock):
+def test_rows_beyond_their_erasure_date_are_not_imported(app, clock):
     builders.publish_first()
     rows = sheet(
         ["name", "email", "status", "registered_at"],
@@ -204,7 +204,7 @@ def test_a_cell_that_cannot_be_taken_is_named_with_its_line(app, clock, row, sen
         (TIMES + b"A,a@b.org,,2026-03-02,2026-03-01,\n", {2: "confirmed_at lies before"}),
     ],
 )
-def test_what_is_wrong_with_a_row_is_told_by_its_line(app, content, faults):
+def test_a_faulty_row_is_told_by_its_line(app, content, faults):
     builders.publish()
     found = read(content).faults
     assert {line: sentence for sentence, lines in found.items() for line in lines}.keys() == {
@@ -260,7 +260,7 @@ def test_spreadsheets_save_it_in_their_own_ways(app, separator, encoding):
     ],
     ids=["CR alone", "two BOMs, empty columns", "sep=", "empty lines"],
 )
-def test_what_spreadsheets_add_is_passed_over(app, content):
+def test_additions_of_spreadsheets_are_ignored(app, content):
     builders.publish()
     (row,) = read(content).rows
     assert (row.entry.name, row.entry.address.sent) == ("A", "a@example.org")
@@ -281,7 +281,7 @@ def test_an_answer_that_was_offered_once_reads_back(app):
 
 
 @on_sqlite
-def test_of_what_is_off_nobody_who_is_imported_is_told(app, clock):
+def test_an_import_into_a_cancelled_discussion_sends_nothing(app, clock):
     builders.publish()
     builders.cancel()
     rows = sheet(["name", "email", "status"], ["A", "a@example.org", "confirmed"])

@@ -137,7 +137,7 @@ def test_two_changes_in_one_second_differ_in_it(app):
     assert len({moment.replace(microsecond=0) for moment in (first, second)}) == 2
 
 
-def test_what_was_said_stays_in_the_revisions(app):
+def test_earlier_announcements_stay_in_the_revisions(app):
     publish(file())
     publish(file('title = "Whose water?"'))
     with reading() as tx:
@@ -213,7 +213,7 @@ def test_a_file_that_says_what_was_edited_is_the_file_from_then_on(app):
     assert changed.outcome is Outcome.AMENDED
 
 
-def test_what_is_taken_off_is_cancelled_for_calendars_and_told_once(app):
+def test_an_unpublished_discussion_is_cancelled_in_calendars_and_told_once(app):
     publish(file())
     uid = water().uid
     unpublish()
@@ -224,7 +224,7 @@ def test_what_is_taken_off_is_cancelled_for_calendars_and_told_once(app):
     assert water().uid == uid
 
 
-def test_what_was_taken_off_is_published_again_by_its_file(app):
+def test_its_file_publishes_an_unpublished_discussion_again(app):
     publish(file())
     unpublish()
     assert publish(file()) == publication.Publication("water", Outcome.PUBLISHED, [])
@@ -233,7 +233,7 @@ def test_what_was_taken_off_is_published_again_by_its_file(app):
 
 
 @pytest.mark.parametrize("changes", ["", 'title = "Whose water?"'])
-def test_what_was_taken_off_stays_off_where_edits_are_kept(app, changes):
+def test_an_unpublished_discussion_stays_so_where_edits_are_kept(app, changes):
     publish(file())
     unpublish()
     before = every_row()
@@ -241,7 +241,7 @@ def test_what_was_taken_off_stays_off_where_edits_are_kept(app, changes):
     assert every_row() == before
 
 
-def test_who_comes_is_not_erased_before_a_discussion_that_was_moved(app, clock):
+def test_moving_a_discussion_later_postpones_its_attendees_erasure(app, clock):
     builders.publish(file())
     builders.register_and_confirm()
     builders.register(address="bolat@example.org")
@@ -322,7 +322,7 @@ def test_a_promised_date_stays_while_nobody_is_told_of_a_move(app, clock, four):
     assert builders.deliver() == 2
 
 
-def test_a_promised_date_stays_when_the_time_of_what_is_over_is_set_right(app, clock, four):
+def test_correcting_the_time_of_a_past_discussion_keeps_promised_dates(app, clock, four):
     promised = builders.found(four[0]).erase_at
     clock.advance(days=32)
     builders.publish(file("ends = 2026-04-02T19:30:00\nseats = 1"))

@@ -45,7 +45,7 @@ def found() -> Discussion:
         return tx.query(Discussion).one()
 
 
-def test_what_was_announced_stays_until_it_is_audited(app, visitor, water):
+def test_an_announced_time_stays_until_it_is_audited(app, visitor, water):
     assert "17:00\N{EN DASH}18:30 UTC+6 (Asia/Almaty)" in visitor.get("/discussions/water").text
     assert "DTSTART:20260402T110000Z" in visitor.get("/discussions.ics").text
 
@@ -114,7 +114,7 @@ def test_a_zone_that_has_vanished_is_told_to_the_operator_and_harms_nothing(
 
 
 @on_sqlite
-def test_what_has_taken_place_is_not_audited(app, clock, water):
+def test_a_past_discussion_is_not_audited(app, clock, water):
     clock.advance(days=40)
     with writing() as tx:
         assert timezone_changes.mend(tx) == []

@@ -109,7 +109,7 @@ def test_acts_beside_an_erasure_find_nothing_and_change_nothing(app):
         assert (tx.query(Registration).count(), tx.query(Letter).count()) == (0, 0)
 
 
-def test_erase_due_erases_what_is_due_and_nothing_else(app, clock):
+def test_erase_due_erases_due_registrations_and_nothing_else(app, clock):
     discussion = builders.publish()
     builders.register_and_confirm()
     builders.register(address="unconfirmed@example.org")

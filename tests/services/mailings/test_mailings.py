@@ -101,7 +101,7 @@ def people(app):
     builders.deliver()
 
 
-def test_a_group_is_who_stands_so_now_and_each_of_several_groups_counts_once(clock, people):
+def test_groups_follow_the_status_of_now_and_count_each_attendee_once(clock, people):
     assert names(Group.CONFIRMED) == ["dina", "erlan", "farida"]
     assert names(Group.WAITING) == ["waits"]
     mark_attended("dina")
@@ -114,7 +114,7 @@ def test_a_group_is_who_stands_so_now_and_each_of_several_groups_counts_once(clo
     assert names(*Group) == ["dina", "farida", "waits"]
 
 
-def test_it_is_sent_once_to_each_whatever_is_pressed_twice(app, people):
+def test_a_circular_is_sent_once_to_each_despite_repeated_presses(app, people):
     number = draft(Group.CONFIRMED, Group.WAITING)
     builders.at_once(app, [lambda: queue(number)] * 4)
     queue(number)
@@ -127,7 +127,7 @@ def test_it_is_sent_once_to_each_whatever_is_pressed_twice(app, people):
     assert (entry.slug, entry.count, entry.detail) == ("water", 4, "confirmed, waiting")
 
 
-def test_who_is_erased_at_the_same_moment_stands_in_nobodys_way(app, people):
+def test_a_concurrent_erasure_does_not_stop_a_circular(app, people):
     number = draft()
     tokens = [builders.attendee(f"{it}@example.org").token for it in ("dina", "erlan")]
 
@@ -146,7 +146,7 @@ def test_who_is_erased_at_the_same_moment_stands_in_nobodys_way(app, people):
 
 
 @on_sqlite
-def test_nobody_queues_what_they_have_not_seen_nor_to_nobody(people):
+def test_an_unseen_draft_or_an_empty_group_is_not_queued(people):
     number = draft()
     with writing() as tx:
         discussion = catalog.find(tx, "water")
@@ -181,7 +181,7 @@ def opened(app):
 
 
 @on_sqlite
-def test_who_withdraws_or_wants_no_more_before_theirs_has_left_gets_none(app, people):
+def test_attendees_who_withdraw_or_unsubscribe_before_sending_get_none(app, people):
     number = draft()
     queue(number)
     stop_letters("dina")
@@ -227,7 +227,7 @@ def test_mail_is_not_said_to_be_stuck_while_circulars_leave(app, people, clock):
 
 
 @on_sqlite
-def test_what_it_says_is_sealed_and_opens_after_a_rotation_with_the_new_key_alone(people):
+def test_a_rotation_seals_circulars_anew_with_the_new_key_alone(people):
     number = draft()
     assert SECRET not in str(builders.every_row())
     before, settings = builders.ring().current, app_context.settings()
@@ -272,7 +272,7 @@ def test_it_is_erased_when_its_time_has_come_and_not_before(app, people, clock):
 
 
 @on_sqlite
-def test_purging_a_discussion_erases_what_was_written_and_no_other(app, people):
+def test_purging_a_discussion_erases_its_circulars_and_no_other(app, people):
     builders.publish(builders.file('slug = "rivers"\n' + OPEN))
     number = draft()
     queue(number)

@@ -40,7 +40,7 @@ def over(app, clock):
 
 
 @pytest.mark.parametrize("what", [RECORDING, AFTERWORD])
-def test_whoever_asked_is_told_once(app, clock, over, what):
+def test_a_follow_up_is_sent_once_to_attendees_who_asked(app, clock, over, what):
     assert publish(what) == 1
     assert subjects(app) == []
     clock.advance(minutes=5)
@@ -94,7 +94,7 @@ def test_it_is_not_told_quietly_nor_when_it_is_taken_back(app, clock, over):
 
 
 @on_sqlite
-def test_whoever_withdrew_is_not_told_and_whoever_had_no_seat_is(app, clock, visitor):
+def test_withdrawn_attendees_are_not_told_and_waiting_ones_are(app, clock, visitor):
     publish("seats = 1")
     builders.register_and_confirm("gone@example.org", wants_follow_up=True)
     builders.register_and_confirm("waits@example.org", wants_follow_up=True)
@@ -153,7 +153,7 @@ def test_letters_state_the_time_in_the_attendees_zone_too(app):
 
 
 @on_sqlite
-def test_whoever_takes_the_wish_back_is_not_told(app, clock, visitor, over):
+def test_an_attendee_who_takes_the_wish_back_is_not_told(app, clock, visitor, over):
     assert publish(RECORDING) == 1
     own = f"/registrations/{builders.attendee().token}"
     visitor.fill(own, "/change", follow_up=None)
@@ -175,7 +175,7 @@ def test_a_recording_that_was_there_too_early_is_told_when_all_is_over(app, cloc
 
 
 @on_sqlite
-def test_who_asks_for_it_after_the_recording_was_published_is_told_too(app, clock, visitor):
+def test_an_attendee_who_asks_after_the_recording_is_told_too(app, clock, visitor):
     publish('registration = "open"\n' + RECORDING)  # in its first publication
     builders.register_and_confirm("never@example.org")
     builders.register_and_confirm("later@example.org")
@@ -225,7 +225,7 @@ def test_a_clock_that_was_ahead_for_days_holds_no_letter_up(app, clock, over):
 
 
 @on_sqlite
-def test_no_letter_is_promised_for_what_was_cancelled(app, clock):
+def test_no_letter_is_promised_for_a_cancelled_discussion(app, clock):
     publish("")
     builders.register_and_confirm(wants_follow_up=True)
     builders.deliver()

@@ -85,7 +85,7 @@ def test_the_file_says_when(app, clock, changes, count):
 
 
 @on_sqlite
-def test_only_who_has_a_seat_and_had_it_before_is_reminded(app, clock):
+def test_only_attendees_who_had_a_seat_before_are_reminded(app, clock):
     builders.publish(file("seats = 1"))
     builders.register_and_confirm()
     builders.register_and_confirm("waiting@example.org")
@@ -124,7 +124,7 @@ def test_a_reminder_that_is_owed_when_the_time_moves_is_dropped(app, clock, wate
 
 
 @on_sqlite
-def test_nobody_is_reminded_of_what_is_cancelled(app, clock, water):
+def test_nobody_is_reminded_of_a_cancelled_discussion(app, clock, water):
     clock.now = START - timedelta(hours=30)
     with writing() as tx:
         cancellation.cancel(tx, "water", "Ill.")
@@ -211,7 +211,7 @@ def test_after_a_standstill_of_the_mail_only_the_last_reminder_is_sent(app, cloc
 
 
 @on_sqlite
-def test_nobody_is_reminded_of_what_was_taken_off_meanwhile(app, clock, water):
+def test_nobody_is_reminded_of_a_discussion_unpublished_meanwhile(app, clock, water):
     clock.now = START - timedelta(days=1)
     with reading() as tx:
         (number,) = reminding.due(tx)
@@ -222,7 +222,7 @@ def test_nobody_is_reminded_of_what_was_taken_off_meanwhile(app, clock, water):
 
 
 @on_sqlite
-def test_what_was_taken_back_before_anybody_was_told_swallows_no_reminder(app, clock, water):
+def test_a_cancellation_taken_back_untold_swallows_no_reminder(app, clock, water):
     clock.now = START - timedelta(days=1, minutes=2)
     builders.cancel()
     clock.now = START - timedelta(days=1) + timedelta(minutes=1)

@@ -202,7 +202,7 @@ def test_the_form_and_the_lost_link_share_one_cap(app):
 
 @on_sqlite
 @pytest.mark.parametrize("asks", [True, False], ids=["asks", "does not ask"])
-def test_who_comes_back_outranks_the_cancellation_in_their_calendar(app, clock, asks):
+def test_a_new_registration_outranks_the_cancellation_in_the_calendar(app, clock, asks):
     builders.publish(builders.file(f"address_confirmation = {str(asks).lower()}"))
     for _ in range(2):
         builders.register()
@@ -218,7 +218,7 @@ def test_who_comes_back_outranks_the_cancellation_in_their_calendar(app, clock, 
 
 
 @on_sqlite
-def test_who_comes_back_is_unconfirmed_and_says_it_anew(app):
+def test_a_returning_attendee_is_unconfirmed_and_answers_anew(app):
     builders.publish()
     before = builders.register_and_confirm(answers={"q": "old"})
     withdraw()
@@ -228,7 +228,7 @@ def test_who_comes_back_is_unconfirmed_and_says_it_anew(app):
     assert (after.name, after.answers, after.token) == ("Aigerim K.", {}, before.token)
 
 
-def test_nobody_who_registers_the_same_address_meanwhile_undoes_a_change(app, clock):
+def test_a_registration_of_the_same_address_meanwhile_undoes_no_change(app, clock):
     builders.publish(builders.file("address_confirmation = false"))
     builders.register()
     token = builders.attendee().token

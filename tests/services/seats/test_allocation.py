@@ -94,7 +94,7 @@ def test_the_form_sent_again_does_not_hold_a_seat_for_longer(app, clock):
     assert builders.found("a@example.org").seat_held_until == held_until
 
 
-def test_who_comes_while_others_wait_waits_after_them(app):
+def test_a_new_registration_waits_behind_the_others(app):
     publish(TWO_SEATS)
     register("a", "b", "c")
     confirm("a", "b", "c")
@@ -134,7 +134,7 @@ def test_the_first_to_wait_is_seated_if_a_seat_is_free_when_they_confirm(app):
 
 
 @on_sqlite
-def test_who_waits_unconfirmed_is_seated_when_the_limit_has_been_lifted(app):
+def test_a_lifted_limit_seats_the_unconfirmed_on_the_waiting_list(app):
     publish(TWO_SEATS)
     register("a", "b", "c")
     builders.publish()

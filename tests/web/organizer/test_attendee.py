@@ -85,7 +85,7 @@ def test_letters_that_failed_are_tried_again(app, clock):
     assert deeds() == [Deed.LETTER_SENT_AGAIN]
 
 
-def test_the_address_of_who_has_not_confirmed_is_corrected_and_the_old_link_ends(app, clock):
+def test_correcting_an_unconfirmed_address_ends_the_old_link(app, clock):
     builders.publish()
     builders.register(address="aigerim@exampel.org")
     before = builders.attendee("aigerim@exampel.org")
@@ -99,7 +99,7 @@ def test_the_address_of_who_has_not_confirmed_is_corrected_and_the_old_link_ends
     assert deeds() == [Deed.ADDRESS_CORRECTED]
 
 
-def test_who_has_confirmed_keeps_the_old_address_until_the_new_one_confirms(app, clock):
+def test_a_confirmed_attendee_keeps_the_old_address_until_the_new_confirms(app, clock):
     builders.publish()
     builders.register_and_confirm("old@example.org")
     builders.deliver()
@@ -214,7 +214,7 @@ def test_a_letter_that_waits_is_hurried_and_counts_for_nothing(app, clock):
 
 
 @on_sqlite
-def test_nobody_is_told_again_that_they_take_part_in_what_is_off(app, clock):
+def test_no_confirmation_is_sent_again_for_a_cancelled_discussion(app, clock):
     builders.publish()
     builders.register_and_confirm()
     builders.deliver()

@@ -93,7 +93,7 @@ def test_every_word_is_searched_in_name_address_and_affiliation_whatever_its_cas
 
 
 @on_sqlite
-def test_what_is_searched_for_stands_in_no_address_and_goes_along_with_sorting(app, clock, people):
+def test_search_words_are_in_no_url_and_survive_sorting(app, clock, people):
     asel = signed_in(app, clock)
     found = asel.fill(TABLE, TABLE, search="kaznu").location
     page = asel.get(found).text
@@ -137,7 +137,7 @@ def test_pages_are_turned_and_one_too_far_is_the_last(app, clock, people, monkey
     assert names(asel.get(f"{TABLE}?page=99&order=name").text) == ["Өмір"]
 
 
-def test_who_came_is_marked_and_unmarked_and_the_log_names_nobody(app, clock, people):
+def test_attendance_is_marked_and_unmarked_and_the_log_names_nobody(app, clock, people):
     asel = signed_in(app, clock)
     mine = [builders.found(f"p{name.encode().hex()[:8]}@example.org") for name in ("Өмір", "Berik")]
     chosen = [registration.public_id for registration in mine]
@@ -165,7 +165,7 @@ def test_ticks_are_kept_by_a_page_that_was_open_for_long_and_odd_ones_count_for_
     assert f'value="{public_id}" checked' in stale.text
 
 
-def test_what_no_id_can_be_is_marked_by_nobody(app, clock, people):
+def test_an_impossible_id_marks_nobody(app, clock, people):
     asel = signed_in(app, clock)
     odd = ["\0", "x" * 5000, "%00", "Ә"]
     assert asel.fill(TABLE, "mark", chosen=odd, attended="yes").status_code == 303
@@ -174,7 +174,7 @@ def test_what_no_id_can_be_is_marked_by_nobody(app, clock, people):
 
 
 @on_sqlite
-def test_whoever_signs_in_anew_comes_back_to_what_was_searched_for(app, clock, people):
+def test_signing_in_anew_leads_back_to_the_search(app, clock, people):
     asel = signed_in(app, clock)
     found = asel.fill(TABLE, TABLE, search="Ұлан 7").location
     wanted = f"{found}&who=letter+failed"
@@ -224,7 +224,7 @@ def test_somebody_is_added_by_hand_also_where_the_form_is_closed(app, clock):
         ({"name": "A", "email": "a@example.org", "csrf_token": "x"}, "press the button once more"),
     ],
 )
-def test_what_cannot_be_added_is_kept_on_the_form(app, clock, fields, said):
+def test_a_refused_attendee_is_kept_on_the_form(app, clock, fields, said):
     builders.publish()
     page = signed_in(app, clock).fill(f"{TABLE}/add", **fields)
     assert page.status_code == 422
@@ -233,7 +233,7 @@ def test_what_cannot_be_added_is_kept_on_the_form(app, clock, fields, said):
 
 
 @on_sqlite
-def test_nobody_is_added_to_what_is_off_and_no_address_gets_more_than_three_letters(app, clock):
+def test_adding_respects_cancellations_and_the_daily_limit_of_letters(app, clock):
     builders.publish()
     asel = signed_in(app, clock)
     for number in range(3):

@@ -64,7 +64,7 @@ def from_file(content: bytes, *, keep_edits: bool = False) -> Outcome:
         return publication.publish(tx, read(content), keep_edits=keep_edits).outcome
 
 
-def test_what_is_typed_is_seen_by_nobody_until_it_is_published(app, clock, visitor):
+def test_a_draft_is_seen_by_nobody_until_it_is_published(app, clock, visitor):
     builders.publish()
     asel = signed_in(app, clock)
     before = water()
@@ -118,7 +118,7 @@ def test_a_new_discussion_is_built_group_by_group_without_a_script(app, clock, v
 
 
 @on_sqlite
-def test_only_who_runs_a_discussion_edits_it_and_only_administrators_begin_one(app, clock):
+def test_only_its_organizers_edit_a_discussion_and_only_administrators_create_one(app, clock):
     builders.publish(builders.with_questions())
     builders.publish_first()
     asel = signed_in(app, clock)
@@ -187,7 +187,7 @@ def test_of_two_at_the_same_moment_one_is_first(app, clock):
 
 
 @on_sqlite
-def test_what_is_published_meanwhile_is_neither_undone_nor_lost(app, clock):
+def test_a_publication_meanwhile_is_neither_undone_nor_lost(app, clock):
     builders.publish()
     asel = signed_in(app, clock)
     form = fields_of(asel)
@@ -210,7 +210,7 @@ def test_what_is_published_meanwhile_is_neither_undone_nor_lost(app, clock):
 
 
 @on_sqlite
-def test_a_file_undoes_nothing_of_the_browser_and_what_is_downloaded_is_the_same(app, clock):
+def test_a_file_undoes_no_browser_edit_and_the_download_equals_it(app, clock):
     builders.publish(builders.with_questions())
     asel = signed_in(app, clock)
     save(asel, fields_of(asel), title="Edited")
@@ -382,7 +382,7 @@ def typed_names() -> set[str]:
 
 
 @on_sqlite
-def test_what_was_typed_is_kept_for_whoever_was_signed_out_meanwhile(app, clock, visitor):
+def test_a_form_sent_after_the_session_ended_is_kept(app, clock, visitor):
     builders.publish()
     asel = signed_in(app, clock)
     asel.sign_in()
@@ -408,7 +408,7 @@ def test_what_was_typed_is_kept_for_whoever_was_signed_out_meanwhile(app, clock,
 
 
 @on_sqlite
-def test_a_draft_of_a_new_one_keeps_what_was_typed_whatever_becomes_of_its_name(app, clock):
+def test_a_refused_name_of_a_new_draft_loses_no_text(app, clock):
     builders.publish()
     asel, erlan = signed_in(app, clock), signed_in(app, clock, ERLAN)
     for slug, said in (("water", "Is taken:"), ("", "Is missing"), ("A b", "May hold small"),
@@ -472,7 +472,7 @@ def test_the_frames_show_page_and_letter_and_can_do_nothing(app, clock):
 
 
 @on_sqlite
-def test_what_is_more_than_a_form_can_send_is_said_on_its_page(app, clock):
+def test_a_page_says_if_its_form_is_too_large_to_send(app, clock):
     person = '\n[[contributors]]\nrole = "speaker"\nname = "Спикер"\nbiography = "{}"\n'
     asel = signed_in(app, clock)
     said = "This is more than a form can send."
@@ -488,7 +488,7 @@ def test_what_is_more_than_a_form_can_send_is_said_on_its_page(app, clock):
 
 
 @on_sqlite
-def test_a_draft_is_deleted_only_by_who_has_seen_what_it_says(app, clock):
+def test_a_draft_is_deleted_only_after_its_last_version_was_seen(app, clock):
     builders.publish()
     asel, erlan = signed_in(app, clock), signed_in(app, clock, ERLAN)
     save(asel, fields_of(asel), title="Old draft")
@@ -504,7 +504,7 @@ def test_a_draft_is_deleted_only_by_who_has_seen_what_it_says(app, clock):
 
 
 @on_sqlite
-def test_what_is_published_behind_a_draft_is_shown_before_it_is_undone(app, clock):
+def test_a_publication_behind_a_draft_is_shown_before_it_is_undone(app, clock):
     builders.publish()
     asel, erlan = signed_in(app, clock), signed_in(app, clock, ERLAN)
     hers = fields_of(asel)
@@ -528,7 +528,7 @@ def test_what_is_published_behind_a_draft_is_shown_before_it_is_undone(app, cloc
 
 
 @on_sqlite
-def test_what_stood_in_ones_own_draft_is_not_taken_for_what_was_left_as_it_was(app, clock):
+def test_edits_in_a_draft_do_not_count_as_unchanged_fields(app, clock):
     builders.publish()
     asel = signed_in(app, clock)
     save(asel, fields_of(asel), summary="Two hours of work.")

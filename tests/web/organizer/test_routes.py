@@ -32,7 +32,7 @@ def routes(app) -> dict[str, tuple[str, set[str]]]:
 
 
 @on_sqlite
-def test_strangers_are_asked_to_sign_in_whatever_they_ask_for(app, visitor):
+def test_strangers_are_asked_to_sign_in_on_every_route(app, visitor):
     builders.publish()
     tried = 0
     found = routes(app)
@@ -50,7 +50,7 @@ def test_strangers_are_asked_to_sign_in_whatever_they_ask_for(app, visitor):
 
 @on_sqlite
 @pytest.mark.parametrize("path", ["/organizer/never", "/organizer/discussions", "/organizer/x/y"])
-def test_what_is_not_there_is_the_same_404(app, visitor, path):
+def test_every_missing_page_is_the_same_404(app, visitor, path):
     missing = visitor.get("/organizer/never")
     assert (missing.status_code, visitor.get(path).data) == (404, missing.data)
     assert visitor.client.put("/organizer/sign-in").data == missing.data
@@ -78,7 +78,7 @@ OWN = OPEN | {
 
 @on_sqlite
 @pytest.mark.parametrize("role", [Role.ORGANIZER, Role.PARTNER])
-def test_who_has_not_been_given_it_finds_nothing_whatever_they_ask_for(app, clock, role):
+def test_organizers_find_no_route_of_a_discussion_not_theirs(app, clock, role):
     builders.publish(builders.with_questions())
     builders.publish_first()
     of_water = role is Role.PARTNER

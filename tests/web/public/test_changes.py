@@ -119,7 +119,7 @@ def test_seats_that_are_added_are_on_the_page(app, visitor):
     assert FULL not in page_text(visitor)
 
 
-def test_what_is_unpublished_is_gone_and_says_so(app, visitor, clock):
+def test_an_unpublished_page_answers_that_it_is_gone(app, visitor, clock):
     builders.publish()
     builders.publish_first()
     for path in ("/", "/discussions/water", "/discussions/water.ics", "/discussions.ics"):
@@ -158,7 +158,7 @@ def test_when_nothing_is_left_the_feed_is_still_a_calendar(app, visitor, clock):
 
 
 @on_sqlite
-def test_what_is_cancelled_stays_and_says_so(app, visitor):
+def test_a_cancelled_discussion_stays_and_says_so(app, visitor):
     builders.publish()
     builders.cancel()
     event = rfc5545.read(visitor.get("/discussions.ics").data).event

@@ -88,7 +88,7 @@ def test_every_answer_and_consent_is_kept_and_shown(app, visitor):
 
 
 @on_sqlite
-def test_what_is_left_out_is_not_held_and_nothing_is_ticked_beforehand(app, visitor):
+def test_empty_fields_are_not_held_and_nothing_is_ticked_beforehand(app, visitor):
     builders.publish(builders.with_questions())
     shown = visitor.get(FORM).text
     # The zone is ticked, and says nothing unless a script fills it in.
@@ -352,7 +352,7 @@ def test_a_database_locked_for_too_long_loses_nothing_typed(impatient, clock):
     assert people[0][0].client.post(FORM, data=values | builders.ANSWERS).status_code == 303
 
 
-def test_what_was_typed_is_shown_again_where_the_database_cannot_even_be_read(impatient, visitor):
+def test_the_form_comes_back_filled_in_when_the_database_is_unreadable(impatient, visitor):
     builders.publish()
     _action, hidden = form_of(visitor.get(FORM).text)
     visitor.clock.advance(seconds=10)

@@ -86,7 +86,7 @@ def test_the_download_holds_everything(app, visitor, own):
 
 
 @on_sqlite
-def test_who_was_marked_as_attended_is_told_so(app, visitor, own):
+def test_an_attendee_marked_as_attended_is_told_so(app, visitor, own):
     assert "Marked as attended" not in visitor.get(own).text
     with writing() as tx:
         tx.query(Registration).update({"attended_at": datetime(2026, 4, 2, 14, tzinfo=UTC)})
@@ -99,7 +99,7 @@ def spaced(page: str) -> str:
 
 
 @on_sqlite
-def test_a_change_is_kept_and_what_is_unticked_is_given_up(app, visitor, own):
+def test_a_change_is_kept_and_unticked_consents_are_given_up(app, visitor, own):
     target, values = form_of(visitor.get(own).text, "/change")
     assert values.pop("sharing_0") == "y"
     typed = {"name": "Aigerim K.", "question_seat": "Front", "question_topics": []}
@@ -374,7 +374,7 @@ def every_get(app, link: str, token: str, calendar_token: str, invitation: str) 
 
 
 @on_sqlite
-def test_only_who_means_to_come_can_change_what_is_held(app, visitor):
+def test_only_an_active_registration_can_be_changed(app, visitor):
     builders.publish()
     builders.register()
     token = builders.attendee().token
@@ -468,7 +468,7 @@ def test_a_consent_covers_only_what_was_agreed_to(app, visitor):
 
 
 @on_sqlite
-def test_who_has_withdrawn_can_still_take_the_entry_out_of_the_calendar(app, visitor, own):
+def test_withdrawn_attendees_can_still_take_the_entry_out_of_the_calendar(app, visitor, own):
     builders.deliver()
     visitor.press(own, "withdraw")
     page = visitor.get(own).text

@@ -77,7 +77,7 @@ def test_a_backup_has_nothing_of_the_keys(app, clock, tmp_path):
     assert b"aigerim" not in content
 
 
-def test_a_backup_has_nothing_of_whoever_was_erased(app, clock, tmp_path):
+def test_a_backup_has_nothing_of_erased_attendees(app, clock, tmp_path):
     builders.publish()
     builders.register_and_confirm()
     back_up(tmp_path / "before", clock)
@@ -91,7 +91,7 @@ def test_a_backup_has_nothing_of_whoever_was_erased(app, clock, tmp_path):
     assert sealed not in (tmp_path / "after").read_bytes()
 
 
-def test_a_backup_leaves_out_what_is_not_committed(app, clock, tmp_path):
+def test_a_backup_leaves_out_uncommitted_changes(app, clock, tmp_path):
     builders.publish()
     with writing() as tx:
         tx.execute(text("UPDATE discussions SET slug = 'halfway'"))

@@ -118,7 +118,7 @@ def test_a_restored_database_has_every_row_and_goes_on(app, clock, backup, elsew
         assert page.status_code == 200
 
 
-def test_whoever_was_erased_since_is_erased_again(app, clock, backup, elsewhere):
+def test_attendees_erased_since_the_backup_are_erased_again(app, clock, backup, elsewhere):
     builders.publish()
     people = ["aigerim@example.org", "bolat@example.org", "dina@example.org"]
     for address in people:
@@ -144,7 +144,7 @@ def test_whoever_was_erased_since_is_erased_again(app, clock, backup, elsewhere)
 
 @on_sqlite
 @to_sqlite
-def test_whoever_is_due_is_erased_before_the_database_serves(app, clock, backup, elsewhere):
+def test_due_registrations_are_erased_before_the_database_serves(app, clock, backup, elsewhere):
     builders.publish()
     builders.register()
     builders.register_and_confirm("bolat@example.org")
@@ -449,9 +449,7 @@ def test_the_restored_file_is_private_and_alone(app, clock, backup, elsewhere):
 
 @to_sqlite
 @on_sqlite
-def test_what_was_written_to_attendees_and_erased_since_is_erased_again(
-    app, clock, backup, elsewhere
-):
+def test_circulars_erased_since_the_backup_are_erased_again(app, clock, backup, elsewhere):
     invite()
     builders.publish()
     with writing() as tx:
@@ -515,7 +513,7 @@ def copy_common(source, target) -> None:
 
 
 @on_sqlite
-def test_what_a_killed_restore_left_behind_is_replaced(app, clock, backup, elsewhere):
+def test_remains_of_a_killed_restore_are_replaced(app, clock, backup, elsewhere):
     file = backup()
     names = {"sqlite": "registration.sqlite3", "postgresql": "restored.sqlite3"}
     kind = "postgresql" if "DATABASE_URL" in elsewhere else "sqlite"
