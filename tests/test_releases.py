@@ -1,4 +1,4 @@
-"""From release to release: what an older one wrote is read, and what a newer one will write."""
+"""From release to release: stored values of older and of later releases are read."""
 
 import json
 import shutil

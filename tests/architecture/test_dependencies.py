@@ -1,4 +1,4 @@
-"""What the service stands on: pinned, explained, and listed in an SBOM that others can read."""
+"""Dependencies: pinned, explained, and listed in a standard SBOM."""
 
 import json
 import re

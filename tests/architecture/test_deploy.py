@@ -1,4 +1,4 @@
-"""What is shipped for a server: units, scripts, the recipe of a container, and the page on them."""
+"""The files shipped for a server: units, scripts, the recipe of a container, and their page."""
 
 import re
 import shlex

@@ -1,4 +1,4 @@
-"""The shape of the code: how long its functions and files are, and what its documents say of it."""
+"""The shape of the code: the length of functions and files, and the documents about it."""
 
 import ast
 import re
@@ -144,7 +144,7 @@ def test_every_route_that_takes_posts_refuses_one_without_csrf(app, clock):
         refused.append((rule.rule, answer.status_code in {404, 422}))
     assert len(refused) >= 7
     assert [rule for rule, is_refused in refused if not is_refused] == []
-    assert builders.found().confirmed_at is not None
+    assert builders.registration_of().confirmed_at is not None
     assert form_of(visitor.get("/registrations/find").text)[1]["csrf_token"]
 
 

@@ -1,4 +1,4 @@
-"""A command imports what it needs, and the rest of the service stays out of its start."""
+"""A command imports what it require, and the rest of the service stays out of its start."""
 
 import pytest
 

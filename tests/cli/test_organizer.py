@@ -1,4 +1,4 @@
-"""flask organizer: who may sign in, and as what."""
+"""flask organizer: accounts for the desk, and their roles."""
 
 import json
 

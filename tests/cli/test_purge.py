@@ -1,4 +1,4 @@
-"""flask registrations purge: what is due, or everybody of a discussion; a receipt of counts."""
+"""flask registrations purge: erases due or all registrations, and prints a receipt."""
 
 from datetime import timedelta
 

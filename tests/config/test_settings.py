@@ -1,4 +1,4 @@
-"""Settings: where each comes from, and what is refused, by name and all at once."""
+"""Settings: the source of each, and wrong ones refused by name, all at once."""
 
 from pathlib import Path
 

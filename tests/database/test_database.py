@@ -1,4 +1,4 @@
-"""The database: how SQLite is opened, what a session promises, and what is said when it cannot."""
+"""The database: settings of SQLite, promises of a session, and errors when it is unavailable."""
 
 import sqlite3
 import subprocess

@@ -1,4 +1,4 @@
-"""The discussion file: what it says when it is right, and every mistake, with its key, when not."""
+"""The discussion file: a right one is read whole, a wrong one is refused with all its mistakes."""
 
 from datetime import UTC, date, datetime, time
 

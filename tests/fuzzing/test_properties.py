@@ -1,4 +1,4 @@
-"""Whatever is sent: no failure, nothing injected, and all that is accepted is read back equal.
+"""Hostile inputs: no failure, nothing injected, and accepted values are read back equal.
 
 A few inputs of each kind, the same in every run; `make crash` tries many more.
 """

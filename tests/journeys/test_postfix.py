@@ -1,4 +1,4 @@
-"""One story with Postfix as the mail server: what it takes in is what was meant."""
+"""One story with Postfix as the mail server: it receives the letters as they were meant."""
 
 from collections.abc import Iterator
 from urllib.parse import urlsplit

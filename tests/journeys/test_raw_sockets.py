@@ -1,5 +1,5 @@
-"""What may come over a raw connection: each thing gets one clear answer or none, nothing hidden in
-a request is ever answered, and nothing of any of it is logged."""
+"""Raw connections: each request gets one clear answer or none, a request hidden in another is never
+answered, and nothing that a client sent is logged."""
 
 import shutil
 import socket
@@ -15,7 +15,7 @@ import pytest
 from registration import app_context, create_app, database
 from registration.server import http_server, request_parser
 from registration.web import uploads
-from registration.web.organizer import cookies as cookie
+from registration.web.organizer import cookies
 
 from .. import builders
 from ..machine import program
@@ -424,7 +424,7 @@ def test_nothing_that_is_sent_or_answered_is_written_into_temporary_files(
         builders.publish(builders.file('slug = "long"') + 30 * SPEAKER.encode())
         app_context.open_keys()
         database.engine().dispose()
-        known = f"organizer-device={cookie._signer().dumps('asel')}"
+        known = f"organizer-device={cookies._signer().dumps('asel')}"
     form, file = (
         b"a" * (request_parser.LARGEST_BODY - 1),
         in_parts(b"a" * (uploads.LARGEST_BODY - 100)),
@@ -434,7 +434,7 @@ def test_nothing_that_is_sent_or_answered_is_written_into_temporary_files(
         assert len(server.get("/discussions/long").text.encode()) > 1_200_000
         assert posted(server, form, "application/x-www-form-urlencoded") == 413
         assert posted(server, file, "multipart/form-data; boundary=x") == 422
-        # Taken in from an organizer's browser, who has to sign in again.
+        # The desk accepts the upload, and sends its organizer to sign in again.
         assert imported(server, large, known) == 303
         assert len(server.output.splitlines()) == 1
 

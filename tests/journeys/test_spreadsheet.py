@@ -55,7 +55,7 @@ def test_a_spreadsheet_shows_what_was_typed_and_runs_nothing(app, tmp_path):
 def opened(office: str, file: Path, folder: Path) -> list[list[str]]:
     """Open `file` in a spreadsheet, save it as one, and return its cells as they are shown."""
     convert(office, folder, IMPORT, "--convert-to", "ods", file.name)
-    # What is read below is what the spreadsheet wrote, under the same name.
+    # So the file read below is the one that the spreadsheet writes under the same name.
     file.unlink()
     convert(office, folder, "--convert-to", SHOWN, file.with_suffix(".ods").name)
     with file.open(encoding="utf-8-sig", newline="") as found:

@@ -1,4 +1,4 @@
-"""What a letter of a change says: what was, what is, and what the calendar is to do."""
+"""Letters about changes: the old value, the new one, and the update of the calendar entry."""
 
 from dataclasses import replace
 from typing import Any
@@ -12,18 +12,18 @@ from ..calendars import rfc5545
 from .conftest import bodies, received
 
 JOIN = 'join_url = "https://meet.example.org/new"'
-WATER = builders.announced()
+WATER = builders.unsaved_discussion()
 WAS = "Thursday, 2 April 2026, 17:00\N{EN DASH}18:30 UTC+5 (Asia/Almaty)"
 NOW = "Friday, 3 April 2026, 18:00\N{EN DASH}19:30 UTC+5 (Asia/Almaty)"
 MOVED = "starts = 2026-04-03T18:00:00\nends = 2026-04-03T19:30:00\n"
 
 
 def told(changes: str = "", **values: Any) -> Essentials:
-    return replace(builders.announced(builders.file(changes)).essentials, **values)
+    return replace(builders.unsaved_discussion(builders.file(changes)).essentials, **values)
 
 
 def now_is(changes: str = "", **columns: Any):
-    return builders.announced(builders.file(changes), **columns)
+    return builders.unsaved_discussion(builders.file(changes), **columns)
 
 
 def off(**columns: Any):

@@ -1,4 +1,4 @@
-"""One batch over SMTP: what every kind of answer, silence and mischief of a server comes to."""
+"""One batch over SMTP: the result of every kind of answer, silence and fault of a server."""
 
 import socket
 import threading

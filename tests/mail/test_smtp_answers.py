@@ -1,4 +1,4 @@
-"""What is kept of a server's words: one short line, and nobody in it."""
+"""Kept answers of mail servers: one short line that names nobody."""
 
 import pytest
 

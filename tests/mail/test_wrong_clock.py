@@ -20,7 +20,7 @@ def registered(app):
     builders.register()
     with writing() as tx:
         tx.query(Letter).delete()
-    return builders.found().id
+    return builders.registration_of().id
 
 
 def post(number):

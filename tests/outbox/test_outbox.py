@@ -24,7 +24,7 @@ def registered(app):
     builders.register()
     with writing() as tx:
         tx.query(Letter).delete()
-    return builders.found().id
+    return builders.registration_of().id
 
 
 @pytest.fixture

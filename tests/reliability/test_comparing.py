@@ -19,7 +19,7 @@ AIGERIM, BOLAT = "aigerim@example.org", "bolat@example.org"
 
 @pytest.fixture
 def registered(app) -> tuple[Ledger, Counter]:
-    """A ledger and a mail server's record of Aigerim, who registered and confirmed."""
+    """A ledger and a mail server's record of one confirmed registration, Aigerim's."""
     builders.publish()
     builders.register(address=AIGERIM)
     builders.deliver()

@@ -1,4 +1,4 @@
-"""The disk that forgets: what it may lose, and what it must keep."""
+"""The disk that loses writes: it may lose unsynced data, and must keep the rest."""
 
 from random import Random
 

@@ -1,4 +1,4 @@
-"""flask serve as a real process: what it refuses, what it never logs, and how it ends."""
+"""flask serve as a real process: refused requests, its log, and its end."""
 
 import logging
 import re

@@ -58,7 +58,7 @@ def test_a_server_whose_database_hangs_gives_no_sign_of_life(server, supervisor)
     assert supervisor.recv(100) == b"WATCHDOG=1"
     with database.writing() as tx:
         tx.execute(text("LOCK TABLE installation IN ACCESS EXCLUSIVE MODE"))
-        heard(supervisor, 1)  # what was on its way
+        heard(supervisor, 1)  # a datagram sent before the lock
         assert heard(supervisor, 2) == []
     supervisor.settimeout(10)
     assert supervisor.recv(100) == b"WATCHDOG=1"

@@ -1,4 +1,4 @@
-"""Dates, times, offsets and lists in words, and whose language they are in."""
+"""Dates, times, offsets and lists in words of each language."""
 
 from datetime import UTC, date, datetime, timedelta, timezone
 

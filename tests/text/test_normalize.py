@@ -1,4 +1,4 @@
-"""Text: what is brought to one form, what is refused, and that nothing else is lost."""
+"""Text: brought to one form or refused; nothing else is lost."""
 
 import time
 import unicodedata

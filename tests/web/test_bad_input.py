@@ -40,7 +40,7 @@ FORM_ENCODED = "application/x-www-form-urlencoded"
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory, template) -> Iterator[Visitor]:
-    """A visitor of one service for all of this file: what is refused leaves nothing behind."""
+    """A visitor of one service shared by this file: refused input leaves nothing behind."""
     folder = tmp_path_factory.mktemp("bad") / "instance"
     shutil.copytree(template, folder)
     clock = Clock(datetime(2026, 3, 2, 12, 0, tzinfo=UTC))

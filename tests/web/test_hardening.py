@@ -1,5 +1,5 @@
-"""What a request may make the service believe: no host, address or next page that is not its own;
-and what of it an onion service and whoever finds a weakness see."""
+"""The service believes no foreign host, address or next page; the onion service, and the contact
+for reports of a weakness."""
 
 import zoneinfo
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Health and metrics: what is wrong is told, to whom it may be, and nobody is in it."""
+"""Health and metrics: faults are reported to permitted clients, and no person is named."""
 
 import re
 from collections.abc import Iterator

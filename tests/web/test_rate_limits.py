@@ -1,4 +1,4 @@
-"""The hourly limits of forms: who shares one, what is said beyond it, and that nothing is lost."""
+"""The hourly limits of forms: the clients that share one, the refusal, and the kept text."""
 
 import logging
 import time

@@ -26,7 +26,7 @@ def test_a_round_erases_due_registrations_and_leaves_the_rest(app, clock):
     with reading() as tx:
         assert tx.query(Registration).count() == 1
     assert [letter["To"] for letter in builders.kept_letters(app)] == ["person2@example.net"]
-    assert builders.found("person2@example.net").confirmed_at
+    assert builders.registration_of("person2@example.net").confirmed_at
 
 
 def test_a_round_is_made_once_an_hour(app, clock):

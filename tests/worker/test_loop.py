@@ -1,4 +1,4 @@
-"""The worker with real servers: what comes of the letters in the outbox."""
+"""The worker with real servers: letters of the outbox are sent, retried or failed."""
 
 import logging
 import threading
@@ -61,7 +61,7 @@ def recipients(server):
 
 
 def break_seal(address):
-    number = builders.found(address).id
+    number = builders.registration_of(address).id
     with writing() as tx:
         tx.get(Registration, number).sealed = b"broken"
 

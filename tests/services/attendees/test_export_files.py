@@ -1,4 +1,4 @@
-"""Exports on disk: known of, and written anew without whoever is erased."""
+"""Exports on disk: recorded, and written anew without erased attendees."""
 
 import csv
 import fcntl

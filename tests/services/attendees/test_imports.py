@@ -1,4 +1,4 @@
-"""Imports from a CSV: our own export reads back, and whatever is wrong is told by its line."""
+"""Imports from a CSV: our own export reads back, and every faulty row is told by its line."""
 
 import csv
 import io
@@ -93,7 +93,7 @@ def test_a_bare_list_registers_as_the_form_does_and_tells(app, clock):
     builders.confirm("a@example.org")
     builders.publish(builders.file('slug = "open"\naddress_confirmation = false'))
     bring(sheet(["email", "name"], ["a@example.org", "A"]), "open", is_told=True)
-    assert builders.found("a@example.org", "open").status.value == "confirmed"
+    assert builders.registration_of("a@example.org", "open").status.value == "confirmed"
     assert builders.letter_kinds()[2:] == ["confirmation"]
 
 
@@ -108,11 +108,14 @@ def test_imported_attendees_without_a_seat_wait_in_file_order(app, clock):
         "confirmed": 1,
         "waiting": 3,
     }
-    order = [builders.found(f"{who}@example.org").queue_position for who in ("b", "w", "c", "d")]
+    order = [
+        builders.registration_of(f"{who}@example.org").queue_position
+        for who in ("b", "w", "c", "d")
+    ]
     assert order == [None, 1, 2, 3]
-    # Who comes next waits behind them.
+    # The next registration waits behind them.
     builders.register_and_confirm("last@example.org")
-    assert builders.found("last@example.org").queue_position == 4
+    assert builders.registration_of("last@example.org").queue_position == 4
 
 
 @on_sqlite
@@ -127,8 +130,8 @@ def test_an_imported_waiting_attendee_gets_a_seat_that_is_left(app, clock):
         "unconfirmed": 1,
         "waiting": 1,
     }
-    assert builders.found("waiting@example.org").status.value == "confirmed"
-    assert builders.found("last@example.org").status.value == "waiting"
+    assert builders.registration_of("waiting@example.org").status.value == "confirmed"
+    assert builders.registration_of("last@example.org").status.value == "waiting"
     assert sorted(builders.letter_kinds()) == [
         "address_confirmation",
         "confirmation",
@@ -146,7 +149,7 @@ def test_a_discussion_that_moves_while_rows_are_sealed_moves_their_erasure(app, 
     builders.publish(builders.file("starts = 2026-05-02T17:00:00\nends = 2026-05-02T18:30:00"))
     with writing() as tx:
         imports.add(tx, "water", prepared, is_told=False)
-    assert builders.found("a@example.org").erase_at.date().isoformat() == "2026-06-01"
+    assert builders.registration_of("a@example.org").erase_at.date().isoformat() == "2026-06-01"
 
 
 @on_sqlite

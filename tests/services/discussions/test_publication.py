@@ -1,4 +1,4 @@
-"""Publishing: what a file changes, what it never changes, and what is left alone."""
+"""Publishing: the fields that a file changes, those it never changes, and unchanged files."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -25,7 +25,7 @@ from ...builders import at_once, every_row, file
 def publish(
     content: bytes, *, keep_edits: bool = False, quiet: bool = False
 ) -> publication.Publication:
-    """Publish a file in the running app, and return what that did."""
+    """Publish a file in the running app, and return the result."""
     with writing() as tx:
         return publication.publish(tx, read(content), keep_edits=keep_edits, quiet=quiet)
 
@@ -245,11 +245,11 @@ def test_moving_a_discussion_later_postpones_its_attendees_erasure(app, clock):
     builders.publish(file())
     builders.register_and_confirm()
     builders.register(address="bolat@example.org")
-    before = builders.found().erase_at
+    before = builders.registration_of().erase_at
     builders.publish(file("starts = 2026-09-02T17:00:00\nends = 2026-09-02T18:30:00"))
-    assert builders.found().erase_at - before == timedelta(days=153)
-    # Who has not confirmed is not among those who come.
-    assert builders.found("bolat@example.org").erase_at == clock.now + timedelta(hours=72)
+    assert builders.registration_of().erase_at - before == timedelta(days=153)
+    # An unconfirmed registration is erased after 72 hours all the same.
+    assert builders.registration_of("bolat@example.org").erase_at == clock.now + timedelta(hours=72)
 
 
 MOVED = "starts = 2026-09-02T17:00:00\nends = 2026-09-02T18:30:00\nseats = 1"
@@ -257,25 +257,28 @@ MOVED = "starts = 2026-09-02T17:00:00\nends = 2026-09-02T18:30:00\nseats = 1"
 
 @pytest.fixture
 def four(app) -> list[str]:
-    """Who registered: one with a seat, one who withdrew, one who waits, one not confirmed."""
+    """Four registrations: seated, withdrawn, waiting, unconfirmed."""
     builders.publish(file("seats = 1"))
     names = [f"{name}@example.org" for name in ("seated", "withdrawn", "waiting")]
     for name in names:
         builders.register_and_confirm(name)
     builders.register(address="unconfirmed@example.org")
     with writing() as tx:
-        registration = tx.get_one(Registration, builders.found("withdrawn@example.org").id)
+        registration = tx.get_one(
+            Registration, builders.registration_of("withdrawn@example.org").id
+        )
         self_service.withdraw(tx, registration)
     builders.deliver()
     return names
 
 
 def test_a_promised_date_of_erasure_moves_later_only_with_a_letter(app, clock, four):
-    promised = [builders.found(name).erase_at for name in four]
+    promised = [builders.registration_of(name).erase_at for name in four]
     builders.publish(file(MOVED))
     assert builders.letter_kinds().count("change") == 2
     assert [
-        builders.found(name).erase_at > date for name, date in zip(four, promised, strict=True)
+        builders.registration_of(name).erase_at > date
+        for name, date in zip(four, promised, strict=True)
     ] == [
         True,
         False,
@@ -293,10 +296,10 @@ def test_a_promised_date_of_erasure_moves_later_only_with_a_letter(app, clock, f
 def test_a_discussion_that_moves_back_before_anybody_is_told_takes_the_promised_date_with_it(
     app, clock, four
 ):
-    promised = [builders.found(name).erase_at for name in four]
+    promised = [builders.registration_of(name).erase_at for name in four]
     builders.publish(file(MOVED))
     builders.publish(file("seats = 1"))
-    assert [builders.found(name).erase_at for name in four] == promised
+    assert [builders.registration_of(name).erase_at for name in four] == promised
     clock.advance(minutes=5)
     assert builders.deliver() == 0
 
@@ -310,31 +313,31 @@ def test_quietly_nobody_is_held_for_longer_than_was_promised(app, four):
 
 
 def test_a_promised_date_stays_while_nobody_is_told_of_a_move(app, clock, four):
-    promised = builders.found(four[0]).erase_at
+    promised = builders.registration_of(four[0]).erase_at
     with writing() as tx:
         cancellation.cancel(tx, "water", "Ill.")
     builders.publish(file(MOVED))
-    assert builders.found(four[0]).erase_at == promised
+    assert builders.registration_of(four[0]).erase_at == promised
     with writing() as tx:
         cancellation.restore(tx, "water")
-    assert builders.found(four[0]).erase_at - promised == timedelta(days=153)
+    assert builders.registration_of(four[0]).erase_at - promised == timedelta(days=153)
     clock.advance(minutes=5)
     assert builders.deliver() == 2
 
 
 def test_correcting_the_time_of_a_past_discussion_keeps_promised_dates(app, clock, four):
-    promised = builders.found(four[0]).erase_at
+    promised = builders.registration_of(four[0]).erase_at
     clock.advance(days=32)
     builders.publish(file("ends = 2026-04-02T19:30:00\nseats = 1"))
-    assert builders.found(four[0]).erase_at == promised
+    assert builders.registration_of(four[0]).erase_at == promised
 
 
 def test_a_promised_date_stays_when_only_words_change(app, four):
-    promised = [builders.found(name).erase_at for name in four]
+    promised = [builders.registration_of(name).erase_at for name in four]
     app.extensions["settings"] = replace(app_context.settings(), retention_days=90)
     with writing() as tx:
         publication.publish(tx, read(file('title = "R"\nseats = 1')))
-    assert [builders.found(name).erase_at for name in four] == promised
+    assert [builders.registration_of(name).erase_at for name in four] == promised
 
 
 def test_a_coming_discussion_is_moved_into_the_past_only_quietly(app, clock):
@@ -345,7 +348,7 @@ def test_a_coming_discussion_is_moved_into_the_past_only_quietly(app, clock):
         publish(past)
     assert every_row() == before
     assert publish(past, quiet=True).changed == ["time"]
-    # What is over already may be set right.
+    # The time of a past discussion may be corrected.
     assert publish(file("starts = 2025-04-02T17:00:00\nends = 2025-04-02T18:00:00")).changed
 
 

@@ -1,4 +1,4 @@
-"""A clock that jumps: erasure waits a day and goes on; what is dated too late is brought back."""
+"""A clock that jumps: erasure waits a day and goes on; dates too late are corrected."""
 
 from datetime import timedelta
 
@@ -105,7 +105,7 @@ def test_registrations_dated_in_the_future_are_brought_back(app, clock):
     builders.register_and_confirm("bolat@example.org")
     clock.now = right
     housekeeping.make()
-    waiting, confirmed = builders.found(), builders.found("bolat@example.org")
+    waiting, confirmed = builders.registration_of(), builders.registration_of("bolat@example.org")
     assert waiting.registered_at == confirmed.registered_at == clock.now
     assert waiting.erase_at == clock.now + timedelta(hours=72)
     assert waiting.seat_held_until == clock.now + timedelta(hours=24)
@@ -118,7 +118,7 @@ def test_a_clock_that_is_behind_for_a_while_has_nobody_erased_early(app, clock):
     clock.advance(days=200)  # it has taken place
     housekeeping.make()
     builders.register_and_confirm()
-    held = builders.found()
+    held = builders.registration_of()
     right = clock.now
     clock.now -= timedelta(days=2500)
     for _ in range(30):
@@ -127,5 +127,5 @@ def test_a_clock_that_is_behind_for_a_while_has_nobody_erased_early(app, clock):
     for hours in range(60):
         clock.now = right + timedelta(hours=hours)
         housekeeping.make()
-    found = builders.found()
+    found = builders.registration_of()
     assert (found.registered_at, found.erase_at) == (held.registered_at, held.erase_at)

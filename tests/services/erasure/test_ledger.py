@@ -1,4 +1,4 @@
-"""The list of what was erased: complete, durable, and none the worse for a power cut."""
+"""The list of erasures: complete, durable, and unharmed by a power cut."""
 
 import stat
 import subprocess

@@ -1,4 +1,4 @@
-"""Circulars: who gets one, once; stopped while they go out; sealed, and erased in time."""
+"""Circulars: each recipient gets one; they can be stopped, are sealed, and erased in time."""
 
 from datetime import timedelta
 
@@ -67,7 +67,7 @@ def progress(public_id: str) -> Progress:
 
 
 def names(*groups: Group) -> list[str]:
-    """Return who would get a circular to these groups."""
+    """Return the names of the recipients of a circular to these groups."""
     with reading() as tx:
         discussion = catalog.find(tx, "water")
         wanted = recipients.recipients(discussion, groups, has_link=False, now=app_context.now())
@@ -78,13 +78,13 @@ def names(*groups: Group) -> list[str]:
 
 def mark_attended(name: str) -> None:
     with writing() as tx:
-        found = builders.found(f"{name}@example.org")
+        found = builders.registration_of(f"{name}@example.org")
         tx.get_one(Registration, found.id).attended_at = app_context.now()
 
 
 def stop_letters(name: str) -> None:
     with writing() as tx:
-        found = tx.get_one(Registration, builders.found(f"{name}@example.org").id)
+        found = tx.get_one(Registration, builders.registration_of(f"{name}@example.org").id)
         unsubscribe.stop(tx, found)
 
 
@@ -96,7 +96,7 @@ def people(app):
     for name in ("dina", "erlan", "farida", "gone", "waits"):
         builders.register(address=f"{name}@example.org", name=name)
     with writing() as tx:
-        found = tx.get_one(Registration, builders.found("gone@example.org").id)
+        found = tx.get_one(Registration, builders.registration_of("gone@example.org").id)
         found.withdrawn_at, found.seated_at = app_context.now(), None
     builders.deliver()
 
@@ -185,12 +185,12 @@ def test_attendees_who_withdraw_or_unsubscribe_before_sending_get_none(app, peop
     number = draft()
     queue(number)
     stop_letters("dina")
-    with writing() as tx:  # whoever has it in hand asks again
+    with writing() as tx:  # a worker that has claimed the letter checks again
         tx.get_one(
-            Registration, builders.found("erlan@example.org").id
+            Registration, builders.registration_of("erlan@example.org").id
         ).withdrawn_at = app_context.now()
         tx.get_one(
-            Registration, builders.found("farida@example.org").id
+            Registration, builders.registration_of("farida@example.org").id
         ).circulars_stopped_at = app_context.now()
     before = len(builders.kept_letters(app))
     builders.deliver()
@@ -202,7 +202,7 @@ def test_attendees_who_withdraw_or_unsubscribe_before_sending_get_none(app, peop
 def test_no_other_letter_waits_for_a_circular(people, clock):
     queue(draft())
     clock.advance(minutes=1)
-    builders.register(address="late@example.org")  # one seat is free: who waits gets it
+    builders.register(address="late@example.org")  # one seat is free: the waiting list gets it
     with writing() as tx:
         claimed = outbox.claim(tx, 3)
     kinds = [LetterKind.WAITING, LetterKind.SEAT, LetterKind.CIRCULAR]

@@ -1,4 +1,4 @@
-"""Changes are told: to whom, once, and together; and what was cancelled or taken back."""
+"""Letters about changes: once to each, several together; cancellations and restorations."""
 
 from datetime import timedelta
 from itertools import pairwise
@@ -95,7 +95,7 @@ def personal_calendar(visitor) -> str:
 
 
 def subjects(app) -> list[str]:
-    """Deliver what is due, and return the subjects of what was sent by that."""
+    """Deliver due letters, and return the subjects of those sent."""
     before = len(builders.kept_letters(app))
     builders.deliver()
     return [str(letter["Subject"]) for letter in builders.kept_letters(app)[before:]]
@@ -116,7 +116,7 @@ def test_a_change_is_told_a_little_later_and_once(app, clock, water):
     assert subjects(app) == ["Changed: Who owns the water?"]
     clock.advance(days=1)
     assert subjects(app) == []
-    assert builders.found().told_revision == 2
+    assert builders.registration_of().told_revision == 2
 
 
 def test_changes_within_a_short_while_are_told_in_one_letter(app, clock, water):
@@ -182,7 +182,7 @@ def test_a_change_that_a_confirmation_told_is_not_told_again(app, clock, water):
         "Changed: Who owns the water?",
         "You are registered: Who owns the water?",
     ]
-    assert builders.found("bolat@example.org").told_revision == 2
+    assert builders.registration_of("bolat@example.org").told_revision == 2
 
 
 def test_a_change_while_a_letter_of_another_is_in_hand_is_told(app, clock, water):

@@ -1,4 +1,4 @@
-"""What came of a discussion is told once, to those who asked for it, when it is over."""
+"""Follow-ups: sent once, after the discussion, to attendees who asked for them."""
 
 import pytest
 
@@ -22,7 +22,7 @@ def publish(changes: str, *, quiet: bool = False) -> int:
 
 
 def subjects(app) -> list[str]:
-    """Look for what is due, deliver it, and return the subjects of what was sent by that."""
+    """Owe and deliver due follow-ups, and return the subjects of the letters sent."""
     before = len(builders.kept_letters(app))
     housekeeping.look()
     builders.deliver()
@@ -31,7 +31,7 @@ def subjects(app) -> list[str]:
 
 @pytest.fixture
 def over(app, clock):
-    """A discussion that is over; one attendee asked to hear what came of it, another did not."""
+    """A past discussion; one attendee asked for a follow-up, another did not."""
     publish("")
     builders.register_and_confirm(wants_follow_up=True)
     builders.register_and_confirm("other@example.org")
@@ -120,13 +120,13 @@ def test_the_form_asks_and_the_own_page_takes_it_back(app, visitor):
         follow_up="y",
         zone="Europe/Riga",
     )
-    held = builders.found("a@example.org")
+    held = builders.registration_of("a@example.org")
     assert (held.wants_follow_up, held.zone) == (True, "Europe/Riga")
     own = builders.confirm("a@example.org")
     page = f"/registrations/{own.token}"
     assert visitor.get(f"{page}.json").get_json()["zone"] == "Europe/Riga"
     visitor.fill(page, "/change", follow_up=None, zone=None)
-    held = builders.found("a@example.org")
+    held = builders.registration_of("a@example.org")
     assert (held.wants_follow_up, held.zone) == (False, None)
 
 
@@ -138,7 +138,7 @@ def test_a_zone_that_is_not_known_is_not_kept_and_refuses_nobody(app, visitor, z
     builders.publish()
     answer = visitor.fill("/discussions/water/register", name="A", email="a@example.org", zone=zone)
     assert answer.status_code == 303
-    assert builders.found("a@example.org").zone is None
+    assert builders.registration_of("a@example.org").zone is None
 
 
 def test_letters_state_the_time_in_the_attendees_zone_too(app):

@@ -1,4 +1,4 @@
-"""What an attendee downloads tells nothing of anybody else."""
+"""The download of an attendee tells nothing of anybody else."""
 
 from registration.database import reading, writing
 from registration.services.registrations import self_service, subject_access

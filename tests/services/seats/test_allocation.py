@@ -39,7 +39,7 @@ def withdraw(name: str) -> None:
 
 
 def status(name: str) -> str:
-    return builders.found(f"{name}@example.org").status.value
+    return builders.registration_of(f"{name}@example.org").status.value
 
 
 def is_full() -> bool:
@@ -54,7 +54,7 @@ def version() -> int:
 
 def place(name: str) -> int:
     with reading() as tx:
-        registration = builders.found(f"{name}@example.org")
+        registration = builders.registration_of(f"{name}@example.org")
         return allocation.waiting_before(tx, registration) + 1
 
 
@@ -88,10 +88,10 @@ def test_a_held_seat_is_free_again_after_a_day(app, clock):
 def test_the_form_sent_again_does_not_hold_a_seat_for_longer(app, clock):
     publish(TWO_SEATS)
     register("a")
-    held_until = builders.found("a@example.org").seat_held_until
+    held_until = builders.registration_of("a@example.org").seat_held_until
     clock.advance(hours=20)
     register("a")
-    assert builders.found("a@example.org").seat_held_until == held_until
+    assert builders.registration_of("a@example.org").seat_held_until == held_until
 
 
 def test_a_new_registration_waits_behind_the_others(app):
@@ -192,7 +192,7 @@ def test_the_content_version_rises_only_when_the_last_seat_goes_or_comes(app, ch
 def test_full_until_names_when_the_next_held_seat_is_free(app, clock):
     discussion = publish(TWO_SEATS)
     register("a")
-    first = builders.found("a@example.org").seat_held_until
+    first = builders.registration_of("a@example.org").seat_held_until
     clock.advance(hours=1)
     register("b")
     with reading() as tx:

@@ -42,7 +42,7 @@ def publish(changes: str) -> None:
 
 
 def statuses(*names: str) -> list[RegistrationStatus]:
-    return [builders.found(address(name)).status for name in names]
+    return [builders.registration_of(address(name)).status for name in names]
 
 
 @pytest.fixture
@@ -186,7 +186,7 @@ def test_a_request_from_before_its_end_revives_no_hold(app, clock):
     clock.advance(hours=24)
     builders.register_and_confirm(address("b"))
     assert statuses("b") == [CONFIRMED]
-    clock.now = a_moment_before  # who waited for the lock has the time at which they began
+    clock.now = a_moment_before  # a request that waited for the lock has the time of its start
     builders.confirm(address("a"))
     assert statuses("a", "b") == [WAITING, CONFIRMED]
 

@@ -1,4 +1,4 @@
-"""One attendee's page: what is held, what happened, and what an organizer can do for them."""
+"""One attendee's page: data, history, and the acts of an organizer."""
 
 import pytest
 
@@ -15,7 +15,7 @@ TABLE = "/organizer/discussions/water/attendees"
 
 
 def page_of(address: str = "aigerim@example.org") -> str:
-    return f"{TABLE}/{builders.found(address).public_id}"
+    return f"{TABLE}/{builders.registration_of(address).public_id}"
 
 
 def deeds() -> list[Deed]:
@@ -136,7 +136,7 @@ def test_an_organizer_withdraws_somebody_once(app, clock):
     asel = signed_in(app, clock)
     page = page_of()
     asel.fill(page, "withdraw")
-    assert builders.found().withdrawn_at
+    assert builders.registration_of().withdrawn_at
     assert builders.letter_kinds()[-1] == "withdrawal"
     assert f'action="{page}/withdraw"' not in asel.get(page).text
     assert deeds() == [Deed.ATTENDEE_WITHDRAWN]
@@ -146,7 +146,7 @@ def test_erasing_needs_a_tick_and_then_leaves_nothing(app, clock):
     builders.publish()
     builders.register_and_confirm()
     asel = signed_in(app, clock)
-    page, public_id = page_of(), builders.found().public_id
+    page, public_id = page_of(), builders.registration_of().public_id
     unsure = asel.fill(page, "erase")
     assert unsure.status_code == 422
     assert "nothing was erased" in text_of(unsure.text)
@@ -163,9 +163,9 @@ def test_a_mark_is_set_and_taken_away(app, clock):
     builders.register_and_confirm()
     asel = signed_in(app, clock)
     asel.fill(page_of(), "attended", attended="yes")
-    assert builders.found().attended_at
+    assert builders.registration_of().attended_at
     asel.fill(page_of(), "attended", attended="no")
-    assert builders.found().attended_at is None
+    assert builders.registration_of().attended_at is None
 
 
 @on_sqlite
@@ -176,7 +176,7 @@ def test_an_attendee_of_another_discussion_or_desk_is_not_there(app, clock, act)
     builders.publish()
     builders.publish_first()
     builders.register_and_confirm()
-    public_id = builders.found().public_id
+    public_id = builders.registration_of().public_id
     before = builders.every_row()["registrations"]
     somebody = signed_in(app, clock, "b@example.org", Role.ORGANIZER, "bloody-january")
     missing = somebody.get("/organizer/never").data

@@ -102,7 +102,7 @@ def test_search_words_are_in_no_url_and_survive_sorting(app, clock, people):
     assert "kaznu" not in "".join(links(page).values())
     assert names(asel.get(links(page)["Name"]).text) == ["Ерлан", "Өмір"]
     assert names(asel.get(links(page)["Show all again"]).text) == ["Ерлан", "Berik", "dina", "Өмір"]
-    # Whatever somebody puts there is nothing to search for.
+    # A forged value searches for nothing.
     for odd in ("kaznu", "%00", "a" * 3000):
         assert len(names(asel.get(f"{TABLE}?search={odd}&page=-3&who=x&order=%FF").text)) == 4
     assert asel.fill(TABLE, TABLE, search="a" * 201).status_code == 422
@@ -123,7 +123,7 @@ def test_nothing_that_is_sealed_at_rest_opens_through_an_address(app, clock, peo
         page = asel.get(f"{TABLE}?search={sealed}")
         assert len(names(page.text)) == 4
         assert "public_id" not in page.text
-    # Nor what was searched for in another discussion.
+    # Nor a search of another discussion.
     assert "kaznu" not in asel.get(f"{TABLE.replace('water', 'other')}?search={found}").text
 
 
@@ -139,7 +139,10 @@ def test_pages_are_turned_and_one_too_far_is_the_last(app, clock, people, monkey
 
 def test_attendance_is_marked_and_unmarked_and_the_log_names_nobody(app, clock, people):
     asel = signed_in(app, clock)
-    mine = [builders.found(f"p{name.encode().hex()[:8]}@example.org") for name in ("Өмір", "Berik")]
+    mine = [
+        builders.registration_of(f"p{name.encode().hex()[:8]}@example.org")
+        for name in ("Өмір", "Berik")
+    ]
     chosen = [registration.public_id for registration in mine]
     asel.fill(TABLE, "mark", chosen=[*chosen, "0" * 32], attended="yes")
     assert names(asel.get(f"{TABLE}?who=attended").text) == ["Berik", "Өмір"]
@@ -158,7 +161,7 @@ def test_ticks_are_kept_by_a_page_that_was_open_for_long_and_odd_ones_count_for_
     app, clock, people
 ):
     asel = signed_in(app, clock)
-    public_id = builders.found(f"p{b'Berik'.hex()[:8]}@example.org").public_id
+    public_id = builders.registration_of(f"p{b'Berik'.hex()[:8]}@example.org").public_id
     stale = asel.fill(TABLE, "mark", chosen=public_id, attended="yes", csrf_token="x")
     assert stale.status_code == 422
     assert "press the button once more" in text_of(stale.text)
@@ -189,7 +192,7 @@ def test_a_new_address_that_is_not_confirmed_yet_is_found_too(app, clock):
     builders.publish()
     builders.register_and_confirm()
     asel = signed_in(app, clock)
-    page = f"{TABLE}/{builders.found().public_id}"
+    page = f"{TABLE}/{builders.registration_of().public_id}"
     asel.fill(page, "address", email="pending@example.org")
     found = asel.fill(TABLE, TABLE, search="pending").location
     assert names(asel.get(found).text) == ["Айгерим"]

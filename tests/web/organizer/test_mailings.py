@@ -1,5 +1,5 @@
-"""Writing to attendees in the browser: drafted, looked at, tried out, sent, stopped; whatever is
-typed, and whoever asks."""
+"""Writing to attendees in the browser: drafted, reviewed, tried out, sent and stopped, with any
+text and by any role."""
 
 import re
 from typing import Any

@@ -9,7 +9,7 @@ from ...desk import SIGN_IN, signed_in
 from ...machine import on_sqlite
 from ...visitor import form_of
 
-# What whoever is not signed in may ask for.
+# Endpoints that need no sign-in.
 OPEN = {
     "organizer.sign_in.sign_in",
     "organizer.sign_in.submit_sign_in",
@@ -66,7 +66,7 @@ def test_no_form_of_the_desk_is_taken_without_its_token(app, visitor):
             assert builders.every_row() == before
 
 
-# Of one's own, whatever discussions one has.
+# Pages of one's own account, open to every role.
 OWN = OPEN | {
     "organizer.discussions.overview",
     "organizer.password.password",

@@ -1,4 +1,4 @@
-"""What the public pages say changes with the clock, the seats and the discussion's status."""
+"""The public pages change with the clock, the seats and the status of the discussion."""
 
 from dataclasses import replace
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""The registration form: what it asks, what it keeps, and that its answer tells nobody anything."""
+"""The registration form: its fields, the data kept, and an answer that gives nothing away."""
 
 import time
 from contextlib import contextmanager
@@ -325,7 +325,7 @@ def test_a_full_discussion_says_before_and_after_a_fault_that_one_would_wait(app
         assert "Join the waiting list" in page.text
     assert visitor.fill(FORM, **PERSON).status_code == 303
     builders.confirm()
-    assert builders.found().status.value == "waiting"
+    assert builders.registration_of().status.value == "waiting"
 
 
 @on_sqlite

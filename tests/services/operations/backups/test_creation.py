@@ -81,7 +81,7 @@ def test_a_backup_has_nothing_of_erased_attendees(app, clock, tmp_path):
     builders.publish()
     builders.register_and_confirm()
     back_up(tmp_path / "before", clock)
-    sealed = builders.found().sealed
+    sealed = builders.registration_of().sealed
     clock.advance(days=300)
     from ...erasure.test_erasures import erase
 
