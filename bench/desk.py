@@ -2,7 +2,7 @@
 
 Each page beside the bare one (the form to sign in, which asks the database nothing); search and
 sort beside the unsealing that they cannot do without; an export by the memory it takes, and by how
-long whoever registers meanwhile waits.
+long a registration waits meanwhile.
 """
 
 import re

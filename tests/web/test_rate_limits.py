@@ -40,11 +40,11 @@ def app(instance, clock):
 def send(app, clock, path=FORM, peer="127.0.0.1", **typed):
     """Send a form, opened two minutes ago, without the clock going on."""
     clock.advance(minutes=-2)
-    who = Visitor(app, clock)
-    _target, hidden = form_of(who.get(path).text)
+    visitor = Visitor(app, clock)
+    _target, hidden = form_of(visitor.get(path).text)
     clock.advance(minutes=2)
     where = {"REMOTE_ADDR": peer}
-    return who.client.post(path, data=hidden | typed, environ_overrides=where)
+    return visitor.client.post(path, data=hidden | typed, environ_overrides=where)
 
 
 def use_up(app, clock, path=FORM):
@@ -142,11 +142,11 @@ def test_the_limit_does_not_tell_who_is_registered(app, clock, path):
         builders.register(address=f"{known}@example.org")
     builders.confirm("confirmed@example.org")
     names = ("new", "unconfirmed", "confirmed", "unconfirmed", "confirmed")
-    taken = [send(app, clock, path, name="A", email=f"{who}@example.org") for who in names]
+    taken = [send(app, clock, path, name="A", email=f"{name}@example.org") for name in names]
     assert {page.status_code for page in taken} == {303}
     while path == FIND and send(app, clock, FIND, email="new@example.org").status_code == 303:
         pass
-    refused = [send(app, clock, path, name="A", email=f"{who}@example.org") for who in names]
+    refused = [send(app, clock, path, name="A", email=f"{name}@example.org") for name in names]
     answers = {(page.status_code, page.headers["Retry-After"]) for page in refused}
     assert len(answers) == 1
     assert answers.pop()[0] == 429

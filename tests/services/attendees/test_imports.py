@@ -101,7 +101,7 @@ def test_imported_attendees_without_a_seat_wait_in_file_order(app, clock):
     builders.publish(builders.file("seats = 2"))
     builders.register_and_confirm("first@example.org")
     rows = [["name", "email", "status"]]
-    rows += [[who, f"{who}@example.org", "confirmed"] for who in ("b", "c", "d")]
+    rows += [[name, f"{name}@example.org", "confirmed"] for name in ("b", "c", "d")]
     rows.insert(2, ["w", "w@example.org", "waiting"])
     plan = bring(sheet(*rows), is_told=True)
     assert {status.value: count for status, count in plan.counts.items()} == {
@@ -109,8 +109,8 @@ def test_imported_attendees_without_a_seat_wait_in_file_order(app, clock):
         "waiting": 3,
     }
     order = [
-        builders.registration_of(f"{who}@example.org").queue_position
-        for who in ("b", "w", "c", "d")
+        builders.registration_of(f"{name}@example.org").queue_position
+        for name in ("b", "w", "c", "d")
     ]
     assert order == [None, 1, 2, 3]
     # The next registration waits behind them.

@@ -39,17 +39,17 @@ def over(app, clock):
     clock.advance(days=32)
 
 
-@pytest.mark.parametrize("what", [RECORDING, AFTERWORD])
-def test_a_follow_up_is_sent_once_to_attendees_who_asked(app, clock, over, what):
-    assert publish(what) == 1
+@pytest.mark.parametrize("news", [RECORDING, AFTERWORD])
+def test_a_follow_up_is_sent_once_to_attendees_who_asked(app, clock, over, news):
+    assert publish(news) == 1
     assert subjects(app) == []
     clock.advance(minutes=5)
     assert subjects(app) == [SUBJECT]
     letter = builders.kept_letters(app)[-1]
     assert letter["To"] == "aigerim@example.org"
     text = letter.get_body(("plain",)).get_content()
-    assert ("tube.example.org" in text) == (what is RECORDING)
-    assert ("agreed to meet again" in text) == (what is AFTERWORD)
+    assert ("tube.example.org" in text) == (news is RECORDING)
+    assert ("agreed to meet again" in text) == (news is AFTERWORD)
     assert publish(f"{RECORDING}\n{AFTERWORD}\nsummary = 'x'") == 0
     clock.advance(days=1)
     assert subjects(app) == []
