@@ -84,7 +84,7 @@ def test_without_a_join_link_nothing_is_invented(write):
     assert event["DESCRIPTION"].text.startswith("Thursday, 2 April 2026")
 
 
-def test_a_cancellation_is_for_one_attendee_and_does_not_call_the_discussion_off():
+def test_a_cancellation_names_one_attendee_and_keeps_the_discussion():
     found = cancellation(with_join())
     assert found["METHOD"].value == "CANCEL"
     assert "STATUS" not in found.event.names

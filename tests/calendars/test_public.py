@@ -48,7 +48,7 @@ def first() -> Discussion:
     return builders.unsaved_discussion(builders.FIRST.read_bytes())
 
 
-def test_two_other_libraries_and_a_reader_of_lines_read_the_same_from_the_feed(first):
+def test_three_independent_readers_agree_on_the_feed(first):
     content = feed(first, WATER)
 
     ours = rfc5545.read(content).events
@@ -232,7 +232,7 @@ def test_any_description_stays_within_its_line(text):
         {"content": replace(WATER.content, recording_url="https://a.example/\r\nATTACH:x")},
     ],
 )
-def test_one_that_cannot_be_written_is_left_out_logged_and_takes_no_other_down(broken, caplog):
+def test_the_feed_leaves_out_and_logs_an_entry_it_cannot_write(broken, caplog):
     with caplog.at_level(logging.ERROR):
         calendar = rfc5545.read(feed(builders.unsaved_discussion(slug="broken", **broken), WATER))
     assert [item["UID"].text for item in calendar.events] == [WATER.uid]

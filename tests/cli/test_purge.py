@@ -96,7 +96,7 @@ def test_purge_waits_after_a_jump_of_the_clock_and_says_so(app, clock):
 
 
 @on_sqlite
-def test_purge_beside_a_reader_says_that_the_journal_waits_and_a_round_empties_it(app, instance):
+def test_purge_beside_a_reader_leaves_the_journal_to_the_next_round(app, instance):
     builders.publish()
     builders.register()
     journal = app_context.settings().instance / "registration.sqlite3-wal"

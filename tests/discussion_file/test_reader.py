@@ -154,7 +154,7 @@ def test_a_short_file_has_the_defaults():
     assert content.join_url == content.recording_url == ""
 
 
-def test_the_file_may_begin_with_a_byte_order_mark_and_have_any_line_ends():
+def test_a_byte_order_mark_and_any_line_ends_are_accepted():
     assert read(b"\xef\xbb\xbf" + file().replace(b"\n", b"\r\n")) == read(file())
 
 
@@ -290,7 +290,7 @@ def test_a_value_that_is_no_text_is_refused_where_text_belongs(key, sentence, va
         ),
     ],
 )
-def test_a_wrong_value_is_told_with_what_would_be_right(key, sentence, values):
+def test_a_wrong_value_is_told_with_a_right_one(key, sentence, values):
     for value in values:
         assert mistakes(changed(f"{key} = {value}")) == [f"{key} {sentence}"]
 

@@ -135,9 +135,7 @@ def answers(raw: bytes) -> list[tuple[int, bytes]]:
         (b"X Y: 1", 400),
     ],
 )
-def test_a_request_that_could_be_read_in_two_ways_is_refused_with_its_connection(
-    server, headers, status
-):
+def test_an_ambiguous_request_is_refused_and_its_connection_closed(server, headers, status):
     body = b"0\r\n\r\n"
     (answer,) = ask(server, POST + FORM + headers + b"\r\n\r\n" + body + HIDDEN)
     assert answer[0] == status
@@ -307,7 +305,7 @@ def test_a_body_is_asked_for_before_it_is_sent(server):
         assert line.recv(65536).startswith(b"HTTP/1.1 422 ")
 
 
-def test_a_large_body_gets_a_page_and_a_huge_one_is_not_even_read(server):
+def test_a_large_body_gets_a_page_and_a_huge_one_is_unread(server):
     large = 600_000
     said = POST + FORM + b"Content-Length: %d\r\n" % large + LAST + b"x" * large
     (answer,) = ask(server, said)

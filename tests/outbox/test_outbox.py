@@ -74,7 +74,7 @@ def is_written(letter):
         return letter_content.written(tx, letter) is not None
 
 
-def test_a_letter_posted_is_owed_at_once_under_a_name_of_its_own(registered, clock):
+def test_each_posted_letter_is_owed_under_its_own_key(registered, clock):
     with writing() as tx:
         means = {"revision": 1, "host": "a.example"}
         outbox.post(tx, registered, KIND, **means)
@@ -296,7 +296,7 @@ def test_a_second_change_of_address_drops_the_letter_about_the_first(registered)
     assert states() == ["dropped", "owed"]
 
 
-def test_a_letter_about_a_change_that_is_in_hand_is_not_sent_to_another_address(registered):
+def test_a_claimed_letter_about_a_change_is_not_sent_to_another_address(registered):
     builders.confirm()
     with writing() as tx:
         tx.query(Letter).delete()
@@ -309,7 +309,7 @@ def test_a_letter_about_a_change_that_is_in_hand_is_not_sent_to_another_address(
     assert states() == ["dropped", "owed"]
 
 
-def test_changing_the_address_again_and_again_writes_to_nobody_more_than_three_times(app):
+def test_repeated_changes_of_address_send_nobody_more_than_three_letters(app):
     builders.publish()
     person = builders.register_and_confirm()
     builders.deliver()

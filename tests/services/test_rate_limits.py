@@ -195,7 +195,7 @@ def test_a_new_day_begins_with_full_buckets_under_new_keys(app, clock):
 
 
 @on_sqlite
-def test_a_form_takes_from_everybody_s_the_discussion_s_and_the_client_s_bucket(app):
+def test_a_form_takes_tokens_of_installation_discussion_and_client(app):
     def capacities(**who: str) -> list[int]:
         return [it.capacity for it in rate_limits.for_form(app_context.settings(), **who)]
 

@@ -267,7 +267,7 @@ FORWARDED = {
 }
 
 
-def test_without_a_proxy_nothing_is_believed_of_what_one_would_say(make, clock):
+def test_proxy_headers_are_ignored_without_a_proxy(make, clock):
     app = make(PUBLIC_URL=SITE)
     seen = []
     app.after_request(lambda answer: seen.append(view()) or answer)
@@ -278,7 +278,7 @@ def test_without_a_proxy_nothing_is_believed_of_what_one_would_say(make, clock):
     assert seen == [("127.0.0.1", "http", "events.example.org", "")] * 2
 
 
-def test_a_proxy_is_believed_for_client_and_scheme_and_no_further_than_it_counts(make, clock):
+def test_trusted_proxies_name_client_and_scheme_and_nothing_else(make, clock):
     app = make(PUBLIC_URL=SITE, TRUSTED_PROXIES=1)
     seen = []
     app.after_request(lambda answer: seen.append(view()) or answer)
@@ -329,9 +329,7 @@ def test_security_txt_tells_where_to_report_a_weakness(make, clock):
     )
 
 
-def test_security_txt_stays_for_the_month_and_never_expires_within_nine_or_after_a_year(
-    make, clock
-):
+def test_security_txt_changes_monthly_and_expires_in_nine_to_twelve_months(make, clock):
     somebody = Visitor(make(), clock)
     before, began = "", clock.now
     while clock.now - began < timedelta(days=800):

@@ -61,9 +61,7 @@ def registrations():
         return tx.query(Registration).count()
 
 
-def test_beyond_the_limit_the_form_comes_back_with_everything_typed_and_is_taken_later(
-    instance, clock
-):
+def test_a_form_beyond_the_limit_is_kept_and_accepted_later(instance, clock):
     for app in limited(instance, clock, 20):
         builders.publish(builders.with_questions())
         visitor = Visitor(app, clock)
@@ -89,7 +87,7 @@ def test_beyond_the_limit_the_form_comes_back_with_everything_typed_and_is_taken
 
 
 @on_sqlite
-def test_a_wait_of_less_than_a_minute_is_a_minute_to_people_and_seconds_to_programs(app, clock):
+def test_short_waits_are_told_as_a_minute_and_sent_as_seconds(app, clock):
     use_up(app, clock, FIND)
     clock.advance(seconds=330)
     page = send(app, clock, FIND, email=ADDRESS)

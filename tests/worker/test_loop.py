@@ -265,7 +265,7 @@ def test_run_outlives_a_database_that_goes_away_for_a_moment(mailing, mail_serve
     assert stands() == [("sent", 1)]
 
 
-def test_run_outlives_a_mail_server_that_is_away_and_says_so_once_a_try(instance, clock, caplog):
+def test_the_worker_logs_each_failure_of_the_mail_server_and_goes_on(instance, clock, caplog):
     with RawServer(EHLO=OFFER, AUTH=b"535 5.7.8 no\r\n") as server:
         for app in _mailing(instance, clock, f"smtp://me:secret@127.0.0.1:{server.port}"):
             owe(*people(10))

@@ -130,7 +130,7 @@ def test_an_export_written_again_is_known_once(file):
 
 
 @on_sqlite
-def test_an_export_that_fails_leaves_the_older_one_which_is_still_kept_clean(file):
+def test_a_failed_export_leaves_the_older_one_kept_clean(file):
     before = file.read_bytes()
     blocked = file.with_name(f".{file.name}.unfinished")
     blocked.mkdir()

@@ -301,7 +301,7 @@ def test_one_mailbox_gets_three_letters_a_day_by_imports_too(app, clock):
 
 
 @on_sqlite
-def test_as_many_rows_as_may_be_are_read_and_a_hundred_thousand_are_refused(app):
+def test_a_sheet_of_the_most_rows_is_read_and_a_larger_one_refused(app):
     builders.publish()
     lines = b"".join(b"A,not an address %d\n" % number for number in range(imports.MOST_ROWS))
     found = read(b"name,email\n" + lines)

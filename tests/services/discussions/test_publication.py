@@ -293,9 +293,7 @@ def test_a_promised_date_of_erasure_moves_later_only_with_a_letter(app, clock, f
         assert "is erased on 2 October 2026" in text
 
 
-def test_a_discussion_that_moves_back_before_anybody_is_told_takes_the_promised_date_with_it(
-    app, clock, four
-):
+def test_moving_back_before_anybody_is_told_restores_the_promised_date(app, clock, four):
     promised = [builders.registration_of(name).erase_at for name in four]
     builders.publish(file(MOVED))
     builders.publish(file("seats = 1"))

@@ -31,7 +31,7 @@ def one(app, clock) -> None:
     housekeeping.make()
 
 
-def test_after_a_jump_of_more_than_two_days_erasure_waits_a_day_and_goes_on(one, clock, caplog):
+def test_erasure_waits_a_day_after_a_jump_of_two_days(one, clock, caplog):
     clock.advance(days=400)
     housekeeping.make()
     assert count() == 1
@@ -58,7 +58,7 @@ def test_a_service_that_slept_for_less_than_two_days_erases_at_once(one, clock):
 
 
 @on_sqlite
-def test_a_clock_that_is_set_right_again_ends_the_wait_and_nobody_is_erased(one, clock):
+def test_correcting_the_clock_ends_the_wait_without_erasing_anybody(one, clock):
     right = clock.now + timedelta(hours=1)
     clock.advance(days=400)
     housekeeping.make()

@@ -387,7 +387,7 @@ def test_nothing_links_a_page_that_is_gone(app, clock, water, visitor):
     assert "/discussions/water" not in personal_calendar(visitor)
 
 
-def test_a_change_that_is_taken_back_while_its_letter_is_being_sent_is_corrected(app, clock, water):
+def test_a_change_taken_back_during_sending_is_corrected(app, clock, water):
     publish(MOVED)
     clock.advance(minutes=5)
     in_hand(clock, publish)
@@ -462,7 +462,7 @@ def test_a_registration_after_an_erasure_outranks_earlier_entries(app, clock, wa
 
 
 @on_sqlite
-def test_an_entry_is_newer_than_the_one_before_though_the_clock_went_back(app, clock):
+def test_an_entry_is_newer_although_the_clock_went_back(app, clock):
     publish('join_url = "https://meet.example.org/a"')
     clock.advance(days=1)
     builders.register_and_confirm()

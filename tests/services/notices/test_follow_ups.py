@@ -161,7 +161,7 @@ def test_an_attendee_who_takes_the_wish_back_is_not_told(app, clock, visitor, ov
     assert subjects(app) == []
 
 
-def test_a_recording_that_was_there_too_early_is_told_when_all_is_over(app, clock):
+def test_an_early_recording_is_told_after_the_discussion(app, clock):
     publish("")
     builders.register_and_confirm(wants_follow_up=True)
     builders.deliver()

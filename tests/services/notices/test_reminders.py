@@ -108,7 +108,7 @@ def test_a_reminder_is_planned_anew_when_the_time_moves(app, clock, water):
 
 
 @on_sqlite
-def test_a_moment_that_passed_before_the_time_was_set_is_not_made_up_for(app, clock, water):
+def test_a_reminder_due_before_the_time_was_set_is_not_sent(app, clock, water):
     clock.now = START - timedelta(hours=12)
     builders.publish(file("ends = 2026-04-02T19:00:00\nstarts = 2026-04-02T17:10:00"))
     assert at(clock, hours=11) == []
@@ -183,7 +183,7 @@ def test_two_workers_remind_once(app, clock, water):
 
 
 @on_sqlite
-def test_a_moment_that_has_passed_when_the_file_names_it_is_not_made_up_for(app, clock, water):
+def test_a_reminder_added_after_its_moment_is_not_sent(app, clock, water):
     builders.publish(file('reminders = ["1h"]'))
     assert at(clock, hours=20) == []
     builders.publish(file('reminders = ["1d", "1h"]'))
@@ -193,7 +193,7 @@ def test_a_moment_that_has_passed_when_the_file_names_it_is_not_made_up_for(app,
 
 
 @on_sqlite
-def test_a_moment_that_passed_while_it_was_unpublished_is_not_made_up_for(app, clock, water):
+def test_a_reminder_due_while_unpublished_is_not_sent(app, clock, water):
     with writing() as tx:
         publication.unpublish(tx, "water")
     assert at(clock, hours=20) == []
@@ -232,7 +232,7 @@ def test_a_cancellation_taken_back_untold_swallows_no_reminder(app, clock, water
 
 
 @on_sqlite
-def test_a_move_that_was_taken_back_before_anybody_was_told_swallows_no_reminder(app, clock, water):
+def test_a_move_taken_back_untold_swallows_no_reminder(app, clock, water):
     clock.now = START - timedelta(days=1, minutes=2)
     builders.publish(file("starts = 2026-04-09T17:00:00\nends = 2026-04-09T18:30:00"))
     clock.now = START - timedelta(days=1) + timedelta(minutes=1)

@@ -122,7 +122,7 @@ def test_the_waiting_list_keeps_the_order_of_registering(app):
 
 
 @on_sqlite
-def test_the_first_to_wait_is_seated_if_a_seat_is_free_when_they_confirm(app):
+def test_the_first_waiting_is_seated_on_confirming_if_a_seat_is_free(app):
     publish(TWO_SEATS)
     register("a", "b", "c", "d")
     confirm("a", "b")

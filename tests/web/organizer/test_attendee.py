@@ -56,7 +56,7 @@ def test_it_shows_what_is_held_and_all_that_happened(app, clock):
     assert sorted(places) == places
 
 
-def test_the_letter_that_tells_where_they_stand_goes_again_three_times_a_day(app, clock):
+def test_the_status_letter_is_sent_again_three_times_a_day(app, clock):
     builders.publish()
     builders.register_and_confirm()
     builders.deliver()

@@ -51,7 +51,7 @@ def people(app, clock):
         self_service.withdraw(tx, registration)
 
 
-def test_it_is_sorted_by_arrival_name_and_address_both_ways_where_that_is_asked(app, clock, people):
+def test_the_table_sorts_by_arrival_name_and_address_both_ways(app, clock, people):
     asel = signed_in(app, clock)
     page = asel.get(TABLE).text
     assert names(page) == ["Ерлан", "Berik", "dina", "Өмір"]
@@ -157,9 +157,7 @@ def test_attendance_is_marked_and_unmarked_and_the_log_names_nobody(app, clock, 
 
 
 @on_sqlite
-def test_ticks_are_kept_by_a_page_that_was_open_for_long_and_odd_ones_count_for_nothing(
-    app, clock, people
-):
+def test_a_stale_page_keeps_its_ticks_and_odd_ids_mark_nobody(app, clock, people):
     asel = signed_in(app, clock)
     public_id = builders.registration_of(f"p{b'Berik'.hex()[:8]}@example.org").public_id
     stale = asel.fill(TABLE, "mark", chosen=public_id, attended="yes", csrf_token="x")

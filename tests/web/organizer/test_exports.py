@@ -117,7 +117,7 @@ def test_without_password_code_or_choice_nothing_leaves(app, clock, people, fiel
 
 
 @on_sqlite
-def test_for_a_partner_it_holds_only_what_was_agreed(app, clock, people):
+def test_a_partners_export_holds_only_the_agreed_data(app, clock, people):
     asel = signed_in(app, clock)
     assert rows(take(asel, partner="PaperLab")) == [
         ["name", "email"],

@@ -64,7 +64,7 @@ def test_an_import_is_shown_first_and_done_as_shown(app, clock):
 
 
 @on_sqlite
-def test_a_page_that_was_open_for_long_keeps_the_file_and_odd_fields_break_nothing(app, clock):
+def test_a_stale_page_keeps_the_file_and_odd_fields_are_refused(app, clock):
     builders.publish()
     asel = signed_in(app, clock)
     page = send(asel, GOOD).text
@@ -99,7 +99,7 @@ def test_without_the_tick_nobody_is_written_to(app, clock):
 
 
 @on_sqlite
-def test_of_a_file_with_a_faulty_row_nothing_is_taken_and_every_such_row_is_named(app, clock):
+def test_a_faulty_row_stops_the_import_and_every_one_is_named(app, clock):
     builders.publish()
     asel = signed_in(app, clock)
     rows = builders.every_row()

@@ -319,7 +319,7 @@ def test_an_erased_circular_keeps_no_later_letter_back(app, asel):
 
 
 @on_sqlite
-def test_a_link_to_join_that_is_gone_is_not_sent_as_a_gap(app, asel):
+def test_a_circular_is_refused_once_its_join_link_is_gone(app, asel):
     page = drafted(asel, text="Join: {{ join_link }} now")
     form = form_of(asel.get(f"{page}/send").text)[1]
     builders.publish(builders.file("address_confirmation = false\nseats = 3"))
@@ -332,7 +332,7 @@ def test_a_link_to_join_that_is_gone_is_not_sent_as_a_gap(app, asel):
 
 
 @on_sqlite
-def test_a_link_to_join_that_is_written_out_goes_to_nobody_without_a_seat(asel):
+def test_a_join_link_in_the_text_is_refused_for_waiting_groups(asel):
     typed = TYPED | {"groups": ["waiting"], "text": "At https://meet.example.org/room now"}
     refused = asel.fill(NEW, **typed)
     assert refused.status_code == 422

@@ -123,7 +123,7 @@ def test_one_client_tries_so_many_passwords_and_others_go_on(app, clock, asel):
 
 
 @on_sqlite
-def test_a_known_browser_has_tries_of_its_own_where_all_clients_look_alike(app, clock, asel):
+def test_a_known_browser_has_its_own_tries_among_identical_clients(app, clock, asel):
     stranger, client = Desk(app, clock), "203.0.113.9"
     stranger.key = asel.key
     for somebody in (asel, stranger):
@@ -260,7 +260,7 @@ def test_next_leads_nowhere_else(app, clock, asel, wanted):
 
 
 @on_sqlite
-def test_next_leads_back_to_what_was_asked_for(app, clock, asel):
+def test_next_leads_back_to_the_requested_page(app, clock, asel):
     answer = asel.get("/organizer/?page=2")
     assert answer.status_code == 303
     assert asel.sign_in(answer.location).location == "/organizer/?page=2"

@@ -89,7 +89,7 @@ def test_a_seat_that_is_only_held_is_free_again_by_time_alone(app, visitor, cloc
     assert FULL not in page_text(visitor)
 
 
-def test_a_page_says_when_the_last_seat_is_taken_and_when_one_is_free(app, visitor, clock):
+def test_a_page_says_whether_all_seats_are_taken(app, visitor, clock):
     builders.publish(builders.file("seats = 2"))
     builders.register_and_confirm()
     assert FULL not in page_text(visitor)

@@ -265,7 +265,7 @@ def test_the_trap_for_programs_shows_itself_and_can_be_undone(app, visitor):
 
 
 @on_sqlite
-def test_a_form_sent_in_haste_or_with_a_forged_time_can_be_sent_again(app, visitor):
+def test_a_form_sent_too_fast_or_forged_can_be_sent_again(app, visitor):
     builders.publish()
     for opened in (None, "", "1", "1.forged", "\0", "99999999999999.x", "ы.ы"):
         _action, hidden = form_of(visitor.get(FORM).text)
@@ -316,7 +316,7 @@ def test_an_unpublished_discussion_has_no_form_and_an_unknown_one_neither(app, v
 
 
 @on_sqlite
-def test_a_full_discussion_says_before_and_after_a_fault_that_one_would_wait(app, visitor):
+def test_the_form_of_a_full_discussion_announces_the_waiting_list(app, visitor):
     builders.publish(builders.file("seats = 1"))
     assert "waiting list" not in text_of(visitor.get(FORM).text)
     builders.register(address="other@example.org")

@@ -453,7 +453,7 @@ def test_confirming_and_withdrawing_without_end_sends_no_letters_without_end(app
 
 
 @on_sqlite
-def test_a_consent_covers_only_what_was_agreed_to(app, visitor):
+def test_a_consent_covers_only_the_agreed_data(app, visitor):
     asked = '\n[[sharing]]\npartner = "PaperLab"\nwhat = ["name"]\nwhy = "To write to you."\n'
     builders.publish(builders.file() + asked.encode())
     visitor.fill("/discussions/water/register", name="A", email="a@example.org", sharing_0="y")

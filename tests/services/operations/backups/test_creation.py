@@ -124,7 +124,7 @@ def test_a_backup_is_never_made_over_anything(app, clock, tmp_path):
 
 @on_sqlite
 @pytest.mark.parametrize("end", ["", "-wal", "-shm", "-journal"])
-def test_a_backup_is_not_made_where_sqlite_would_take_it_for_its_own(app, clock, end):
+def test_a_backup_never_takes_the_name_of_a_sqlite_file(app, clock, end):
     folder = app.extensions["settings"].instance
     database.engine().dispose()
     with pytest.raises(NotBackedUp, match="exists already: choose another name"):
