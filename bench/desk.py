@@ -2,7 +2,7 @@
 
 Each page beside the bare one (the form to sign in, which asks the database nothing); search and
 sort beside the unsealing that they cannot do without; an export by the memory it takes, and by how
-long whoever registers meanwhile waits.
+long a registration waits meanwhile.
 """
 
 import re
@@ -26,7 +26,7 @@ from registration.models import Registration, RegistrationStatus
 from registration.services import catalog
 from registration.services.attendees import exports, imports
 from registration.services.attendees.imports import Row
-from registration.services.registrations import register as registering
+from registration.services.registrations import register
 from registration.services.registrations.register import Entry
 from registration.text import addresses
 from tests import builders
@@ -122,12 +122,12 @@ def _export(app: Flask, count: int) -> None:
     waits: list[float] = []
     stop = threading.Event()
 
-    def register() -> None:
+    def keep_registering() -> None:
         with app.app_context():
             while not stop.wait(0.05):
                 waits.append(_register(1000 + len(waits)))
 
-    others = threading.Thread(target=register)
+    others = threading.Thread(target=keep_registering)
     others.start()
     began, before = time.perf_counter(), _memory()
     lines = exports.lines(exports.attendees(reading, "water"), names)
@@ -148,7 +148,7 @@ def _register(number: int) -> float:
     entry = Entry("Somebody", addresses.parse(f"late{number}@example.org"))
     began = time.perf_counter()
     with writing() as tx:
-        registering.register(tx, "water", entry)
+        register.register(tx, "water", entry)
     return time.perf_counter() - began
 
 

@@ -1,4 +1,4 @@
-"""Pages as a real browser has them: opened, looked at, and what the browser complains of."""
+"""Pages in a real browser: opened, checked, and with the complaints of the browser."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, ViewportSize
 PHONE: ViewportSize = {"width": 390, "height": 844}
 DESKTOP: ViewportSize = {"width": 1280, "height": 900}
 NARROW: ViewportSize = {"width": 320, "height": 640}
-# What a page must be, as the browser has it: faults, in words.
+# Returns the faults of the page in the browser, as sentences.
 FAULTS = """() => {
   const found = [];
   if (document.querySelectorAll("h1").length !== 1) found.push("not one h1");
@@ -53,7 +53,7 @@ FAULTS = """() => {
 
 
 class Told(list):
-    """What the browser complained of, and every address it asked for."""
+    """The complaints of the browser, and every address that it requested."""
 
     def __init__(self, page: Page) -> None:
         super().__init__()

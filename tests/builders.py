@@ -1,4 +1,4 @@
-"""Builders: a discussion published, somebody registered, in one line each."""
+"""Builders: publish a discussion or register somebody in one line."""
 
 import threading
 import tomllib
@@ -15,9 +15,8 @@ from registration.database import Model, reading, writing
 from registration.discussion_file import read
 from registration.mail import maildir
 from registration.models import Attendee, Discussion, DiscussionStatus, Letter, Registration
-from registration.services import catalog
+from registration.services import catalog, registrations
 from registration.services.discussions import cancellation, publication
-from registration.services.registrations import register as registering
 from registration.services.registrations import self_service
 from registration.services.registrations.register import Entry
 from registration.text import addresses
@@ -50,19 +49,19 @@ def file(changes: str = "", *, without: str = "") -> bytes:
     return (changes + "\n" + "\n".join(kept)).encode()
 
 
-def announced(source: bytes | None = None, **columns: Any) -> Discussion:
-    """Return a discussion that stands in no database, by default the small one."""
-    stated = read(source if source is not None else file())
-    found = Discussion(slug=stated.slug, uid=stated.uid or "a1b2c3d4@events.example.org")
-    found.status, found.sequence, found.version = DiscussionStatus.PUBLISHED, 0, 1
-    found.published_at = found.changed_at = found.time_set_at = datetime(
-        2026, 3, 2, 12, 0, tzinfo=UTC
-    )
-    found.organizer_address = "Our group <events@example.org>"
-    found.announcement = stated
+def unsaved_discussion(source: bytes | None = None, **columns: Any) -> Discussion:
+    """Return a discussion that is in no database, by default the small one."""
+    announcement = read(source if source is not None else file())
+    uid = announcement.uid or "a1b2c3d4@events.example.org"
+    discussion = Discussion(slug=announcement.slug, uid=uid)
+    discussion.status, discussion.sequence, discussion.version = DiscussionStatus.PUBLISHED, 0, 1
+    now = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
+    discussion.published_at = discussion.changed_at = discussion.time_set_at = now
+    discussion.organizer_address = "Our group <events@example.org>"
+    discussion.announcement = announcement
     for name, value in columns.items():
-        setattr(found, name, value)
-    return found
+        setattr(discussion, name, value)
+    return discussion
 
 
 QUESTIONS = """
@@ -144,7 +143,7 @@ def publish_first() -> Discussion:
 
 
 def entry(address: str = "aigerim@example.org", name: str = "Айгерим", **values: Any) -> Entry:
-    """Return what Aigerim types into the form."""
+    """Return an entry of the form, by default Aigerim's."""
     return Entry(name=name, address=addresses.parse(address), **values)
 
 
@@ -157,33 +156,32 @@ def ring() -> Ring:
 def register(slug: str = "water", address: str = "aigerim@example.org", **values: Any) -> None:
     """Register somebody, by default Aigerim, unconfirmed."""
     with writing() as tx:
-        registering.register(tx, slug, entry(address, **values))
+        registrations.register.register(tx, slug, entry(address, **values))
 
 
 def attendee(address: str = "aigerim@example.org", slug: str = "water") -> Attendee:
-    """Return what is sealed of a registration."""
-    return found(address, slug).attendee(ring())
+    """Return the unsealed personal data of a registration."""
+    return registration_of(address, slug).attendee(ring())
 
 
-def found(address: str = "aigerim@example.org", slug: str = "water") -> Registration:
+def registration_of(address: str = "aigerim@example.org", slug: str = "water") -> Registration:
     """Return a registration by its address, or fail."""
     with reading() as tx:
-        opened = tx.keys
         for registration in tx.query(Registration):
             discussion = tx.get_one(Discussion, registration.discussion_id)
             if discussion.slug != slug:
                 continue
-            if registration.attendee(opened).address == address:
+            if registration.attendee(tx.keys).address == address:
                 return registration
     raise AssertionError(f"{address} is not registered")
 
 
 def confirm(address: str = "aigerim@example.org", slug: str = "water") -> Attendee:
-    """Confirm a registration, as the button does, and return what is sealed of it."""
+    """Confirm a registration, as the button does, and return its unsealed personal data."""
     person = attendee(address, slug)
     with writing() as tx:
         registration, _discussion = self_service.by_token(tx, person.token)
-        registering.confirm(tx, registration)
+        registrations.register.confirm(tx, registration)
     return person
 
 
@@ -212,7 +210,7 @@ def kept_letters(app: Flask) -> list:
 
 
 def letter_kinds() -> list[str]:
-    """Return what is in the outbox, in the order it was posted."""
+    """Return the kinds of all letters in the outbox, oldest first."""
     with reading() as tx:
         return [letter.kind.value for letter in tx.query(Letter).order_by(Letter.id)]
 
@@ -225,7 +223,7 @@ def every_row() -> dict[str, list[str]]:
 
 
 def at_once(app: Flask, acts: Sequence[Callable[..., object]], threads: int | None = None) -> list:
-    """Do every act in a thread of its own, all let go at one moment; return what came of each.
+    """Start every act at the same moment in a thread of its own; return their results.
 
     With `threads`, only so many are done at a time, as a server with so many threads does.
     """

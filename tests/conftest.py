@@ -1,4 +1,4 @@
-"""What tests stand on: a fresh database (SQLite and PostgreSQL), an app with a clock of its own,
+"""Fixtures of all tests: a fresh database (SQLite and PostgreSQL), an app with a clock of its own,
 visitors, and a real mail server."""
 
 import os
@@ -17,13 +17,13 @@ from registration import create_app, database
 from registration.services import installation
 from registration.services.operations import migration
 
-from .machine import needs
+from .machine import require
 from .mail_server import MailServer
 from .postgresql import POSTGRES, QUICK, TEMPLATE, cluster, create_database
 from .shared import Shared, SharedDatabase
 from .visitor import Visitor
 
-# Nothing that tests write has to outlive the machine, and here it costs them a third less time.
+# Files of tests need not outlive the machine; in memory the tests take a third less time.
 MEMORY = Path("/dev/shm")
 ENOUGH = 2 << 30
 
@@ -73,7 +73,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def postgres(template: Path) -> Iterator[str]:
     """A PostgreSQL server of this test run, with a migrated database to be copied; its URL."""
     binaries = sorted(POSTGRES.glob("*/bin/initdb"))
-    needs(binaries, "PostgreSQL is not installed (apt install postgresql)")
+    require(binaries, "PostgreSQL is not installed (apt install postgresql)")
     # Not below pytest's own folder, which other runs of pytest clear away.
     with TemporaryDirectory(prefix="postgres-", ignore_cleanup_errors=True) as place:
         folder = Path(place)
@@ -108,7 +108,7 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def shared_sqlite(
     tmp_path_factory: pytest.TempPathFactory, template: Path, compiled: Path
 ) -> Iterator[Shared]:
-    """This worker's installation on SQLite, to be laid anew for each test."""
+    """This worker's installation on SQLite, reset before each test."""
     folder = tmp_path_factory.mktemp("sqlite") / "instance"
     found = Shared(folder, template, compiled)
     yield found
@@ -119,7 +119,7 @@ def shared_sqlite(
 def shared_postgresql(
     tmp_path_factory: pytest.TempPathFactory, template: Path, compiled: Path, postgres: str
 ) -> Iterator[Shared]:
-    """This worker's installation on PostgreSQL, to be laid anew for each test."""
+    """This worker's installation on PostgreSQL, reset before each test."""
     folder = tmp_path_factory.mktemp("postgresql") / "instance"
     found = Shared(folder, template, compiled, SharedDatabase(postgres))
     yield found
@@ -158,7 +158,7 @@ def app(request: pytest.FixtureRequest, instance: dict, clock: Clock) -> Iterato
 
 @pytest.fixture
 def impatient(app: Flask) -> Iterator[Flask]:
-    """The service, whose writers wait for each other for a moment only."""
+    """The service with a short LOCK_TIMEOUT_SECONDS."""
     app.config["LOCK_TIMEOUT_SECONDS"] = 0.3
     database.init_app(app, app.extensions["settings"].database_url)
     yield app

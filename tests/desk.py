@@ -1,4 +1,4 @@
-"""An organizer as tests know one: a browser, a password, and an app that shows codes."""
+"""An organizer for tests: a browser, a password, and an authenticator app."""
 
 import re
 from functools import cache
@@ -22,14 +22,14 @@ SIGN_IN = "/organizer/sign-in"
 
 
 class Desk(Visitor):
-    """Somebody who was invited, and signs in."""
+    """The browser of an organizer with a password and a second factor."""
 
     def __init__(self, app: Flask, clock: Any, address: str = ASEL) -> None:
         super().__init__(app, clock)
         self.address, self.key, self.recovery = address, b"", []
 
     def code(self) -> str:
-        """Return what the app shows; the clock goes on, so that it is another each time."""
+        """Return the next code of the app; the clock advances, so that each call has a new one."""
         self.clock.advance(seconds=totp.STEP)
         return totp.code_at(self.key, self.clock.now)
 
@@ -38,7 +38,7 @@ class Desk(Visitor):
         path = f"/organizer/invitation/{token}"
         with reading() as tx:
             self.key = totp.key_of(tx.keys, token)
-        # The form waits ten seconds: the code is of then.
+        # `fill` waits ten seconds before it sends the form: the code must still be valid then.
         code = totp.code_at(self.key, self.clock.now)
         typed = {"password": PASSWORD, "again": PASSWORD, "code": code} | fields
         page = self.fill(path, **typed)
@@ -68,23 +68,23 @@ def signed_in(
     *slugs: str,
     partner: str | None = None,
 ) -> Desk:
-    """Return somebody who is signed in: by the services, without the pages, which take longer."""
+    """Return a signed-in organizer. The services sign them in: pages take longer."""
     desk = Desk(app, clock, address)
     token = invite(address, role, *slugs, partner=partner)
     with writing() as tx:
         ring = tx.keys
-        found, _identity = authentication.invited(tx, token)
-        desk.key, kept = totp.key_of(ring, token), _hashed(app_context.password_cost())
+        organizer, _identity = authentication.invited(tx, token)
+        desk.key, password = totp.key_of(ring, token), _hashed(app_context.password_cost())
         code = totp.code_at(desk.key, clock.now)
-        desk.recovery = authentication.accept(tx, token, kept, code)
+        desk.recovery = authentication.accept(tx, token, password, code)
     code = desk.code()
     with writing() as tx:
-        given = authentication.begin(tx, found.id, kept, code)
-    desk.client.set_cookie("organizer", given or "")
+        session = authentication.begin(tx, organizer.id, password, code)
+    desk.client.set_cookie("organizer", session or "")
     return desk
 
 
 @cache
 def _hashed(cost: passwords.Cost) -> str:
-    """Return the hash of the password, which takes long on purpose."""
+    """Return the hash of PASSWORD; hashing is slow on purpose."""
     return passwords.hashed(PASSWORD, cost)

@@ -1,4 +1,4 @@
-"""What a machine may lack: said aloud and skipped, and a failure where CI promises it."""
+"""Programs that a machine may lack: a skip with its reason, and a failure with CI=true."""
 
 import os
 import shutil
@@ -6,23 +6,23 @@ import shutil
 import pytest
 
 
-def needs(found: object, lack: str) -> None:
-    """Skip the test if nothing was `found`; with CI=true, fail."""
-    if found:
+def require(condition: object, reason: str) -> None:
+    """Skip the test for this reason unless the condition is true; with CI=true, fail."""
+    if condition:
         return
     if os.environ.get("CI") == "true":
-        pytest.fail(f"{lack}, and CI skips nothing")
-    pytest.skip(lack)
+        pytest.fail(f"{reason}, and CI skips nothing")
+    pytest.skip(reason)
 
 
 def program(*names: str) -> str:
     """Return the path of the first of these programs, or skip the test."""
-    found = next(filter(None, map(shutil.which, names)), None)
-    needs(found, f"{names[0]} is not installed")
-    assert found is not None
-    return found
+    path = next(filter(None, map(shutil.which, names)), None)
+    require(path, f"{names[0]} is not installed")
+    assert path is not None
+    return path
 
 
-# For what has nothing to do with the kind of database, and for what one kind alone can show.
+# For tests that do not depend on the kind of database, and for tests of one kind alone.
 on_sqlite = pytest.mark.parametrize("instance", ["sqlite"], indirect=True)
 on_postgresql = pytest.mark.parametrize("instance", ["postgresql"], indirect=True)

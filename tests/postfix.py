@@ -13,7 +13,7 @@ from email.policy import default
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from .machine import needs
+from .machine import require
 from .server_process import free_port
 
 MAIN = """
@@ -88,8 +88,8 @@ class Postfix:
 def postfix() -> Iterator[Postfix]:
     """Run a Postfix that keeps what comes for example.org, and relays nothing."""
     program = Path("/usr/sbin/postfix")
-    needs(program.exists(), "Postfix is not installed (apt install postfix)")
-    needs(os.geteuid() == 0, "Postfix needs root to start")
+    require(program.exists(), "Postfix is not installed (apt install postfix)")
+    require(os.geteuid() == 0, "Postfix needs root to start")
     with TemporaryDirectory(prefix="postfix-", ignore_cleanup_errors=True) as place:
         folder, owner = Path(place), pwd.getpwnam("postfix").pw_uid
         folder.chmod(0o755)

@@ -42,7 +42,7 @@ def create_database(url: str, name: str, template: str = "template1") -> str:
 
 
 def drop_database(url: str, name: str) -> None:
-    """Drop a database, whoever is connected to it."""
+    """Drop a database, and close all connections to it."""
     _run(url, f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
 

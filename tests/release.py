@@ -1,4 +1,4 @@
-"""What a release leaves in its database: made here by the code as it is, and read back.
+"""The database that a release leaves: made here by the current code, and read back.
 
 `python -m tests.release FOLDER` keeps it, with its keys and with every value in it as JSON, for
 later releases to read (tests/data/releases).
@@ -146,7 +146,7 @@ def _draft() -> None:
 
 
 def values(tx: Session, ring: Ring) -> dict[str, list[dict[str, Any]]]:
-    """Return every value of every row, by table, as JSON has it: what is sealed, unsealed."""
+    """Return every value of every row, by table, as JSON has it; sealed values unsealed."""
     found = {
         table.name: [
             {name: _plain(value) for name, value in row.items()}
@@ -186,7 +186,7 @@ def _plain(value: Any) -> Any:
 
 
 def main(kept: Path) -> None:
-    """Keep in a folder what the code as it is leaves in a database."""
+    """Save the database of the current code into a folder."""
     clock = Clock(NOW)
     with tempfile.TemporaryDirectory() as made:
         app = create_app({"INSTANCE": made, "CONTACT": "hosts@example.org"}, clock=clock)

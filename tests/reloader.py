@@ -1,6 +1,6 @@
 """`make dev`: run a command, and start it anew whenever a file of the service changes.
 
-What is restarted is `flask serve` itself, so that pages, mail and the local mailbox are those of
+It restarts `flask serve` itself, so that pages, mail and the local mailbox are those of
 `make run`. Flask's own reloader would not do: pages are kept as bytes until the process ends.
 """
 

@@ -73,7 +73,7 @@ def _installation(settings: dict[str, str]) -> dict[str, str]:
         builders.deliver()
         invite("desk@example.org")
         found = {name: _circular(queued=name == "queued") for name in ("draft", "queued")}
-        public_id = builders.found("person-0@example.org").public_id
+        public_id = builders.registration_of("person-0@example.org").public_id
         database.engine().dispose()
     return found | {"attendee": public_id}
 

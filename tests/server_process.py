@@ -1,4 +1,4 @@
-"""A real server: `flask serve` as a process of its own, on a free port, and what it wrote."""
+"""A real server: `flask serve` as a process of its own, on a free port, with its output."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""What the tests of one worker share for a kind of database: an installation and its app, laid
+"""The installation and app that tests of one worker share for a kind of database, laid
 anew before each test.
 
 To make an app, an engine and a database for each test took more than half of all tests' time.
@@ -22,9 +22,9 @@ from .postgresql import TEMPLATE, create_database, drop_database
 
 # The least that Argon2id takes (RFC 9106, 3.1: 8 KiB a lane).
 CHEAP = Cost(iterations=1, memory_kib=8)
-# Whoever still holds a lock when a test is over has forgotten it.
+# A lock held after its test was forgotten: do not wait for it.
 OURS = "-c lock_timeout=500ms -c session_replication_role=replica"
-# Every row of the catalogue that stands for a part of the tables, and by whom it was last changed.
+# A digest of the catalogue rows that describe the tables, with the transaction that wrote each.
 SCHEMA = text("""
     SELECT md5(string_agg(part, ',' ORDER BY part)) FROM (
         SELECT concat(oid, ' ', xmin) AS part FROM pg_class
@@ -103,7 +103,7 @@ class SharedApp:
 
     def __init__(self, settings: dict[str, str], compiled: Path) -> None:
         self._app = app = open_app(settings, compiled)
-        # From its first request on, Flask refuses whatever a test would add to an app for good.
+        # After the first request Flask refuses additions to an app.
         app.test_client().get("/robots.txt")
         self._engine: Engine = app.extensions["engine"]
         # Flask's own first request leaves the key ring and the secret behind.

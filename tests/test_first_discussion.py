@@ -190,5 +190,5 @@ def test_the_file_says_who_speaks_who_moderates_and_who_is_partner():
     assert (content.title, content.language) == (TITLE, "en")
 
 
-def test_its_identity_is_kept_whoever_publishes_it(app):
+def test_its_identity_is_the_same_on_every_installation(app):
     assert builders.publish_first().uid == "b6d0a1f4-7c1e-4a35-9d52-20231207c0de"

@@ -1,4 +1,4 @@
-"""Upgrade, backup and restore are killed at every moment: there is the old, or the whole new."""
+"""Upgrade, backup and restore are killed at every moment: the old remains, or the whole new."""
 
 import shutil
 import sqlite3
@@ -99,7 +99,7 @@ def test_a_restore_killed_at_any_moment_leaves_no_database_or_the_whole(
 ):
     file = tmp_path / "backup"
     creation.back_up(database.engine(), file, now=clock.now)
-    gone = builders.found("bolat@example.org").public_id
+    gone = builders.registration_of("bolat@example.org").public_id
     found = config.load({}, elsewhere)
     ledger.remember(found.keys, [gone])
     engine = connect(found.database_url)

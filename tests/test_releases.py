@@ -1,4 +1,4 @@
-"""From release to release: what an older one wrote is read, and what a newer one will write."""
+"""From release to release: stored values of older and of later releases are read."""
 
 import json
 import shutil
@@ -133,7 +133,7 @@ def _held(found: dict[str, list[dict[str, Any]]]) -> Iterator[tuple[dict[str, An
     return ((row, name) for rows in found.values() for row in rows for name in names if name in row)
 
 
-def test_what_is_stored_has_a_version_that_only_the_database_sees(app, clock, tmp_path):
+def test_stored_values_have_a_version_that_only_the_database_sees(app, clock, tmp_path):
     release.fill(app, clock, tmp_path)
     stored = [value for value in rewrite(lambda value: value) if isinstance(value, dict)]
     assert len(stored) == 20

@@ -1,4 +1,4 @@
-"""`make dev`: what a developer changes is served at once, and a mistake does not end it."""
+"""`make dev`: a change to the code is served at once, and a mistake does not end it."""
 
 import re
 import shutil

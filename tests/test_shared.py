@@ -1,4 +1,4 @@
-"""Every test finds a fresh installation, whatever the one before did to what they share."""
+"""Every test finds a fresh installation, although tests share one."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -89,13 +89,13 @@ def test_nothing_that_a_test_left_behind_reaches_the_next(fresh, shared, clock):
     assert app.extensions["writers"] is not turns
 
 
-def test_ids_begin_again_and_the_keys_open_what_is_written(fresh):
+def test_ids_begin_again_and_the_keys_open_new_values(fresh):
     seen = []
     for _ in range(2):
         with fresh().app_context():
             builders.publish()
             builders.register_and_confirm()
-            seen.append((builders.found().id, len(builders.every_row()["letters"])))
+            seen.append((builders.registration_of().id, len(builders.every_row()["letters"])))
     assert seen[0] == seen[1]
 
 

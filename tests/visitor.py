@@ -21,20 +21,20 @@ class Browser(FlaskClient):
 
 
 class Visitor:
-    """Somebody who opens pages and sends the forms that stand there."""
+    """A browser that opens pages and sends their forms."""
 
     def __init__(self, app: Flask, clock: Any) -> None:
         self.client = Browser(app, app.response_class)
         self.clock = clock
 
     def get(self, path: str, **headers: str) -> TestResponse:
-        named = {name.replace("_", "-"): value for name, value in headers.items()}
-        return self.client.get(path, headers=named)
+        by_name = {name.replace("_", "-"): value for name, value in headers.items()}
+        return self.client.get(path, headers=by_name)
 
     def fill(self, path: str, action: str | None = None, **fields: Any) -> TestResponse:
         """Open the page at `path`, wait, and send its form with `fields`.
 
-        `action` names which form is meant, where a page has several.
+        `action` is the end of the form's action, if the page has several forms.
         """
         page = self.client.get(path)
         target, hidden = form_of(page.text, action)
@@ -84,6 +84,6 @@ def tree_of(page: str) -> Element:
 
 
 def text_of(page: str) -> str:
-    """Return what a reader sees of a page, in one line."""
+    """Return the visible text of a page in one line."""
     body = tree_of(page).find("body")
     return " ".join("".join(body.itertext()).split())

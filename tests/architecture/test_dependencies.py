@@ -1,4 +1,4 @@
-"""What the service stands on: pinned, explained, and listed in an SBOM that others can read."""
+"""Dependencies: pinned, explained, and listed in a standard SBOM."""
 
 import json
 import re
@@ -117,7 +117,7 @@ def stated() -> date:
     return date.fromisoformat(re.search(r"as of (\d{4}-\d\d-\d\d)", PAGE)[1])
 
 
-def test_what_is_older_than_18_months_and_nothing_else_has_its_reason():
+def test_releases_older_than_18_months_and_no_others_have_a_reason():
     months = stated().year * 12 + stated().month - 1 - 18
     limit = stated().replace(year=months // 12, month=months % 12 + 1, day=min(stated().day, 28))
     old = {
@@ -174,7 +174,7 @@ def test_every_part_of_the_sbom_is_needed_by_another(sbom):
     assert needed == set(PINS["run"])
 
 
-def test_the_sbom_is_the_same_bytes_each_time_and_names_no_machine_and_no_index(sbom, tmp_path):
+def test_the_sbom_is_reproducible_and_names_no_machine_and_no_index(sbom, tmp_path):
     assert made(cwd=tmp_path, env={"PYTHONHASHSEED": "7", "TZ": "Asia/Almaty"}) == sbom
     assert str(TOP) not in sbom
     assert re.findall(r"https?://[^\"]+", sbom) == [

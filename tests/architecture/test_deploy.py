@@ -1,4 +1,4 @@
-"""What is shipped for a server: units, scripts, the recipe of a container, and the page on them."""
+"""The files shipped for a server: units, scripts, the recipe of a container, and their page."""
 
 import re
 import shlex
@@ -50,7 +50,7 @@ def test_both_services_have_the_same_guard():
     assert len(guards) == 1
 
 
-def test_whatever_reads_the_keys_has_them_from_the_same_place_and_as_the_same_user():
+def test_every_reader_of_the_keys_has_the_same_place_and_user():
     for text in (*map(unit, SERVICES), (DEPLOY / "registration").read_text()):
         assert "LoadCredential=keys:/etc/registration/keys" in text
         assert "User=registration" in text

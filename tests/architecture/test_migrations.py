@@ -1,4 +1,4 @@
-"""Migrations stand alone: what they need of the service is copied into them, as it was then."""
+"""Migrations stand alone: each copies the parts of the service that it needs, as of its time."""
 
 import ast
 from pathlib import Path

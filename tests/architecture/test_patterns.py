@@ -1,4 +1,4 @@
-"""Regular expressions: each one of the source takes time that grows with its input, not faster.
+"""Regular expressions: each one in the source takes time linear in its input.
 
 Python's `re` holds the interpreter while it searches: one bad pattern stops the whole process.
 """
@@ -22,7 +22,7 @@ TOP = Path(__file__).parent.parent.parent
 USES = {"fullmatch", "match", "search", "sub", "split", "findall", "finditer"}
 # Linear ones take a tenth of this, quadratic ones twice as long or more.
 LONG, QUICK_SECONDS = 2000, 0.002
-# What a pattern made at run time is made of, by the names that its expression has there.
+# Values for the variables in patterns that are put together at run time.
 LOCALS = {"part": "Almaty"}
 
 
@@ -74,7 +74,7 @@ def _is_call_of_re(node: Any) -> bool:
 
 
 def _uses(tree: ast.Module, made: ast.AST) -> tuple[str, ...]:
-    """Return by which methods a compiled pattern is used; by all if that is not seen."""
+    """Return the methods called on a compiled pattern; the usual ones if none is seen."""
     names = [
         ast.unparse(node.targets[0])
         for node in ast.walk(tree)
@@ -89,21 +89,21 @@ def _uses(tree: ast.Module, made: ast.AST) -> tuple[str, ...]:
 
 
 @cache
-def found() -> list[Pattern]:
+def all_patterns() -> list[Pattern]:
     return patterns()
 
 
 def test_the_patterns_of_the_source_are_found():
-    assert len(found()) > 50
+    assert len(all_patterns()) > 50
 
 
-@pytest.mark.parametrize("pattern", found(), ids=str)
+@pytest.mark.parametrize("pattern", all_patterns(), ids=str)
 def test_no_repetition_that_can_backtrack_stands_in_another(pattern):
     assert not is_nested(parser.parse(pattern.compiled.pattern, pattern.compiled.flags))
 
 
 def is_nested(tree: Any, *, within: bool = False) -> bool:
-    """Whether an unbounded repetition stands in another one. Possessive ones (`*+`, `++`) and
+    """Whether an unbounded repetition is inside another one. Possessive ones (`*+`, `++`) and
     atomic groups give nothing back, so nothing can be tried in many ways."""
     if isinstance(tree, parser.SubPattern | list):
         return any(is_nested(item, within=within) for item in tree)
@@ -129,11 +129,11 @@ def test_a_nested_repetition_is_seen(nested):
 @pytest.mark.parametrize(
     "plain", [r"[a-z]++(?:-[a-z]++)*+", r"(?:abc|ab)+", r"a+b+", r"(?:a{1,3})+"]
 )
-def test_a_plain_repetition_is_let_be(plain):
+def test_a_plain_repetition_is_accepted(plain):
     assert not is_nested(parser.parse(plain))
 
 
-@pytest.mark.parametrize("pattern", found(), ids=str)
+@pytest.mark.parametrize("pattern", all_patterns(), ids=str)
 def test_near_misses_take_time_that_grows_with_their_length(pattern):
     for text, use in product(near_misses(pattern.compiled), pattern.uses):
         # Short ones first: what grows too fast must not hold the tests up either.

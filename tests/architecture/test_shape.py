@@ -1,4 +1,4 @@
-"""The shape of the code: how long its functions and files are, and what its documents say of it."""
+"""The shape of the code: the length of functions and files, and the documents about it."""
 
 import ast
 import re
@@ -144,7 +144,7 @@ def test_every_route_that_takes_posts_refuses_one_without_csrf(app, clock):
         refused.append((rule.rule, answer.status_code in {404, 422}))
     assert len(refused) >= 7
     assert [rule for rule, is_refused in refused if not is_refused] == []
-    assert builders.found().confirmed_at is not None
+    assert builders.registration_of().confirmed_at is not None
     assert form_of(visitor.get("/registrations/find").text)[1]["csrf_token"]
 
 
@@ -223,7 +223,7 @@ def _imports(name: str, path: Path) -> set[str]:
     return found - {name}
 
 
-def test_what_a_transaction_has_is_seldom_a_parameter():
+def test_few_parameters_repeat_a_field_of_the_transaction():
     named = {"session", "now", "ring", "settings"}
     counted = [
         f"{path.relative_to(TOP)}:{arg.lineno}"

@@ -1,4 +1,4 @@
-"""Style sheets: every class that a page has is defined, and none is defined in vain."""
+"""Style sheets: every class on a page is defined, and every defined class is used."""
 
 import re
 from pathlib import Path

@@ -97,7 +97,7 @@ def untranslatable(page: str) -> list[str]:
     return [word for word in words if re.search(r"[^\W\d_]{2}", word) and word not in DATA]
 
 
-# What organizers and attendees wrote, dates, and addresses.
+# Words of organizers and attendees, dates, and addresses.
 WRITTEN = """
 Who owns the water? About the Aral Sea. Saule Suleimenova Hydrologist Institute of Geography
 Studies rivers. Discussions hosts@example.org aigerim@example.org Айгерим

@@ -1,15 +1,15 @@
-"""A calendar program as people have it: libical reads, and RFC 5546 2.1.5 decides what counts."""
+"""A calendar program: libical parses, and RFC 5546 2.1.5 decides which update counts."""
 
 import ctypes
 import ctypes.util
 from dataclasses import dataclass, field
 
-from ..machine import needs
+from ..machine import require
 
 
 @dataclass(frozen=True)
 class Entry:
-    """What a calendar shows of one UID; nothing where it was taken out."""
+    """The visible properties of one UID in a calendar; empty if it was taken out."""
 
     sequence: int
     stamp: str
@@ -20,7 +20,7 @@ class Entry:
         return dict(self.values)[name]
 
 
-# What is compared of an entry.
+# Properties of an entry that are compared.
 SHOWN = ("SUMMARY", "DTSTART", "DTEND", "LOCATION", "STATUS", "DESCRIPTION", "TRANSP")
 
 
@@ -51,7 +51,7 @@ class Client:
 
 def _library() -> ctypes.CDLL:
     name = ctypes.util.find_library("ical")
-    needs(name, "libical is not installed")
+    require(name, "libical is not installed")
     lib = ctypes.CDLL(name)
     for function, kinds, result in (
         ("icalparser_parse_string", [ctypes.c_char_p], ctypes.c_void_p),

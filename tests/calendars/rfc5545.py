@@ -29,7 +29,7 @@ class Property:
 
 @dataclass
 class Component:
-    """What stands between BEGIN and END."""
+    """The lines between BEGIN and END, parsed."""
 
     name: str
     properties: list[Property] = field(default_factory=list)

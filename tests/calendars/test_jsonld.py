@@ -1,4 +1,4 @@
-"""What search engines read of a discussion: complete, true, and unable to break out of its page."""
+"""JSON-LD for search engines: complete, true, and unable to break out of its page."""
 
 import json
 from dataclasses import replace
@@ -27,7 +27,7 @@ def stated(page: str) -> dict:
 
 
 def test_the_first_discussion_is_stated_whole():
-    first = builders.announced(builders.FIRST.read_bytes())
+    first = builders.unsaved_discussion(builders.FIRST.read_bytes())
     found = jsonld.event(first, LINKS)
     assert {name: found[name] for name in found if name not in {"performer", "contributor"}} == {
         "@context": "https://schema.org",
@@ -76,7 +76,7 @@ def test_the_first_discussion_is_stated_whole():
 
 
 def test_times_are_stated_with_their_offset():
-    water = builders.announced()
+    water = builders.unsaved_discussion()
     found = jsonld.event(water, LINKS)
     assert (found["startDate"], found["endDate"]) == (
         "2026-04-02T17:00:00+05:00",
@@ -86,26 +86,28 @@ def test_times_are_stated_with_their_offset():
 
 
 def test_a_cancelled_discussion_is_stated_as_cancelled():
-    found = jsonld.event(builders.announced(cancelled_why="A strike."), LINKS)
+    found = jsonld.event(builders.unsaved_discussion(cancelled_why="A strike."), LINKS)
     assert found["eventStatus"] == "https://schema.org/EventCancelled"
 
 
-def test_what_is_not_known_is_left_out():
-    content = builders.announced().content
+def test_unknown_values_are_left_out():
+    content = builders.unsaved_discussion().content
     bare = replace(content, contributors=[replace(content.contributors[0], biography="")])
-    found = jsonld.event(builders.announced(content=bare), LINKS)
+    found = jsonld.event(builders.unsaved_discussion(content=bare), LINKS)
     assert found.keys().isdisjoint({"sponsor", "contributor", "recordedIn", "alternateName"})
     assert found["description"] == "About the Aral Sea."
     assert found["performer"][0].keys() == {"@type", "name", "jobTitle", "affiliation"}
 
 
 def test_the_join_link_is_never_stated():
-    private = builders.announced(builders.file('join_url = "https://meet.example/secret"'))
+    private = builders.unsaved_discussion(builders.file('join_url = "https://meet.example/secret"'))
     assert "meet.example" not in json.dumps(jsonld.event(private, LINKS))
 
 
 def test_a_recording_is_stated():
-    recorded = builders.announced(builders.file('recording_url = "https://video.example.org/1"'))
+    recorded = builders.unsaved_discussion(
+        builders.file('recording_url = "https://video.example.org/1"')
+    )
     assert jsonld.event(recorded, LINKS)["recordedIn"]["url"] == "https://video.example.org/1"
 
 

@@ -24,7 +24,7 @@ WRITTEN = datetime(2026, 3, 20, 8, 30, tzinfo=UTC)
 
 
 def with_join(changes: str = "", **columns: Any) -> Discussion:
-    return builders.announced(builders.file(f'join_url = "{JOIN}"\n{changes}'), **columns)
+    return builders.unsaved_discussion(builders.file(f'join_url = "{JOIN}"\n{changes}'), **columns)
 
 
 def request(discussion: Discussion) -> rfc5545.Component:
@@ -56,7 +56,7 @@ def test_an_invitation_names_its_method_its_organizer_and_one_attendee():
 
 def test_an_invitation_has_the_public_identity_the_letters_time_and_its_own_sequence():
     event = request(with_join()).event
-    assert event["UID"].text == builders.announced().uid
+    assert event["UID"].text == builders.unsaved_discussion().uid
     assert event["SEQUENCE"].value == "4"
     assert event["DTSTAMP"].value == "20260320T083000Z"
     assert event["LAST-MODIFIED"].value == "20260302T120000Z"
@@ -79,18 +79,18 @@ def test_the_join_link_stands_where_programs_and_people_look(write):
 
 @pytest.mark.parametrize("write", [request, calendar])
 def test_without_a_join_link_nothing_is_invented(write):
-    event = write(builders.announced()).event
+    event = write(builders.unsaved_discussion()).event
     assert not event.names & {"LOCATION", "CONFERENCE"}
     assert event["DESCRIPTION"].text.startswith("Thursday, 2 April 2026")
 
 
-def test_a_cancellation_is_for_one_attendee_and_does_not_call_the_discussion_off():
+def test_a_cancellation_names_one_attendee_and_keeps_the_discussion():
     found = cancellation(with_join())
     assert found["METHOD"].value == "CANCEL"
     assert "STATUS" not in found.event.names
     assert found.event["ATTENDEE"].value == "mailto:aigerim@example.org"
     assert found.event["ORGANIZER"].value == "mailto:events@example.org"
-    assert found.event["UID"].text == builders.announced().uid
+    assert found.event["UID"].text == builders.unsaved_discussion().uid
     assert found.event["SEQUENCE"].value == "4"
 
 
@@ -132,12 +132,12 @@ def test_a_discreet_invitation_has_the_join_link_alone():
     assert "CN" not in event["ORGANIZER"].parameters
     assert (
         "DESCRIPTION"
-        not in request(builders.announced(builders.file("discreet = true"))).event.names
+        not in request(builders.unsaved_discussion(builders.file("discreet = true"))).event.names
     )
 
 
 def test_a_whole_day_is_one_in_an_invitation_too():
-    event = request(builders.announced(builders.FIRST.read_bytes())).event
+    event = request(builders.unsaved_discussion(builders.FIRST.read_bytes())).event
     assert (event["DTSTART"].value, event["DTEND"].value) == ("20231207", "20231208")
     assert event["TRANSP"].value == "TRANSPARENT"
 
@@ -217,7 +217,7 @@ def entry_of(letter: Any) -> rfc5545.Component | None:
 
 
 @on_sqlite
-def test_who_only_waits_gets_no_join_link_from_the_cancellation_file(app, visitor):
+def test_a_waiting_attendee_gets_no_join_link_from_the_cancellation_file(app, visitor):
     builders.publish(builders.file(f'join_url = "{JOIN}"\nseats = 1'))
     builders.register_and_confirm()
     waiting = builders.register_and_confirm("dana@example.org")

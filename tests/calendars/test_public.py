@@ -23,12 +23,12 @@ from . import rfc5545
 
 LINKS = Links("https://events.example.org")
 
-# What may stand in a title: everything that the discussion file's reader lets through.
+# A title may contain every character that the reader of discussion files accepts.
 LETTERS = st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp", "Cn"])
 TITLES = st.lists(
     st.one_of(st.sampled_from([",", ";", "\\", "\\n", "\\N", '"', "^n", ":"]), LETTERS)
 )
-WATER = builders.announced()
+WATER = builders.unsaved_discussion()
 
 
 def feed(*discussions: Discussion) -> bytes:
@@ -36,7 +36,7 @@ def feed(*discussions: Discussion) -> bytes:
 
 
 def titled(title: str) -> Discussion:
-    return builders.announced(content=replace(WATER.content, title=title))
+    return builders.unsaved_discussion(content=replace(WATER.content, title=title))
 
 
 def strictly(content: bytes) -> Calendar:
@@ -45,10 +45,10 @@ def strictly(content: bytes) -> Calendar:
 
 @pytest.fixture
 def first() -> Discussion:
-    return builders.announced(builders.FIRST.read_bytes())
+    return builders.unsaved_discussion(builders.FIRST.read_bytes())
 
 
-def test_two_other_libraries_and_a_reader_of_lines_read_the_same_from_the_feed(first):
+def test_three_independent_readers_agree_on_the_feed(first):
     content = feed(first, WATER)
 
     ours = rfc5545.read(content).events
@@ -106,7 +106,7 @@ def test_an_entry_has_these_properties_and_no_others(first):
 
 @pytest.mark.parametrize("write", [feed, lambda item: public.file(item, LINKS)])
 def test_nobody_reads_the_join_link_or_the_organizers_address_in_public(write):
-    found = builders.announced(builders.file('join_url = "https://meet.example/secret"'))
+    found = builders.unsaved_discussion(builders.file('join_url = "https://meet.example/secret"'))
     content = b"".join(line.encode() for line in rfc5545.unfolded(write(found)))
     for private in (b"meet.example", b"secret", b"events@example.org", b"METHOD", b"ATTENDEE"):
         assert private not in content
@@ -114,7 +114,7 @@ def test_nobody_reads_the_join_link_or_the_organizers_address_in_public(write):
 
 def test_the_stamp_is_when_the_discussion_last_changed():
     changed = datetime(2026, 3, 9, 8, 7, 6, 500_000, tzinfo=UTC)
-    event = rfc5545.read(feed(builders.announced(changed_at=changed, sequence=3))).event
+    event = rfc5545.read(feed(builders.unsaved_discussion(changed_at=changed, sequence=3))).event
     assert event["DTSTAMP"].value == event["LAST-MODIFIED"].value == "20260309T080706Z"
     assert event["CREATED"].value == "20260302T120000Z"
     assert event["SEQUENCE"].value == "3"
@@ -145,7 +145,9 @@ def test_a_whole_day_has_dates_an_exclusive_end_and_takes_no_time(first):
     ],
 )
 def test_almaty_is_right_before_and_after_its_change_of_march_2024(day, starts, ends, words):
-    found = builders.announced(builders.file(f"starts = {day}T15:00:00\nends = {day}T16:30:00"))
+    found = builders.unsaved_discussion(
+        builders.file(f"starts = {day}T15:00:00\nends = {day}T16:30:00")
+    )
     event = rfc5545.read(feed(found)).event
     assert (event["DTSTART"].parameters, event["DTSTART"].value) == ({}, starts)
     assert (event["DTEND"].parameters, event["DTEND"].value) == ({}, ends)
@@ -172,7 +174,7 @@ def test_the_description_has_everything_that_is_said(first):
 
 def test_an_entry_links_to_its_page_its_recording_and_its_partners(first):
     recorded = replace(first.content, recording_url="https://video.example.org/1?a=b;c,d")
-    event = rfc5545.read(feed(builders.announced(content=recorded))).event
+    event = rfc5545.read(feed(builders.unsaved_discussion(content=recorded))).event
     links = [(item.parameters["LINKREL"], item.parameters["VALUE"], item.value)
              for item in event.all("LINK")]  # fmt: skip
     assert links == [
@@ -184,7 +186,7 @@ def test_an_entry_links_to_its_page_its_recording_and_its_partners(first):
 
 
 def test_a_cancelled_discussion_stays_and_says_so():
-    event = rfc5545.read(feed(builders.announced(cancelled_why="A strike."))).event
+    event = rfc5545.read(feed(builders.unsaved_discussion(cancelled_why="A strike."))).event
     assert event["STATUS"].value == "CANCELLED"
     assert rfc5545.read(feed(WATER)).event["STATUS"].value == "CONFIRMED"
 
@@ -198,8 +200,8 @@ def test_a_feed_of_nothing_is_legal():
 
 
 def test_the_same_discussions_give_the_same_bytes(first):
-    again = builders.announced(builders.FIRST.read_bytes())
-    assert feed(first, WATER) == feed(again, builders.announced())
+    again = builders.unsaved_discussion(builders.FIRST.read_bytes())
+    assert feed(first, WATER) == feed(again, builders.unsaved_discussion())
 
 
 @given(TITLES.map("".join))
@@ -216,7 +218,7 @@ def test_any_title_is_read_back_as_it_was_written(title):
 @example("a &#13;&#10;ATTENDEE:mailto:x@example.org &#12; &#8232; &#133; b")
 @settings(max_examples=60, deadline=None)
 def test_any_description_stays_within_its_line(text):
-    found = builders.announced(content=replace(WATER.content, description=text))
+    found = builders.unsaved_discussion(content=replace(WATER.content, description=text))
     event = rfc5545.read(feed(found)).event
     assert event.names == rfc5545.read(feed(WATER)).event.names
     assert strictly(feed(found)).events[0].description == event["DESCRIPTION"].text
@@ -230,16 +232,16 @@ def test_any_description_stays_within_its_line(text):
         {"content": replace(WATER.content, recording_url="https://a.example/\r\nATTACH:x")},
     ],
 )
-def test_one_that_cannot_be_written_is_left_out_logged_and_takes_no_other_down(broken, caplog):
+def test_the_feed_leaves_out_and_logs_an_entry_it_cannot_write(broken, caplog):
     with caplog.at_level(logging.ERROR):
-        calendar = rfc5545.read(feed(builders.announced(slug="broken", **broken), WATER))
+        calendar = rfc5545.read(feed(builders.unsaved_discussion(slug="broken", **broken), WATER))
     assert [item["UID"].text for item in calendar.events] == [WATER.uid]
     (record,) = caplog.records
     assert "The feed leaves out broken" in record.getMessage()
 
 
 def test_a_moved_discussion_keeps_its_identity():
-    moved = builders.announced(
+    moved = builders.unsaved_discussion(
         builders.file("starts = 2026-04-09T17:00:00\nends = 2026-04-09T18:00:00"),
         sequence=1,
         changed_at=WATER.changed_at + timedelta(days=1),

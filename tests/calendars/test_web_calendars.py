@@ -23,7 +23,7 @@ def opened(address: str) -> tuple[str, dict[str, str]]:
 
 
 def test_google_gets_both_instants():
-    found = builders.announced(builders.file(f'title = "{TITLE}"'))
+    found = builders.unsaved_discussion(builders.file(f'title = "{TITLE}"'))
     where, fields = opened(web_calendars.google(found, LINKS))
     starts, ends = fields.pop("dates").split("/")
     assert where == "https://calendar.google.com/calendar/render"
@@ -37,12 +37,12 @@ def test_google_gets_both_instants():
 
 
 def test_google_gets_a_whole_day_with_an_exclusive_end():
-    found = builders.announced(builders.FIRST.read_bytes())
+    found = builders.unsaved_discussion(builders.FIRST.read_bytes())
     assert opened(web_calendars.google(found, LINKS))[1]["dates"] == "20231207/20231208"
 
 
 def test_outlook_gets_both_instants():
-    found = builders.announced(builders.file(f'title = "{TITLE}"'))
+    found = builders.unsaved_discussion(builders.file(f'title = "{TITLE}"'))
     where, fields = opened(web_calendars.outlook(found, LINKS))
     assert where == "https://outlook.live.com/calendar/0/deeplink/compose"
     assert datetime.fromisoformat(fields.pop("startdt")) == found.starts_at
@@ -57,9 +57,9 @@ def test_outlook_gets_both_instants():
 
 
 def test_outlook_gets_a_whole_day_with_an_exclusive_end():
-    fields = opened(web_calendars.outlook(builders.announced(builders.FIRST.read_bytes()), LINKS))[
-        1
-    ]
+    fields = opened(
+        web_calendars.outlook(builders.unsaved_discussion(builders.FIRST.read_bytes()), LINKS)
+    )[1]
     assert date.fromisoformat(fields["startdt"]) == date(2023, 12, 7)
     assert date.fromisoformat(fields["enddt"]) == date(2023, 12, 8)
     assert fields["allday"] == "true"
@@ -67,7 +67,7 @@ def test_outlook_gets_a_whole_day_with_an_exclusive_end():
 
 @pytest.mark.parametrize("write", [web_calendars.google, web_calendars.outlook])
 def test_neither_gets_the_join_link(write):
-    found = builders.announced(builders.file('join_url = "https://meet.example/secret"'))
+    found = builders.unsaved_discussion(builders.file('join_url = "https://meet.example/secret"'))
     assert "meet.example" not in write(found, LINKS)
 
 

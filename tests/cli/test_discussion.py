@@ -122,7 +122,7 @@ def test_a_refused_identity_publishes_none(run, write):
     assert slugs() == []
 
 
-def test_with_keep_edits_what_was_taken_off_is_told_and_left(run, write):
+def test_keep_edits_leaves_an_unpublished_discussion_and_says_so(run, write):
     path = write("water.toml", file())
     run("publish", path)
     assert said(run("unpublish", "water")) == (0, "water: unpublished\n", "")
@@ -261,7 +261,7 @@ def test_quietly_nobody_is_written_to(two, run, write):
         ),
     ],
 )
-def test_what_is_a_slip_is_refused_and_changes_nothing(two, run, write, changes, options, said):
+def test_a_slip_is_refused_and_changes_nothing(two, run, write, changes, options, said):
     before = every_row()
     done = run("publish", *options, write("water.toml", file(changes)))
     assert (done.exit_code, done.stderr.count("\n")) == (1, 1)
@@ -297,7 +297,7 @@ def test_a_reason_is_needed(two, run):
 
 
 @on_sqlite
-def test_publishing_what_is_cancelled_says_that_it_stays_so(app, tmp_path):
+def test_publishing_a_cancelled_discussion_says_that_it_stays_so(app, tmp_path):
     builders.publish()
     builders.cancel()
     path = tmp_path / "water.toml"

@@ -60,7 +60,7 @@ def test_fetches_are_counted_by_family_and_day(app, clock, visitor):
     assert [reader["fetches_today"] for reader in readers(app)] == [0, 0]
 
 
-def test_who_has_an_older_feed_is_told(app, clock, visitor):
+def test_a_reader_with_an_older_feed_is_listed_as_such(app, clock, visitor):
     builders.publish()
     clock.advance(seconds=2)
     fetch(visitor, GOOGLE)
@@ -139,7 +139,7 @@ def test_two_processes_add_up(app, clock, visitor):
     assert readers(app)[0]["fetches_today"] == 2
 
 
-def test_what_could_not_be_written_is_counted_still(app, clock, visitor, caplog):
+def test_fetches_that_could_not_be_written_are_counted_later(app, clock, visitor, caplog):
     builders.publish()
     fetch(visitor, GOOGLE)
     rename("feed_readings", "gone")

@@ -1,4 +1,4 @@
-"""A command imports what it needs, and the rest of the service stays out of its start."""
+"""A command imports what it require, and the rest of the service stays out of its start."""
 
 import pytest
 
@@ -54,5 +54,5 @@ def test_the_help_of_flask_imports_no_command(tmp_path):
 @pytest.mark.parametrize(
     ("words", "needed"), [(["routes"], "registration.web"), (["serve", "--help"], "waitress")]
 )
-def test_what_needs_pages_or_the_server_imports_them(tmp_path, words, needed):
+def test_commands_that_need_pages_or_the_server_import_them(tmp_path, words, needed):
     assert needed in imported({"INSTANCE": str(tmp_path)}, *words)

@@ -1,4 +1,4 @@
-"""flask organizer: who may sign in, and as what."""
+"""flask organizer: accounts for the desk, and their roles."""
 
 import json
 
@@ -63,7 +63,7 @@ def test_list_tells_who_may_do_what(app, clock):
         (["reset", ASEL], f"Nobody signs in with {ASEL}."),
     ],
 )
-def test_what_makes_no_sense_is_refused_in_a_sentence(app, words, said):
+def test_a_senseless_command_is_refused_in_a_sentence(app, words, said):
     builders.publish(builders.with_questions())
     run(app, "add", "boss@example.org", "--role", "administrator")
     before = builders.every_row()
@@ -74,7 +74,7 @@ def test_what_makes_no_sense_is_refused_in_a_sentence(app, words, said):
 
 
 @on_sqlite
-def test_who_was_removed_can_be_added_again_and_begins_anew(app, clock):
+def test_a_removed_organizer_can_be_added_again_and_begins_anew(app, clock):
     asel = signed_in(app, clock)
     assert run(app, "remove", ASEL).output == f"{ASEL} may sign in no more.\n"
     assert json.loads(run(app, "list", "--json").output) == []

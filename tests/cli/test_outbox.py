@@ -90,7 +90,7 @@ def test_retry_owes_letters_again(flask):
     assert flask("outbox", "deliver").output == "1 letters delivered.\n"
 
 
-def test_retry_owes_again_whatever_a_restore_held(flask):
+def test_retry_owes_again_every_letter_that_a_restore_held(flask):
     builders.publish()
     for number in range(3):
         builders.register(address=f"a{number}@example.org")
@@ -122,7 +122,7 @@ def test_retry_says_when_a_letter_is_sent_or_not_there(flask):
 
 @pytest.mark.parametrize("instance", ["sqlite"], indirect=True)
 @pytest.mark.parametrize("number", ["0", "-1", "x", "99999999999999999999", ""])
-def test_retry_refuses_what_is_no_number_of_a_letter(flask, number):
+def test_retry_refuses_a_number_of_no_letter(flask, number):
     answer = flask("outbox", "retry", "--", number)
     assert answer.exit_code == 2
     assert "Invalid value" in answer.stderr

@@ -1,4 +1,4 @@
-"""flask registrations purge: what is due, or everybody of a discussion; a receipt of counts."""
+"""flask registrations purge: erases due or all registrations, and prints a receipt."""
 
 from datetime import timedelta
 
@@ -27,7 +27,7 @@ def rows() -> tuple[int, int]:
         return tx.query(Registration).count(), tx.query(Letter).count()
 
 
-def test_purge_erases_what_is_due_and_gives_a_receipt(app, clock):
+def test_purge_erases_due_registrations_and_gives_a_receipt(app, clock):
     builders.publish()
     builders.register()
     builders.register_and_confirm("bolat@example.org")
@@ -96,7 +96,7 @@ def test_purge_waits_after_a_jump_of_the_clock_and_says_so(app, clock):
 
 
 @on_sqlite
-def test_purge_beside_a_reader_says_that_the_journal_waits_and_a_round_empties_it(app, instance):
+def test_purge_beside_a_reader_leaves_the_journal_to_the_next_round(app, instance):
     builders.publish()
     builders.register()
     journal = app_context.settings().instance / "registration.sqlite3-wal"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ..machine import needs
+from ..machine import require
 from ..server_process import Server, flask, free_port
 
 pytestmark = pytest.mark.slow
@@ -59,7 +59,7 @@ def test_not_with_keys_that_others_can_read(settings, mode):
 
 
 def test_not_with_a_database_that_keeps_no_log(settings, tmp_path, monkeypatch):
-    needs(find_spec("pysqlite3"), "pysqlite3 has no wheel for this platform")
+    require(find_spec("pysqlite3"), "pysqlite3 has no wheel for this platform")
     with closing(sqlite3.connect(Path(settings["INSTANCE"], "registration.sqlite3"))) as database:
         database.execute("PRAGMA journal_mode = delete")
     (tmp_path / "sitecustomize.py").write_text(NETWORK_DISK)

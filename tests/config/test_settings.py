@@ -1,4 +1,4 @@
-"""Settings: where each comes from, and what is refused, by name and all at once."""
+"""Settings: the source of each, and wrong ones refused by name, all at once."""
 
 from pathlib import Path
 
@@ -334,7 +334,7 @@ def test_an_unknown_setting_is_refused_with_the_known_ones(folder):
     ]
 
 
-def test_what_is_not_ours_in_the_environment_is_let_be(folder):
+def test_foreign_environment_variables_are_ignored(folder):
     assert given(folder, {"REGISTRATIONS": "x", "PATH": "/bin"}).site_name == "Discussions"
 
 

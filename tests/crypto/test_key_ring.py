@@ -38,7 +38,7 @@ renewed = Ring({OLD_NAME: OLD, NEW_NAME: NEW}, NEW_NAME)
 
 
 @given(st.text())
-def test_what_was_sealed_is_unsealed(name):
+def test_a_sealed_value_is_unsealed_unchanged(name):
     attendee = Attendee("id", new_token(), new_token(), name, "a@example.org", name, {"q": name})
     sealed = attendee.sealed(ring)
     assert Attendee.unsealed(sealed, "id", ring) == attendee
@@ -49,7 +49,7 @@ def test_equal_values_are_sealed_differently():
     assert ring.seal(b"value") != ring.seal(b"value")
 
 
-def test_the_length_of_what_is_sealed_tells_little():
+def test_the_length_of_a_sealed_value_tells_little():
     lengths = {len(ring.seal(b"x" * length)) for length in range(1, PADDING + 1)}
     assert len(lengths) == 1
 

@@ -1,4 +1,4 @@
-"""The database: how SQLite is opened, what a session promises, and what is said when it cannot."""
+"""The database: settings of SQLite, promises of a session, and errors when it is unavailable."""
 
 import sqlite3
 import subprocess
@@ -127,7 +127,7 @@ def test_a_time_of_any_zone_comes_back_in_utc(app):
     assert (at, at.tzinfo) == (NOW, UTC)
 
 
-def test_what_a_block_wrote_is_undone_when_it_raises(app):
+def test_a_block_that_raises_is_rolled_back(app):
     def fail() -> None:
         with writing() as tx:
             tx.execute(insert(Erasure).values(public_id="a", at=NOW))
@@ -155,7 +155,7 @@ def test_a_reader_sees_one_state_while_others_write(app):
     assert (before, after) == ([], [])
 
 
-def test_what_a_reader_wrote_is_not_kept(app):
+def test_writes_of_a_reader_are_not_kept(app):
     with reading() as tx:
         tx.execute(insert(Erasure).values(public_id="a", at=NOW))
     with reading() as tx:

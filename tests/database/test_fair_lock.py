@@ -7,7 +7,7 @@ import time
 from registration.database.fair_lock import FairLock
 
 
-def test_whoever_asks_first_has_the_first_turn():
+def test_the_first_to_ask_has_the_first_turn():
     lock, order = FairLock(5), []
 
     def wait(number: int) -> None:
@@ -26,7 +26,7 @@ def test_whoever_asks_first_has_the_first_turn():
     assert order == list(range(20))
 
 
-def test_nobody_who_comes_again_and_again_overtakes_who_waits():
+def test_repeated_requests_never_overtake_a_waiting_one():
     lock, waited = FairLock(5), []
 
     def come(_number: int) -> None:
@@ -46,7 +46,7 @@ def test_nobody_who_comes_again_and_again_overtakes_who_waits():
     assert max(waited) < 20 * ordinary + 0.5
 
 
-def test_who_goes_away_leaves_the_queue_and_keeps_nobody_waiting():
+def test_a_waiter_that_gives_up_leaves_the_queue_and_blocks_nobody():
     lock = FairLock(0.1)
     assert lock.acquire()
     assert not lock.acquire()

@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session
 from registration import database
 from registration.database import Model, connect, reading
 from registration.models import Letter, Registration, Revision, When
-from registration.services.operations import migration as migrating
+from registration.services.operations import migration
 from registration.services.operations.migration import UpgradeFailed
 from registration.services.operations.schema import (
     MIGRATIONS,
@@ -107,7 +107,7 @@ def content() -> list[str]:
 
 def test_the_migrations_make_what_the_models_say(empty):
     engine = empty()
-    migrating.upgrade(engine)
+    migration.upgrade(engine)
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, Model.metadata) == []
@@ -123,7 +123,7 @@ def test_every_migration_is_in_a_file_named_after_its_revision():
 
 def test_the_migrations_make_the_models_constraints(empty):
     engine = empty()
-    migrating.upgrade(engine)
+    migration.upgrade(engine)
     inspector = inspect(engine)
     for name, table in Model.metadata.tables.items():
         made = {check["name"] for check in inspector.get_check_constraints(name)}
@@ -140,7 +140,7 @@ def test_revisions_get_the_instants_that_were_announced(empty, tmp_path):
         if path.name > "0003":
             path.unlink()
     engine = empty()
-    migrating.upgrade(engine, older)
+    migration.upgrade(engine, older)
     span: dict[str, Any] = {
         "starts_local": "2026-04-02T17:00:00",
         "ends_local": "2026-04-02T18:30:00",
@@ -184,7 +184,7 @@ def test_revisions_get_the_instants_that_were_announced(empty, tmp_path):
                 {"id": 2, "number": 2, "snapshot": snapshot | {"when": day}, **of_it},
             ],
         )
-    migrating.upgrade(engine)
+    migration.upgrade(engine)
     with Session(engine) as session:
         found = session.get_one(Revision, 1).essentials
         assert session.get_one(Revision, 2).when == When.day(date(2026, 4, 2))
@@ -196,7 +196,7 @@ def test_upgrading_again_changes_nothing(app):
     builders.publish()
     builders.register_and_confirm()
     before = content()
-    migrating.upgrade(database.engine())
+    migration.upgrade(database.engine())
     assert content() == before
 
 
@@ -205,7 +205,7 @@ def test_an_upgrade_keeps_every_row_and_reference(app, later):
     builders.register_and_confirm()
     builders.register(address="bolat@example.org")
     before = content()
-    migrating.upgrade(database.engine(), later(REMAKE))
+    migration.upgrade(database.engine(), later(REMAKE))
     after = [row.removesuffix(", None)") + ")" for row in content()[:-1]]
     assert [len(before), after] == [6, before[:-1]]
     assert content()[-1] == before[-1]
@@ -219,7 +219,7 @@ def test_an_upgrade_keeps_every_row_and_reference(app, later):
 
 @pytest.mark.parametrize("instance", ["sqlite"], indirect=True)
 def test_an_upgrade_on_sqlite_leaves_references_checked(app, later):
-    migrating.upgrade(database.engine(), later(REMAKE))
+    migration.upgrade(database.engine(), later(REMAKE))
     for _ in range(3):
         with database.engine().connect() as connection:
             assert connection.exec_driver_sql("PRAGMA foreign_keys").scalar() == 1
@@ -230,7 +230,7 @@ def test_an_upgrade_that_fails_changes_nothing(app, later):
     builders.register_and_confirm()
     before, tables = content(), schema(database.engine())
     with pytest.raises(UpgradeFailed, match=r"^The upgrade failed, and changed nothing: .+\.$"):
-        migrating.upgrade(database.engine(), later(FAIL))
+        migration.upgrade(database.engine(), later(FAIL))
     assert (content(), schema(database.engine())) == (before, tables)
     check(database.engine())
 
@@ -241,7 +241,7 @@ def test_an_upgrade_that_would_break_references_changes_nothing(app, later):
     builders.register()
     before = content()
     with pytest.raises(UpgradeFailed, match="nothing: it would break 1 reference"):
-        migrating.upgrade(database.engine(), later(BREAK))
+        migration.upgrade(database.engine(), later(BREAK))
     assert content() == before
     check(database.engine())
 
@@ -251,7 +251,7 @@ def test_a_first_upgrade_that_fails_leaves_nothing_behind(empty):
     with engine.execution_options(writes=True).begin() as connection:
         connection.exec_driver_sql("CREATE TABLE letters (id INTEGER)")
     with pytest.raises(UpgradeFailed, match=r"letters.* already exists\.$"):
-        migrating.upgrade(engine)
+        migration.upgrade(engine)
     assert schema(engine) == {"letters": {"id"}}
 
 
@@ -260,7 +260,7 @@ def test_two_upgrades_at_once_both_succeed(empty):
 
     def upgrade(engine: Engine) -> None:
         start.wait()
-        migrating.upgrade(engine)
+        migration.upgrade(engine)
 
     with ThreadPoolExecutor(4) as pool:
         upgrades = [pool.submit(upgrade, empty()) for _ in range(4)]
@@ -270,9 +270,9 @@ def test_two_upgrades_at_once_both_succeed(empty):
 
 
 def test_a_database_from_a_newer_version_is_left_alone(app, later):
-    migrating.upgrade(database.engine(), later(REMAKE))
+    migration.upgrade(database.engine(), later(REMAKE))
     tables = schema(database.engine())
-    for act in (check, migrating.upgrade):
+    for act in (check, migration.upgrade):
         with pytest.raises(SchemaNewer, match=r"by a newer version \(9000\): install that"):
             act(database.engine())
     assert schema(database.engine()) == tables

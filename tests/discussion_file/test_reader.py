@@ -1,4 +1,4 @@
-"""The discussion file: what it says when it is right, and every mistake, with its key, when not."""
+"""The discussion file: a right one is read whole, a wrong one is refused with all its mistakes."""
 
 from datetime import UTC, date, datetime, time
 
@@ -154,7 +154,7 @@ def test_a_short_file_has_the_defaults():
     assert content.join_url == content.recording_url == ""
 
 
-def test_the_file_may_begin_with_a_byte_order_mark_and_have_any_line_ends():
+def test_a_byte_order_mark_and_any_line_ends_are_accepted():
     assert read(b"\xef\xbb\xbf" + file().replace(b"\n", b"\r\n")) == read(file())
 
 
@@ -252,7 +252,7 @@ def test_an_unknown_key_of_any_characters_is_told_in_one_line():
         ("join_url", LINE), ("recording_url", LINE), ("registration", REGISTRATION),
     ],
 )  # fmt: skip
-def test_what_is_no_text_where_text_belongs_is_refused(key, sentence, value):
+def test_a_value_that_is_no_text_is_refused_where_text_belongs(key, sentence, value):
     assert mistakes(changed(f"{key} = {value}")) == [f"{key} {sentence}"]
 
 
@@ -290,7 +290,7 @@ def test_what_is_no_text_where_text_belongs_is_refused(key, sentence, value):
         ),
     ],
 )
-def test_a_wrong_value_is_told_with_what_would_be_right(key, sentence, values):
+def test_a_wrong_value_is_told_with_a_right_one(key, sentence, values):
     for value in values:
         assert mistakes(changed(f"{key} = {value}")) == [f"{key} {sentence}"]
 
@@ -377,7 +377,7 @@ def test_options_are_refused_where_nothing_is_chosen(kind):
     assert mistakes(content) == [sentence]
 
 
-def test_what_stands_twice_is_refused():
+def test_duplicates_are_refused():
     twice = FULL + FULL[FULL.index("[[questions]]") :]
     assert mistakes(twice) == [
         'questions[2].key "question" stands above already.',
@@ -439,7 +439,7 @@ def test_a_line_has_no_line_end_and_markdown_has_one_kind():
      "https://example..org", "https://[::1", "https://example.org/<b>", "https://example.org\\\\@x",
      "https://example.org/\\u200b", "https://пример.рф", "https://us\u2100er.org"],
 )  # fmt: skip
-def test_what_is_no_web_address_is_refused(url):
+def test_a_malformed_web_address_is_refused(url):
     for key in ("join_url", "recording_url"):
         assert mistakes(changed(f'{key} = "{url}"')) == [f"{key} {URL}"]
 

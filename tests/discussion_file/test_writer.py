@@ -67,7 +67,7 @@ def announced(draw: st.DrawFn) -> Announcement:
 
 @settings(max_examples=150, deadline=None)
 @given(announced())
-def test_what_was_written_or_typed_is_read_back_as_the_same(stated):
+def test_written_and_typed_announcements_are_read_back_unchanged(stated):
     assert read(write(stated).encode()) == stated
     values = form_values.values(form_values.of(stated), stated.slug, stated.uid)
     assert announce(values, is_typed=True) == stated
@@ -83,7 +83,7 @@ def test_a_file_is_written_in_the_usual_order_for_people_to_read():
     assert read(write(first).encode()) == first
 
 
-def test_what_is_typed_is_told_without_the_words_of_files():
+def test_mistakes_in_forms_are_told_without_the_words_of_files():
     blank = form_values.nothing() | {"contributors": [form_values.GROUPS["contributors"]]}
     try:
         announce(form_values.values(blank, "", None), is_typed=True)

@@ -1,4 +1,4 @@
-"""What the fuzzing stands on: one service for all of it, which forgets each input again."""
+"""One service for all fuzzing; it forgets each input again."""
 
 from collections.abc import Iterator
 
@@ -9,7 +9,7 @@ from .service import Service, running
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """The service with one discussion, whose pages are known."""
+    """The service with one discussion and a list of its pages."""
     with running(tmp_path_factory.mktemp("fuzzing") / "instance") as service:
         # Asked for first: to know them, somebody is registered.
         assert service.known

@@ -1,4 +1,4 @@
-"""What is typed into forms: accepted and read back from every output, or refused and kept."""
+"""Form entries: accepted and read back from every output, or refused and kept in the form."""
 
 import json
 import random
@@ -43,7 +43,7 @@ class Typed:
         return "&".join(pairs).encode(), FORM_ENCODED
 
     def first(self, name: str) -> str:
-        """Return what counts of a field: what was sent first."""
+        """Return the first value sent for a field, the one that counts."""
         return next((value for key, value in self.fields if key == name), "")
 
 

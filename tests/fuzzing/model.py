@@ -1,4 +1,4 @@
-"""What the service promises of seats, letters and erasure, as plainly as it can be said.
+"""A plain model of the promises about seats, letters and erasure.
 
 No database, no keys, no mail: people in a dictionary. The state machine holds the service to it.
 """
@@ -94,7 +94,7 @@ class World:
         return self.seats is not None and (self.holders >= self.seats or bool(self.queue))
 
     def place(self, person: Person) -> None:
-        """Give a seat, or the end of the queue, to whoever has neither."""
+        """Give a person without seat and position one of them: a seat if there is one."""
         if person.queue or self.holds(person):
             return
         person.has_seat, person.held_until = not self.is_full, None

@@ -1,4 +1,4 @@
-"""Every property that hostile inputs are tried on: what is drawn, how it is checked, how often."""
+"""Every property tested with hostile inputs: its strategy, its check, and its number of tries."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from . import announcements, entries, readers, requests, server_answers, texts
 from .readers import same
 from .service import Service
 
-# What is tried, and whether it was accepted; raises `Broken`, or whatever a reader raises.
+# Tries an input and returns whether it was accepted; raises `Broken` or any error of a reader.
 Check = Callable[[Service, Any], bool]
 
 

@@ -1,7 +1,7 @@
-"""Reads back what the service wrote, with parsers that share nothing with what wrote it.
+"""Reads outputs of the service back, with parsers that share no code with the service.
 
-What does not stand in an output as it was accepted is `NotReadBack`; a tag, an attribute, a
-property, a header or a cell that nobody meant is an `Injection`.
+A value missing from an output, or changed in it, is `NotReadBack`; an unintended tag, attribute,
+property, header or cell is an `Injection`.
 """
 
 import csv
@@ -28,7 +28,7 @@ HEADERS = {
 }  # fmt: skip
 PLAIN = ["multipart/alternative", "text/plain", "text/html"]
 INVITED = ["multipart/mixed", *PLAIN, "text/calendar", "application/ics"]
-# What Markdown may become on a page.
+# The elements that Markdown may become on a page.
 FORMATS = {
     *((tag, "") for tag in ("p", "br", "em", "strong", "ul", "ol", "li", "blockquote", "code")),
     *((tag, "") for tag in ("pre", "hr", "h3", "h4", "h5", "h6", "a")),
@@ -39,7 +39,7 @@ _DANGEROUS = set("=+-@\t\r\n\0\uff1d\uff0b\uff0d\uff20")
 
 
 class Broken(AssertionError):
-    """What a hostile input has done; the base of the three kinds that are counted."""
+    """Damage by a hostile input; the base of the three kinds that are counted."""
 
 
 class ServerFault(Broken):
@@ -51,7 +51,7 @@ class Injection(Broken):
 
 
 class NotReadBack(Broken):
-    """What was accepted does not stand in an output as it was accepted."""
+    """An accepted value is missing from an output, or changed in it."""
 
 
 def same(found: object, wanted: object, where: str) -> None:
@@ -73,7 +73,7 @@ def none_foreign(found: set, known: set, where: str) -> None:
 
 
 def squeezed(text: str) -> str:
-    """Return what remains of a text without spaces, line ends and byte order marks, in NFC."""
+    """Return a text in NFC without spaces, line ends and byte order marks."""
     return "".join(unicodedata.normalize("NFC", text.replace("\ufeff", "")).split())
 
 
@@ -125,7 +125,7 @@ def every(tree: Element, tag: str) -> list[str]:
 
 
 def shown(tree: Element, name: str) -> str:
-    """Return what stands in the field of this name."""
+    """Return the value of the field of this name."""
     for item in tree.iter("input"):
         if item.get("name") == name:
             return item.get("value") or ""

@@ -18,7 +18,7 @@ from .readers import Injection, ServerFault
 from .service import Service
 
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "get"]
-# What an answer may have; a header that nobody meant would be an injected one.
+# Headers that an answer may have; any other would be an injected one.
 HEADERS = {
     "content-type", "content-length", "content-security-policy", "x-content-type-options",
     "referrer-policy", "cross-origin-opener-policy", "permissions-policy", "cache-control",

@@ -1,4 +1,4 @@
-"""What the service holds, seen as plainly as the model says it; and that who is gone is gone."""
+"""The state of the service in the terms of the model; and checks that erased people are gone."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -30,7 +30,7 @@ class Seen:
         return [letter.message_id for letter in self.letters]
 
     def as_told(self, now: datetime) -> tuple[object, ...]:
-        """Return what the model says too, in the order of `told`."""
+        """Return the values to compare with the model, in the order of `told`."""
         row, held = self.row, self.row.seat_held_until
         return (
             self.attendee.address, self.attendee.name, self.attendee.new_address, row.status.value,
@@ -41,7 +41,7 @@ class Seen:
 
 
 def told(person: Person, now: datetime) -> tuple[object, ...]:
-    """Return what the model says of a person."""
+    """Return the values of a person in the model."""
     return (
         person.address, person.name, person.new_address, person.status,
         person.registered_at, person.erase_at, person.queue,
@@ -71,7 +71,7 @@ def everybody() -> dict[str, Seen]:
 
 
 def compare(world: World, found: dict[str, Seen]) -> None:
-    """Fail if the service holds something else than the model says."""
+    """Fail if the service and the model differ."""
     said = sorted((told(it, world.now) for it in world.people.values()), key=str)
     assert sorted((it.as_told(world.now) for it in found.values()), key=str) == said
     seated = sum("taken" in it.as_told(world.now) for it in found.values())

@@ -1,4 +1,4 @@
-"""What a mail server says: any bytes at any verb. No letter is lost, nobody's address is kept."""
+"""Answers of a mail server: any bytes at any verb. No letter is lost, no address is kept."""
 
 import socket
 from collections.abc import Callable
@@ -26,13 +26,13 @@ ADDRESS = "aigerim.nurlan@institute.example.kz"
 NAME = "Айгерим Nurlan"
 _QUOTED = [ADDRESS, ADDRESS.upper(), f"<{ADDRESS}>", "aigerim.nurlan", "institute.example.kz",
            NAME, "NURLAN", "https://127.0.0.1/registrations/abc"]  # fmt: skip
-# What must stand in no answer that is kept.
+# Words that no kept answer may contain.
 PRIVATE = ("aigerim", "nurlan", "айгерим", "institute.example", "registrations/")
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What the server says at one verb, and whether it then hangs up."""
+    """The answer of the server to one verb, and whether it then hangs up."""
 
     verb: str
     said: bytes
@@ -51,7 +51,7 @@ def strategy() -> st.SearchStrategy[Answer]:
     whole = st.tuples(st.lists(part, max_size=2).map(b"".join), line).map(b"".join)
     verb = st.sampled_from(VERBS)
     formed = st.builds(Answer, verb, whole, st.booleans())
-    # Of what has no end the server must hang up: the client waits for it otherwise, as it may.
+    # After an answer without an end the server must hang up: a client may wait for the rest.
     anything = st.one_of(st.binary(max_size=80), st.binary(max_size=4).map(lambda it: it * 3000))
     return texts.mostly(formed, st.builds(Answer, verb, anything, hangs_up=st.just(value=True)))
 
@@ -77,7 +77,7 @@ def check(service: Service, answer: Answer) -> bool:
 
 
 def _deliver(service: Service, port: int) -> None:
-    """Deliver what is due to the server at this port, as the worker does."""
+    """Deliver due letters to the server at this port, as the worker does."""
     settings = service.app.extensions["settings"]
     route = MailRoute(host="127.0.0.1", port=port)
     service.app.extensions["settings"] = replace(settings, mail=route)
@@ -100,7 +100,7 @@ def _is_kept_safely(answer: Answer, arrived: int) -> bool:
         or len(said) > MOST + len("The mail server refuses the sender: .")
     ):
         raise Injection(f"an answer is kept as {said!r}")
-    # Whom other words than usual invite to send it, this server hears the letter as commands.
+    # If an unusual answer invites the client to send the letter, this server reads it as commands.
     if letter.state is LetterState.SENT and not arrived and answer.verb != "DATA":
         raise NotReadBack("a letter that no server has is taken for sent")
     if letter.state not in {LetterState.SENT, LetterState.OWED, LetterState.FAILED}:

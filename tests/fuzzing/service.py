@@ -127,7 +127,7 @@ class Service:
 
 
 class _Log(logging.Handler):
-    """Keeps what the service logs."""
+    """Keeps the log of the service."""
 
     def __init__(self) -> None:
         super().__init__()

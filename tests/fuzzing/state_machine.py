@@ -30,8 +30,7 @@ from registration.models import Letter, LetterState, Registration, address_index
 from registration.services import catalog
 from registration.services.operations import key_rotation
 from registration.services.operations.backups import creation, restoration
-from registration.services.registrations import register as registering
-from registration.services.registrations import self_service
+from registration.services.registrations import register, self_service
 from registration.services.registrations.self_service import LinkIsOver
 from registration.text import addresses
 from registration.worker import housekeeping, loop
@@ -112,7 +111,7 @@ class Registrations(RuleBasedStateMachine):
     def _somebody(self, data: st.DataObject) -> Person:
         return self.world.people[data.draw(st.sampled_from(sorted(self.world.people)))]
 
-    # What people do.
+    # Acts of people.
 
     @rule(address=address, name=name)
     def register(self, address: str, name: str) -> None:
@@ -125,7 +124,7 @@ class Registrations(RuleBasedStateMachine):
         """Register and confirm, one after the other: so that seats run out."""
         for one in several:
             self.register(one, NAMES[0])
-            self._act(self.world.people[one], registering.confirm)
+            self._act(self.world.people[one], register.confirm)
             self.world.confirm(self.world.people[one])
             self.world.promote()
 
@@ -133,7 +132,7 @@ class Registrations(RuleBasedStateMachine):
     @rule(data=st.data())
     def confirm(self, data: st.DataObject) -> None:
         person = self._somebody(data)
-        self._act(person, registering.confirm)
+        self._act(person, register.confirm)
         self.world.confirm(person)
         self.world.promote()
 
@@ -192,7 +191,7 @@ class Registrations(RuleBasedStateMachine):
         del self.world.people[person.address]
         self.world.promote()
 
-    # What organizers and time do.
+    # Acts of organizers, and time.
 
     @initialize(seats=st.integers(1, 3), several=SEVERAL, owing=st.booleans())
     def announce(self, seats: int, several: list[str], *, owing: bool) -> None:
@@ -232,7 +231,7 @@ class Registrations(RuleBasedStateMachine):
         self.world.round()
         self.world.promote()
 
-    # What breaks.
+    # Crashes.
 
     @rule()
     def crash(self) -> None:
@@ -243,7 +242,7 @@ class Registrations(RuleBasedStateMachine):
     def fail_half_way(self, address: str, name: str) -> None:
         with suppress(Undone), writing() as tx:
             entry = builders.entry(address, name)
-            registering.register(tx, "water", entry)
+            register.register(tx, "water", entry)
             raise Undone
 
     @rule(is_undone=st.booleans())
@@ -275,7 +274,7 @@ class Registrations(RuleBasedStateMachine):
         count, self.world = self.world.count, copy.deepcopy(world)
         self.world.restored(app_context.now(), {self.numbers[public_id] for public_id in self.gone})
         self.world.count = count
-        # Whoever came after the backup was not erased, and yet is not there any more.
+        # People who registered after the backup were not erased, and yet are gone.
         saved = {it.number for it in world.people.values()}
         self.there = {key: it for key, it in self.there.items() if self.numbers[key] in saved}
 
@@ -294,7 +293,7 @@ class Registrations(RuleBasedStateMachine):
         seen.compare(self.world, found)
         for public_id, it in found.items():
             self.numbers[public_id] = self.world.people[it.attendee.address].number
-        # Whom the model does not know any more was erased, and nothing leads there again.
+        # People whom the model no longer knows were erased: no link may lead to them again.
         self.gone |= {key: it for key, it in self.there.items() if key not in found}
         seen.are_gone(self.gone)
         self.there = found

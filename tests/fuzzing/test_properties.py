@@ -1,4 +1,4 @@
-"""Whatever is sent: no failure, nothing injected, and all that is accepted is read back equal.
+"""Hostile inputs: no failure, nothing injected, and accepted values are read back equal.
 
 A few inputs of each kind, the same in every run; `make crash` tries many more.
 """
@@ -80,7 +80,7 @@ def test_a_cell_that_runs_and_a_row_too_long_are_found():
             readers.cells(written)
 
 
-def test_what_is_not_read_back_and_what_fails_is_told(service):
+def test_lost_values_and_failures_are_told(service):
     with pytest.raises(NotReadBack):
         readers.accepted_as("Aigerim", "Aigeri", "name")
     readers.accepted_as("e\u0301  x", "\u00e9 x", "name")

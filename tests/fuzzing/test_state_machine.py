@@ -16,7 +16,7 @@ def emptied(found: dict) -> dict:
     return found
 
 
-def test_whatever_happens_in_any_order_the_model_is_right(template):
+def test_the_model_is_right_after_any_sequence_of_events(template):
     def installed(folder: Path) -> dict:
         shutil.copytree(template, folder / "instance")
         return {"INSTANCE": str(folder / "instance")}

@@ -1,4 +1,4 @@
-"""What people who mean harm would type: strategies for text, over all of Unicode."""
+"""Hostile text: strategies over all of Unicode."""
 
 from typing import Any
 

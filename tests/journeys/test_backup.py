@@ -53,7 +53,7 @@ class Client(threading.Thread):
 
 @pytest.fixture
 def serving(instance, tmp_path):
-    """A server with a discussion, whose worker sends nothing meanwhile."""
+    """A server with a discussion and without a mail worker."""
     app = create_app(instance)
     with app.app_context():
         builders.publish(builders.file('registration = "open"'))

@@ -180,9 +180,7 @@ def test_the_time_is_told_in_the_readers_zone_too(browser, server):
 
 
 @pytest.mark.parametrize("is_left_ticked", [True, False])
-def test_letters_tell_the_time_in_the_readers_zone_if_that_is_left_ticked(
-    browser, server, is_left_ticked
-):
+def test_letters_tell_the_time_in_the_readers_zone_if_wanted(browser, server, is_left_ticked):
     address = f"zone-{is_left_ticked}@example.org".lower()
     with opened(browser, timezone_id="America/New_York") as (page, told):
         page.goto(f"{server.root}/discussions/water/register")

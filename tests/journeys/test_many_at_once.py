@@ -50,5 +50,5 @@ def test_sixty_people_at_once_for_twenty_seats_seats_twenty(app, visitor):
     seated = [it for it in everybody if it.status is RegistrationStatus.CONFIRMED]
     waiting = [it for it in everybody if it.status is RegistrationStatus.WAITING]
     assert (len(seated), len(waiting)) == (20, 40)
-    assert max(it.id for it in seated) < min(it.id for it in waiting), "who came first sits"
+    assert max(it.id for it in seated) < min(it.id for it in waiting), "the first have the seats"
     assert [it.queue_position for it in waiting] == list(range(1, 41))

@@ -219,7 +219,7 @@ def test_http_leads_to_https_and_nowhere_else(nginx):
         assert answer.getheader("Location") == f"https://{HOST}/discussions/water?a=b"
 
 
-def test_whoever_asks_for_another_host_learns_nothing(nginx):
+def test_a_request_for_another_host_learns_nothing(nginx):
     with pytest.raises(ssl.SSLError, match="UNRECOGNIZED_NAME"):
         nginx.connect("evil.example")
     assert nginx.ask("GET", "/", Host="evil.example").status in {400, 403, 421}
@@ -250,7 +250,7 @@ def test_registering_works_with_a_cookie_for_this_host_over_https_alone(nginx, s
 @pytest.mark.parametrize(
     "path", ["/metrics", "/letters/", "/letters", "//letters/", "/%6cetters/", "/x/../metrics"]
 )
-def test_what_is_for_the_operator_is_not_passed_on(nginx, path):
+def test_pages_for_the_operator_are_not_passed_on(nginx, path):
     answer = nginx.raw(f"GET {path} HTTP/1.0\r\nHost: {HOST}\r\n\r\n".encode())
     assert answer.startswith(b"HTTP/1.1 404 ")
     assert b"<center>nginx</center>" in answer, "the service itself was asked"
@@ -266,7 +266,7 @@ def test_the_onion_service_has_pages_and_a_cookie_that_its_browser_keeps(nginx):
     assert nginx.ask_plainly(nginx.onion, "/", Host="evil.example").status == 400
 
 
-def test_what_the_service_cannot_take_is_refused_with_its_own_page(nginx):
+def test_oversized_requests_are_refused_with_the_page_of_the_service(nginx):
     form = {"Content-Type": "application/x-www-form-urlencoded"}
     answer = nginx.ask("POST", "/registrations/find", b"name=" + b"x" * 800_000, **form)
     assert answer.status == 413

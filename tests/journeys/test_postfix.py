@@ -1,4 +1,4 @@
-"""One story with Postfix as the mail server: what it takes in is what was meant."""
+"""One story with Postfix as the mail server: it receives the letters as they were meant."""
 
 from collections.abc import Iterator
 from urllib.parse import urlsplit
@@ -45,9 +45,7 @@ def app(instance, clock, server) -> Iterator[Flask]:
 
 
 @on_sqlite
-def test_from_the_form_to_the_cancellation_every_letter_arrives_as_it_was_written(
-    app, clock, server
-):
+def test_every_letter_from_form_to_cancellation_arrives_unchanged(app, clock, server):
     builders.publish()
     visitor = Visitor(app, clock)
     visitor.fill("/discussions/water/register", name="Айгерим Қ.", email="aigerim@example.org")

@@ -1,5 +1,5 @@
-"""What may come over a raw connection: each thing gets one clear answer or none, nothing hidden in
-a request is ever answered, and nothing of any of it is logged."""
+"""Raw connections: each request gets one clear answer or none, a request hidden in another is never
+answered, and nothing that a client sent is logged."""
 
 import shutil
 import socket
@@ -15,7 +15,7 @@ import pytest
 from registration import app_context, create_app, database
 from registration.server import http_server, request_parser
 from registration.web import uploads
-from registration.web.organizer import cookies as cookie
+from registration.web.organizer import cookies
 
 from .. import builders
 from ..machine import program
@@ -135,9 +135,7 @@ def answers(raw: bytes) -> list[tuple[int, bytes]]:
         (b"X Y: 1", 400),
     ],
 )
-def test_a_request_that_could_be_read_in_two_ways_is_refused_with_its_connection(
-    server, headers, status
-):
+def test_an_ambiguous_request_is_refused_and_its_connection_closed(server, headers, status):
     body = b"0\r\n\r\n"
     (answer,) = ask(server, POST + FORM + headers + b"\r\n\r\n" + body + HIDDEN)
     assert answer[0] == status
@@ -285,14 +283,14 @@ def test_requests_one_after_another_are_answered_in_their_order(server):
     assert raw.endswith(b"\r\n\r\n")
 
 
-def test_what_follows_a_body_is_no_part_of_it(server):
+def test_bytes_after_a_body_are_no_part_of_it(server):
     said = POST + FORM + b"Content-Length: 5\r\n\r\nemail=aigerim@example.org\r\n\r\n"
     first, second = ask(server, said + HIDDEN)
     assert (first[0], second[0]) == (422, 400)
     assert b"aigerim" not in first[1] + second[1]
 
 
-def test_who_goes_before_the_body_is_whole_leaves_no_trace(server):
+def test_a_client_that_leaves_amid_its_body_leaves_no_trace(server):
     for sent in (b"", b"email=aigerim"):
         with closing(line_to(server, POST + FORM + b"Content-Length: 100\r\n\r\n" + sent)) as line:
             line.shutdown(socket.SHUT_WR)
@@ -307,7 +305,7 @@ def test_a_body_is_asked_for_before_it_is_sent(server):
         assert line.recv(65536).startswith(b"HTTP/1.1 422 ")
 
 
-def test_a_large_body_gets_a_page_and_a_huge_one_is_not_even_read(server):
+def test_a_large_body_gets_a_page_and_a_huge_one_is_unread(server):
     large = 600_000
     said = POST + FORM + b"Content-Length: %d\r\n" % large + LAST + b"x" * large
     (answer,) = ask(server, said)
@@ -322,7 +320,7 @@ def test_a_large_body_gets_a_page_and_a_huge_one_is_not_even_read(server):
     assert answer[0] == 413
 
 
-def test_who_sends_slowly_keeps_nobody_waiting(server):
+def test_a_slow_sender_keeps_nobody_waiting(server):
     with ExitStack() as held:
         for number in range(200):
             parts = (GET, POST + FORM + b"Content-Length: 9\r\n\r\ne", b"G")
@@ -424,7 +422,7 @@ def test_nothing_that_is_sent_or_answered_is_written_into_temporary_files(
         builders.publish(builders.file('slug = "long"') + 30 * SPEAKER.encode())
         app_context.open_keys()
         database.engine().dispose()
-        known = f"organizer-device={cookie._signer().dumps('asel')}"
+        known = f"organizer-device={cookies._signer().dumps('asel')}"
     form, file = (
         b"a" * (request_parser.LARGEST_BODY - 1),
         in_parts(b"a" * (uploads.LARGEST_BODY - 100)),
@@ -434,7 +432,7 @@ def test_nothing_that_is_sent_or_answered_is_written_into_temporary_files(
         assert len(server.get("/discussions/long").text.encode()) > 1_200_000
         assert posted(server, form, "application/x-www-form-urlencoded") == 413
         assert posted(server, file, "multipart/form-data; boundary=x") == 422
-        # Taken in from an organizer's browser, who has to sign in again.
+        # The desk accepts the upload, and sends its organizer to sign in again.
         assert imported(server, large, known) == 303
         assert len(server.output.splitlines()) == 1
 

@@ -25,7 +25,7 @@ biography = "{biography}"
 
 
 @on_sqlite
-def test_who_asks_ahead_and_does_not_read_holds_nobody_up(instance, tmp_path):
+def test_a_client_that_pipelines_and_does_not_read_delays_nobody(instance, tmp_path):
     # A page of half a megabyte: a hundred of them are more than a server keeps for one client.
     people = "".join(PERSON.format(biography="ж" * 19_000) for _person in range(12))
     with create_app(instance).app_context():

@@ -55,7 +55,7 @@ def test_a_spreadsheet_shows_what_was_typed_and_runs_nothing(app, tmp_path):
 def opened(office: str, file: Path, folder: Path) -> list[list[str]]:
     """Open `file` in a spreadsheet, save it as one, and return its cells as they are shown."""
     convert(office, folder, IMPORT, "--convert-to", "ods", file.name)
-    # What is read below is what the spreadsheet wrote, under the same name.
+    # So the file read below is the one that the spreadsheet writes under the same name.
     file.unlink()
     convert(office, folder, "--convert-to", SHOWN, file.with_suffix(".ods").name)
     with file.open(encoding="utf-8-sig", newline="") as found:
@@ -79,7 +79,7 @@ SAVED = "csv:Text - txt - csv (StarCalc):59,34,76,1,,1049,false,true,false"
 
 
 @pytest.mark.parametrize("instance", ["sqlite"], indirect=True)
-def test_what_a_russian_spreadsheet_saves_is_imported_again_as_it_was(app, tmp_path):
+def test_a_file_saved_by_a_russian_spreadsheet_is_imported_unchanged(app, tmp_path):
     office = program("soffice", "libreoffice")
     builders.publish(builders.file("address_confirmation = false"))
     for number, name in enumerate(NAMES):

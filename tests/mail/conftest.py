@@ -1,4 +1,4 @@
-"""What the tests of letters share: an app that opens no database, and one letter written."""
+"""Fixtures of the tests of letters: an app that opens no database, and one written letter."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -32,7 +32,7 @@ from ..shared import SharedApp
 RING = Ring({"test": bytes(32)}, "test")
 TOKEN = "personal-token-of-the-attendee"
 
-# Where a registration stands when a letter of this kind is true.
+# The status of a registration for which a letter of this kind is true.
 TRUE_AT = {
     LetterKind.ADDRESS_CONFIRMATION: RegistrationStatus.UNCONFIRMED,
     LetterKind.CONFIRMATION: RegistrationStatus.CONFIRMED,
@@ -49,7 +49,7 @@ TRUE_AT = {
 }
 WORDING = Wording("circular-id", "About {{ title }}", "Dear {{ name }},\n\nsee {{ page }}.")
 
-# What is told of a discussion that is still to come.
+# Letters that are sent only before a discussion takes place.
 BEFORE = {LetterKind.CHANGE, LetterKind.REMINDER}
 
 Write = Callable[..., EmailMessage | None]
@@ -91,7 +91,7 @@ def write(paper: Flask) -> Write:
         **personal: Any,
     ) -> EmailMessage | None:
         status = status or TRUE_AT[kind]
-        discussion, now = discussion or builders.announced(), app_context.now()
+        discussion, now = discussion or builders.unsaved_discussion(), app_context.now()
         if kind in BEFORE:
             now = min(now, discussion.starts_at - timedelta(days=1))
         if kind is LetterKind.FOLLOW_UP:

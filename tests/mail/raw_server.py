@@ -14,7 +14,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-# What it answers where a test says nothing else. "BODY" is after the letter's last dot.
+# The answers unless a test sets others. "BODY" is the one after the final dot of the letter.
 POLITE = {
     "GREETING": b"220 mail.example.org\r\n",
     "EHLO": b"250-mail.example.org\r\n250 8BITMIME\r\n",

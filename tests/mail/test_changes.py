@@ -1,4 +1,4 @@
-"""What a letter of a change says: what was, what is, and what the calendar is to do."""
+"""Letters about changes: the old value, the new one, and the update of the calendar entry."""
 
 from dataclasses import replace
 from typing import Any
@@ -12,18 +12,18 @@ from ..calendars import rfc5545
 from .conftest import bodies, received
 
 JOIN = 'join_url = "https://meet.example.org/new"'
-WATER = builders.announced()
+WATER = builders.unsaved_discussion()
 WAS = "Thursday, 2 April 2026, 17:00\N{EN DASH}18:30 UTC+5 (Asia/Almaty)"
 NOW = "Friday, 3 April 2026, 18:00\N{EN DASH}19:30 UTC+5 (Asia/Almaty)"
 MOVED = "starts = 2026-04-03T18:00:00\nends = 2026-04-03T19:30:00\n"
 
 
 def told(changes: str = "", **values: Any) -> Essentials:
-    return replace(builders.announced(builders.file(changes)).essentials, **values)
+    return replace(builders.unsaved_discussion(builders.file(changes)).essentials, **values)
 
 
 def now_is(changes: str = "", **columns: Any):
-    return builders.announced(builders.file(changes), **columns)
+    return builders.unsaved_discussion(builders.file(changes), **columns)
 
 
 def off(**columns: Any):
@@ -87,7 +87,7 @@ def test_a_cancellation_says_why_and_takes_the_entry_out(write):
     assert "LOCATION" not in event.names
 
 
-def test_what_takes_place_after_all_is_told_with_a_new_entry(write):
+def test_a_restored_discussion_is_told_with_a_new_entry(write):
     message = write(LetterKind.CHANGE, now_is(JOIN, sequence=2), told=told(is_cancelled=True))
     assert message["Subject"] == "Takes place after all: Who owns the water?"
     for body in shown(message):
@@ -98,7 +98,7 @@ def test_what_takes_place_after_all_is_told_with_a_new_entry(write):
 
 
 @pytest.mark.parametrize("discussion", [now_is(MOVED + JOIN, sequence=1), off()])
-def test_who_waits_is_told_without_link_and_entry(write, discussion):
+def test_waiting_attendees_are_told_without_link_and_entry(write, discussion):
     message = write(LetterKind.CHANGE, discussion, told=told(), status=RegistrationStatus.WAITING)
     assert received(message).get_content_type() == "multipart/alternative"
     for body in shown(message):
@@ -106,7 +106,7 @@ def test_who_waits_is_told_without_link_and_entry(write, discussion):
         assert "your calendar" not in body
 
 
-def test_who_waits_is_told_nothing_of_the_link(write):
+def test_waiting_attendees_are_told_nothing_of_the_link(write):
     waiting = RegistrationStatus.WAITING
     assert write(LetterKind.CHANGE, now_is(JOIN), told=told(), status=waiting) is None
 
@@ -120,7 +120,7 @@ def test_who_waits_is_told_nothing_of_the_link(write):
     ],
     ids=["nothing has changed", "it is known to be off", "it is over"],
 )
-def test_what_is_no_news_is_not_told(write, discussion, before, monkeypatch):
+def test_a_change_without_news_is_not_told(write, discussion, before, monkeypatch):
     monkeypatch.setattr("tests.mail.conftest.BEFORE", frozenset())
     assert write(LetterKind.CHANGE, discussion, told=before) is None
 

@@ -1,4 +1,4 @@
-"""One batch over SMTP: what every kind of answer, silence and mischief of a server comes to."""
+"""One batch over SMTP: the result of every kind of answer, silence and fault of a server."""
 
 import socket
 import threading
@@ -140,7 +140,7 @@ def test_a_sender_who_is_put_off_is_tried_later(code):
 
 
 @pytest.mark.parametrize("verb", ["MAIL", "RCPT", "DATA", "BODY"])
-def test_a_connection_that_drops_is_tried_later_and_the_rest_is_given_back(verb):
+def test_a_dropped_connection_retries_its_letter_and_returns_the_rest(verb):
     with RawServer(**{verb: None}) as server:
         batch = to(server)
         batch.open()
@@ -200,7 +200,7 @@ def test_an_answer_of_many_lines_is_one_line():
 
 
 @pytest.mark.parametrize("said", [b"2", b"250", b"250 2.0.0 queued", b"250-queued\r\n250"])
-def test_a_letter_is_not_taken_for_accepted_by_an_answer_that_is_cut_off(said):
+def test_a_truncated_answer_does_not_accept_a_letter(said):
     def cut(connection: socket.socket) -> None:
         connection.sendall(said)
         connection.shutdown(socket.SHUT_RDWR)

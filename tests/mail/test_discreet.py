@@ -1,5 +1,5 @@
-"""Discreet letters: no word of a discussion, nor of who holds it, stands in any letter about it or
-in what is attached, and none in the calendar that attendees subscribe to."""
+"""Discreet letters: no letter, attachment or personal calendar contains a word that names the
+discussion or its organizers."""
 
 import re
 from email import message_from_bytes
@@ -26,13 +26,15 @@ EVERYBODYS = {"public", "with", "what", "from"}
 
 def discreet():
     """Return the first discussion, of which nothing is to be told."""
-    found = builders.announced(f"discreet = true\n{JOIN}".encode() + builders.FIRST.read_bytes())
+    found = builders.unsaved_discussion(
+        f"discreet = true\n{JOIN}".encode() + builders.FIRST.read_bytes()
+    )
     found.organizer_address = "Our group <events@example.org>"
     return found
 
 
 def telling_words(stated: Announcement) -> set[str]:
-    """Return every longer word of what names the discussion, who speaks, and who holds it."""
+    """Return the longer words that name the discussion, its contributors and its organizers."""
     content = stated.content
     said = [content.title, content.subtitle, stated.slug, "Wednesday talks", "Our group"]
     for person in content.contributors:
@@ -66,7 +68,9 @@ def assert_tells_nothing(said: str) -> None:
 
 
 def test_the_words_looked_for_stand_in_a_letter_that_is_not_discreet(write: Write):
-    letter = write(LetterKind.CONFIRMATION, builders.announced(builders.FIRST.read_bytes()))
+    letter = write(
+        LetterKind.CONFIRMATION, builders.unsaved_discussion(builders.FIRST.read_bytes())
+    )
     words = set(re.findall(r"\w+", everything(letter).casefold()))
     assert telling_words(discreet().announcement) - words == set()
 

@@ -43,7 +43,7 @@ def raw(message: EmailMessage, name: str) -> str:
 
 
 def titled(title):
-    return builders.announced(builders.file(f"title = '''{title.strip()}'''"))
+    return builders.unsaved_discussion(builders.file(f"title = '''{title.strip()}'''"))
 
 
 def test_the_headers_are_those_and_no_others(write):
@@ -96,7 +96,7 @@ def test_a_subject_is_folded_and_read_back_whole(write, title):
 
 
 def test_a_subject_is_one_line_whatever_the_title(write):
-    discussion = builders.announced()
+    discussion = builders.unsaved_discussion()
     object.__setattr__(discussion.content, "title", "a\r\nBcc: eve@example.org\u2028b\x85c")
     message = write(LetterKind.CONFIRMATION, discussion)
     assert received(message)["Bcc"] is None

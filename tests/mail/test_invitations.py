@@ -29,7 +29,7 @@ def test_a_confirmation_is_built_as_calendars_and_mail_programs_need_it(write):
 
 def test_the_calendar_part_keeps_its_line_ends(write):
     message = received(
-        write(LetterKind.CONFIRMATION, builders.announced(builders.FIRST.read_bytes()))
+        write(LetterKind.CONFIRMATION, builders.unsaved_discussion(builders.FIRST.read_bytes()))
     )
     (calendar,) = (p for p in message.walk() if p.get_content_type() == "text/calendar")
     content = calendar.get_payload(decode=True)
@@ -84,7 +84,9 @@ def test_the_organizer_is_never_invited_by_themselves(write):
 
 def test_a_discreet_invitation_says_only_that_there_is_something(write):
     (part,) = received(
-        write(LetterKind.CONFIRMATION, builders.announced(builders.file("discreet = true")))
+        write(
+            LetterKind.CONFIRMATION, builders.unsaved_discussion(builders.file("discreet = true"))
+        )
     ).iter_attachments()
     (event,) = IcsCalendarStream.calendar_from_ics(part.get_payload(decode=True).decode()).events
     assert (event.summary, event.description) == ("Online meeting", None)

@@ -1,4 +1,4 @@
-"""What each letter says and how it is put together, read back from its bytes."""
+"""The content and structure of each letter, read back from its bytes."""
 
 import html as stdlib_html
 import re
@@ -24,11 +24,11 @@ PERSONAL = f"https://events.example.org/registrations/{TOKEN}"
 
 
 def first():
-    return builders.announced(builders.FIRST.read_bytes())
+    return builders.unsaved_discussion(builders.FIRST.read_bytes())
 
 
 def discreet():
-    return builders.announced(builders.file("discreet = true"))
+    return builders.unsaved_discussion(builders.file("discreet = true"))
 
 
 def changed(discussion, **values):
@@ -43,7 +43,7 @@ def in_one_line(text):
 
 
 @pytest.mark.parametrize("kind", LetterKind)
-@pytest.mark.parametrize("discussion", [builders.announced, first, discreet])
+@pytest.mark.parametrize("discussion", [builders.unsaved_discussion, first, discreet])
 def test_every_letter_has_subject_text_and_html_and_asks_nothing_of_the_network(
     write, kind, discussion
 ):
@@ -144,7 +144,7 @@ def test_an_all_day_discussion_to_come_says_that_the_time_is_not_announced(write
     source = b"\n".join(
         line for line in source.splitlines() if not line.startswith((b"ends", b"zone"))
     )
-    for body in bodies(write(LetterKind.CONFIRMATION, builders.announced(source))):
+    for body in bodies(write(LetterKind.CONFIRMATION, builders.unsaved_discussion(source))):
         assert "The time of day is not announced yet." in in_one_line(body)
 
 
@@ -160,7 +160,7 @@ JOINING = {
 def test_the_join_link_goes_to_the_confirmed_only(write):
     source = builders.file('join_url = "https://meet.example.org/room"')
     for kind in LetterKind:
-        message = write(kind, builders.announced(source))
+        message = write(kind, builders.unsaved_discussion(source))
         whole = "".join(
             part.get_payload(decode=True).decode()
             for part in received(message).walk()
@@ -173,7 +173,7 @@ def test_the_join_link_goes_to_the_confirmed_only(write):
 def test_a_contributor_without_an_affiliation_keeps_the_link(write):
     source = builders.file().replace(b"position", b'url = "https://saule.example.org"\n#')
     source = source.replace(b"organization", b"#")
-    text, html = bodies(write(LetterKind.CONFIRMATION, builders.announced(source)))
+    text, html = bodies(write(LetterKind.CONFIRMATION, builders.unsaved_discussion(source)))
     assert "https://saule.example.org" in text
     assert 'href="https://saule.example.org"' in html
 
@@ -250,14 +250,14 @@ def test_a_name_is_escaped_in_html_and_plain_in_text(write, name):
 
 def test_markdown_of_the_file_brings_no_markup_of_its_own(write):
     text = "![x](https://evil.example/x.png) <script>1</script> [a](javascript:1)"
-    discussion = changed(builders.announced(), description=text)
+    discussion = changed(builders.unsaved_discussion(), description=text)
     _text, html = bodies(write(LetterKind.CONFIRMATION, discussion))
     tree = html5lib.parse(html, namespaceHTMLElements=False)
     assert not [e for e in tree.iter() if e.tag in {"img", "script"}]
     assert not [e for e in tree.iter("a") if e.get("href").startswith("javascript")]
 
 
-def test_who_waits_is_told_so_when_the_address_is_typed_again(write):
+def test_a_waiting_attendee_who_registers_again_is_told_so(write):
     message = write(LetterKind.ALREADY_REGISTERED, status=WAITING)
     assert message["Subject"] == "You are waiting already: Who owns the water?"
     for body in bodies(message):

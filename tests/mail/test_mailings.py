@@ -1,5 +1,4 @@
-"""What an organizer typed, as it stands in the letter: nothing in it runs, and nothing put in is
-read again."""
+"""Circulars as letters: nothing in typed text runs, and inserted values are not expanded again."""
 
 import re
 
@@ -37,7 +36,7 @@ def lines_of(html: str) -> str:
         "# not a heading *nor* _this_ [text](https://example.org)",
     ],
 )
-def test_what_was_typed_arrives_as_it_was_typed(write, typed):
+def test_a_circular_arrives_as_it_was_typed(write, typed):
     text, html = bodies(write(CIRCULAR, wording=wording(typed, typed)))
     assert typed in text
     assert lines_of(html) == typed
@@ -51,7 +50,7 @@ def test_what_was_typed_arrives_as_it_was_typed(write, typed):
     ["{{ join_link }}", "{{ 7*7 }}", "<script>x</script>", "https://evil.example/", r"\1 \g<0>"],
 )
 def test_a_name_is_put_in_and_never_read_again(write, name):
-    discussion = builders.announced(builders.file(JOIN))
+    discussion = builders.unsaved_discussion(builders.file(JOIN))
     text, html = bodies(write(CIRCULAR, discussion, name=name, wording=wording("Dear {{ name }}:")))
     assert text.splitlines()[0] == f"Dear {name}:"
     assert lines_of(html) == f"Dear {name}:"
@@ -63,7 +62,7 @@ def test_each_placeholder_has_its_value_and_addresses_are_links(write):
     typed = (
         "{{name}} {{ title }} {{  page  }} {{ join_link }}\nor https://a.example/x?y=1.\n\n\nEnd"
     )
-    discussion = builders.announced(builders.file(JOIN))
+    discussion = builders.unsaved_discussion(builders.file(JOIN))
     text, html = bodies(write(CIRCULAR, discussion, wording=wording(typed)))
     page = "https://events.example.org/discussions/water"
     first = f"Айгерим Who owns the water? {page} https://meet.example.org/room"
@@ -88,7 +87,7 @@ def test_each_placeholder_has_its_value_and_addresses_are_links(write):
         ("{{ name }} { name } {0} }} {%", None),
     ],
 )
-def test_what_looks_like_a_placeholder_and_is_none_is_found(typed, wrong):
+def test_text_that_resembles_a_placeholder_is_found(typed, wrong):
     assert placeholders.wrong(typed) == wrong
 
 
@@ -109,7 +108,7 @@ def test_html_says_what_the_text_says_whatever_was_typed(typed, name):
 
 
 def test_the_link_to_join_goes_to_nobody_without_a_seat(write):
-    discussion = builders.announced(builders.file(JOIN))
+    discussion = builders.unsaved_discussion(builders.file(JOIN))
     typed = wording("{{ join_link }}")
     assert write(CIRCULAR, discussion, wording=typed, status=RegistrationStatus.WAITING) is None
     assert write(CIRCULAR, wording=wording("x"), status=RegistrationStatus.WAITING)

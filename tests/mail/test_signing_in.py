@@ -1,4 +1,4 @@
-"""Signing in to a mail server, and encryption: nothing is told to whoever cannot prove itself."""
+"""Signing in to a mail server, and encryption: an unproven server is told nothing."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""What is kept of a server's words: one short line, and nobody in it."""
+"""Kept answers of mail servers: one short line that names nobody."""
 
 import pytest
 
@@ -23,7 +23,7 @@ NAME = "Айгерим Nurlan-Bek"
         ("421 a\x00\x1b[2J\u202e b\r\n c", "421 a[2J b c"),
     ],
 )
-def test_an_answer_is_kept_without_whom_it_names(answer, kept):
+def test_an_answer_is_kept_without_the_people_it_names(answer, kept):
     assert redacted(answer, ADDRESS, [NAME]) == kept
 
 
@@ -32,7 +32,7 @@ def test_an_international_domain_is_hidden_in_both_its_forms():
     assert redacted(said, "user@xn--e1afmkfd.xn--p1ai") == "550 <address> <address> gone"
 
 
-def test_a_telephone_number_before_the_at_is_hidden_and_an_answers_code_is_not():
+def test_a_telephone_number_as_local_part_is_hidden_and_codes_are_not():
     assert redacted("550 77011234567 gone", "77011234567@example.kz") == "550 <address> gone"
     assert redacted("550 5.1.1 gone", "550@example.kz", ["5"]) == "550 5.1.1 gone"
 

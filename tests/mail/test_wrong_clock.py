@@ -20,7 +20,7 @@ def registered(app):
     builders.register()
     with writing() as tx:
         tx.query(Letter).delete()
-    return builders.found().id
+    return builders.registration_of().id
 
 
 def post(number):
@@ -62,7 +62,7 @@ def test_a_letter_posted_then_is_due_now(registered, clock, ahead):
 
 @pytest.mark.parametrize("ahead", AHEAD)
 @pytest.mark.parametrize("is_posted_before", [True, False])
-def test_a_letter_put_off_then_is_due_now_and_then_waits_its_delays(
+def test_a_letter_deferred_under_a_wrong_clock_is_due_now(
     registered, clock, ahead, is_posted_before
 ):
     right = clock.now
@@ -82,7 +82,7 @@ def test_a_letter_put_off_then_is_due_now_and_then_waits_its_delays(
 
 
 @pytest.mark.parametrize("ahead", AHEAD)
-def test_a_letter_in_the_hand_of_a_worker_that_died_then_is_due_now(registered, clock, ahead):
+def test_a_letter_claimed_under_a_wrong_clock_is_due_now(registered, clock, ahead):
     post(registered)
     right = clock.now
     clock.advance(**ahead)
@@ -93,7 +93,7 @@ def test_a_letter_in_the_hand_of_a_worker_that_died_then_is_due_now(registered, 
     assert claim() == []
 
 
-def test_a_worker_whose_clock_is_a_little_behind_takes_no_letter_out_of_a_hand(registered, clock):
+def test_a_worker_with_a_slow_clock_takes_no_claimed_letter(registered, clock):
     post(registered)
     clock.advance(minutes=1)
     (letter,) = claim()

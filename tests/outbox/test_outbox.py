@@ -24,7 +24,7 @@ def registered(app):
     builders.register()
     with writing() as tx:
         tx.query(Letter).delete()
-    return builders.found().id
+    return builders.registration_of().id
 
 
 @pytest.fixture
@@ -74,7 +74,7 @@ def is_written(letter):
         return letter_content.written(tx, letter) is not None
 
 
-def test_a_letter_posted_is_owed_at_once_under_a_name_of_its_own(registered, clock):
+def test_each_posted_letter_is_owed_under_its_own_key(registered, clock):
     with writing() as tx:
         means = {"revision": 1, "host": "a.example"}
         outbox.post(tx, registered, KIND, **means)
@@ -94,7 +94,7 @@ def test_a_letter_posted_is_owed_at_once_under_a_name_of_its_own(registered, clo
     assert (first.state, first.due_at, first.attempts) == (LetterState.OWED, clock.now, 0)
 
 
-def test_who_asks_again_does_not_wait_for_the_next_attempt(registered, clock):
+def test_a_letter_asked_for_again_does_not_wait_for_the_next_attempt(registered, clock):
     means = {"revision": 1, "host": "a.example"}
     with writing() as tx:
         outbox.post(tx, registered, KIND, **means)
@@ -181,7 +181,7 @@ def test_a_lease_ends_by_itself(registered, clock):
     assert (second.id, second.message_id) == (first.id, first.message_id)
 
 
-def test_whoever_lost_the_lease_marks_nothing(registered, clock):
+def test_a_worker_without_its_lease_marks_nothing(registered, clock):
     post(registered)
     (slow,) = claim()
     clock.advance(minutes=6)
@@ -260,7 +260,7 @@ def test_retry_owes_a_letter_again_from_the_start(registered, clock, state):
 
 
 @pytest.mark.parametrize("state", [LetterState.SENT, LetterState.DROPPED])
-def test_retry_leaves_what_is_sent_or_no_longer_true(registered, clock, state):
+def test_retry_leaves_sent_and_outdated_letters(registered, clock, state):
     post(registered)
     with writing() as tx:
         tx.query(Letter).update({"state": state})
@@ -296,7 +296,7 @@ def test_a_second_change_of_address_drops_the_letter_about_the_first(registered)
     assert states() == ["dropped", "owed"]
 
 
-def test_a_letter_about_a_change_that_is_in_hand_is_not_sent_to_another_address(registered):
+def test_a_claimed_letter_about_a_change_is_not_sent_to_another_address(registered):
     builders.confirm()
     with writing() as tx:
         tx.query(Letter).delete()
@@ -309,7 +309,7 @@ def test_a_letter_about_a_change_that_is_in_hand_is_not_sent_to_another_address(
     assert states() == ["dropped", "owed"]
 
 
-def test_changing_the_address_again_and_again_writes_to_nobody_more_than_three_times(app):
+def test_repeated_changes_of_address_send_nobody_more_than_three_letters(app):
     builders.publish()
     person = builders.register_and_confirm()
     builders.deliver()
@@ -322,7 +322,7 @@ def test_changing_the_address_again_and_again_writes_to_nobody_more_than_three_t
     assert 1 <= len(letters) <= 3
 
 
-def test_a_withdrawal_is_told_to_who_has_sent_the_form_again_meanwhile(app, clock):
+def test_a_withdrawal_is_told_although_the_form_was_sent_again(app, clock):
     builders.publish()
     person = builders.register_and_confirm()
     builders.deliver()

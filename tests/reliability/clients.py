@@ -1,7 +1,7 @@
 """Clients who register without end over HTTP, and confirm; they write down what they do.
 
-`asked` is written before a request, `acked` after its answer: what was asked for may be stored,
-what was acknowledged must be.
+`asked` is written before a request, `acked` after its answer: a registration that was asked for
+may be stored, one that was acknowledged must be.
 """
 
 import random
@@ -25,17 +25,17 @@ from ..visitor import form_of
 from .installations import SLUG
 
 FORM = f"/discussions/{SLUG}/register"
-# The form refuses what comes faster than a person types (forms.FASTEST).
+# The form refuses an entry that comes faster than a person types (web/forms, FASTEST).
 TYPING = 2.1
 TYPED = {"name": "Aigerim S.", "affiliation": "Institute of Geography"}
 # Seconds that a client waits after it was refused, or cut off.
 PAUSE = 0.05
-# Letters that an address gets in a day, whoever asks (registering.LETTERS_A_DAY).
+# Letters that an address gets in a day (register.LETTERS_A_DAY).
 MOST_TRIES = 3
 
 
 class Mailbox(MailServer):
-    """A mail server that keeps who got which Message-ID, and the letters to be answered.
+    """A mail server that keeps each recipient's Message-IDs, and the letters to be answered.
 
     One address of ten answers: it is enough to kill between the two letters, too.
     """
@@ -60,7 +60,7 @@ class Mailbox(MailServer):
 
 @dataclass(slots=True)
 class Ledger:
-    """What clients asked for, and what was acknowledged; addresses, the first with how often.
+    """Addresses that clients asked for (with how often), and those acknowledged.
 
     Once there `is_enough`, they register nobody more, and only answer letters.
     """
@@ -89,7 +89,7 @@ class Form:
     def send(self, server: Server, ledger: Ledger, address: str) -> tuple[int, bool]:
         """Register somebody; return the answer's status and whether all typed values stand in it.
 
-        What is asked for and acknowledged is written down.
+        The ledger gets both the request and its acknowledgement.
         """
         ledger.asked[address] += 1
         body = self.body(name=TYPED["name"], email=address, affiliation=TYPED["affiliation"])
@@ -102,9 +102,9 @@ class Form:
 
 
 class Client:
-    """Somebody with one kept connection, who registers new addresses and answers letters.
+    """One kept connection that registers new addresses and answers letters.
 
-    Whose request was cut off or refused tries again, or gives up: half of them each.
+    After a request was cut off or refused, half of the clients try again and half give up.
     """
 
     def __init__(self, name: str, server: Server, mail: Mailbox, form: Form, ledger: Ledger):
@@ -124,7 +124,7 @@ class Client:
                         self.register()
                     self.confirm()
                 except (OSError, HTTPException):
-                    # Killed: it is not known whether what was asked for was done.
+                    # Killed: the request may or may not have been carried out.
                     self.connection.close()
                     time.sleep(PAUSE)
 

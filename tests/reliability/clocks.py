@@ -82,7 +82,7 @@ def run(scale: Scale) -> Iterator[Figure]:
 def _jumping(kind: str) -> Iterator[Figure]:
     answers, kept = Answers(), []
     with clock() as now, trial(kind, program=now.program) as tried:
-        # Nothing is accepted at first: what is to be tried again has a time that jumps away.
+        # Nothing is accepted at first: the time of each next attempt is jumped over.
         tried.mail.refusals["RCPT"] = lambda _address: "451 later"
         for hours in (0, *JUMPS):
             now.set(hours)

@@ -1,6 +1,6 @@
-"""A disk that forgets: what a power cut may leave of files, by what was asked of them so far.
+"""A disk that loses writes: the states of files that a power cut may leave after system calls.
 
-What was synced is there. Of the rest any part may be, in any order: a write torn at sectors, a
+Synced data is there. Of the rest any part may be, in any order: a write torn at sectors, a
 file without its directory entry, a truncation that never came.
 """
 
@@ -11,7 +11,7 @@ from random import Random
 from .traces import Call, Moment
 
 SECTOR = 512
-# How much of what was not synced survives: each cut draws how likely any change is to.
+# The likelihood that an unsynced change survives; each cut draws one.
 SURVIVING = (0.0, 0.1, 0.5, 0.9, 1.0)
 TEARING = (0.0, 0.5, 1.0)
 _CHANGES = {"pwrite64", "ftruncate"}
@@ -25,7 +25,7 @@ class NotUnderstood(Exception):
 
 @dataclass(eq=False)
 class File:
-    """What is on the disk for good, and the changes that may be."""
+    """The durable content of a file, and the changes that may have reached the disk."""
 
     durable: bytearray
     pending: dict[Call, bool] = field(default_factory=dict)  # and whether the call has ended

@@ -1,4 +1,4 @@
-"""What is left of the erased, in every file of an installation as it lies there.
+"""Searches every file of an installation for traces of erased people.
 
 People register over HTTP, get letters that are kept in a folder, and are exported to a file. Some
 erase themselves, the others are purged. On PostgreSQL the files are its own: there a dump is read.
@@ -33,7 +33,7 @@ PATIENCE = 60.0
 
 @dataclass(slots=True)
 class Traces:
-    """What stood in the files of people before they were erased, and who they are."""
+    """Bytes in the files that stood for people before their erasure, and their own names."""
 
     seals: set[bytes] = field(default_factory=set)
     indexes: set[bytes] = field(default_factory=set)
@@ -70,7 +70,7 @@ def _figures(made: Installation, number: int) -> Iterator[Figure]:
 
 
 def _files(made: Installation, log: Path, export: Path) -> dict[str, bytes]:
-    """Return what lies in every file, by name; an export of nobody may be gone."""
+    """Return the bytes of every file by name; an empty export may be gone."""
     exported = {path.name: path.read_bytes() for path in export.parent.iterdir()}
     return dict(raw(made.settings, log)) | exported
 
@@ -81,7 +81,7 @@ def _flask(made: Installation, *words: str) -> None:
 
 
 def _register(made: Installation, server: Server, form: Form, number: int) -> None:
-    """Register people with names and addresses of their own, who confirm and get two letters."""
+    """Register people with unique names and addresses; they confirm and get two letters."""
     time.sleep(TYPING)
     for person in range(number):
         typed = {
@@ -151,7 +151,7 @@ def _erase(made: Installation, server: Server, form: Form, number: int) -> None:
 def _compared(
     what: str, traces: Traces, before: dict[str, bytes], after: dict[str, bytes]
 ) -> Iterator[Figure]:
-    """Count what stood in the files before, to see that it would be found, and what is left."""
+    """Count traces in the files before (to see that they can be found) and after the erasure."""
     looked = {
         "pieces of sealed values": traces.seals,
         "of index values": traces.indexes,

@@ -69,7 +69,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Owed:
-    """What stands in the database of one letter, and the token in its personal link."""
+    """A letter of the outbox, with its address and the token of its personal link."""
 
     address: str
     token: str

@@ -43,7 +43,7 @@ MOST_READ = 12_000
 
 
 class Fault(StrEnum):
-    """What can go wrong when an answer is due."""
+    """A way in which the server fails to answer."""
 
     REFUSE = "refusal"
     HANG_UP = "no answer but the end"
@@ -188,7 +188,7 @@ class Conversation:
         return content.replace(b"\r\n..", b"\r\n.")
 
     def _take(self, content: bytes) -> None:
-        """Accept a letter, or not; whoever hangs up may have accepted it before."""
+        """Accept a letter, or not; a server that hangs up may have accepted it before."""
         if self._is_gone("BODY"):
             return
         fault = self._fault("BODY")

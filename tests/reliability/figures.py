@@ -1,4 +1,4 @@
-"""A figure: what was tried, what was found, and whether it is what was promised."""
+"""A figure: a trial, its result, and whether the result keeps the promise."""
 
 from dataclasses import dataclass
 from enum import Enum

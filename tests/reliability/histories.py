@@ -37,7 +37,7 @@ BATCH = 10
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Histories on one kind of database, by seed; and what came of them."""
+    """Histories on one kind of database, by seed, and their results."""
 
     kind: str
     seed: int

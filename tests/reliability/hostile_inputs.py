@@ -34,7 +34,7 @@ UNEQUAL = "accepted and not read back equal"
 
 @dataclass(slots=True)
 class Tally:
-    """What came of inputs: how many were tried, accepted, and broke something, by what it broke."""
+    """How many inputs were tried, were accepted and broke a property, by property."""
 
     counts: Counter[str] = field(default_factory=Counter)
     broken: list[str] = field(default_factory=list)

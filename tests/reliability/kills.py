@@ -34,7 +34,7 @@ CONFIRMED = 3
 PATIENCE = 60.0
 # Of so many lives of the server, one is long enough for its worker to send letters.
 LONG_LIFE = 5
-# The byte of SQLite's -shm file that whoever writes holds locked (WAL_WRITE_LOCK).
+# The byte of SQLite's -shm file that a writer holds locked (WAL_WRITE_LOCK).
 WRITE_LOCK = 120
 FLOCK = "hhqqi4x"
 # The least share of kills that must fall inside a transaction.
@@ -54,7 +54,7 @@ class Plan:
 
 @dataclass(slots=True)
 class Tally:
-    """What came of a plan: kills by what was killed, and those inside a writing transaction."""
+    """Kills during a plan: by the program killed, and those inside a writing transaction."""
 
     plan: Plan
     kills: dict[str, int] = field(default_factory=lambda: {"service": 0, "PostgreSQL": 0})
@@ -111,7 +111,7 @@ def _kill_again_and_again(made: Installation, server: Server, ledger: Ledger, ta
         else:
             _kill_service(made, server, tally)
     _wait_for(ledger.acked, plan.registrations)
-    # Whoever was owed a letter that was in hand at a kill has it when the lease ends: others come.
+    # Letters claimed at a kill wait for their lease to end; other people register meanwhile.
     _wait_for(ledger.confirmed, CONFIRMED)
     ledger.is_enough = True
 

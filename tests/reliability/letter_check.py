@@ -1,6 +1,6 @@
-"""Reads a letter as it came over the wire with nothing of what wrote it: is it whole, and whose?
+"""Checks the bytes of a received letter, with no code that wrote it: whole, and for whom?
 
-RFC 5322 and MIME (RFC 2046 5.1.1) are read from the bytes alone. What is cut off anywhere lacks
+RFC 5322 and MIME (RFC 2046 5.1.1) are read from the bytes alone. A letter cut off anywhere lacks
 its last boundary.
 """
 
@@ -21,7 +21,7 @@ class Flawed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """What matters of a letter: the address in it, its Message-ID, the personal link's token."""
+    """The identity of a letter: its address, Message-ID and token of the personal link."""
 
     address: str
     message_id: str

@@ -1,8 +1,8 @@
-"""The power fails while people register: what was acknowledged is there when it is back.
+"""The power fails while people register: every acknowledged registration survives.
 
-What the shipped server asks of the disk is recorded once. Then the power is cut at thousands of
-moments of that recording, each time in another of the ways in which a disk may lose what it was
-not made to keep; SQLite recovers the files, and the service reads them.
+The system calls of the shipped server are recorded once. Then the power is cut at thousands of
+moments of that recording, each time with another part of the unsynced data lost; SQLite recovers
+the files, and the service reads them.
 """
 
 import random
@@ -88,7 +88,7 @@ def run(scale: Scale) -> Iterator[Figure]:
 
 
 def _figure(plan: Plan, tally: Tally) -> Figure:
-    """Say what came of all plans of one name."""
+    """Return the figure of all plans of one name."""
     told = ", ".join(f"{tally[what]:,} {what}" for what in MISTAKES)
     return Figure(
         f"{plan.name}: {tally['cuts']:,} power cuts, {tally['amid']:,} amid unsynced writes",
@@ -160,7 +160,7 @@ def _put(folder: Path, files: dict[str, bytes]) -> None:
 
 
 def _compare(made: Installation, promises: Promises, recording: Recording) -> Tally:
-    """Let SQLite recover and the service read, and go on; return what is not as promised."""
+    """Let SQLite recover and the service read, and go on; return the broken promises."""
     with made.seen():
         try:
             letters = _read()
@@ -184,7 +184,7 @@ def _compare(made: Installation, promises: Promises, recording: Recording) -> Ta
 
 
 def _read() -> dict[str, int]:
-    """Return who is registered, and how many letters each is or was owed."""
+    """Return each registered address, with the number of letters that it is or was owed."""
     with reading() as tx:
         ring = tx.keys
         rows = tx.scalars(select(Registration)).all()

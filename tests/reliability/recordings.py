@@ -1,4 +1,4 @@
-"""What the shipped server did to its SQLite files while clients registered and erased over HTTP."""
+"""Recordings of the SQLite files of the shipped server while clients register and erase."""
 
 import time
 from collections import deque
@@ -29,7 +29,7 @@ ERASED = 3
 
 
 class Act(Enum):
-    """What somebody asks for."""
+    """A kind of request."""
 
     REGISTER = "register"
     ERASE = "erase"
@@ -37,7 +37,7 @@ class Act(Enum):
 
 @dataclass(slots=True)
 class Promises:
-    """What the clients know at a moment: addresses asked for, acknowledged, and erased."""
+    """Knowledge of the clients at a moment: addresses asked for, acknowledged, and erased."""
 
     asked: set[str] = field(default_factory=set)
     kept: set[str] = field(default_factory=set)
@@ -74,7 +74,7 @@ class Recording:
         return {self.folder} | {f"{self.folder}/{name}" for name in NAMES}
 
     def steps(self) -> Iterator[tuple[Moment, Promises]]:
-        """Yield what happens, one after the other, with what is promised by then."""
+        """Yield the events one after the other, each with the promises made by then."""
         promises, files = Promises(), self.files
         arriving = {port: deque(acts) for port, acts in self.asked.items()}
         answering = {port: deque(acts) for port, acts in self.asked.items()}
@@ -115,7 +115,7 @@ class Caller:
         addresses = [address for _act, address in self.acts[-ERASED:]]
         with made.seen():
             tokens = [builders.attendee(address).token for address in addresses]
-            rows = [builders.found(address) for address in addresses]
+            rows = [builders.registration_of(address) for address in addresses]
         for address, token, row in zip(addresses, tokens, rows, strict=True):
             # The rest of a sealed value may lie on another page.
             self.marks[address] = [row.address_index, row.sealed[:100]]

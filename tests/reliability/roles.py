@@ -28,7 +28,7 @@ METHODS = ("GET", "HEAD", "OPTIONS", "TRACE", "POST", "PUT", "PATCH", "DELETE")
 SAFE = frozenset(METHODS[:4])
 # Each is somebody with a name and links of their own; the last is never the one who asks.
 PEOPLE = ("attendee", "elsewhere", "withdrawn", "erased", "bystander")
-# Who has no link of their own: no link, one of the erased, and links where others belong.
+# Roles without a link of their own: no link, an erased one, and links in the wrong place.
 LINKLESS = ("stranger", "erased", "swapped")
 ROLES = ("attendee", "elsewhere", "withdrawn", *LINKLESS)
 _COLUMNS = inspect(Registration).columns.keys()
@@ -37,7 +37,7 @@ LEAKS, CHANGES, TELLING = "leaks", "changes", "wrong and erased links told apart
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One request: a route, a method, and who asks."""
+    """One request: a route, a method, and the role of its sender."""
 
     rule: Rule
     method: str
@@ -158,7 +158,7 @@ class Trial:
 
 
 def _signs(person: Attendee, case: Case) -> tuple[str, ...]:
-    """Return what tells of a person; who asks by a link may read that link again."""
+    """Return the words that give a person away; a link may stand in its own answer."""
     links = (person.token, person.calendar_token)
     is_swapped = case.role == "swapped" and "attendee" in person.address
     return (person.name, person.address, *(() if is_swapped else links))

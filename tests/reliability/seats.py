@@ -70,7 +70,7 @@ class Crowd:
             connection.request("POST", FORM, body, form.headers)
             answer = connection.getresponse()
             answer.read()
-            # Who is told that the service is busy sends the same again.
+            # A client sends the same again after a 503.
             if answer.status != 503:
                 return answer.status
             time.sleep(min(0.05 * (pause + 1), 1))

@@ -76,7 +76,7 @@ def _act(settings: dict[str, Any], process: int, acts: int) -> int:
 
 
 def _do(act: Callable[[], object]) -> None:
-    """Do it, and again while the database is busy, as whoever is told so does."""
+    """Do it again until the database is not busy, as a client does after a 503."""
     while True:
         try:
             act()
@@ -115,7 +115,7 @@ def _figure(what: str, made: Installation, most: int) -> Figure:
             .where(Registration.queue_position.is_not(None))
             .order_by(Registration.queue_position)
         ).all()
-    # Who comes is numbered under the lock that numbers the waiting list, and nobody comes back.
+    # One lock numbers registrations and the waiting list, and nobody registers twice.
     in_order = all(
         first < second for lists in (given, waiting) for first, second in pairwise(lists)
     )

@@ -40,7 +40,7 @@ PATIENCE = 15.0
 
 @dataclass(frozen=True, slots=True)
 class Sweep:
-    """What is swept, on which kind of database: every `step`-th call, or `few` round commits."""
+    """The calls to kill at, on a kind of database: every `step`-th, or `few` around commits."""
 
     kind: str
     of: str
@@ -51,7 +51,7 @@ class Sweep:
 
 @dataclass(frozen=True, slots=True)
 class Swept:
-    """What came of it: `calls` there were, `kills` that fell upon one of them."""
+    """The result of a sweep: the number of calls, and of kills that hit one of them."""
 
     sweep: Sweep
     calls: int
@@ -98,7 +98,7 @@ def _figure(swept: Swept) -> Figure:
 
 
 class Bench:
-    """A server to be killed, and what was asked of it and arrived."""
+    """A server to be killed, its ledger of requests, and its mailbox."""
 
     def __init__(self, made: Installation, mail: Mailbox, sweep: Sweep) -> None:
         self.made, self.mail, self.sweep = made, mail, sweep
@@ -153,7 +153,7 @@ class Bench:
 
     def _is_sent(self, address: str) -> bool:
         with self.made.seen(), reading() as tx:
-            number = builders.found(address).id
+            number = builders.registration_of(address).id
             states = select(Letter.state).where(Letter.registration_id == number)
             return tx.scalars(states).all() == [LetterState.SENT]
 

@@ -19,7 +19,7 @@ AIGERIM, BOLAT = "aigerim@example.org", "bolat@example.org"
 
 @pytest.fixture
 def registered(app) -> tuple[Ledger, Counter]:
-    """A ledger and a mail server's record of Aigerim, who registered and confirmed."""
+    """A ledger and a mail server's record of one confirmed registration, Aigerim's."""
     builders.publish()
     builders.register(address=AIGERIM)
     builders.deliver()
@@ -36,13 +36,13 @@ def mistakes(ledger: Ledger, arrived: Counter) -> set[str]:
     return {name for name, count in found.mistakes.items() if count}
 
 
-def test_what_is_as_told_is_sound_also_if_a_letter_came_twice(registered):
+def test_a_true_record_is_sound_even_if_a_letter_came_twice(registered):
     ledger, arrived = registered
     assert mistakes(ledger, arrived) == set()
     assert compare(ledger, arrived + arrived).resent == 2
 
 
-def test_it_finds_who_was_acknowledged_and_is_not_stored(registered):
+def test_it_finds_an_acknowledged_registration_that_is_not_stored(registered):
     ledger, arrived = registered
     ledger.asked[BOLAT] += 1
     assert mistakes(ledger, arrived) == set()
@@ -57,7 +57,7 @@ def test_it_finds_a_confirmation_that_is_not_stored(registered):
     assert mistakes(ledger, arrived) == {LOST}
 
 
-def test_it_finds_who_never_asked(registered):
+def test_it_finds_a_registration_that_nobody_asked_for(registered):
     ledger, arrived = registered
     ledger.asked.clear()
     ledger.acked.clear()

@@ -1,4 +1,4 @@
-"""The disk that forgets: what it may lose, and what it must keep."""
+"""The disk that loses writes: it may lose unsynced data, and must keep the rest."""
 
 from random import Random
 
@@ -29,13 +29,13 @@ def cuts(found: Disk) -> set[bytes | None]:
     return {found.after_cut(Random(seed)).get(NAME) for seed in range(400)}
 
 
-def test_what_was_synced_is_there_after_every_cut():
+def test_synced_data_survives_every_cut():
     written = disk(call("pwrite64", data=b"new"), call("fdatasync"), content=b"old")
     assert cuts(written) == {b"new"}
     assert written.is_settled
 
 
-def test_what_was_not_synced_may_be_lost_or_there():
+def test_unsynced_data_may_survive_or_be_lost():
     written = disk(call("pwrite64", data=b"new"), content=b"old")
     assert cuts(written) == {b"old", b"new"}
     assert not written.is_settled
@@ -92,6 +92,6 @@ def test_a_synced_file_may_be_missing_until_its_folder_is_synced_too():
     assert cuts(made) == {None, b"new"}
 
 
-def test_what_the_disk_does_not_know_is_refused():
+def test_an_unknown_system_call_is_refused():
     with pytest.raises(NotUnderstood, match="rename on database"):
         disk(call("rename"))

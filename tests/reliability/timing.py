@@ -26,7 +26,7 @@ SPLITS = 400
 
 @dataclass(slots=True)
 class Answers:
-    """What addresses of one kind were answered, and the seconds each answer took."""
+    """The answers to addresses of one kind, and the seconds that each took."""
 
     seconds: list[float] = field(default_factory=list)
     said: set[tuple[object, ...]] = field(default_factory=set)

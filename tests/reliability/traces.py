@@ -1,4 +1,4 @@
-"""What a process did to its files and told its clients: its system calls, as strace saw them."""
+"""The writes of a process to files and clients: its system calls, as strace saw them."""
 
 import re
 import time
@@ -23,7 +23,7 @@ _NUMBER = re.compile(r", (\d+)$")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Call:
-    """One system call that succeeded: what it was asked, and the lines of its two moments.
+    """One system call that succeeded: its arguments, and the lines of its two moments.
 
     `file` is a path, `port` the client's end of a connection: one of them is there. `data` is
     what was written, sent or received; `number` the last argument: an offset, or a length.
@@ -41,7 +41,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """A call begins, or it has ended. What it does happens somewhere between the two."""
+    """A call begins, or it has ended. It takes effect somewhere between the two."""
 
     call: Call
     has_ended: bool

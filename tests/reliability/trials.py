@@ -16,7 +16,7 @@ from .people import People
 
 @dataclass(slots=True)
 class Trial:
-    """What a trial works with; what it found is there when it is over."""
+    """The servers of a trial; the results are there when it is over."""
 
     made: Installation
     mail: Mailbox

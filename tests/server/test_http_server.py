@@ -1,4 +1,4 @@
-"""flask serve as a real process: what it refuses, what it never logs, and how it ends."""
+"""flask serve as a real process: refused requests, its log, and its end."""
 
 import logging
 import re
@@ -116,7 +116,7 @@ def test_it_serves_and_logs_no_visitor(settings, tmp_path):
     assert lines == [f"Serving http://127.0.0.1:{server.port} (Ctrl+C stops it)"]
 
 
-def test_who_leaves_before_the_answer_is_not_logged(settings, app, tmp_path):
+def test_a_client_that_leaves_before_the_answer_is_not_logged(settings, app, tmp_path):
     with Server(settings, "--without-mail", log=tmp_path / "log") as server:
         body, headers = filled(server)
         head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())

@@ -58,7 +58,7 @@ def test_a_server_whose_database_hangs_gives_no_sign_of_life(server, supervisor)
     assert supervisor.recv(100) == b"WATCHDOG=1"
     with database.writing() as tx:
         tx.execute(text("LOCK TABLE installation IN ACCESS EXCLUSIVE MODE"))
-        heard(supervisor, 1)  # what was on its way
+        heard(supervisor, 1)  # a datagram sent before the lock
         assert heard(supervisor, 2) == []
     supervisor.settimeout(10)
     assert supervisor.recv(100) == b"WATCHDOG=1"
@@ -92,7 +92,7 @@ def test_a_process_that_is_stuck_gives_no_sign_of_life(app, server, monkeypatch)
         ({"WATCHDOG_USEC": "60000000", "WATCHDOG_PID": "1"}, None),
     ],
 )
-def test_only_what_the_supervisor_asks_for_is_told(environment, interval):
+def test_the_supervisor_sets_the_interval_of_signs_of_life(environment, interval):
     found = watchdog.supervisor({"NOTIFY_SOCKET": "/run/notify", **environment})
     assert found == watchdog.Supervisor("/run/notify", interval)
 

@@ -55,7 +55,7 @@ def test_a_bucket_tells_nothing_without_the_keys(app, clock):
     assert all(len(key) == 32 and b"example" not in key for key in keys)
 
 
-def test_forget_removes_what_is_not_of_today(app, clock):
+def test_forget_removes_buckets_of_earlier_days(app, clock):
     take("letters", "a@example.org")
     clock.advance(days=1)
     take("letters", "a@example.org")
@@ -92,7 +92,7 @@ def taken(bucket: Bucket, tries: int = 20) -> int:
     return [wait_for(bucket) for _ in range(tries)].count(timedelta())
 
 
-def test_a_bucket_gives_what_it_holds_and_then_what_flows_in(app, clock):
+def test_a_bucket_gives_its_tokens_and_then_the_inflow(app, clock):
     assert taken(SIX) == 6
     assert wait_for(SIX) == timedelta(minutes=10)
     clock.advance(minutes=4)
@@ -133,7 +133,7 @@ def test_a_look_takes_nothing_and_says_the_same(app, clock):
     assert builders.every_row() == before
 
 
-def test_nobody_who_asks_at_once_gets_a_token_more(app, clock):
+def test_concurrent_requests_get_no_token_more(app, clock):
     def count() -> int:
         return builders.at_once(app, [lambda: wait_for(SIX, TWO)] * 12).count(timedelta())
 
@@ -143,7 +143,7 @@ def test_nobody_who_asks_at_once_gets_a_token_more(app, clock):
     assert taken(SIX) == 4
 
 
-def test_who_asks_waits_until_another_s_tokens_are_taken_for_good_or_not(app):
+def test_a_request_waits_until_another_transaction_has_settled(app):
     def take_one() -> timedelta:
         with app.app_context():
             return wait_for(TWO)
@@ -167,7 +167,7 @@ def test_who_asks_waits_until_another_s_tokens_are_taken_for_good_or_not(app):
         assert hold_the_last(keep=True).result() == timedelta(minutes=30)
 
 
-def test_who_read_the_clock_a_moment_earlier_gets_nothing_for_it(app, clock):
+def test_an_earlier_reading_of_the_clock_earns_no_tokens(app, clock):
     one_a_minute, count = Bucket(("one a minute",), 60), 0
     for _ in range(35):
         for seconds in (-59, 59):
@@ -195,7 +195,7 @@ def test_a_new_day_begins_with_full_buckets_under_new_keys(app, clock):
 
 
 @on_sqlite
-def test_a_form_takes_from_everybody_s_the_discussion_s_and_the_client_s_bucket(app):
+def test_a_form_takes_tokens_of_installation_discussion_and_client(app):
     def capacities(**who: str) -> list[int]:
         return [it.capacity for it in rate_limits.for_form(app_context.settings(), **who)]
 

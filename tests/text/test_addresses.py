@@ -129,7 +129,7 @@ def test_an_international_domain_is_the_same_as_its_ascii_form(first, second):
     ],
     ids=["an encoded word", "long and costly"],
 )
-def test_what_no_letter_could_be_written_to_is_refused(text, fault):
+def test_an_address_that_takes_no_letters_is_refused(text, fault):
     with pytest.raises(AddressRefused) as refusal:
         parse(text)
     assert refusal.value.fault is fault

@@ -1,4 +1,4 @@
-"""Dates, times, offsets and lists in words, and whose language they are in."""
+"""Dates, times, offsets and lists in words of each language."""
 
 from datetime import UTC, date, datetime, timedelta, timezone
 
@@ -101,7 +101,7 @@ def test_the_language_ends_with_its_block_after_an_error_too():
     assert languages.language() == "en"
 
 
-def test_what_is_not_translated_is_said_in_english():
+def test_untranslated_words_are_said_in_english():
     with speaking("zu"):
         assert languages.gettext("Register") == "Register"
         assert languages.ngettext("Speaker", "Speakers", 2) == "Speakers"

@@ -1,4 +1,4 @@
-"""Text: what is brought to one form, what is refused, and that nothing else is lost."""
+"""Text: brought to one form or refused; nothing else is lost."""
 
 import time
 import unicodedata
@@ -69,7 +69,7 @@ def test_paragraphs_are_clean_or_refused(text):
 
 
 @given(st.text(st.characters(exclude_categories=["C", "Z"])))
-def test_what_has_neither_spaces_nor_controls_stays_as_it_is_in_nfc(text):
+def test_text_without_spaces_and_controls_is_only_brought_to_nfc(text):
     kept = unicodedata.normalize("NFC", text) if is_seen(text) else ""
     assert line(text) == paragraphs(text) == kept
 

@@ -40,7 +40,7 @@ FORM_ENCODED = "application/x-www-form-urlencoded"
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory, template) -> Iterator[Visitor]:
-    """A visitor of one service for all of this file: what is refused leaves nothing behind."""
+    """A visitor of one service shared by this file: refused input leaves nothing behind."""
     folder = tmp_path_factory.mktemp("bad") / "instance"
     shutil.copytree(template, folder)
     clock = Clock(datetime(2026, 3, 2, 12, 0, tzinfo=UTC))
@@ -241,7 +241,7 @@ def test_a_percent_sign_that_escapes_nothing_is_kept(somebody, hidden):
         (b"name=A", "\x7f/;;="),
     ],
 )
-def test_what_is_not_a_form_is_refused(somebody, body, kind):
+def test_a_body_that_is_not_a_form_is_refused(somebody, body, kind):
     page = somebody.client.post(FORM, data=body, content_type=kind)
     assert page.status_code == 415
     assert "A form here is sent as a form, and in no other format." in text_of(page.text)
@@ -315,7 +315,7 @@ ANYTHING = st.text(st.characters(codec="utf-8"), max_size=60)
 @example("İ", "ﬀ", "\u0344", "\u1100\u1161", "ß@ß.de")
 @example("e\u0301", "\ufeff", "\u200d", "\u061c", "a@example.org")
 @example("a", "b", "c", "d", "a@ⅷ.org")
-def test_whatever_is_typed_is_refused_or_kept_as_it_is(
+def test_any_text_is_refused_or_kept_unchanged(
     somebody, hidden, name, affiliation, line, long, address
 ):
     with writing() as tx:

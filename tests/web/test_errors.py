@@ -140,7 +140,7 @@ def quoted(page: str) -> str:
     return re.search(r"quote <code>([a-z]{8})</code>", page)[1]
 
 
-def test_what_is_sealed_and_does_not_open_is_a_fault_without_a_name(faulty, caplog):
+def test_a_sealed_value_that_does_not_open_is_a_nameless_fault(faulty, caplog):
     builders.publish()
     builders.register()
     token = builders.attendee().token

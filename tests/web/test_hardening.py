@@ -1,5 +1,5 @@
-"""What a request may make the service believe: no host, address or next page that is not its own;
-and what of it an onion service and whoever finds a weakness see."""
+"""The service believes no foreign host, address or next page; the onion service, and the contact
+for reports of a weakness."""
 
 import zoneinfo
 from collections.abc import Iterator
@@ -113,7 +113,7 @@ def test_public_pages_offer_the_onion_service_on_https(make, clock, path):
     assert "Onion-Location" not in At(app, clock, ONION).get(path).headers
 
 
-def test_what_is_personal_or_no_page_offers_no_onion_service(make, clock):
+def test_personal_pages_and_files_offer_no_onion_service(make, clock):
     app = make(PUBLIC_URL=SITE, ONION_URL=ONION)
     with app.app_context():
         person = builders.register_and_confirm()
@@ -166,7 +166,7 @@ def test_somebody_registers_over_the_onion_service(make, clock):
     assert registered(app, somebody).startswith(f"{SITE}/registrations/")
 
 
-def test_what_a_reader_in_tor_follows_stays_in_tor(make, clock):
+def test_links_followed_in_tor_stay_in_tor(make, clock):
     app = make(PUBLIC_URL=SITE, ONION_URL=ONION)
     for path in PUBLIC:
         tree = tree_of(At(app, clock, ONION).get(path).text)
@@ -267,7 +267,7 @@ FORWARDED = {
 }
 
 
-def test_without_a_proxy_nothing_is_believed_of_what_one_would_say(make, clock):
+def test_proxy_headers_are_ignored_without_a_proxy(make, clock):
     app = make(PUBLIC_URL=SITE)
     seen = []
     app.after_request(lambda answer: seen.append(view()) or answer)
@@ -278,7 +278,7 @@ def test_without_a_proxy_nothing_is_believed_of_what_one_would_say(make, clock):
     assert seen == [("127.0.0.1", "http", "events.example.org", "")] * 2
 
 
-def test_a_proxy_is_believed_for_client_and_scheme_and_no_further_than_it_counts(make, clock):
+def test_trusted_proxies_name_client_and_scheme_and_nothing_else(make, clock):
     app = make(PUBLIC_URL=SITE, TRUSTED_PROXIES=1)
     seen = []
     app.after_request(lambda answer: seen.append(view()) or answer)
@@ -318,7 +318,7 @@ def test_a_path_with_more_slashes_leads_nowhere(make, clock, path):
 # security.txt
 
 
-def test_who_finds_a_weakness_knows_whom_to_tell(make, clock):
+def test_security_txt_tells_where_to_report_a_weakness(make, clock):
     answer = At(make(PUBLIC_URL=SITE), clock, SITE).get("/.well-known/security.txt")
     assert (answer.status_code, answer.content_type) == (200, "text/plain; charset=utf-8")
     assert answer.text == (
@@ -329,9 +329,7 @@ def test_who_finds_a_weakness_knows_whom_to_tell(make, clock):
     )
 
 
-def test_security_txt_stays_for_the_month_and_never_expires_within_nine_or_after_a_year(
-    make, clock
-):
+def test_security_txt_changes_monthly_and_expires_in_nine_to_twelve_months(make, clock):
     somebody = Visitor(make(), clock)
     before, began = "", clock.now
     while clock.now - began < timedelta(days=800):

@@ -58,7 +58,7 @@ def test_every_answer_forbids_what_a_page_here_never_needs(app, visitor):
         assert answer.headers["Referrer-Policy"] == "no-referrer"
 
 
-def test_what_is_not_public_is_kept_by_nobody(app, visitor):
+def test_private_pages_are_cached_by_nobody(app, visitor):
     builders.publish()
     for path, status in PRIVATE.items():
         answer = visitor.get(path)

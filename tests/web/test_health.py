@@ -1,4 +1,4 @@
-"""Health and metrics: what is wrong is told, to whom it may be, and nobody is in it."""
+"""Health and metrics: faults are reported to permitted clients, and no person is named."""
 
 import re
 from collections.abc import Iterator
@@ -79,7 +79,7 @@ def test_a_new_installation_is_well_before_its_first_round(app, visitor):
     assert why(visitor) == []
 
 
-def test_a_letter_that_is_not_tried_for_a_quarter_of_an_hour_is_told(served, clock):
+def test_a_letter_untried_for_a_quarter_of_an_hour_is_reported(served, clock):
     builders.register()
     clock.advance(minutes=15)
     assert why(served) == []
@@ -89,7 +89,7 @@ def test_a_letter_that_is_not_tried_for_a_quarter_of_an_hour_is_told(served, clo
     assert why(served) == []
 
 
-def test_a_letter_that_is_tried_for_a_quarter_of_an_hour_is_told(served, clock):
+def test_a_letter_that_fails_for_a_quarter_of_an_hour_is_reported(served, clock):
     builders.register()
     began = clock.now
     while clock.now - began <= timedelta(minutes=15):

@@ -42,7 +42,7 @@ def test_a_public_answer_may_be_kept_by_anybody_and_sets_no_cookie(water, visito
 
 @on_sqlite
 @pytest.mark.parametrize("form", ["{0}", "W/{0}", '"other", {0}', '"other",W/{0} , "third"', "*"])
-def test_who_has_it_already_is_told_so_without_a_body(water, visitor, form):
+def test_a_current_copy_is_answered_304_without_a_body(water, visitor, form):
     for path in PATHS:
         etag = visitor.get(path).headers["ETag"]
         answer = visitor.get(path, If_None_Match=form.format(etag))
@@ -54,7 +54,7 @@ def test_who_has_it_already_is_told_so_without_a_body(water, visitor, form):
 
 
 @on_sqlite
-def test_who_has_something_else_gets_it_all(water, visitor):
+def test_an_outdated_copy_is_answered_with_the_whole_page(water, visitor):
     for path in PATHS:
         whole = visitor.get(path)
         answer = visitor.get(path, If_None_Match='"other", W/"another"')
@@ -105,7 +105,7 @@ def test_two_publications_within_a_second_are_told_apart_by_time(app, visitor, c
 
 
 @on_sqlite
-def test_a_calendar_is_a_calendar_whatever_is_accepted(water, visitor):
+def test_the_accept_header_does_not_change_a_calendar(water, visitor):
     nextcloud = "text/calendar, application/calendar+json, application/calendar+xml"
     for path in CALENDARS:
         for accept in (None, "*/*", "text/html", "image/png", nextcloud, "nonsense;;q="):
@@ -135,7 +135,7 @@ def test_an_amendment_is_in_the_next_answer(water, visitor, clock):
         assert "Who owns the water?" not in after.text
 
 
-def test_what_another_process_publishes_is_in_the_next_answer(water, instance, visitor, clock):
+def test_a_publication_by_another_process_is_in_the_next_answer(water, instance, visitor, clock):
     before = {path: visitor.get(path) for path in PATHS[:4]}
     other = create_app(instance, clock=clock)
     with other.app_context():
@@ -199,7 +199,7 @@ def _written(instance: dict, seed: str) -> bytes:
 
 
 @on_sqlite
-def test_only_what_exists_is_kept(water, app, visitor):
+def test_only_existing_pages_are_kept(water, app, visitor):
     for path in [*PATHS, "/discussions/wine", "/discussions/wine.ics", "/nowhere"]:
         visitor.get(path)
         visitor.get(f"{path}?x=1")
@@ -208,7 +208,7 @@ def test_only_what_exists_is_kept(water, app, visitor):
 
 @on_sqlite
 @pytest.mark.parametrize("path", ["/", "/discussions/water"])
-def test_what_was_written_by_a_clock_that_was_ahead_is_written_anew(app, visitor, clock, path):
+def test_a_page_written_by_a_clock_ahead_is_written_anew(app, visitor, clock, path):
     builders.publish()
     before = visitor.get(path).data
     clock.advance(days=60)

@@ -1,4 +1,4 @@
-"""The hourly limits of forms: who shares one, what is said beyond it, and that nothing is lost."""
+"""The hourly limits of forms: the clients that share one, the refusal, and the kept text."""
 
 import logging
 import time
@@ -40,11 +40,11 @@ def app(instance, clock):
 def send(app, clock, path=FORM, peer="127.0.0.1", **typed):
     """Send a form, opened two minutes ago, without the clock going on."""
     clock.advance(minutes=-2)
-    who = Visitor(app, clock)
-    _target, hidden = form_of(who.get(path).text)
+    visitor = Visitor(app, clock)
+    _target, hidden = form_of(visitor.get(path).text)
     clock.advance(minutes=2)
     where = {"REMOTE_ADDR": peer}
-    return who.client.post(path, data=hidden | typed, environ_overrides=where)
+    return visitor.client.post(path, data=hidden | typed, environ_overrides=where)
 
 
 def use_up(app, clock, path=FORM):
@@ -61,9 +61,7 @@ def registrations():
         return tx.query(Registration).count()
 
 
-def test_beyond_the_limit_the_form_comes_back_with_everything_typed_and_is_taken_later(
-    instance, clock
-):
+def test_a_form_beyond_the_limit_is_kept_and_accepted_later(instance, clock):
     for app in limited(instance, clock, 20):
         builders.publish(builders.with_questions())
         visitor = Visitor(app, clock)
@@ -89,7 +87,7 @@ def test_beyond_the_limit_the_form_comes_back_with_everything_typed_and_is_taken
 
 
 @on_sqlite
-def test_a_wait_of_less_than_a_minute_is_a_minute_to_people_and_seconds_to_programs(app, clock):
+def test_short_waits_are_told_as_a_minute_and_sent_as_seconds(app, clock):
     use_up(app, clock, FIND)
     clock.advance(seconds=330)
     page = send(app, clock, FIND, email=ADDRESS)
@@ -126,7 +124,7 @@ def test_a_change_beyond_the_limit_changes_nothing_and_keeps_what_was_typed(app,
     assert builders.attendee().new_address == "new@example.org"
 
 
-def test_what_causes_no_letter_to_others_is_not_limited(app, clock):
+def test_acts_that_send_no_letter_to_others_are_not_limited(app, clock):
     builders.register()
     use_up(app, clock, FIND)
     own = f"/registrations/{builders.attendee().token}"
@@ -142,11 +140,11 @@ def test_the_limit_does_not_tell_who_is_registered(app, clock, path):
         builders.register(address=f"{known}@example.org")
     builders.confirm("confirmed@example.org")
     names = ("new", "unconfirmed", "confirmed", "unconfirmed", "confirmed")
-    taken = [send(app, clock, path, name="A", email=f"{who}@example.org") for who in names]
+    taken = [send(app, clock, path, name="A", email=f"{name}@example.org") for name in names]
     assert {page.status_code for page in taken} == {303}
     while path == FIND and send(app, clock, FIND, email="new@example.org").status_code == 303:
         pass
-    refused = [send(app, clock, path, name="A", email=f"{who}@example.org") for who in names]
+    refused = [send(app, clock, path, name="A", email=f"{name}@example.org") for name in names]
     answers = {(page.status_code, page.headers["Retry-After"]) for page in refused}
     assert len(answers) == 1
     assert answers.pop()[0] == 429
@@ -198,7 +196,7 @@ def test_a_client_is_an_address_or_a_network(peer, client):
 
 
 @on_sqlite
-def test_a_flood_is_refused_without_waiting_for_who_writes(app, clock):
+def test_a_flood_is_refused_without_waiting_for_a_writer(app, clock):
     use_up(app, clock)
     started = time.monotonic()
     with writing():

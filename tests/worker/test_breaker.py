@@ -59,9 +59,7 @@ def confirm(*addresses):
         builders.confirm(address)
 
 
-def test_so_many_first_letters_leave_in_any_hour_and_the_rest_in_order_later(
-    app, clock, mail_server
-):
+def test_first_letters_beyond_the_hourly_limit_leave_later_in_order(app, clock, mail_server):
     owe(*people(7))
     assert loop.deliver_due() == 7
     clock.advance(minutes=20)
@@ -107,7 +105,7 @@ def test_every_kind_that_anybody_can_cause_counts_and_no_other(app, kind):
     assert len(claimed) == (10 if kind.value in caused_by_anybody else 12)
 
 
-def test_a_letter_put_off_or_refused_does_not_count_until_it_has_left(app, clock, mail_server):
+def test_a_deferred_or_refused_letter_counts_only_once_sent(app, clock, mail_server):
     owe(*people(14))
     mail_server.refusals["RCPT"] = {
         "person0@example.net": "451 later",
@@ -144,7 +142,7 @@ def test_a_worker_waits_until_another_has_claimed_and_then_counts_those_too(app)
         assert other.result() == []
 
 
-def test_letters_in_the_hand_of_a_worker_that_died_count_until_its_lease_ends(app, clock):
+def test_letters_claimed_by_a_dead_worker_count_until_its_lease_ends(app, clock):
     owe(*people(15))
     assert len(loop._claim()) == 10
     assert loop._claim() == []

@@ -17,7 +17,7 @@ from ..machine import on_sqlite
 from .test_loop import owe, people
 
 
-def test_a_round_erases_what_is_due_and_leaves_the_rest(app, clock):
+def test_a_round_erases_due_registrations_and_leaves_the_rest(app, clock):
     owe(*people(3))
     builders.confirm("person2@example.net")
     builders.deliver()
@@ -26,7 +26,7 @@ def test_a_round_erases_what_is_due_and_leaves_the_rest(app, clock):
     with reading() as tx:
         assert tx.query(Registration).count() == 1
     assert [letter["To"] for letter in builders.kept_letters(app)] == ["person2@example.net"]
-    assert builders.found("person2@example.net").confirmed_at
+    assert builders.registration_of("person2@example.net").confirmed_at
 
 
 def test_a_round_is_made_once_an_hour(app, clock):
@@ -56,7 +56,7 @@ def test_a_round_is_made_when_the_clock_was_put_back(app, clock):
         assert tx.query(Registration).count() == 0
 
 
-def test_delivering_once_erases_what_is_due_too(app, clock):
+def test_delivering_once_erases_due_registrations_too(app, clock):
     builders.publish()
     builders.register()
     clock.advance(days=10)

@@ -1,4 +1,4 @@
-"""The worker with real servers: what comes of the letters in the outbox."""
+"""The worker with real servers: letters of the outbox are sent, retried or failed."""
 
 import logging
 import threading
@@ -61,7 +61,7 @@ def recipients(server):
 
 
 def break_seal(address):
-    number = builders.found(address).id
+    number = builders.registration_of(address).id
     with writing() as tx:
         tx.get(Registration, number).sealed = b"broken"
 
@@ -143,7 +143,7 @@ def test_a_letter_that_cannot_be_written_blocks_no_other_and_tells_nothing(
     assert record.getMessage().startswith(f"Letter {letters()[1].id} cannot be written: SealBroken")
 
 
-def test_what_servers_say_of_people_is_kept_nowhere(mailing, mail_server, caplog):
+def test_server_answers_about_people_are_kept_nowhere(mailing, mail_server, caplog):
     caplog.set_level(logging.DEBUG, logger="registration")
     owe("aigerim.n@example.net", "saule@example.net", "later@example.net")
     mail_server.refusals["RCPT"] = {
@@ -265,7 +265,7 @@ def test_run_outlives_a_database_that_goes_away_for_a_moment(mailing, mail_serve
     assert stands() == [("sent", 1)]
 
 
-def test_run_outlives_a_mail_server_that_is_away_and_says_so_once_a_try(instance, clock, caplog):
+def test_the_worker_logs_each_failure_of_the_mail_server_and_goes_on(instance, clock, caplog):
     with RawServer(EHLO=OFFER, AUTH=b"535 5.7.8 no\r\n") as server:
         for app in _mailing(instance, clock, f"smtp://me:secret@127.0.0.1:{server.port}"):
             owe(*people(10))

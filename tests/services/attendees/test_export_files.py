@@ -1,4 +1,4 @@
-"""Exports on disk: known of, and written anew without whoever is erased."""
+"""Exports on disk: recorded, and written anew without erased attendees."""
 
 import csv
 import fcntl
@@ -65,7 +65,7 @@ def file(app, tmp_path) -> Path:
     return tmp_path / "attendees.csv"
 
 
-def test_an_export_loses_whoever_is_erased_and_gains_nobody(file):
+def test_an_export_loses_erased_attendees_and_gains_nobody(file):
     builders.register(address="later@example.org")
     erase()
     assert known() == [("attendees.csv", True)]
@@ -130,7 +130,7 @@ def test_an_export_written_again_is_known_once(file):
 
 
 @on_sqlite
-def test_an_export_that_fails_leaves_the_older_one_which_is_still_kept_clean(file):
+def test_a_failed_export_leaves_the_older_one_kept_clean(file):
     before = file.read_bytes()
     blocked = file.with_name(f".{file.name}.unfinished")
     blocked.mkdir()
@@ -166,7 +166,7 @@ def test_one_export_is_written_at_a_time(file):
     assert export_files.refresh(source()) == [f"{file} was written anew."]
 
 
-def test_whoever_is_erased_while_an_export_is_written_is_not_in_it_for_long(file, app):
+def test_an_attendee_erased_during_an_export_soon_leaves_the_file(file, app):
     paused, go_on = threading.Event(), threading.Event()
 
     opened = app.extensions["keys of a transaction"]
@@ -219,7 +219,7 @@ with app.app_context():
 @on_sqlite
 @pytest.mark.parametrize("where", ["lines", "name"])
 @pytest.mark.parametrize("which", ["a new export", "one in place of an older", "a stale one"])
-def test_a_kill_leaves_no_file_with_whoever_is_erased(file, instance, where, which):
+def test_a_kill_leaves_no_file_with_an_erased_attendee(file, instance, where, which):
     names = {"a new export": str(file.with_name("new.csv")), "one in place of an older": str(file)}
     name = names.get(which, "")
     if not name:

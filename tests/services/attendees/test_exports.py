@@ -80,7 +80,7 @@ def test_a_guard_is_undone_exactly(text):
     "first",
     ["=", "+", "-", "@", "\t", "\r", "\n", "\0", "\uff1d", "\uff0b", "\uff0d", "\uff20", "'"],
 )
-def test_what_a_spreadsheet_would_run_is_guarded(first):
+def test_a_cell_that_a_spreadsheet_would_run_is_guarded(first):
     assert guarded(first + "1") == "'" + first + "1"
     assert guarded(first) == "'" + first
 
@@ -88,7 +88,7 @@ def test_what_a_spreadsheet_would_run_is_guarded(first):
 @pytest.mark.parametrize(
     "text", ["", " =1", "a=1", "1-2", "Айгерим", "a@b", "\N{PLUS-MINUS SIGN}1"]
 )
-def test_what_a_spreadsheet_leaves_alone_is_left_alone(text):
+def test_a_cell_that_a_spreadsheet_leaves_alone_is_unchanged(text):
     assert guarded(text) == text
 
 

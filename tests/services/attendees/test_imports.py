@@ -1,4 +1,4 @@
-"""Imports from a CSV: our own export reads back, and whatever is wrong is told by its line."""
+"""Imports from a CSV: our own export reads back, and every faulty row is told by its line."""
 
 import csv
 import io
@@ -93,30 +93,33 @@ def test_a_bare_list_registers_as_the_form_does_and_tells(app, clock):
     builders.confirm("a@example.org")
     builders.publish(builders.file('slug = "open"\naddress_confirmation = false'))
     bring(sheet(["email", "name"], ["a@example.org", "A"]), "open", is_told=True)
-    assert builders.found("a@example.org", "open").status.value == "confirmed"
+    assert builders.registration_of("a@example.org", "open").status.value == "confirmed"
     assert builders.letter_kinds()[2:] == ["confirmation"]
 
 
-def test_who_finds_no_seat_waits_in_the_order_of_the_file(app, clock):
+def test_imported_attendees_without_a_seat_wait_in_file_order(app, clock):
     builders.publish(builders.file("seats = 2"))
     builders.register_and_confirm("first@example.org")
     rows = [["name", "email", "status"]]
-    rows += [[who, f"{who}@example.org", "confirmed"] for who in ("b", "c", "d")]
+    rows += [[name, f"{name}@example.org", "confirmed"] for name in ("b", "c", "d")]
     rows.insert(2, ["w", "w@example.org", "waiting"])
     plan = bring(sheet(*rows), is_told=True)
     assert {status.value: count for status, count in plan.counts.items()} == {
         "confirmed": 1,
         "waiting": 3,
     }
-    order = [builders.found(f"{who}@example.org").queue_position for who in ("b", "w", "c", "d")]
+    order = [
+        builders.registration_of(f"{name}@example.org").queue_position
+        for name in ("b", "w", "c", "d")
+    ]
     assert order == [None, 1, 2, 3]
-    # Who comes next waits behind them.
+    # The next registration waits behind them.
     builders.register_and_confirm("last@example.org")
-    assert builders.found("last@example.org").queue_position == 4
+    assert builders.registration_of("last@example.org").queue_position == 4
 
 
 @on_sqlite
-def test_who_waits_in_the_file_has_a_seat_where_one_is_left(app, clock):
+def test_an_imported_waiting_attendee_gets_a_seat_that_is_left(app, clock):
     builders.publish(builders.file("seats = 3"))
     rows = [["name", "email", "status"]]
     rows += [[it, f"{it}@example.org", it] for it in ("waiting", "confirmed", "unconfirmed")]
@@ -127,8 +130,8 @@ def test_who_waits_in_the_file_has_a_seat_where_one_is_left(app, clock):
         "unconfirmed": 1,
         "waiting": 1,
     }
-    assert builders.found("waiting@example.org").status.value == "confirmed"
-    assert builders.found("last@example.org").status.value == "waiting"
+    assert builders.registration_of("waiting@example.org").status.value == "confirmed"
+    assert builders.registration_of("last@example.org").status.value == "waiting"
     assert sorted(builders.letter_kinds()) == [
         "address_confirmation",
         "confirmation",
@@ -146,11 +149,11 @@ def test_a_discussion_that_moves_while_rows_are_sealed_moves_their_erasure(app, 
     builders.publish(builders.file("starts = 2026-05-02T17:00:00\nends = 2026-05-02T18:30:00"))
     with writing() as tx:
         imports.add(tx, "water", prepared, is_told=False)
-    assert builders.found("a@example.org").erase_at.date().isoformat() == "2026-06-01"
+    assert builders.registration_of("a@example.org").erase_at.date().isoformat() == "2026-06-01"
 
 
 @on_sqlite
-def test_whose_data_was_to_be_erased_by_now_does_not_come_back(app, clock):
+def test_rows_beyond_their_erasure_date_are_not_imported(app, clock):
     builders.publish_first()
     rows = sheet(
         ["name", "email", "status", "registered_at"],
@@ -204,7 +207,7 @@ def test_a_cell_that_cannot_be_taken_is_named_with_its_line(app, clock, row, sen
         (TIMES + b"A,a@b.org,,2026-03-02,2026-03-01,\n", {2: "confirmed_at lies before"}),
     ],
 )
-def test_what_is_wrong_with_a_row_is_told_by_its_line(app, content, faults):
+def test_a_faulty_row_is_told_by_its_line(app, content, faults):
     builders.publish()
     found = read(content).faults
     assert {line: sentence for sentence, lines in found.items() for line in lines}.keys() == {
@@ -260,7 +263,7 @@ def test_spreadsheets_save_it_in_their_own_ways(app, separator, encoding):
     ],
     ids=["CR alone", "two BOMs, empty columns", "sep=", "empty lines"],
 )
-def test_what_spreadsheets_add_is_passed_over(app, content):
+def test_additions_of_spreadsheets_are_ignored(app, content):
     builders.publish()
     (row,) = read(content).rows
     assert (row.entry.name, row.entry.address.sent) == ("A", "a@example.org")
@@ -281,7 +284,7 @@ def test_an_answer_that_was_offered_once_reads_back(app):
 
 
 @on_sqlite
-def test_of_what_is_off_nobody_who_is_imported_is_told(app, clock):
+def test_an_import_into_a_cancelled_discussion_sends_nothing(app, clock):
     builders.publish()
     builders.cancel()
     rows = sheet(["name", "email", "status"], ["A", "a@example.org", "confirmed"])
@@ -298,7 +301,7 @@ def test_one_mailbox_gets_three_letters_a_day_by_imports_too(app, clock):
 
 
 @on_sqlite
-def test_as_many_rows_as_may_be_are_read_and_a_hundred_thousand_are_refused(app):
+def test_a_sheet_of_the_most_rows_is_read_and_a_larger_one_refused(app):
     builders.publish()
     lines = b"".join(b"A,not an address %d\n" % number for number in range(imports.MOST_ROWS))
     found = read(b"name,email\n" + lines)

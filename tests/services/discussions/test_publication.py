@@ -1,4 +1,4 @@
-"""Publishing: what a file changes, what it never changes, and what is left alone."""
+"""Publishing: the fields that a file changes, those it never changes, and unchanged files."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -25,7 +25,7 @@ from ...builders import at_once, every_row, file
 def publish(
     content: bytes, *, keep_edits: bool = False, quiet: bool = False
 ) -> publication.Publication:
-    """Publish a file in the running app, and return what that did."""
+    """Publish a file in the running app, and return the result."""
     with writing() as tx:
         return publication.publish(tx, read(content), keep_edits=keep_edits, quiet=quiet)
 
@@ -137,7 +137,7 @@ def test_two_changes_in_one_second_differ_in_it(app):
     assert len({moment.replace(microsecond=0) for moment in (first, second)}) == 2
 
 
-def test_what_was_said_stays_in_the_revisions(app):
+def test_earlier_announcements_stay_in_the_revisions(app):
     publish(file())
     publish(file('title = "Whose water?"'))
     with reading() as tx:
@@ -213,7 +213,7 @@ def test_a_file_that_says_what_was_edited_is_the_file_from_then_on(app):
     assert changed.outcome is Outcome.AMENDED
 
 
-def test_what_is_taken_off_is_cancelled_for_calendars_and_told_once(app):
+def test_an_unpublished_discussion_is_cancelled_in_calendars_and_told_once(app):
     publish(file())
     uid = water().uid
     unpublish()
@@ -224,7 +224,7 @@ def test_what_is_taken_off_is_cancelled_for_calendars_and_told_once(app):
     assert water().uid == uid
 
 
-def test_what_was_taken_off_is_published_again_by_its_file(app):
+def test_its_file_publishes_an_unpublished_discussion_again(app):
     publish(file())
     unpublish()
     assert publish(file()) == publication.Publication("water", Outcome.PUBLISHED, [])
@@ -233,7 +233,7 @@ def test_what_was_taken_off_is_published_again_by_its_file(app):
 
 
 @pytest.mark.parametrize("changes", ["", 'title = "Whose water?"'])
-def test_what_was_taken_off_stays_off_where_edits_are_kept(app, changes):
+def test_an_unpublished_discussion_stays_so_where_edits_are_kept(app, changes):
     publish(file())
     unpublish()
     before = every_row()
@@ -241,15 +241,15 @@ def test_what_was_taken_off_stays_off_where_edits_are_kept(app, changes):
     assert every_row() == before
 
 
-def test_who_comes_is_not_erased_before_a_discussion_that_was_moved(app, clock):
+def test_moving_a_discussion_later_postpones_its_attendees_erasure(app, clock):
     builders.publish(file())
     builders.register_and_confirm()
     builders.register(address="bolat@example.org")
-    before = builders.found().erase_at
+    before = builders.registration_of().erase_at
     builders.publish(file("starts = 2026-09-02T17:00:00\nends = 2026-09-02T18:30:00"))
-    assert builders.found().erase_at - before == timedelta(days=153)
-    # Who has not confirmed is not among those who come.
-    assert builders.found("bolat@example.org").erase_at == clock.now + timedelta(hours=72)
+    assert builders.registration_of().erase_at - before == timedelta(days=153)
+    # An unconfirmed registration is erased after 72 hours all the same.
+    assert builders.registration_of("bolat@example.org").erase_at == clock.now + timedelta(hours=72)
 
 
 MOVED = "starts = 2026-09-02T17:00:00\nends = 2026-09-02T18:30:00\nseats = 1"
@@ -257,25 +257,28 @@ MOVED = "starts = 2026-09-02T17:00:00\nends = 2026-09-02T18:30:00\nseats = 1"
 
 @pytest.fixture
 def four(app) -> list[str]:
-    """Who registered: one with a seat, one who withdrew, one who waits, one not confirmed."""
+    """Four registrations: seated, withdrawn, waiting, unconfirmed."""
     builders.publish(file("seats = 1"))
     names = [f"{name}@example.org" for name in ("seated", "withdrawn", "waiting")]
     for name in names:
         builders.register_and_confirm(name)
     builders.register(address="unconfirmed@example.org")
     with writing() as tx:
-        registration = tx.get_one(Registration, builders.found("withdrawn@example.org").id)
+        registration = tx.get_one(
+            Registration, builders.registration_of("withdrawn@example.org").id
+        )
         self_service.withdraw(tx, registration)
     builders.deliver()
     return names
 
 
 def test_a_promised_date_of_erasure_moves_later_only_with_a_letter(app, clock, four):
-    promised = [builders.found(name).erase_at for name in four]
+    promised = [builders.registration_of(name).erase_at for name in four]
     builders.publish(file(MOVED))
     assert builders.letter_kinds().count("change") == 2
     assert [
-        builders.found(name).erase_at > date for name, date in zip(four, promised, strict=True)
+        builders.registration_of(name).erase_at > date
+        for name, date in zip(four, promised, strict=True)
     ] == [
         True,
         False,
@@ -290,13 +293,11 @@ def test_a_promised_date_of_erasure_moves_later_only_with_a_letter(app, clock, f
         assert "is erased on 2 October 2026" in text
 
 
-def test_a_discussion_that_moves_back_before_anybody_is_told_takes_the_promised_date_with_it(
-    app, clock, four
-):
-    promised = [builders.found(name).erase_at for name in four]
+def test_moving_back_before_anybody_is_told_restores_the_promised_date(app, clock, four):
+    promised = [builders.registration_of(name).erase_at for name in four]
     builders.publish(file(MOVED))
     builders.publish(file("seats = 1"))
-    assert [builders.found(name).erase_at for name in four] == promised
+    assert [builders.registration_of(name).erase_at for name in four] == promised
     clock.advance(minutes=5)
     assert builders.deliver() == 0
 
@@ -310,31 +311,31 @@ def test_quietly_nobody_is_held_for_longer_than_was_promised(app, four):
 
 
 def test_a_promised_date_stays_while_nobody_is_told_of_a_move(app, clock, four):
-    promised = builders.found(four[0]).erase_at
+    promised = builders.registration_of(four[0]).erase_at
     with writing() as tx:
         cancellation.cancel(tx, "water", "Ill.")
     builders.publish(file(MOVED))
-    assert builders.found(four[0]).erase_at == promised
+    assert builders.registration_of(four[0]).erase_at == promised
     with writing() as tx:
         cancellation.restore(tx, "water")
-    assert builders.found(four[0]).erase_at - promised == timedelta(days=153)
+    assert builders.registration_of(four[0]).erase_at - promised == timedelta(days=153)
     clock.advance(minutes=5)
     assert builders.deliver() == 2
 
 
-def test_a_promised_date_stays_when_the_time_of_what_is_over_is_set_right(app, clock, four):
-    promised = builders.found(four[0]).erase_at
+def test_correcting_the_time_of_a_past_discussion_keeps_promised_dates(app, clock, four):
+    promised = builders.registration_of(four[0]).erase_at
     clock.advance(days=32)
     builders.publish(file("ends = 2026-04-02T19:30:00\nseats = 1"))
-    assert builders.found(four[0]).erase_at == promised
+    assert builders.registration_of(four[0]).erase_at == promised
 
 
 def test_a_promised_date_stays_when_only_words_change(app, four):
-    promised = [builders.found(name).erase_at for name in four]
+    promised = [builders.registration_of(name).erase_at for name in four]
     app.extensions["settings"] = replace(app_context.settings(), retention_days=90)
     with writing() as tx:
         publication.publish(tx, read(file('title = "R"\nseats = 1')))
-    assert [builders.found(name).erase_at for name in four] == promised
+    assert [builders.registration_of(name).erase_at for name in four] == promised
 
 
 def test_a_coming_discussion_is_moved_into_the_past_only_quietly(app, clock):
@@ -345,7 +346,7 @@ def test_a_coming_discussion_is_moved_into_the_past_only_quietly(app, clock):
         publish(past)
     assert every_row() == before
     assert publish(past, quiet=True).changed == ["time"]
-    # What is over already may be set right.
+    # The time of a past discussion may be corrected.
     assert publish(file("starts = 2025-04-02T17:00:00\nends = 2025-04-02T18:00:00")).changed
 
 

@@ -1,4 +1,4 @@
-"""Time zones that move: what was announced stays until it is found, and then everybody is told."""
+"""Time zones that move: the announced time stays until the audit, which then tells everybody."""
 
 import json
 from datetime import timedelta
@@ -40,12 +40,12 @@ def water(app):
     builders.deliver()
 
 
-def found() -> Discussion:
+def water_now() -> Discussion:
     with reading() as tx:
         return tx.query(Discussion).one()
 
 
-def test_what_was_announced_stays_until_it_is_audited(app, visitor, water):
+def test_an_announced_time_stays_until_it_is_audited(app, visitor, water):
     assert "17:00\N{EN DASH}18:30 UTC+6 (Asia/Almaty)" in visitor.get("/discussions/water").text
     assert "DTSTART:20260402T110000Z" in visitor.get("/discussions.ics").text
 
@@ -54,7 +54,7 @@ def test_a_moved_instant_is_mended_and_told(app, clock, visitor, water):
     with writing() as tx:
         (finding,) = timezone_changes.mend(tx)
     assert (finding.slug, finding.letters) == ("water", 1)
-    assert (found().sequence, found().version) == (1, 2)
+    assert (water_now().sequence, water_now().version) == (1, 2)
     assert "UTC+5 (Asia/Almaty)" in visitor.get("/discussions/water").text
     assert "DTSTART:20260402T120000Z" in visitor.get("/discussions.ics").text
     clock.advance(minutes=5)
@@ -114,7 +114,7 @@ def test_a_zone_that_has_vanished_is_told_to_the_operator_and_harms_nothing(
 
 
 @on_sqlite
-def test_what_has_taken_place_is_not_audited(app, clock, water):
+def test_a_past_discussion_is_not_audited(app, clock, water):
     clock.advance(days=40)
     with writing() as tx:
         assert timezone_changes.mend(tx) == []
@@ -127,4 +127,4 @@ def test_two_audits_at_once_mend_and_tell_once(app, clock, water):
         return sum(item.letters for item in done)
 
     assert sum(builders.at_once(app, [mend] * 3)) == 1
-    assert (found().sequence, found().version) == (1, 2)
+    assert (water_now().sequence, water_now().version) == (1, 2)

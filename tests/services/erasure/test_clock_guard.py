@@ -1,4 +1,4 @@
-"""A clock that jumps: erasure waits a day and goes on; what is dated too late is brought back."""
+"""A clock that jumps: erasure waits a day and goes on; dates too late are corrected."""
 
 from datetime import timedelta
 
@@ -31,7 +31,7 @@ def one(app, clock) -> None:
     housekeeping.make()
 
 
-def test_after_a_jump_of_more_than_two_days_erasure_waits_a_day_and_goes_on(one, clock, caplog):
+def test_erasure_waits_a_day_after_a_jump_of_two_days(one, clock, caplog):
     clock.advance(days=400)
     housekeeping.make()
     assert count() == 1
@@ -58,7 +58,7 @@ def test_a_service_that_slept_for_less_than_two_days_erases_at_once(one, clock):
 
 
 @on_sqlite
-def test_a_clock_that_is_set_right_again_ends_the_wait_and_nobody_is_erased(one, clock):
+def test_correcting_the_clock_ends_the_wait_without_erasing_anybody(one, clock):
     right = clock.now + timedelta(hours=1)
     clock.advance(days=400)
     housekeeping.make()
@@ -105,7 +105,7 @@ def test_registrations_dated_in_the_future_are_brought_back(app, clock):
     builders.register_and_confirm("bolat@example.org")
     clock.now = right
     housekeeping.make()
-    waiting, confirmed = builders.found(), builders.found("bolat@example.org")
+    waiting, confirmed = builders.registration_of(), builders.registration_of("bolat@example.org")
     assert waiting.registered_at == confirmed.registered_at == clock.now
     assert waiting.erase_at == clock.now + timedelta(hours=72)
     assert waiting.seat_held_until == clock.now + timedelta(hours=24)
@@ -118,7 +118,7 @@ def test_a_clock_that_is_behind_for_a_while_has_nobody_erased_early(app, clock):
     clock.advance(days=200)  # it has taken place
     housekeeping.make()
     builders.register_and_confirm()
-    held = builders.found()
+    held = builders.registration_of()
     right = clock.now
     clock.now -= timedelta(days=2500)
     for _ in range(30):
@@ -127,5 +127,5 @@ def test_a_clock_that_is_behind_for_a_while_has_nobody_erased_early(app, clock):
     for hours in range(60):
         clock.now = right + timedelta(hours=hours)
         housekeeping.make()
-    found = builders.found()
+    found = builders.registration_of()
     assert (found.registered_at, found.erase_at) == (held.registered_at, held.erase_at)

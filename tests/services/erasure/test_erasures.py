@@ -16,7 +16,7 @@ from ...machine import on_sqlite
 
 
 def erase(address: str = "aigerim@example.org") -> None:
-    registration = builders.found(address)
+    registration = builders.registration_of(address)
     with writing() as tx:
         mine = tx.get_one(Registration, registration.id)
         erasures.erase(tx, mine, letters=app_context.letters_folder())
@@ -33,7 +33,7 @@ def test_erase_removes_row_and_letters_and_keeps_only_the_random_id(app):
     builders.publish()
     builders.register_and_confirm()
     builders.register_and_confirm("other@example.org")
-    public_id = builders.found().public_id
+    public_id = builders.registration_of().public_id
     erase()
     with reading() as tx:
         assert [row.public_id for row in tx.query(Erasure)] == [public_id]
@@ -109,7 +109,7 @@ def test_acts_beside_an_erasure_find_nothing_and_change_nothing(app):
         assert (tx.query(Registration).count(), tx.query(Letter).count()) == (0, 0)
 
 
-def test_erase_due_erases_what_is_due_and_nothing_else(app, clock):
+def test_erase_due_erases_due_registrations_and_nothing_else(app, clock):
     discussion = builders.publish()
     builders.register_and_confirm()
     builders.register(address="unconfirmed@example.org")
@@ -141,7 +141,7 @@ def test_nothing_erased_can_be_read_in_the_raw_file(app):
     people = [f"person{number}@example.org" for number in range(12)]
     for address in people:
         builders.register_and_confirm(address, answers={"q": address * 50})
-    kept = [builders.found(address) for address in people]
+    kept = [builders.registration_of(address) for address in people]
     secrets = [row.sealed for row in kept] + [row.token_hash for row in kept]
     secrets += [row.calendar_token_hash for row in kept] + [row.address_index for row in kept]
     assert all(secret in raw(app_context.settings().instance) for secret in secrets), (

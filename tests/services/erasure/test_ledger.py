@@ -1,4 +1,4 @@
-"""The list of what was erased: complete, durable, and none the worse for a power cut."""
+"""The list of erasures: complete, durable, and unharmed by a power cut."""
 
 import stat
 import subprocess
@@ -16,7 +16,7 @@ from ...server_process import TOP
 ONE, TWO, THREE = "1" * 32, "2" * 32, "3" * 32
 
 
-def test_what_is_remembered_is_read_back(tmp_path):
+def test_noted_erasures_are_read_back(tmp_path):
     assert remembered(tmp_path) == set()
     remember(tmp_path, [])
     assert (tmp_path / "erasures").read_text() == ""
@@ -47,7 +47,7 @@ def test_the_list_is_synchronised_before_anything_goes_on(tmp_path):
 
 
 @on_sqlite
-def test_catching_up_adds_what_a_crash_left_out_and_nothing_twice(app):
+def test_catching_up_adds_ids_that_a_crash_left_out_once(app):
     keys = app_context.settings().keys
     with writing() as tx:
         tx.add_all(Erasure(public_id=one, at=app_context.now()) for one in (ONE, TWO))

@@ -1,4 +1,4 @@
-"""Circulars: who gets one, once; stopped while they go out; sealed, and erased in time."""
+"""Circulars: each recipient gets one; they can be stopped, are sealed, and erased in time."""
 
 from datetime import timedelta
 
@@ -67,7 +67,7 @@ def progress(public_id: str) -> Progress:
 
 
 def names(*groups: Group) -> list[str]:
-    """Return who would get a circular to these groups."""
+    """Return the names of the recipients of a circular to these groups."""
     with reading() as tx:
         discussion = catalog.find(tx, "water")
         wanted = recipients.recipients(discussion, groups, has_link=False, now=app_context.now())
@@ -78,13 +78,13 @@ def names(*groups: Group) -> list[str]:
 
 def mark_attended(name: str) -> None:
     with writing() as tx:
-        found = builders.found(f"{name}@example.org")
+        found = builders.registration_of(f"{name}@example.org")
         tx.get_one(Registration, found.id).attended_at = app_context.now()
 
 
 def stop_letters(name: str) -> None:
     with writing() as tx:
-        found = tx.get_one(Registration, builders.found(f"{name}@example.org").id)
+        found = tx.get_one(Registration, builders.registration_of(f"{name}@example.org").id)
         unsubscribe.stop(tx, found)
 
 
@@ -96,12 +96,12 @@ def people(app):
     for name in ("dina", "erlan", "farida", "gone", "waits"):
         builders.register(address=f"{name}@example.org", name=name)
     with writing() as tx:
-        found = tx.get_one(Registration, builders.found("gone@example.org").id)
+        found = tx.get_one(Registration, builders.registration_of("gone@example.org").id)
         found.withdrawn_at, found.seated_at = app_context.now(), None
     builders.deliver()
 
 
-def test_a_group_is_who_stands_so_now_and_each_of_several_groups_counts_once(clock, people):
+def test_groups_follow_the_status_of_now_and_count_each_attendee_once(clock, people):
     assert names(Group.CONFIRMED) == ["dina", "erlan", "farida"]
     assert names(Group.WAITING) == ["waits"]
     mark_attended("dina")
@@ -114,7 +114,7 @@ def test_a_group_is_who_stands_so_now_and_each_of_several_groups_counts_once(clo
     assert names(*Group) == ["dina", "farida", "waits"]
 
 
-def test_it_is_sent_once_to_each_whatever_is_pressed_twice(app, people):
+def test_a_circular_is_sent_once_to_each_despite_repeated_presses(app, people):
     number = draft(Group.CONFIRMED, Group.WAITING)
     builders.at_once(app, [lambda: queue(number)] * 4)
     queue(number)
@@ -127,7 +127,7 @@ def test_it_is_sent_once_to_each_whatever_is_pressed_twice(app, people):
     assert (entry.slug, entry.count, entry.detail) == ("water", 4, "confirmed, waiting")
 
 
-def test_who_is_erased_at_the_same_moment_stands_in_nobodys_way(app, people):
+def test_a_concurrent_erasure_does_not_stop_a_circular(app, people):
     number = draft()
     tokens = [builders.attendee(f"{it}@example.org").token for it in ("dina", "erlan")]
 
@@ -146,7 +146,7 @@ def test_who_is_erased_at_the_same_moment_stands_in_nobodys_way(app, people):
 
 
 @on_sqlite
-def test_nobody_queues_what_they_have_not_seen_nor_to_nobody(people):
+def test_an_unseen_draft_or_an_empty_group_is_not_queued(people):
     number = draft()
     with writing() as tx:
         discussion = catalog.find(tx, "water")
@@ -181,16 +181,16 @@ def opened(app):
 
 
 @on_sqlite
-def test_who_withdraws_or_wants_no_more_before_theirs_has_left_gets_none(app, people):
+def test_attendees_who_withdraw_or_unsubscribe_before_sending_get_none(app, people):
     number = draft()
     queue(number)
     stop_letters("dina")
-    with writing() as tx:  # whoever has it in hand asks again
+    with writing() as tx:  # a worker that has claimed the letter checks again
         tx.get_one(
-            Registration, builders.found("erlan@example.org").id
+            Registration, builders.registration_of("erlan@example.org").id
         ).withdrawn_at = app_context.now()
         tx.get_one(
-            Registration, builders.found("farida@example.org").id
+            Registration, builders.registration_of("farida@example.org").id
         ).circulars_stopped_at = app_context.now()
     before = len(builders.kept_letters(app))
     builders.deliver()
@@ -202,7 +202,7 @@ def test_who_withdraws_or_wants_no_more_before_theirs_has_left_gets_none(app, pe
 def test_no_other_letter_waits_for_a_circular(people, clock):
     queue(draft())
     clock.advance(minutes=1)
-    builders.register(address="late@example.org")  # one seat is free: who waits gets it
+    builders.register(address="late@example.org")  # one seat is free: the waiting list gets it
     with writing() as tx:
         claimed = outbox.claim(tx, 3)
     kinds = [LetterKind.WAITING, LetterKind.SEAT, LetterKind.CIRCULAR]
@@ -227,7 +227,7 @@ def test_mail_is_not_said_to_be_stuck_while_circulars_leave(app, people, clock):
 
 
 @on_sqlite
-def test_what_it_says_is_sealed_and_opens_after_a_rotation_with_the_new_key_alone(people):
+def test_a_rotation_seals_circulars_anew_with_the_new_key_alone(people):
     number = draft()
     assert SECRET not in str(builders.every_row())
     before, settings = builders.ring().current, app_context.settings()
@@ -272,7 +272,7 @@ def test_it_is_erased_when_its_time_has_come_and_not_before(app, people, clock):
 
 
 @on_sqlite
-def test_purging_a_discussion_erases_what_was_written_and_no_other(app, people):
+def test_purging_a_discussion_erases_its_circulars_and_no_other(app, people):
     builders.publish(builders.file('slug = "rivers"\n' + OPEN))
     number = draft()
     queue(number)

@@ -1,4 +1,4 @@
-"""Changes are told: to whom, once, and together; and what was cancelled or taken back."""
+"""Letters about changes: once to each, several together; cancellations and restorations."""
 
 from datetime import timedelta
 from itertools import pairwise
@@ -95,7 +95,7 @@ def personal_calendar(visitor) -> str:
 
 
 def subjects(app) -> list[str]:
-    """Deliver what is due, and return the subjects of what was sent by that."""
+    """Deliver due letters, and return the subjects of those sent."""
     before = len(builders.kept_letters(app))
     builders.deliver()
     return [str(letter["Subject"]) for letter in builders.kept_letters(app)[before:]]
@@ -116,7 +116,7 @@ def test_a_change_is_told_a_little_later_and_once(app, clock, water):
     assert subjects(app) == ["Changed: Who owns the water?"]
     clock.advance(days=1)
     assert subjects(app) == []
-    assert builders.found().told_revision == 2
+    assert builders.registration_of().told_revision == 2
 
 
 def test_changes_within_a_short_while_are_told_in_one_letter(app, clock, water):
@@ -157,7 +157,7 @@ def test_a_change_that_is_taken_back_later_is_told_twice(app, clock, water):
     "changes", ['title = "Rivers"', "seats = 20", 'registration = "closed"', 'summary = "S"']
 )
 @on_sqlite
-def test_what_nobody_holds_on_to_is_told_to_nobody(app, clock, water, changes):
+def test_changes_of_unimportant_fields_are_told_to_nobody(app, clock, water, changes):
     assert publish(changes) == 0
     clock.advance(hours=1)
     assert subjects(app) == []
@@ -174,7 +174,7 @@ def test_a_quiet_change_is_told_with_the_next_loud_one(app, clock, water):
 
 
 @on_sqlite
-def test_whoever_is_told_by_a_confirmation_is_not_told_again(app, clock, water):
+def test_a_change_that_a_confirmation_told_is_not_told_again(app, clock, water):
     builders.register_and_confirm("bolat@example.org")  # the letter waits
     assert publish(MOVED) == 2
     clock.advance(minutes=5)
@@ -182,7 +182,7 @@ def test_whoever_is_told_by_a_confirmation_is_not_told_again(app, clock, water):
         "Changed: Who owns the water?",
         "You are registered: Who owns the water?",
     ]
-    assert builders.found("bolat@example.org").told_revision == 2
+    assert builders.registration_of("bolat@example.org").told_revision == 2
 
 
 def test_a_change_while_a_letter_of_another_is_in_hand_is_told(app, clock, water):
@@ -205,7 +205,7 @@ def test_near_its_start_a_change_is_told_at_once(app, clock, water):
 
 
 @on_sqlite
-def test_what_has_taken_place_is_told_to_nobody(app, clock, water):
+def test_a_change_of_a_past_discussion_is_told_to_nobody(app, clock, water):
     clock.advance(days=40)
     assert publish('join_url = "https://meet.example.org/a"') == 0
 
@@ -253,7 +253,7 @@ def test_a_discussion_is_cancelled_and_taken_back(app, clock, water, visitor):
 
 
 @on_sqlite
-def test_what_is_cancelled_by_mistake_and_taken_back_in_time_is_told_to_nobody(app, clock, water):
+def test_a_cancellation_taken_back_in_time_is_told_to_nobody(app, clock, water):
     assert cancel() == 1
     assert restore() == 0
     clock.advance(hours=1)
@@ -273,7 +273,7 @@ def test_cancelled_again_it_gets_the_other_reason_and_no_letter(app, clock, wate
 
 
 @on_sqlite
-def test_who_confirms_after_it_was_cancelled_gets_no_invitation(app, clock, water):
+def test_a_confirmation_after_a_cancellation_brings_no_invitation(app, clock, water):
     builders.register(address="late@example.org")
     cancel()
     builders.confirm("late@example.org")
@@ -291,7 +291,7 @@ def test_who_confirms_after_it_was_cancelled_gets_no_invitation(app, clock, wate
 
 
 @on_sqlite
-def test_only_what_is_to_come_is_cancelled_and_only_what_is_cancelled_taken_back(app, clock, water):
+def test_only_coming_discussions_are_cancelled_and_only_cancelled_ones_restored(app, clock, water):
     with pytest.raises(NotCancelled, match="water is not cancelled"):
         restore()
     with writing() as tx:
@@ -305,7 +305,7 @@ def test_only_what_is_to_come_is_cancelled_and_only_what_is_cancelled_taken_back
 
 
 @on_sqlite
-def test_who_has_withdrawn_or_is_erased_is_told_nothing(app, clock, water):
+def test_withdrawn_and_erased_attendees_are_told_nothing(app, clock, water):
     publish(MOVED)
     with writing() as tx:
         registration, _ = self_service.by_token(tx, builders.attendee().token)
@@ -353,9 +353,7 @@ def test_an_amendment_while_letters_are_queued_is_told_to_each_once(app, clock):
         assert "Friday, 3 April 2026" in letter.get_body(("plain",)).get_content()
 
 
-def test_what_was_cancelled_stays_so_when_it_is_taken_off_the_public_pages(
-    app, clock, water, visitor
-):
+def test_unpublishing_a_cancelled_discussion_leaves_it_cancelled(app, clock, water, visitor):
     cancel()
     unpublish()
     clock.advance(minutes=5)
@@ -389,7 +387,7 @@ def test_nothing_links_a_page_that_is_gone(app, clock, water, visitor):
     assert "/discussions/water" not in personal_calendar(visitor)
 
 
-def test_a_change_that_is_taken_back_while_its_letter_is_being_sent_is_corrected(app, clock, water):
+def test_a_change_taken_back_during_sending_is_corrected(app, clock, water):
     publish(MOVED)
     clock.advance(minutes=5)
     in_hand(clock, publish)
@@ -415,7 +413,7 @@ def test_a_quiet_change_while_a_letter_is_being_sent_is_told_to_nobody(app, cloc
 
 
 @on_sqlite
-def test_a_confirmation_says_what_was_to_who_knew_another_time(app, clock, water):
+def test_a_confirmation_names_the_former_time_if_they_knew_it(app, clock, water):
     publish(MOVED)
     take_address("new@example.org")
     clock.advance(minutes=5)
@@ -444,9 +442,7 @@ def test_a_clock_that_goes_back_a_little_does_not_hurry_a_letter(app, clock, wat
     assert subjects(app) == ["Changed: Who owns the water?"]
 
 
-def test_who_registers_again_after_an_erasure_outranks_what_was_sent_before(
-    app, clock, water, visitor
-):
+def test_a_registration_after_an_erasure_outranks_earlier_entries(app, clock, water, visitor):
     def erase(tx, mine):
         self_service.erase(tx, mine)
 
@@ -466,7 +462,7 @@ def test_who_registers_again_after_an_erasure_outranks_what_was_sent_before(
 
 
 @on_sqlite
-def test_an_entry_is_newer_than_the_one_before_though_the_clock_went_back(app, clock):
+def test_an_entry_is_newer_although_the_clock_went_back(app, clock):
     publish('join_url = "https://meet.example.org/a"')
     clock.advance(days=1)
     builders.register_and_confirm()
@@ -493,7 +489,7 @@ def test_a_letter_that_is_owed_already_is_not_owed_again(app, clock):
 
 
 @on_sqlite
-def test_what_would_be_over_is_not_restored(app, clock, water):
+def test_a_past_discussion_is_not_restored(app, clock, water):
     cancel()
     clock.advance(days=40)
     with pytest.raises(NotCancelled, match="would be over"):

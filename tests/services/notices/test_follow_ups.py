@@ -1,4 +1,4 @@
-"""What came of a discussion is told once, to those who asked for it, when it is over."""
+"""Follow-ups: sent once, after the discussion, to attendees who asked for them."""
 
 import pytest
 
@@ -22,7 +22,7 @@ def publish(changes: str, *, quiet: bool = False) -> int:
 
 
 def subjects(app) -> list[str]:
-    """Look for what is due, deliver it, and return the subjects of what was sent by that."""
+    """Owe and deliver due follow-ups, and return the subjects of the letters sent."""
     before = len(builders.kept_letters(app))
     housekeeping.look()
     builders.deliver()
@@ -31,7 +31,7 @@ def subjects(app) -> list[str]:
 
 @pytest.fixture
 def over(app, clock):
-    """A discussion that is over; one attendee asked to hear what came of it, another did not."""
+    """A past discussion; one attendee asked for a follow-up, another did not."""
     publish("")
     builders.register_and_confirm(wants_follow_up=True)
     builders.register_and_confirm("other@example.org")
@@ -39,17 +39,17 @@ def over(app, clock):
     clock.advance(days=32)
 
 
-@pytest.mark.parametrize("what", [RECORDING, AFTERWORD])
-def test_whoever_asked_is_told_once(app, clock, over, what):
-    assert publish(what) == 1
+@pytest.mark.parametrize("news", [RECORDING, AFTERWORD])
+def test_a_follow_up_is_sent_once_to_attendees_who_asked(app, clock, over, news):
+    assert publish(news) == 1
     assert subjects(app) == []
     clock.advance(minutes=5)
     assert subjects(app) == [SUBJECT]
     letter = builders.kept_letters(app)[-1]
     assert letter["To"] == "aigerim@example.org"
     text = letter.get_body(("plain",)).get_content()
-    assert ("tube.example.org" in text) == (what is RECORDING)
-    assert ("agreed to meet again" in text) == (what is AFTERWORD)
+    assert ("tube.example.org" in text) == (news is RECORDING)
+    assert ("agreed to meet again" in text) == (news is AFTERWORD)
     assert publish(f"{RECORDING}\n{AFTERWORD}\nsummary = 'x'") == 0
     clock.advance(days=1)
     assert subjects(app) == []
@@ -94,7 +94,7 @@ def test_it_is_not_told_quietly_nor_when_it_is_taken_back(app, clock, over):
 
 
 @on_sqlite
-def test_whoever_withdrew_is_not_told_and_whoever_had_no_seat_is(app, clock, visitor):
+def test_withdrawn_attendees_are_not_told_and_waiting_ones_are(app, clock, visitor):
     publish("seats = 1")
     builders.register_and_confirm("gone@example.org", wants_follow_up=True)
     builders.register_and_confirm("waits@example.org", wants_follow_up=True)
@@ -120,13 +120,13 @@ def test_the_form_asks_and_the_own_page_takes_it_back(app, visitor):
         follow_up="y",
         zone="Europe/Riga",
     )
-    held = builders.found("a@example.org")
+    held = builders.registration_of("a@example.org")
     assert (held.wants_follow_up, held.zone) == (True, "Europe/Riga")
     own = builders.confirm("a@example.org")
     page = f"/registrations/{own.token}"
     assert visitor.get(f"{page}.json").get_json()["zone"] == "Europe/Riga"
     visitor.fill(page, "/change", follow_up=None, zone=None)
-    held = builders.found("a@example.org")
+    held = builders.registration_of("a@example.org")
     assert (held.wants_follow_up, held.zone) == (False, None)
 
 
@@ -138,7 +138,7 @@ def test_a_zone_that_is_not_known_is_not_kept_and_refuses_nobody(app, visitor, z
     builders.publish()
     answer = visitor.fill("/discussions/water/register", name="A", email="a@example.org", zone=zone)
     assert answer.status_code == 303
-    assert builders.found("a@example.org").zone is None
+    assert builders.registration_of("a@example.org").zone is None
 
 
 def test_letters_state_the_time_in_the_attendees_zone_too(app):
@@ -153,7 +153,7 @@ def test_letters_state_the_time_in_the_attendees_zone_too(app):
 
 
 @on_sqlite
-def test_whoever_takes_the_wish_back_is_not_told(app, clock, visitor, over):
+def test_an_attendee_who_takes_the_wish_back_is_not_told(app, clock, visitor, over):
     assert publish(RECORDING) == 1
     own = f"/registrations/{builders.attendee().token}"
     visitor.fill(own, "/change", follow_up=None)
@@ -161,7 +161,7 @@ def test_whoever_takes_the_wish_back_is_not_told(app, clock, visitor, over):
     assert subjects(app) == []
 
 
-def test_a_recording_that_was_there_too_early_is_told_when_all_is_over(app, clock):
+def test_an_early_recording_is_told_after_the_discussion(app, clock):
     publish("")
     builders.register_and_confirm(wants_follow_up=True)
     builders.deliver()
@@ -175,7 +175,7 @@ def test_a_recording_that_was_there_too_early_is_told_when_all_is_over(app, cloc
 
 
 @on_sqlite
-def test_who_asks_for_it_after_the_recording_was_published_is_told_too(app, clock, visitor):
+def test_an_attendee_who_asks_after_the_recording_is_told_too(app, clock, visitor):
     publish('registration = "open"\n' + RECORDING)  # in its first publication
     builders.register_and_confirm("never@example.org")
     builders.register_and_confirm("later@example.org")
@@ -225,7 +225,7 @@ def test_a_clock_that_was_ahead_for_days_holds_no_letter_up(app, clock, over):
 
 
 @on_sqlite
-def test_no_letter_is_promised_for_what_was_cancelled(app, clock):
+def test_no_letter_is_promised_for_a_cancelled_discussion(app, clock):
     publish("")
     builders.register_and_confirm(wants_follow_up=True)
     builders.deliver()

@@ -8,7 +8,7 @@ from registration import outbox
 from registration.database import reading, writing
 from registration.models import LetterKind, LetterState
 from registration.services.discussions import cancellation, publication
-from registration.services.notices import reminders as reminding
+from registration.services.notices import reminders
 from registration.worker import housekeeping, loop
 
 from ... import builders
@@ -27,8 +27,8 @@ def water(app):
     builders.deliver()
 
 
-def reminders() -> list[LetterState]:
-    """Look for what is due, deliver it, and return where the reminders stand."""
+def reminder_states() -> list[LetterState]:
+    """Owe and deliver due reminders, and return the states of all."""
     housekeeping.look()
     loop.deliver_due()
     with reading() as tx:
@@ -37,9 +37,9 @@ def reminders() -> list[LetterState]:
 
 
 def at(clock, **before_start: float) -> list[LetterState]:
-    """Set the clock to a time before the start, and return where the reminders stand then."""
+    """Set the clock to a time before the start, and return the states of the reminders then."""
     clock.now = START - timedelta(**before_start)
-    return reminders()
+    return reminder_states()
 
 
 def test_attendees_are_reminded_a_day_and_an_hour_before(app, clock, water):
@@ -85,7 +85,7 @@ def test_the_file_says_when(app, clock, changes, count):
 
 
 @on_sqlite
-def test_only_who_has_a_seat_and_had_it_before_is_reminded(app, clock):
+def test_only_attendees_who_had_a_seat_before_are_reminded(app, clock):
     builders.publish(file("seats = 1"))
     builders.register_and_confirm()
     builders.register_and_confirm("waiting@example.org")
@@ -108,7 +108,7 @@ def test_a_reminder_is_planned_anew_when_the_time_moves(app, clock, water):
 
 
 @on_sqlite
-def test_a_moment_that_passed_before_the_time_was_set_is_not_made_up_for(app, clock, water):
+def test_a_reminder_due_before_the_time_was_set_is_not_sent(app, clock, water):
     clock.now = START - timedelta(hours=12)
     builders.publish(file("ends = 2026-04-02T19:00:00\nstarts = 2026-04-02T17:10:00"))
     assert at(clock, hours=11) == []
@@ -120,11 +120,11 @@ def test_a_reminder_that_is_owed_when_the_time_moves_is_dropped(app, clock, wate
     clock.now = START - timedelta(days=1)
     housekeeping.look()
     builders.publish(file("starts = 2026-04-09T17:00:00\nends = 2026-04-09T18:30:00"))
-    assert reminders() == [LetterState.DROPPED]
+    assert reminder_states() == [LetterState.DROPPED]
 
 
 @on_sqlite
-def test_nobody_is_reminded_of_what_is_cancelled(app, clock, water):
+def test_nobody_is_reminded_of_a_cancelled_discussion(app, clock, water):
     clock.now = START - timedelta(hours=30)
     with writing() as tx:
         cancellation.cancel(tx, "water", "Ill.")
@@ -152,7 +152,7 @@ def test_a_reminder_that_was_held_up_until_the_start_is_not_sent(app, clock, wat
     clock.now = START - timedelta(minutes=1)
     housekeeping.look()
     clock.now = START
-    assert reminders() == [LetterState.DROPPED]
+    assert reminder_states() == [LetterState.DROPPED]
 
 
 @on_sqlite
@@ -172,34 +172,34 @@ def test_a_day_without_a_time_has_a_reminder_of_days_only(app, clock):
 def test_two_workers_remind_once(app, clock, water):
     clock.now = START - timedelta(days=1)
     with reading() as tx:
-        (number,) = reminding.due(tx)
+        (number,) = reminders.due(tx)
 
     def owe() -> None:
         with writing() as tx:
-            reminding.owe(tx, number)
+            reminders.owe(tx, number)
 
     at_once(app, [owe] * 4)
-    assert reminders() == [LetterState.SENT]
+    assert reminder_states() == [LetterState.SENT]
 
 
 @on_sqlite
-def test_a_moment_that_has_passed_when_the_file_names_it_is_not_made_up_for(app, clock, water):
+def test_a_reminder_added_after_its_moment_is_not_sent(app, clock, water):
     builders.publish(file('reminders = ["1h"]'))
     assert at(clock, hours=20) == []
     builders.publish(file('reminders = ["1d", "1h"]'))
     clock.advance(minutes=2)
-    assert reminders() == []
+    assert reminder_states() == []
     assert at(clock, hours=1) == [LetterState.SENT]
 
 
 @on_sqlite
-def test_a_moment_that_passed_while_it_was_unpublished_is_not_made_up_for(app, clock, water):
+def test_a_reminder_due_while_unpublished_is_not_sent(app, clock, water):
     with writing() as tx:
         publication.unpublish(tx, "water")
     assert at(clock, hours=20) == []
     builders.publish()
     clock.advance(minutes=2)
-    assert reminders() == []
+    assert reminder_states() == []
     assert at(clock, hours=1) == [LetterState.SENT]
 
 
@@ -211,33 +211,33 @@ def test_after_a_standstill_of_the_mail_only_the_last_reminder_is_sent(app, cloc
 
 
 @on_sqlite
-def test_nobody_is_reminded_of_what_was_taken_off_meanwhile(app, clock, water):
+def test_nobody_is_reminded_of_a_discussion_unpublished_meanwhile(app, clock, water):
     clock.now = START - timedelta(days=1)
     with reading() as tx:
-        (number,) = reminding.due(tx)
+        (number,) = reminders.due(tx)
     with writing() as tx:
         publication.unpublish(tx, "water")
     with writing() as tx:
-        assert reminding.owe(tx, number) == 0
+        assert reminders.owe(tx, number) == 0
 
 
 @on_sqlite
-def test_what_was_taken_back_before_anybody_was_told_swallows_no_reminder(app, clock, water):
+def test_a_cancellation_taken_back_untold_swallows_no_reminder(app, clock, water):
     clock.now = START - timedelta(days=1, minutes=2)
     builders.cancel()
     clock.now = START - timedelta(days=1) + timedelta(minutes=1)
     with writing() as tx:
         cancellation.restore(tx, "water")
-    assert reminders() == [LetterState.SENT]
+    assert reminder_states() == [LetterState.SENT]
 
 
 @on_sqlite
-def test_a_move_that_was_taken_back_before_anybody_was_told_swallows_no_reminder(app, clock, water):
+def test_a_move_taken_back_untold_swallows_no_reminder(app, clock, water):
     clock.now = START - timedelta(days=1, minutes=2)
     builders.publish(file("starts = 2026-04-09T17:00:00\nends = 2026-04-09T18:30:00"))
     clock.now = START - timedelta(days=1) + timedelta(minutes=1)
     builders.publish()
-    assert reminders() == [LetterState.SENT]
+    assert reminder_states() == [LetterState.SENT]
 
 
 @on_sqlite

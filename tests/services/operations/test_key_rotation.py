@@ -72,7 +72,7 @@ def test_a_process_that_was_started_before_goes_on_with_the_new_key(app, instanc
         database.engine().dispose()
 
 
-def test_nobody_is_taken_twice_or_lost_who_registers_during_rotations(app):
+def test_registrations_during_rotations_are_neither_doubled_nor_lost(app):
     builders.publish()
 
     def turn() -> None:

@@ -105,7 +105,7 @@ def test_a_full_queue_is_refused_at_once():
     assert not passwords.is_right("gravel lantern ottar", None, FULL_COST)
 
 
-def test_a_check_that_does_not_end_holds_nobody_for_longer_than_the_wait(monkeypatch):
+def test_a_check_without_end_delays_nobody_beyond_the_limit(monkeypatch):
     monkeypatch.setattr(passwords, "LONGEST_WAIT_SECONDS", 0.2)
     with passwords.turn():
         time.sleep(0.05)

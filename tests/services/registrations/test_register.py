@@ -1,4 +1,4 @@
-"""Registering, confirming and coming back: what is kept, who is told, and which form wins."""
+"""Registering, confirming and coming back: the data kept, the letters, and the form that wins."""
 
 from datetime import timedelta
 from functools import partial
@@ -58,16 +58,16 @@ def test_register_keeps_everything_sealed_and_owes_one_letter(app):
 def test_register_promises_the_dates_of_erasure(app, clock):
     discussion = builders.publish()
     builders.register()
-    assert builders.found().erase_at == clock.now + timedelta(hours=72)
+    assert builders.registration_of().erase_at == clock.now + timedelta(hours=72)
     builders.confirm()
-    assert builders.found().erase_at == discussion.ends_at + timedelta(days=30)
+    assert builders.registration_of().erase_at == discussion.ends_at + timedelta(days=30)
 
 
 @on_sqlite
 def test_register_after_the_discussion_counts_from_the_registration(app, clock):
     builders.publish_first()
     builders.register_and_confirm(slug="bloody-january")
-    erase_at = builders.found(slug="bloody-january").erase_at
+    erase_at = builders.registration_of(slug="bloody-january").erase_at
     assert erase_at == clock.now + timedelta(days=30)
 
 
@@ -131,7 +131,7 @@ def test_a_waiting_registration_is_never_changed_by_the_form(app):
     before = builders.attendee()
     builders.register(name="Mallory")
     assert builders.attendee() == before
-    assert builders.found().status.value == "waiting"
+    assert builders.registration_of().status.value == "waiting"
 
 
 @on_sqlite
@@ -156,7 +156,7 @@ def test_two_discussions_know_nothing_of_each_other(app):
     builders.publish_first()
     builders.register()
     builders.register("bloody-january")
-    here, there = builders.found(), builders.found(slug="bloody-january")
+    here, there = builders.registration_of(), builders.registration_of(slug="bloody-january")
     assert here.address_index != there.address_index
     assert count() == 2
 
@@ -166,10 +166,10 @@ def test_confirm_twice_sends_one_letter(app):
     builders.publish()
     builders.register()
     builders.confirm()
-    first = builders.found()
+    first = builders.registration_of()
     builders.confirm()
     assert builders.letter_kinds() == ["address_confirmation", "confirmation"]
-    assert builders.found().confirmed_at == first.confirmed_at
+    assert builders.registration_of().confirmed_at == first.confirmed_at
 
 
 def test_one_address_gets_three_letters_a_day_for_each_discussion(app, clock):
@@ -202,7 +202,7 @@ def test_the_form_and_the_lost_link_share_one_cap(app):
 
 @on_sqlite
 @pytest.mark.parametrize("asks", [True, False], ids=["asks", "does not ask"])
-def test_who_comes_back_outranks_the_cancellation_in_their_calendar(app, clock, asks):
+def test_a_new_registration_outranks_the_cancellation_in_the_calendar(app, clock, asks):
     builders.publish(builders.file(f"address_confirmation = {str(asks).lower()}"))
     for _ in range(2):
         builders.register()
@@ -218,17 +218,17 @@ def test_who_comes_back_outranks_the_cancellation_in_their_calendar(app, clock, 
 
 
 @on_sqlite
-def test_who_comes_back_is_unconfirmed_and_says_it_anew(app):
+def test_a_returning_attendee_is_unconfirmed_and_answers_anew(app):
     builders.publish()
     before = builders.register_and_confirm(answers={"q": "old"})
     withdraw()
     builders.register(name="Aigerim K.")
     after = builders.attendee()
-    assert builders.found().status.value == "unconfirmed"
+    assert builders.registration_of().status.value == "unconfirmed"
     assert (after.name, after.answers, after.token) == ("Aigerim K.", {}, before.token)
 
 
-def test_nobody_who_registers_the_same_address_meanwhile_undoes_a_change(app, clock):
+def test_a_registration_of_the_same_address_meanwhile_undoes_no_change(app, clock):
     builders.publish(builders.file("address_confirmation = false"))
     builders.register()
     token = builders.attendee().token

@@ -1,4 +1,4 @@
-"""What an attendee downloads tells nothing of anybody else."""
+"""The download of an attendee tells nothing of anybody else."""
 
 from registration.database import reading, writing
 from registration.services.registrations import self_service, subject_access
@@ -33,7 +33,7 @@ def test_a_change_of_address_looks_the_same_whether_the_new_one_is_registered(ap
     assert kinds[0] == kinds[1] == ["address_confirmation", "confirmation"]
 
 
-def test_a_place_on_the_waiting_list_does_not_tell_who_else_was_asked_for(app):
+def test_a_position_on_the_waiting_list_counts_confirmed_people_only(app):
     builders.publish(builders.file("seats = 1"))
     for address in ("seated@example.org", "first@example.org"):
         builders.register_and_confirm(address)

@@ -39,7 +39,7 @@ def withdraw(name: str) -> None:
 
 
 def status(name: str) -> str:
-    return builders.found(f"{name}@example.org").status.value
+    return builders.registration_of(f"{name}@example.org").status.value
 
 
 def is_full() -> bool:
@@ -54,7 +54,7 @@ def version() -> int:
 
 def place(name: str) -> int:
     with reading() as tx:
-        registration = builders.found(f"{name}@example.org")
+        registration = builders.registration_of(f"{name}@example.org")
         return allocation.waiting_before(tx, registration) + 1
 
 
@@ -88,13 +88,13 @@ def test_a_held_seat_is_free_again_after_a_day(app, clock):
 def test_the_form_sent_again_does_not_hold_a_seat_for_longer(app, clock):
     publish(TWO_SEATS)
     register("a")
-    held_until = builders.found("a@example.org").seat_held_until
+    held_until = builders.registration_of("a@example.org").seat_held_until
     clock.advance(hours=20)
     register("a")
-    assert builders.found("a@example.org").seat_held_until == held_until
+    assert builders.registration_of("a@example.org").seat_held_until == held_until
 
 
-def test_who_comes_while_others_wait_waits_after_them(app):
+def test_a_new_registration_waits_behind_the_others(app):
     publish(TWO_SEATS)
     register("a", "b", "c")
     confirm("a", "b", "c")
@@ -122,7 +122,7 @@ def test_the_waiting_list_keeps_the_order_of_registering(app):
 
 
 @on_sqlite
-def test_the_first_to_wait_is_seated_if_a_seat_is_free_when_they_confirm(app):
+def test_the_first_waiting_is_seated_on_confirming_if_a_seat_is_free(app):
     publish(TWO_SEATS)
     register("a", "b", "c", "d")
     confirm("a", "b")
@@ -134,7 +134,7 @@ def test_the_first_to_wait_is_seated_if_a_seat_is_free_when_they_confirm(app):
 
 
 @on_sqlite
-def test_who_waits_unconfirmed_is_seated_when_the_limit_has_been_lifted(app):
+def test_a_lifted_limit_seats_the_unconfirmed_on_the_waiting_list(app):
     publish(TWO_SEATS)
     register("a", "b", "c")
     builders.publish()
@@ -192,7 +192,7 @@ def test_the_content_version_rises_only_when_the_last_seat_goes_or_comes(app, ch
 def test_full_until_names_when_the_next_held_seat_is_free(app, clock):
     discussion = publish(TWO_SEATS)
     register("a")
-    first = builders.found("a@example.org").seat_held_until
+    first = builders.registration_of("a@example.org").seat_held_until
     clock.advance(hours=1)
     register("b")
     with reading() as tx:

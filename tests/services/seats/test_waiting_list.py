@@ -42,7 +42,7 @@ def publish(changes: str) -> None:
 
 
 def statuses(*names: str) -> list[RegistrationStatus]:
-    return [builders.found(address(name)).status for name in names]
+    return [builders.registration_of(address(name)).status for name in names]
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ def three(app):
 
 
 @pytest.mark.parametrize("act", [withdraw, erase])
-def test_who_leaves_makes_room_for_the_first_who_waits(app, three, act):
+def test_a_freed_seat_goes_to_the_first_on_the_waiting_list(app, three, act):
     act("a")
     assert statuses("b", "c") == [CONFIRMED, WAITING]
     builders.deliver()
@@ -92,7 +92,7 @@ def test_fewer_seats_than_are_taken_throw_nobody_out(app, three):
     assert statuses("d") == [CONFIRMED]
 
 
-def test_a_held_seat_goes_to_who_waits_when_its_day_is_over(app, clock):
+def test_an_expired_hold_seats_the_first_on_the_waiting_list(app, clock):
     publish("seats = 1")
     builders.register(address=address("a"))
     builders.register_and_confirm(address("b"))
@@ -107,7 +107,7 @@ def test_a_held_seat_goes_to_who_waits_when_its_day_is_over(app, clock):
 
 
 @on_sqlite
-def test_who_has_not_confirmed_is_passed_over_and_keeps_the_place(app, three):
+def test_unconfirmed_attendees_are_passed_over_and_keep_their_position(app, three):
     builders.register(address=address("d"))
     builders.register_and_confirm(address("e"))
     for name in ("a", "b", "c"):
@@ -120,7 +120,7 @@ def test_who_has_not_confirmed_is_passed_over_and_keeps_the_place(app, three):
 
 
 @on_sqlite
-def test_the_letter_of_a_place_is_not_sent_to_who_has_a_seat_by_then(app):
+def test_a_waiting_letter_is_not_sent_once_its_attendee_has_a_seat(app):
     publish("seats = 1")
     for name in ("a", "b"):
         builders.register_and_confirm(address(name))
@@ -131,7 +131,7 @@ def test_the_letter_of_a_place_is_not_sent_to_who_has_a_seat_by_then(app):
 
 
 @on_sqlite
-def test_nobody_gets_a_seat_of_what_is_off_or_over(app, clock, three):
+def test_nobody_gets_a_seat_in_a_cancelled_or_past_discussion(app, clock, three):
     with writing() as tx:
         cancellation.cancel(tx, "water", "Ill.")
     withdraw("a")
@@ -168,7 +168,7 @@ def test_a_seat_is_given_once_however_many_leave_and_come_at_once(app):
 
 
 @on_sqlite
-def test_nobody_is_told_of_a_seat_in_what_was_cancelled_meanwhile(app, clock, three):
+def test_nobody_is_told_of_a_seat_in_a_discussion_cancelled_meanwhile(app, clock, three):
     withdraw("a")
     with writing() as tx:
         cancellation.cancel(tx, "water", "Ill.")
@@ -179,20 +179,20 @@ def test_nobody_is_told_of_a_seat_in_what_was_cancelled_meanwhile(app, clock, th
     assert "You have a seat" not in " ".join(subjects)
 
 
-def test_a_hold_that_ended_is_not_revived_by_who_came_a_moment_before_its_end(app, clock):
+def test_a_request_from_before_its_end_revives_no_hold(app, clock):
     publish("seats = 1")
     builders.register(address=address("a"))
     a_moment_before = clock.now + timedelta(hours=24, seconds=-1)
     clock.advance(hours=24)
     builders.register_and_confirm(address("b"))
     assert statuses("b") == [CONFIRMED]
-    clock.now = a_moment_before  # who waited for the lock has the time at which they began
+    clock.now = a_moment_before  # a request that waited for the lock has the time of its start
     builders.confirm(address("a"))
     assert statuses("a", "b") == [WAITING, CONFIRMED]
 
 
 @on_sqlite
-def test_who_waits_for_what_is_over_is_looked_for_no_more(app, clock, three):
+def test_the_waiting_list_of_a_past_discussion_is_not_promoted(app, clock, three):
     clock.advance(days=32)
     withdraw("a")
     with reading() as tx:
@@ -200,9 +200,7 @@ def test_who_waits_for_what_is_over_is_looked_for_no_more(app, clock, three):
 
 
 @pytest.mark.parametrize("minutes", [3, 10])
-def test_who_got_a_seat_before_a_cancellation_is_told_when_that_is_taken_back(
-    app, clock, three, minutes
-):
+def test_a_seat_given_before_a_cancellation_is_told_after_its_end(app, clock, three, minutes):
     publish('seats = 1\njoin_url = "https://meet.example.org/a"')
     withdraw("a")
     builders.cancel()
@@ -223,7 +221,7 @@ def test_who_got_a_seat_before_a_cancellation_is_told_when_that_is_taken_back(
 
 
 @on_sqlite
-def test_who_was_told_of_a_seat_is_not_told_again(app, clock, three):
+def test_nobody_is_told_of_the_same_seat_twice(app, clock, three):
     withdraw("a")
     builders.deliver()
     builders.cancel()
@@ -233,7 +231,7 @@ def test_who_was_told_of_a_seat_is_not_told_again(app, clock, three):
 
 
 @on_sqlite
-def test_nobody_is_told_of_a_seat_in_what_is_over(app, clock, three):
+def test_nobody_is_told_of_a_seat_in_a_past_discussion(app, clock, three):
     withdraw("a")
     clock.advance(days=32)
     before = len(builders.kept_letters(app))

@@ -1,4 +1,4 @@
-"""One attendee's page: what is held, what happened, and what an organizer can do for them."""
+"""One attendee's page: data, history, and the acts of an organizer."""
 
 import pytest
 
@@ -15,7 +15,7 @@ TABLE = "/organizer/discussions/water/attendees"
 
 
 def page_of(address: str = "aigerim@example.org") -> str:
-    return f"{TABLE}/{builders.found(address).public_id}"
+    return f"{TABLE}/{builders.registration_of(address).public_id}"
 
 
 def deeds() -> list[Deed]:
@@ -56,7 +56,7 @@ def test_it_shows_what_is_held_and_all_that_happened(app, clock):
     assert sorted(places) == places
 
 
-def test_the_letter_that_tells_where_they_stand_goes_again_three_times_a_day(app, clock):
+def test_the_status_letter_is_sent_again_three_times_a_day(app, clock):
     builders.publish()
     builders.register_and_confirm()
     builders.deliver()
@@ -85,7 +85,7 @@ def test_letters_that_failed_are_tried_again(app, clock):
     assert deeds() == [Deed.LETTER_SENT_AGAIN]
 
 
-def test_the_address_of_who_has_not_confirmed_is_corrected_and_the_old_link_ends(app, clock):
+def test_correcting_an_unconfirmed_address_ends_the_old_link(app, clock):
     builders.publish()
     builders.register(address="aigerim@exampel.org")
     before = builders.attendee("aigerim@exampel.org")
@@ -99,7 +99,7 @@ def test_the_address_of_who_has_not_confirmed_is_corrected_and_the_old_link_ends
     assert deeds() == [Deed.ADDRESS_CORRECTED]
 
 
-def test_who_has_confirmed_keeps_the_old_address_until_the_new_one_confirms(app, clock):
+def test_a_confirmed_attendee_keeps_the_old_address_until_the_new_confirms(app, clock):
     builders.publish()
     builders.register_and_confirm("old@example.org")
     builders.deliver()
@@ -136,7 +136,7 @@ def test_an_organizer_withdraws_somebody_once(app, clock):
     asel = signed_in(app, clock)
     page = page_of()
     asel.fill(page, "withdraw")
-    assert builders.found().withdrawn_at
+    assert builders.registration_of().withdrawn_at
     assert builders.letter_kinds()[-1] == "withdrawal"
     assert f'action="{page}/withdraw"' not in asel.get(page).text
     assert deeds() == [Deed.ATTENDEE_WITHDRAWN]
@@ -146,7 +146,7 @@ def test_erasing_needs_a_tick_and_then_leaves_nothing(app, clock):
     builders.publish()
     builders.register_and_confirm()
     asel = signed_in(app, clock)
-    page, public_id = page_of(), builders.found().public_id
+    page, public_id = page_of(), builders.registration_of().public_id
     unsure = asel.fill(page, "erase")
     assert unsure.status_code == 422
     assert "nothing was erased" in text_of(unsure.text)
@@ -163,9 +163,9 @@ def test_a_mark_is_set_and_taken_away(app, clock):
     builders.register_and_confirm()
     asel = signed_in(app, clock)
     asel.fill(page_of(), "attended", attended="yes")
-    assert builders.found().attended_at
+    assert builders.registration_of().attended_at
     asel.fill(page_of(), "attended", attended="no")
-    assert builders.found().attended_at is None
+    assert builders.registration_of().attended_at is None
 
 
 @on_sqlite
@@ -176,7 +176,7 @@ def test_an_attendee_of_another_discussion_or_desk_is_not_there(app, clock, act)
     builders.publish()
     builders.publish_first()
     builders.register_and_confirm()
-    public_id = builders.found().public_id
+    public_id = builders.registration_of().public_id
     before = builders.every_row()["registrations"]
     somebody = signed_in(app, clock, "b@example.org", Role.ORGANIZER, "bloody-january")
     missing = somebody.get("/organizer/never").data
@@ -214,7 +214,7 @@ def test_a_letter_that_waits_is_hurried_and_counts_for_nothing(app, clock):
 
 
 @on_sqlite
-def test_nobody_is_told_again_that_they_take_part_in_what_is_off(app, clock):
+def test_no_confirmation_is_sent_again_for_a_cancelled_discussion(app, clock):
     builders.publish()
     builders.register_and_confirm()
     builders.deliver()

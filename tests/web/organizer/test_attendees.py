@@ -51,7 +51,7 @@ def people(app, clock):
         self_service.withdraw(tx, registration)
 
 
-def test_it_is_sorted_by_arrival_name_and_address_both_ways_where_that_is_asked(app, clock, people):
+def test_the_table_sorts_by_arrival_name_and_address_both_ways(app, clock, people):
     asel = signed_in(app, clock)
     page = asel.get(TABLE).text
     assert names(page) == ["Ерлан", "Berik", "dina", "Өмір"]
@@ -93,7 +93,7 @@ def test_every_word_is_searched_in_name_address_and_affiliation_whatever_its_cas
 
 
 @on_sqlite
-def test_what_is_searched_for_stands_in_no_address_and_goes_along_with_sorting(app, clock, people):
+def test_search_words_are_in_no_url_and_survive_sorting(app, clock, people):
     asel = signed_in(app, clock)
     found = asel.fill(TABLE, TABLE, search="kaznu").location
     page = asel.get(found).text
@@ -102,7 +102,7 @@ def test_what_is_searched_for_stands_in_no_address_and_goes_along_with_sorting(a
     assert "kaznu" not in "".join(links(page).values())
     assert names(asel.get(links(page)["Name"]).text) == ["Ерлан", "Өмір"]
     assert names(asel.get(links(page)["Show all again"]).text) == ["Ерлан", "Berik", "dina", "Өмір"]
-    # Whatever somebody puts there is nothing to search for.
+    # A forged value searches for nothing.
     for odd in ("kaznu", "%00", "a" * 3000):
         assert len(names(asel.get(f"{TABLE}?search={odd}&page=-3&who=x&order=%FF").text)) == 4
     assert asel.fill(TABLE, TABLE, search="a" * 201).status_code == 422
@@ -123,7 +123,7 @@ def test_nothing_that_is_sealed_at_rest_opens_through_an_address(app, clock, peo
         page = asel.get(f"{TABLE}?search={sealed}")
         assert len(names(page.text)) == 4
         assert "public_id" not in page.text
-    # Nor what was searched for in another discussion.
+    # Nor a search of another discussion.
     assert "kaznu" not in asel.get(f"{TABLE.replace('water', 'other')}?search={found}").text
 
 
@@ -137,9 +137,12 @@ def test_pages_are_turned_and_one_too_far_is_the_last(app, clock, people, monkey
     assert names(asel.get(f"{TABLE}?page=99&order=name").text) == ["Өмір"]
 
 
-def test_who_came_is_marked_and_unmarked_and_the_log_names_nobody(app, clock, people):
+def test_attendance_is_marked_and_unmarked_and_the_log_names_nobody(app, clock, people):
     asel = signed_in(app, clock)
-    mine = [builders.found(f"p{name.encode().hex()[:8]}@example.org") for name in ("Өмір", "Berik")]
+    mine = [
+        builders.registration_of(f"p{name.encode().hex()[:8]}@example.org")
+        for name in ("Өмір", "Berik")
+    ]
     chosen = [registration.public_id for registration in mine]
     asel.fill(TABLE, "mark", chosen=[*chosen, "0" * 32], attended="yes")
     assert names(asel.get(f"{TABLE}?who=attended").text) == ["Berik", "Өмір"]
@@ -154,18 +157,16 @@ def test_who_came_is_marked_and_unmarked_and_the_log_names_nobody(app, clock, pe
 
 
 @on_sqlite
-def test_ticks_are_kept_by_a_page_that_was_open_for_long_and_odd_ones_count_for_nothing(
-    app, clock, people
-):
+def test_a_stale_page_keeps_its_ticks_and_odd_ids_mark_nobody(app, clock, people):
     asel = signed_in(app, clock)
-    public_id = builders.found(f"p{b'Berik'.hex()[:8]}@example.org").public_id
+    public_id = builders.registration_of(f"p{b'Berik'.hex()[:8]}@example.org").public_id
     stale = asel.fill(TABLE, "mark", chosen=public_id, attended="yes", csrf_token="x")
     assert stale.status_code == 422
     assert "press the button once more" in text_of(stale.text)
     assert f'value="{public_id}" checked' in stale.text
 
 
-def test_what_no_id_can_be_is_marked_by_nobody(app, clock, people):
+def test_an_impossible_id_marks_nobody(app, clock, people):
     asel = signed_in(app, clock)
     odd = ["\0", "x" * 5000, "%00", "Ә"]
     assert asel.fill(TABLE, "mark", chosen=odd, attended="yes").status_code == 303
@@ -174,7 +175,7 @@ def test_what_no_id_can_be_is_marked_by_nobody(app, clock, people):
 
 
 @on_sqlite
-def test_whoever_signs_in_anew_comes_back_to_what_was_searched_for(app, clock, people):
+def test_signing_in_anew_leads_back_to_the_search(app, clock, people):
     asel = signed_in(app, clock)
     found = asel.fill(TABLE, TABLE, search="Ұлан 7").location
     wanted = f"{found}&who=letter+failed"
@@ -189,7 +190,7 @@ def test_a_new_address_that_is_not_confirmed_yet_is_found_too(app, clock):
     builders.publish()
     builders.register_and_confirm()
     asel = signed_in(app, clock)
-    page = f"{TABLE}/{builders.found().public_id}"
+    page = f"{TABLE}/{builders.registration_of().public_id}"
     asel.fill(page, "address", email="pending@example.org")
     found = asel.fill(TABLE, TABLE, search="pending").location
     assert names(asel.get(found).text) == ["Айгерим"]
@@ -224,7 +225,7 @@ def test_somebody_is_added_by_hand_also_where_the_form_is_closed(app, clock):
         ({"name": "A", "email": "a@example.org", "csrf_token": "x"}, "press the button once more"),
     ],
 )
-def test_what_cannot_be_added_is_kept_on_the_form(app, clock, fields, said):
+def test_a_refused_attendee_is_kept_on_the_form(app, clock, fields, said):
     builders.publish()
     page = signed_in(app, clock).fill(f"{TABLE}/add", **fields)
     assert page.status_code == 422
@@ -233,7 +234,7 @@ def test_what_cannot_be_added_is_kept_on_the_form(app, clock, fields, said):
 
 
 @on_sqlite
-def test_nobody_is_added_to_what_is_off_and_no_address_gets_more_than_three_letters(app, clock):
+def test_adding_respects_cancellations_and_the_daily_limit_of_letters(app, clock):
     builders.publish()
     asel = signed_in(app, clock)
     for number in range(3):

@@ -46,7 +46,7 @@ def water() -> Discussion:
         return catalog.find(tx, "water")
 
 
-def drafts() -> list[Draft]:
+def all_drafts() -> list[Draft]:
     with reading() as tx:
         return list(tx.scalars(select(Draft)))
 
@@ -64,7 +64,7 @@ def from_file(content: bytes, *, keep_edits: bool = False) -> Outcome:
         return publication.publish(tx, read(content), keep_edits=keep_edits).outcome
 
 
-def test_what_is_typed_is_seen_by_nobody_until_it_is_published(app, clock, visitor):
+def test_a_draft_is_seen_by_nobody_until_it_is_published(app, clock, visitor):
     builders.publish()
     asel = signed_in(app, clock)
     before = water()
@@ -80,7 +80,7 @@ def test_what_is_typed_is_seen_by_nobody_until_it_is_published(app, clock, visit
     found = water()
     assert (found.version, found.sequence, found.uid) == (2, before.sequence, before.uid)
     assert deeds() == [("discussion changed", "water", 0, "title, summary")]
-    assert drafts() == []
+    assert all_drafts() == []
 
 
 @on_sqlite
@@ -102,7 +102,7 @@ def test_a_new_discussion_is_built_group_by_group_without_a_script(app, clock, v
     ):
         typed = form_of(save(asel, typed, NEW, do).text)[1]
     assert typed["contributors[1].name"] == "Timur"
-    assert drafts() == []
+    assert all_drafts() == []
     assert save(asel, typed, NEW).location == "/organizer/discussions/air/review"
     # It is not there yet: only administrators see it.
     assert "Air" in asel.get("/organizer/").text
@@ -118,7 +118,7 @@ def test_a_new_discussion_is_built_group_by_group_without_a_script(app, clock, v
 
 
 @on_sqlite
-def test_only_who_runs_a_discussion_edits_it_and_only_administrators_begin_one(app, clock):
+def test_only_its_organizers_edit_a_discussion_and_only_administrators_create_one(app, clock):
     builders.publish(builders.with_questions())
     builders.publish_first()
     asel = signed_in(app, clock)
@@ -156,11 +156,11 @@ def test_two_who_edit_at_once_lose_nothing_unseen(app, clock):
     assert f"Draft of {ASEL}" in said
     assert "Title: the new one is below New Her title Yours Who owns the water?" in said
     assert "Summary: yours is below New Her summary. Yours His summary." in said
-    assert drafts()[0].typed["summary"] == "Her summary."
+    assert all_drafts()[0].typed["summary"] == "Her summary."
     his = form_of(clashed.text)[1]
     assert [his[name] for name in ("title", "summary")] == ["Her title", "His summary."]
     assert save(erlan, his).status_code == 303
-    typed = drafts()[0].typed
+    typed = all_drafts()[0].typed
     said = [typed[name] for name in ("title", "summary", "subtitle")]
     assert said == ["Her title", "His summary.", "His subtitle"]
     # She has the page open still on which she saw nothing of his.
@@ -183,11 +183,11 @@ def test_of_two_at_the_same_moment_one_is_first(app, clock):
     pressed = [(desk, form_of(desk.get(REVIEW).text, "/publish")[1]) for desk in (asel, erlan)]
     published = [lambda it=it: it[0].client.post(f"{WATER}/publish", data=it[1]) for it in pressed]
     assert statuses(published) == [303, 303]
-    assert (water().version, len(deeds()), [it.slug for it in drafts()]) == (2, 1, ["air"])
+    assert (water().version, len(deeds()), [it.slug for it in all_drafts()]) == (2, 1, ["air"])
 
 
 @on_sqlite
-def test_what_is_published_meanwhile_is_neither_undone_nor_lost(app, clock):
+def test_a_publication_meanwhile_is_neither_undone_nor_lost(app, clock):
     builders.publish()
     asel = signed_in(app, clock)
     form = fields_of(asel)
@@ -210,7 +210,7 @@ def test_what_is_published_meanwhile_is_neither_undone_nor_lost(app, clock):
 
 
 @on_sqlite
-def test_a_file_undoes_nothing_of_the_browser_and_what_is_downloaded_is_the_same(app, clock):
+def test_a_file_undoes_no_browser_edit_and_the_download_equals_it(app, clock):
     builders.publish(builders.with_questions())
     asel = signed_in(app, clock)
     save(asel, fields_of(asel), title="Edited")
@@ -241,7 +241,7 @@ def test_a_button_that_is_pressed_twice_publishes_once(app, clock):
     save(asel, fields_of(asel), title="Twice")
     stale = asel.client.post(f"{WATER}/publish", data=button | {"csrf_token": "old"})
     assert (stale.status_code, water().content.title) == (422, "Once")
-    # What was not looked at is not published.
+    # A draft that was not reviewed is not published.
     assert asel.client.post(f"{WATER}/publish", data=button).status_code == 409
 
 
@@ -306,7 +306,7 @@ def test_every_mistake_is_told_at_its_field_and_everything_typed_is_kept(app, cl
     for name, (value, said) in BAD.items():
         shown = page.partition(f'id="{name}-error">')[2]
         assert shown.replace("&#34;", '"').startswith(said), (name, shown[:90])
-        # What no page has offered cannot be shown as chosen.
+        # A value that no page offers cannot be shown as chosen.
         if name not in {"contributors[1].role", "sharing[1].what"}:
             assert form_of(page)[1][name] == value
     assert "14 places need another look." in page
@@ -321,9 +321,9 @@ def test_every_mistake_is_told_at_its_field_and_everything_typed_is_kept(app, cl
 def publish_anyway(desk):
     """Press a button that is not there."""
     with reading() as tx:
-        from registration.services.drafts import drafts as drafting
+        from registration.services.drafts import drafts
 
-        seal = drafting.Standing("water", water(), tx.scalar(select(Draft))).seal
+        seal = drafts.Standing("water", water(), tx.scalar(select(Draft))).seal
     token = form_of(desk.get(REVIEW).text, "/discard")[1]
     return desk.client.post(f"{WATER}/publish", data=token | {"seal": seal})
 
@@ -363,35 +363,35 @@ def test_a_form_that_no_page_has_sent_breaks_nothing(app, clock):
         "do": "publish",
     }
     assert asel.client.post(EDIT, data=token | strange).status_code == 303
-    (draft,) = drafts()
+    (draft,) = all_drafts()
     assert [it["name"] for it in draft.typed["contributors"]] == ["First", "Last"]
     assert (draft.typed["title"], draft.typed["questions"]) == ("First", [])
     assert set(draft.typed) == {*typed_names()}
-    # What is missing is empty, and not what was published.
+    # A missing field is empty; it does not keep the published value.
     assert draft.typed["description"] == draft.typed["discreet"] == ""
     asel.client.post(EDIT, data=token | {"version": "²", "base": "title=x title"})
     stale = save(asel, typed | {"csrf_token": "old", "title": "Kept"})
     assert (stale.status_code, form_of(stale.text)[1]["title"]) == (422, "Kept")
-    assert drafts()[0].typed["title"] == "First"
+    assert all_drafts()[0].typed["title"] == "First"
 
 
 def typed_names() -> set[str]:
-    from registration.discussion_file import form_values as typed
+    from registration.discussion_file import form_values
 
-    return set(typed.nothing())
+    return set(form_values.nothing())
 
 
 @on_sqlite
-def test_what_was_typed_is_kept_for_whoever_was_signed_out_meanwhile(app, clock, visitor):
+def test_a_form_sent_after_the_session_ended_is_kept(app, clock, visitor):
     builders.publish()
     asel = signed_in(app, clock)
     asel.sign_in()
     typed = fields_of(asel) | {"title": "An hour's work", "contributors[1].name": "Timur"}
     clock.advance(hours=2)
     kept = save(asel, typed)
-    assert (kept.status_code, drafts()) == (422, [])
+    assert (kept.status_code, all_drafts()) == (422, [])
     assert "Who owns the water?" not in kept.text
-    # Nobody else is given a page here, by whose words ever: nor with a token of their own.
+    # A stranger gets no page, neither with Asel's token nor with one of their own.
     token = form_of(visitor.get("/discussions/water/register").text)[1]["csrf_token"]
     for given in (typed["csrf_token"], token):
         refused = save(visitor, typed | {"csrf_token": given})
@@ -403,12 +403,12 @@ def test_what_was_typed_is_kept_for_whoever_was_signed_out_meanwhile(app, clock,
     again = save(asel, typed)
     assert again.status_code == 422
     assert save(asel, form_of(again.text)[1]).status_code == 303
-    assert drafts()[0].typed["title"] == "An hour's work"
-    assert drafts()[0].typed["contributors"][0]["name"] == "Timur"
+    assert all_drafts()[0].typed["title"] == "An hour's work"
+    assert all_drafts()[0].typed["contributors"][0]["name"] == "Timur"
 
 
 @on_sqlite
-def test_a_draft_of_a_new_one_keeps_what_was_typed_whatever_becomes_of_its_name(app, clock):
+def test_a_refused_name_of_a_new_draft_loses_no_text(app, clock):
     builders.publish()
     asel, erlan = signed_in(app, clock), signed_in(app, clock, ERLAN)
     for slug, said in (("water", "Is taken:"), ("", "Is missing"), ("A b", "May hold small"),
@@ -425,7 +425,7 @@ def test_a_draft_of_a_new_one_keeps_what_was_typed_whatever_becomes_of_its_name(
     assert form_of(gone.text)[1]["title"] == "His"
     wind = "/organizer/discussions/wind/review"
     asel.fill(wind, action="/discard")
-    assert drafts() == []
+    assert all_drafts() == []
     assert deeds() == [("draft of a discussion deleted", "wind", None, None)]
     assert asel.get(wind).status_code == 404
 
@@ -472,7 +472,7 @@ def test_the_frames_show_page_and_letter_and_can_do_nothing(app, clock):
 
 
 @on_sqlite
-def test_what_is_more_than_a_form_can_send_is_said_on_its_page(app, clock):
+def test_a_page_says_if_its_form_is_too_large_to_send(app, clock):
     person = '\n[[contributors]]\nrole = "speaker"\nname = "Спикер"\nbiography = "{}"\n'
     asel = signed_in(app, clock)
     said = "This is more than a form can send."
@@ -488,23 +488,23 @@ def test_what_is_more_than_a_form_can_send_is_said_on_its_page(app, clock):
 
 
 @on_sqlite
-def test_a_draft_is_deleted_only_by_who_has_seen_what_it_says(app, clock):
+def test_a_draft_is_deleted_only_after_its_last_version_was_seen(app, clock):
     builders.publish()
     asel, erlan = signed_in(app, clock), signed_in(app, clock, ERLAN)
     save(asel, fields_of(asel), title="Old draft")
     seen = form_of(erlan.get(REVIEW).text, "/discard")[1]
     save(asel, fields_of(asel), title="Two hours of work")
     refused = erlan.client.post(f"{WATER}/discard", data=seen)
-    assert (refused.status_code, len(drafts())) == (409, 1)
+    assert (refused.status_code, len(all_drafts())) == (409, 1)
     assert "Two hours of work" in text_of(refused.text)
     assert "Nothing was deleted." in text_of(refused.text)
     seen = form_of(refused.text, "/discard")[1]
     assert erlan.client.post(f"{WATER}/discard", data=seen).location == WATER
-    assert drafts() == []
+    assert all_drafts() == []
 
 
 @on_sqlite
-def test_what_is_published_behind_a_draft_is_shown_before_it_is_undone(app, clock):
+def test_a_publication_behind_a_draft_is_shown_before_it_is_undone(app, clock):
     builders.publish()
     asel, erlan = signed_in(app, clock), signed_in(app, clock, ERLAN)
     hers = fields_of(asel)
@@ -518,9 +518,9 @@ def test_what_is_published_behind_a_draft_is_shown_before_it_is_undone(app, cloc
     said = "Summary: yours is below New From the file. Yours His draft."
     assert said in text_of(second.text)
     assert save(asel, form_of(second.text)[1]).status_code == 303
-    assert drafts()[0].typed["summary"] == "His draft."
+    assert all_drafts()[0].typed["summary"] == "His draft."
     assert "summary" in text_of(asel.get(REVIEW).text).lower()
-    # Who types the same as the draft has seen no more of the file.
+    # Typing the same value as the draft does not show that the file was seen.
     from_file(file('summary = "Another."'))
     same = save(asel, hers | {"summary": "His draft.", "title": "Her title"})
     assert same.status_code == 409
@@ -528,7 +528,7 @@ def test_what_is_published_behind_a_draft_is_shown_before_it_is_undone(app, cloc
 
 
 @on_sqlite
-def test_what_stood_in_ones_own_draft_is_not_taken_for_what_was_left_as_it_was(app, clock):
+def test_edits_in_a_draft_do_not_count_as_unchanged_fields(app, clock):
     builders.publish()
     asel = signed_in(app, clock)
     save(asel, fields_of(asel), summary="Two hours of work.")
@@ -557,7 +557,7 @@ def test_a_draft_is_looked_at_while_another_writes(app, clock):
         "recording_url": "https://example.org/recording",
         "join_url": "https://example.org/join",
     }
-    # Who is owed the letter of a change still is counted with the next one.
+    # An attendee whose letter about a change is still owed is counted with the next change.
     foretold = []
     for name, value in [*changes.items(), ("title", "Another")]:
         save(asel, fields_of(asel), **{name: value})

@@ -22,15 +22,15 @@ def people(app, clock, visitor):
     """Four who have agreed to share all, a name, nothing, and all before they withdrew."""
     builders.publish(builders.with_questions("address_confirmation = false"))
     everything, name = builders.AGREED, {"partner": "Aral Fund", "what": ["name"], "why": "Count."}
-    for who, shared in (
+    for person, shared in (
         ("dina", [everything, name]),
         ("erlan", [name]),
         ("farida", []),
         ("gone", [everything]),
     ):
         builders.register(
-            address=f"{who}@example.org",
-            name=f"=Қ {who}",
+            address=f"{person}@example.org",
+            name=f"=Қ {person}",
             affiliation="+7 701 1234567",
             shared_with=shared,
             answers={"city": "Almaty"},
@@ -117,7 +117,7 @@ def test_without_password_code_or_choice_nothing_leaves(app, clock, people, fiel
 
 
 @on_sqlite
-def test_for_a_partner_it_holds_only_what_was_agreed(app, clock, people):
+def test_a_partners_export_holds_only_the_agreed_data(app, clock, people):
     asel = signed_in(app, clock)
     assert rows(take(asel, partner="PaperLab")) == [
         ["name", "email"],

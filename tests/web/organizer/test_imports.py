@@ -41,7 +41,7 @@ def send_back(desk, page: str):
     return post(desk, IMPORT, hidden)
 
 
-def test_what_it_would_do_is_shown_first_and_done_as_shown(app, clock):
+def test_an_import_is_shown_first_and_done_as_shown(app, clock):
     builders.publish()
     asel = signed_in(app, clock)
     rows = builders.every_row()
@@ -64,7 +64,7 @@ def test_what_it_would_do_is_shown_first_and_done_as_shown(app, clock):
 
 
 @on_sqlite
-def test_a_page_that_was_open_for_long_keeps_the_file_and_odd_fields_break_nothing(app, clock):
+def test_a_stale_page_keeps_the_file_and_odd_fields_are_refused(app, clock):
     builders.publish()
     asel = signed_in(app, clock)
     page = send(asel, GOOD).text
@@ -78,7 +78,7 @@ def test_a_page_that_was_open_for_long_keeps_the_file_and_odd_fields_break_nothi
 
 
 @on_sqlite
-def test_who_is_left_out_is_named_by_line_and_who_was_added_is_counted(app, clock):
+def test_skipped_rows_are_named_by_line_and_added_ones_counted(app, clock):
     builders.publish()
     builders.register_and_confirm("a@example.org")
     asel = signed_in(app, clock)
@@ -99,7 +99,7 @@ def test_without_the_tick_nobody_is_written_to(app, clock):
 
 
 @on_sqlite
-def test_of_a_file_with_a_faulty_row_nothing_is_taken_and_every_such_row_is_named(app, clock):
+def test_a_faulty_row_stops_the_import_and_every_one_is_named(app, clock):
     builders.publish()
     asel = signed_in(app, clock)
     rows = builders.every_row()
@@ -113,7 +113,7 @@ def test_of_a_file_with_a_faulty_row_nothing_is_taken_and_every_such_row_is_name
 
 
 @on_sqlite
-def test_what_is_no_csv_of_people_is_refused_in_a_sentence(app, clock):
+def test_a_file_that_is_no_csv_of_people_is_refused(app, clock):
     builders.publish()
     asel = signed_in(app, clock)
     for content, said in (

@@ -1,5 +1,5 @@
-"""Writing to attendees in the browser: drafted, looked at, tried out, sent, stopped; whatever is
-typed, and whoever asks."""
+"""Writing to attendees in the browser: drafted, reviewed, tried out, sent and stopped, with any
+text and by any role."""
 
 import re
 from typing import Any
@@ -123,7 +123,7 @@ def test_the_preview_shows_no_personal_link_and_no_get_changes_anything(asel):
 
 
 @on_sqlite
-def test_a_test_letter_goes_to_who_is_signed_in_and_names_nobody(app, asel):
+def test_a_test_letter_goes_to_its_organizer_and_names_nobody(app, asel):
     page = drafted(asel, text="{{ name }} {{ join_link }}")
     assert asel.fill(page, "/test").status_code == 303
     (letter,) = sent(app, "Test: ")
@@ -161,7 +161,7 @@ MISTAKES = [
 
 
 @on_sqlite
-def test_a_mistake_is_told_and_what_was_typed_is_kept(asel):
+def test_a_mistake_is_told_and_the_text_is_kept(asel):
     for fields, said in MISTAKES:
         typed = TYPED | {"text": "Kept <b>as</b> it is"} | dict(fields)
         page = asel.fill(NEW, **typed)
@@ -266,7 +266,7 @@ def test_for_everybody_else_it_is_the_same_404_as_nothing(app, clock, asel):
 
 
 @on_sqlite
-def test_what_was_typed_is_kept_for_whoever_was_signed_out_meanwhile(clock, asel, visitor):
+def test_a_form_sent_after_the_session_ended_is_kept(clock, asel, visitor):
     asel.sign_in()
     for path in (NEW, f"{drafted(asel)}/edit"):
         typed = form_of(asel.get(path).text)[1] | TYPED | {"text": "Two hours of work"}
@@ -287,7 +287,7 @@ def test_what_was_typed_is_kept_for_whoever_was_signed_out_meanwhile(clock, asel
 
 
 @on_sqlite
-def test_a_draft_is_discarded_only_by_who_has_seen_what_it_says(app, clock, asel):
+def test_a_draft_is_discarded_only_after_its_last_version_was_seen(app, clock, asel):
     page = drafted(asel)
     erlan = signed_in(app, clock, "erlan@example.org")
     seen = form_of(erlan.get(page).text, "/discard")[1]
@@ -302,7 +302,7 @@ def test_a_draft_is_discarded_only_by_who_has_seen_what_it_says(app, clock, asel
 
 
 @on_sqlite
-def test_what_was_sent_and_erased_keeps_no_later_letter_back(app, asel):
+def test_an_erased_circular_keeps_no_later_letter_back(app, asel):
     with writing() as tx:
         discussion = catalog.find(tx, "water")
         for number in range(2):
@@ -319,7 +319,7 @@ def test_what_was_sent_and_erased_keeps_no_later_letter_back(app, asel):
 
 
 @on_sqlite
-def test_a_link_to_join_that_is_gone_is_not_sent_as_a_gap(app, asel):
+def test_a_circular_is_refused_once_its_join_link_is_gone(app, asel):
     page = drafted(asel, text="Join: {{ join_link }} now")
     form = form_of(asel.get(f"{page}/send").text)[1]
     builders.publish(builders.file("address_confirmation = false\nseats = 3"))
@@ -332,7 +332,7 @@ def test_a_link_to_join_that_is_gone_is_not_sent_as_a_gap(app, asel):
 
 
 @on_sqlite
-def test_a_link_to_join_that_is_written_out_goes_to_nobody_without_a_seat(asel):
+def test_a_join_link_in_the_text_is_refused_for_waiting_groups(asel):
     typed = TYPED | {"groups": ["waiting"], "text": "At https://meet.example.org/room now"}
     refused = asel.fill(NEW, **typed)
     assert refused.status_code == 422
@@ -340,7 +340,7 @@ def test_a_link_to_join_that_is_written_out_goes_to_nobody_without_a_seat(asel):
 
 
 @on_sqlite
-def test_what_is_off_is_said_before_anybody_is_written_to(asel):
+def test_the_page_warns_before_writing_about_a_cancelled_discussion(asel):
     page = drafted(asel)
     builders.cancel()
     for path in (page, f"{page}/send"):
@@ -352,7 +352,7 @@ def test_what_is_off_is_said_before_anybody_is_written_to(asel):
 
 
 @on_sqlite
-def test_no_test_letter_goes_to_who_has_lost_the_discussion(app, clock, asel):
+def test_no_test_letter_goes_to_an_organizer_without_the_discussion(app, clock, asel):
     other = signed_in(app, clock, "b@example.org", Role.ORGANIZER, "water")
     assert other.fill(drafted(other), "/test").status_code == 303
     with writing() as tx:
@@ -361,7 +361,7 @@ def test_no_test_letter_goes_to_who_has_lost_the_discussion(app, clock, asel):
 
 
 @on_sqlite
-def test_what_a_restore_held_back_can_be_stopped(asel):
+def test_a_circular_held_back_by_a_restore_can_be_stopped(asel):
     page = drafted(asel)
     asel.fill(f"{page}/send")
     with writing() as tx:
@@ -373,7 +373,7 @@ def test_what_a_restore_held_back_can_be_stopped(asel):
 
 
 @on_sqlite
-def test_what_a_server_quotes_of_a_sealed_subject_is_not_kept(asel):
+def test_a_sealed_subject_quoted_by_a_server_is_not_kept(asel):
     page = drafted(asel, subject="The arrest of Dina, {{ name }}")
     asel.fill(page, "/test")
     asel.fill(f"{page}/send")

@@ -1,4 +1,4 @@
-"""The overview: each discussion's numbers, for who has it; the audit log, for administrators."""
+"""The overview: the numbers of one's discussions; the audit log, for administrators."""
 
 from datetime import date
 

@@ -9,7 +9,7 @@ from ...desk import SIGN_IN, signed_in
 from ...machine import on_sqlite
 from ...visitor import form_of
 
-# What whoever is not signed in may ask for.
+# Endpoints that need no sign-in.
 OPEN = {
     "organizer.sign_in.sign_in",
     "organizer.sign_in.submit_sign_in",
@@ -32,7 +32,7 @@ def routes(app) -> dict[str, tuple[str, set[str]]]:
 
 
 @on_sqlite
-def test_strangers_are_asked_to_sign_in_whatever_they_ask_for(app, visitor):
+def test_strangers_are_asked_to_sign_in_on_every_route(app, visitor):
     builders.publish()
     tried = 0
     found = routes(app)
@@ -50,7 +50,7 @@ def test_strangers_are_asked_to_sign_in_whatever_they_ask_for(app, visitor):
 
 @on_sqlite
 @pytest.mark.parametrize("path", ["/organizer/never", "/organizer/discussions", "/organizer/x/y"])
-def test_what_is_not_there_is_the_same_404(app, visitor, path):
+def test_every_missing_page_is_the_same_404(app, visitor, path):
     missing = visitor.get("/organizer/never")
     assert (missing.status_code, visitor.get(path).data) == (404, missing.data)
     assert visitor.client.put("/organizer/sign-in").data == missing.data
@@ -66,7 +66,7 @@ def test_no_form_of_the_desk_is_taken_without_its_token(app, visitor):
             assert builders.every_row() == before
 
 
-# Of one's own, whatever discussions one has.
+# Pages of one's own account, open to every role.
 OWN = OPEN | {
     "organizer.discussions.overview",
     "organizer.password.password",
@@ -78,7 +78,7 @@ OWN = OPEN | {
 
 @on_sqlite
 @pytest.mark.parametrize("role", [Role.ORGANIZER, Role.PARTNER])
-def test_who_has_not_been_given_it_finds_nothing_whatever_they_ask_for(app, clock, role):
+def test_organizers_find_no_route_of_a_discussion_not_theirs(app, clock, role):
     builders.publish(builders.with_questions())
     builders.publish_first()
     of_water = role is Role.PARTNER

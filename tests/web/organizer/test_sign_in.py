@@ -54,7 +54,7 @@ def test_from_the_invitation_to_the_desk_and_out(app, clock, asel):
         {"code": "\u0661\u0662\u0663\u0664\u0665\u0666"},
     ],
 )
-def test_what_is_wrong_is_never_told(app, clock, asel, wrong):
+def test_a_refused_sign_in_does_not_tell_the_reason(app, clock, asel, wrong):
     right = {"email": ASEL, "password": PASSWORD, "code": asel.code()}
     page = asel.fill(SIGN_IN, **right | wrong)
     assert page.status_code == 422
@@ -92,7 +92,7 @@ def test_a_code_of_a_clock_that_is_a_little_off_is_taken(app, clock, asel):
 
 
 @on_sqlite
-def test_whoever_does_not_know_the_password_locks_nobody_out(app, clock, asel):
+def test_tries_without_the_password_lock_nobody_out(app, clock, asel):
     stranger = Desk(app, clock)
     for number in range(25):
         stranger.fill(SIGN_IN, email=ASEL, password="wrong password", code=f"{number:06}")
@@ -123,7 +123,7 @@ def test_one_client_tries_so_many_passwords_and_others_go_on(app, clock, asel):
 
 
 @on_sqlite
-def test_a_known_browser_has_tries_of_its_own_where_all_clients_look_alike(app, clock, asel):
+def test_a_known_browser_has_its_own_tries_among_identical_clients(app, clock, asel):
     stranger, client = Desk(app, clock), "203.0.113.9"
     stranger.key = asel.key
     for somebody in (asel, stranger):
@@ -187,7 +187,7 @@ def test_signing_out_everywhere_ends_every_browser(app, clock, asel):
 
 @on_sqlite
 @pytest.mark.parametrize("act", ["remove", "reset"])
-def test_who_is_removed_or_reset_is_out_at_once(app, clock, asel, act):
+def test_a_removed_or_reset_organizer_is_signed_out_at_once(app, clock, asel, act):
     asel.sign_in()
     with writing() as tx:
         getattr(accounts, act)(tx, addresses.parse(ASEL))
@@ -260,7 +260,7 @@ def test_next_leads_nowhere_else(app, clock, asel, wanted):
 
 
 @on_sqlite
-def test_next_leads_back_to_what_was_asked_for(app, clock, asel):
+def test_next_leads_back_to_the_requested_page(app, clock, asel):
     answer = asel.get("/organizer/?page=2")
     assert answer.status_code == 303
     assert asel.sign_in(answer.location).location == "/organizer/?page=2"
@@ -336,7 +336,7 @@ def test_a_changed_password_ends_every_session_and_alone_signs_in(app, clock):
         ({"csrf_token": "x"}, "press the button once more"),
     ],
 )
-def test_a_password_is_not_changed_by_whoever_cannot_prove_who_they_are(app, clock, fields, said):
+def test_a_password_is_changed_only_with_proof_of_identity(app, clock, fields, said):
     asel = signed_in(app, clock)
     typed = {"password": PASSWORD, "code": asel.code(), "new": NEW, "again": NEW} | fields
     page = asel.fill("/organizer/password", **typed)
@@ -347,7 +347,7 @@ def test_a_password_is_not_changed_by_whoever_cannot_prove_who_they_are(app, clo
 
 
 @on_sqlite
-def test_whoever_has_just_accepted_is_kept_out_by_nobody_else(app, clock):
+def test_a_flood_does_not_keep_a_new_organizer_out(app, clock):
     asel, stranger = Desk(app, clock), Desk(app, clock)
     asel.accept(invite())
     with writing() as tx:

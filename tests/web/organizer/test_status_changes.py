@@ -74,7 +74,7 @@ def test_each_page_says_how_many_are_told_and_does_it_once(asel, visitor):
 
 
 @on_sqlite
-def test_what_cannot_be_done_is_said_and_changes_nothing(asel, clock):
+def test_an_impossible_change_of_status_is_refused_and_changes_nothing(asel, clock):
     before = builders.every_row()
     assert "water is not cancelled." in text_of(asel.get(f"{WATER}/restore").text)
     token = form_of(asel.get(f"{WATER}/cancel").text)[1]
@@ -92,7 +92,7 @@ def test_what_cannot_be_done_is_said_and_changes_nothing(asel, clock):
 
 
 @on_sqlite
-def test_who_has_not_seen_the_last_change_undoes_nothing_of_it(asel, clock, app):
+def test_a_stale_page_undoes_no_later_change(asel, clock, app):
     erlan = signed_in(app, clock, "erlan@example.org")
     hers, his = (form_of(it.get(f"{WATER}/cancel").text)[1] for it in (asel, erlan))
     assert asel.client.post(f"{WATER}/cancel", data=hers | {"why": "First."}).status_code == 303
@@ -111,7 +111,7 @@ def test_who_has_not_seen_the_last_change_undoes_nothing_of_it(asel, clock, app)
 
 
 @on_sqlite
-def test_the_reason_is_kept_for_whoever_was_signed_out_meanwhile(asel, clock, visitor):
+def test_a_reason_sent_after_the_session_ended_is_kept(asel, clock, visitor):
     asel.sign_in()
     typed = form_of(asel.get(f"{WATER}/cancel").text)[1] | {"why": "A strike at the studio."}
     clock.advance(hours=2)

@@ -1,4 +1,4 @@
-"""What the public pages say changes with the clock, the seats and the discussion's status."""
+"""The public pages change with the clock, the seats and the status of the discussion."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -89,7 +89,7 @@ def test_a_seat_that_is_only_held_is_free_again_by_time_alone(app, visitor, cloc
     assert FULL not in page_text(visitor)
 
 
-def test_a_page_says_when_the_last_seat_is_taken_and_when_one_is_free(app, visitor, clock):
+def test_a_page_says_whether_all_seats_are_taken(app, visitor, clock):
     builders.publish(builders.file("seats = 2"))
     builders.register_and_confirm()
     assert FULL not in page_text(visitor)
@@ -119,7 +119,7 @@ def test_seats_that_are_added_are_on_the_page(app, visitor):
     assert FULL not in page_text(visitor)
 
 
-def test_what_is_unpublished_is_gone_and_says_so(app, visitor, clock):
+def test_an_unpublished_page_answers_that_it_is_gone(app, visitor, clock):
     builders.publish()
     builders.publish_first()
     for path in ("/", "/discussions/water", "/discussions/water.ics", "/discussions.ics"):
@@ -158,7 +158,7 @@ def test_when_nothing_is_left_the_feed_is_still_a_calendar(app, visitor, clock):
 
 
 @on_sqlite
-def test_what_is_cancelled_stays_and_says_so(app, visitor):
+def test_a_cancelled_discussion_stays_and_says_so(app, visitor):
     builders.publish()
     builders.cancel()
     event = rfc5545.read(visitor.get("/discussions.ics").data).event

@@ -128,7 +128,7 @@ def test_the_agenda_has_the_next_first_and_the_last_held_first(app, visitor, clo
     "path", ["/discussions/wine", "/discussions/wine.ics", "/discussions/Water"]
 )
 @on_sqlite
-def test_what_never_was_is_not_found(app, visitor, path):
+def test_an_unknown_address_is_not_found(app, visitor, path):
     builders.publish()
     assert visitor.get(path).status_code == 404
 
@@ -190,7 +190,7 @@ def test_a_partners_role_keeps_its_capitals(app, visitor):
 
 
 @on_sqlite
-def test_what_is_in_another_language_is_marked_as_such(app, visitor):
+def test_text_in_another_language_is_marked_as_such(app, visitor):
     builders.publish(builders.file('language = "kk"\ntitle = "Арал теңізі"'))
     tree = tree_of(visitor.get("/discussions/water").text)
     assert tree.get("lang") == "en"

@@ -23,7 +23,7 @@ def answers(app, clock, *addresses: str) -> list:
     return found
 
 
-def test_find_answers_the_same_and_writes_to_who_is_registered_only(app, clock):
+def test_find_answers_everybody_alike_and_writes_to_registered_addresses_only(app, clock):
     builders.publish()
     builders.register(address="unconfirmed@example.org")
     builders.register_and_confirm("confirmed@example.org")
@@ -68,7 +68,7 @@ def test_find_works_after_the_discussion_has_closed_ended_or_been_unpublished(ap
 
 
 @on_sqlite
-def test_find_works_for_who_has_withdrawn(app, visitor):
+def test_find_works_for_withdrawn_attendees(app, visitor):
     builders.publish()
     token = builders.register_and_confirm().token
     visitor.press(f"/registrations/{token}", "withdraw")

@@ -1,4 +1,4 @@
-"""The registration form: what it asks, what it keeps, and that its answer tells nobody anything."""
+"""The registration form: its fields, the data kept, and an answer that gives nothing away."""
 
 import time
 from contextlib import contextmanager
@@ -88,7 +88,7 @@ def test_every_answer_and_consent_is_kept_and_shown(app, visitor):
 
 
 @on_sqlite
-def test_what_is_left_out_is_not_held_and_nothing_is_ticked_beforehand(app, visitor):
+def test_empty_fields_are_not_held_and_nothing_is_ticked_beforehand(app, visitor):
     builders.publish(builders.with_questions())
     shown = visitor.get(FORM).text
     # The zone is ticked, and says nothing unless a script fills it in.
@@ -265,7 +265,7 @@ def test_the_trap_for_programs_shows_itself_and_can_be_undone(app, visitor):
 
 
 @on_sqlite
-def test_a_form_sent_in_haste_or_with_a_forged_time_can_be_sent_again(app, visitor):
+def test_a_form_sent_too_fast_or_forged_can_be_sent_again(app, visitor):
     builders.publish()
     for opened in (None, "", "1", "1.forged", "\0", "99999999999999.x", "ы.ы"):
         _action, hidden = form_of(visitor.get(FORM).text)
@@ -316,7 +316,7 @@ def test_an_unpublished_discussion_has_no_form_and_an_unknown_one_neither(app, v
 
 
 @on_sqlite
-def test_a_full_discussion_says_before_and_after_a_fault_that_one_would_wait(app, visitor):
+def test_the_form_of_a_full_discussion_announces_the_waiting_list(app, visitor):
     builders.publish(builders.file("seats = 1"))
     assert "waiting list" not in text_of(visitor.get(FORM).text)
     builders.register(address="other@example.org")
@@ -325,7 +325,7 @@ def test_a_full_discussion_says_before_and_after_a_fault_that_one_would_wait(app
         assert "Join the waiting list" in page.text
     assert visitor.fill(FORM, **PERSON).status_code == 303
     builders.confirm()
-    assert builders.found().status.value == "waiting"
+    assert builders.registration_of().status.value == "waiting"
 
 
 @on_sqlite
@@ -352,7 +352,7 @@ def test_a_database_locked_for_too_long_loses_nothing_typed(impatient, clock):
     assert people[0][0].client.post(FORM, data=values | builders.ANSWERS).status_code == 303
 
 
-def test_what_was_typed_is_shown_again_where_the_database_cannot_even_be_read(impatient, visitor):
+def test_the_form_comes_back_filled_in_when_the_database_is_unreadable(impatient, visitor):
     builders.publish()
     _action, hidden = form_of(visitor.get(FORM).text)
     visitor.clock.advance(seconds=10)

@@ -59,7 +59,7 @@ def test_confirm_withdraw_and_come_back(app, visitor):
 @on_sqlite
 def test_the_download_holds_everything(app, visitor, own):
     answer = visitor.get(f"{own}.json")
-    registration = builders.found()
+    registration = builders.registration_of()
     assert answer.headers["Content-Disposition"] == 'attachment; filename="registration.json"'
     assert answer.headers["Cache-Control"] == "no-store"
     held = json.loads(answer.data)
@@ -86,7 +86,7 @@ def test_the_download_holds_everything(app, visitor, own):
 
 
 @on_sqlite
-def test_who_was_marked_as_attended_is_told_so(app, visitor, own):
+def test_an_attendee_marked_as_attended_is_told_so(app, visitor, own):
     assert "Marked as attended" not in visitor.get(own).text
     with writing() as tx:
         tx.query(Registration).update({"attended_at": datetime(2026, 4, 2, 14, tzinfo=UTC)})
@@ -99,7 +99,7 @@ def spaced(page: str) -> str:
 
 
 @on_sqlite
-def test_a_change_is_kept_and_what_is_unticked_is_given_up(app, visitor, own):
+def test_a_change_is_kept_and_unticked_consents_are_given_up(app, visitor, own):
     target, values = form_of(visitor.get(own).text, "/change")
     assert values.pop("sharing_0") == "y"
     typed = {"name": "Aigerim K.", "question_seat": "Front", "question_topics": []}
@@ -140,13 +140,13 @@ def test_an_answer_outlives_a_question_that_has_changed_its_kind(app, visitor, k
 
 @on_sqlite
 def test_a_refused_change_keeps_what_was_typed_and_changes_nothing(app, visitor, own):
-    before = builders.found().sealed
+    before = builders.registration_of().sealed
     page = visitor.fill(own, "/change", name="x" * 201, question_city="Aral")
     assert page.status_code == 422
     shown = form_of(page.text, "/change")[1]
     assert (shown["name"], shown["question_city"]) == ("x" * 201, "Aral")
     assert "<details open>" in page.text
-    assert builders.found().sealed == before
+    assert builders.registration_of().sealed == before
 
 
 @on_sqlite
@@ -193,7 +193,7 @@ def test_a_new_address_counts_from_its_own_confirmation(app, visitor, own):
     for again in (visitor.get(link), visitor.client.post(link)):
         assert (again.status_code, again.data) == (404, visitor.get("/registrations/never").data)
     builders.register(address="aigerim@example.org")
-    assert builders.found().status.value == "unconfirmed", "the old address is free again"
+    assert builders.registration_of().status.value == "unconfirmed", "the old address is free again"
 
 
 def test_a_clash_of_addresses_is_never_shown(app, visitor, own):
@@ -239,7 +239,7 @@ def test_a_forged_link_to_a_new_address_is_useless(app, visitor, own):
     visitor.fill(own, "/change", email=NEW)
     link = change_link(app)
     never = visitor.get("/registrations/never").data
-    registration = builders.found()
+    registration = builders.registration_of()
     address = builders.entry("mallory@example.org").address
     index = address_index(builders.ring(), "uid", address)
     forged = [
@@ -263,7 +263,7 @@ def test_every_wrong_token_gets_the_same_answer(app, visitor, own):
     assert never.status_code == 404
     wrong = [token[:-1], token + "A", token.swapcase(), token.replace(token[0], "é"), "x" * 20_000]
     wrong += ["%00", "%FF", "%F0%9F%A6%8A", "..", "'--", "{{7*7}}", "%0d%0aX:y", " ", "null", "0"]
-    wrong += [builders.attendee().calendar_token, builders.found().public_id]
+    wrong += [builders.attendee().calendar_token, builders.registration_of().public_id]
     places = ["{}", "{}.json", "{}/cancellation.ics", "calendar/{}.ics", "address/{}"]
     for path in (place.format(token) for place in places for token in wrong):
         answer = visitor.get(f"/registrations/{path}")
@@ -354,7 +354,7 @@ def every_get(app, link: str, token: str, calendar_token: str, invitation: str) 
     letters = (app.extensions["settings"].mail.folder / "new").iterdir()
     (key,) = [letter.name for letter in letters if b"text/calendar" in letter.read_bytes()]
     opens = {"slug": "water", "token": token, "signed": link.rpartition("/")[2], "key": key}
-    public_id = builders.found().public_id
+    public_id = builders.registration_of().public_id
     opens |= {"number": 0, "filename": "icon.svg", "circular": "0", "public_id": public_id}
     stop = sign_circulars(public_id, token)
     routes = [rule for rule in app.url_map.iter_rules() if "GET" in rule.methods]
@@ -374,7 +374,7 @@ def every_get(app, link: str, token: str, calendar_token: str, invitation: str) 
 
 
 @on_sqlite
-def test_only_who_means_to_come_can_change_what_is_held(app, visitor):
+def test_only_an_active_registration_can_be_changed(app, visitor):
     builders.publish()
     builders.register()
     token = builders.attendee().token
@@ -402,7 +402,7 @@ def test_the_download_names_every_column_that_says_something_of_the_attendee(app
         "queue_position",  # counts others; `place` is what is told
     }
     assert columns - inner <= held.keys()
-    assert held["erased_at_the_latest"] == builders.found().erase_at.isoformat()
+    assert held["erased_at_the_latest"] == builders.registration_of().erase_at.isoformat()
 
 
 @on_sqlite
@@ -453,7 +453,7 @@ def test_confirming_and_withdrawing_without_end_sends_no_letters_without_end(app
 
 
 @on_sqlite
-def test_a_consent_covers_only_what_was_agreed_to(app, visitor):
+def test_a_consent_covers_only_the_agreed_data(app, visitor):
     asked = '\n[[sharing]]\npartner = "PaperLab"\nwhat = ["name"]\nwhy = "To write to you."\n'
     builders.publish(builders.file() + asked.encode())
     visitor.fill("/discussions/water/register", name="A", email="a@example.org", sharing_0="y")
@@ -468,7 +468,7 @@ def test_a_consent_covers_only_what_was_agreed_to(app, visitor):
 
 
 @on_sqlite
-def test_who_has_withdrawn_can_still_take_the_entry_out_of_the_calendar(app, visitor, own):
+def test_withdrawn_attendees_can_still_take_the_entry_out_of_the_calendar(app, visitor, own):
     builders.deliver()
     visitor.press(own, "withdraw")
     page = visitor.get(own).text

@@ -47,12 +47,12 @@ def circulars(app) -> list:
 
 
 def is_stopped(address: str = "aigerim@example.org") -> bool:
-    return builders.found(address).circulars_stopped_at is not None
+    return builders.registration_of(address).circulars_stopped_at is not None
 
 
 @on_sqlite
 def test_one_click_stops_them_without_cookie_or_token_and_no_get_does(app, visitor, link):
-    # A mail program is told to click only where that is safe from who listens (RFC 8058 3.1).
+    # Mail programs are told of one click only over HTTPS, safe from eavesdroppers (RFC 8058 3.1).
     assert {it["List-Unsubscribe-Post"] for it in circulars(app)} == {None}
     assert visitor.get(link).status_code == 200
     assert not is_stopped()
@@ -142,7 +142,7 @@ def test_the_own_page_has_what_was_written_filled_in_for_them_alone(app, visitor
         ).text
     )
     visitor.press(own, "withdraw")
-    assert "meet.example.org" not in visitor.get(own).text  # who has no seat has no link
+    assert "meet.example.org" not in visitor.get(own).text  # no seat, no link to join
     with reading() as tx:
         assert tx.query(Circular).count() == 1
 

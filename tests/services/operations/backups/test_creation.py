@@ -77,11 +77,11 @@ def test_a_backup_has_nothing_of_the_keys(app, clock, tmp_path):
     assert b"aigerim" not in content
 
 
-def test_a_backup_has_nothing_of_whoever_was_erased(app, clock, tmp_path):
+def test_a_backup_has_nothing_of_erased_attendees(app, clock, tmp_path):
     builders.publish()
     builders.register_and_confirm()
     back_up(tmp_path / "before", clock)
-    sealed = builders.found().sealed
+    sealed = builders.registration_of().sealed
     clock.advance(days=300)
     from ...erasure.test_erasures import erase
 
@@ -91,7 +91,7 @@ def test_a_backup_has_nothing_of_whoever_was_erased(app, clock, tmp_path):
     assert sealed not in (tmp_path / "after").read_bytes()
 
 
-def test_a_backup_leaves_out_what_is_not_committed(app, clock, tmp_path):
+def test_a_backup_leaves_out_uncommitted_changes(app, clock, tmp_path):
     builders.publish()
     with writing() as tx:
         tx.execute(text("UPDATE discussions SET slug = 'halfway'"))
@@ -124,7 +124,7 @@ def test_a_backup_is_never_made_over_anything(app, clock, tmp_path):
 
 @on_sqlite
 @pytest.mark.parametrize("end", ["", "-wal", "-shm", "-journal"])
-def test_a_backup_is_not_made_where_sqlite_would_take_it_for_its_own(app, clock, end):
+def test_a_backup_never_takes_the_name_of_a_sqlite_file(app, clock, end):
     folder = app.extensions["settings"].instance
     database.engine().dispose()
     with pytest.raises(NotBackedUp, match="exists already: choose another name"):

@@ -110,7 +110,7 @@ def test_a_restored_database_has_every_row_and_goes_on(app, clock, backup, elsew
             del before[changed], after[changed]
         assert after == before
         schema.check(database.engine())
-        # What comes next gets numbers of its own, and who was there is found.
+        # New rows get unused numbers, and restored registrations can be found.
         builders.register_and_confirm("dina@example.org")
         builders.confirm("bolat@example.org")
         assert builders.deliver() == 2
@@ -118,24 +118,24 @@ def test_a_restored_database_has_every_row_and_goes_on(app, clock, backup, elsew
         assert page.status_code == 200
 
 
-def test_whoever_was_erased_since_is_erased_again(app, clock, backup, elsewhere):
+def test_attendees_erased_since_the_backup_are_erased_again(app, clock, backup, elsewhere):
     builders.publish()
     people = ["aigerim@example.org", "bolat@example.org", "dina@example.org"]
     for address in people:
         builders.register_and_confirm(address)
     file = backup()
-    sealed = builders.found(people[1]).sealed
+    sealed = builders.registration_of(people[1]).sealed
     erase(people[1])
     erase(people[2])
     carry_keys(app, elsewhere)
     with at(elsewhere, clock):
         done = restore(file)
         assert (done.registrations, done.erased_again, done.is_list_there) == (1, 2, True)
-        assert builders.found(people[0]).confirmed_at
+        assert builders.registration_of(people[0]).confirmed_at
         with reading() as tx:
             assert tx.query(Erasure).count() == 2
             letters = tx.scalars(select(Letter.registration_id)).all()
-            assert set(letters) == {builders.found(people[0]).id}
+            assert set(letters) == {builders.registration_of(people[0]).id}
         database.engine().dispose()
     if "DATABASE_URL" not in elsewhere:
         assert sealed in file.read_bytes()
@@ -144,7 +144,7 @@ def test_whoever_was_erased_since_is_erased_again(app, clock, backup, elsewhere)
 
 @on_sqlite
 @to_sqlite
-def test_whoever_is_due_is_erased_before_the_database_serves(app, clock, backup, elsewhere):
+def test_due_registrations_are_erased_before_the_database_serves(app, clock, backup, elsewhere):
     builders.publish()
     builders.register()
     builders.register_and_confirm("bolat@example.org")
@@ -153,7 +153,7 @@ def test_whoever_is_due_is_erased_before_the_database_serves(app, clock, backup,
     with at(elsewhere, clock):
         done = restore(file)
         assert (done.registrations, done.erased_as_due) == (1, 1)
-        assert builders.found("bolat@example.org")
+        assert builders.registration_of("bolat@example.org")
 
 
 @on_sqlite
@@ -267,7 +267,7 @@ def test_no_sign_in_and_no_invitation_comes_back(app, clock, backup, elsewhere):
 
 
 def tables(settings: dict[str, str]) -> list[str]:
-    """Return what is at a place where there should be no database."""
+    """Return the state of a URL that should have no database."""
     if "DATABASE_URL" not in settings:
         return [path.name for path in Path(settings["INSTANCE"]).iterdir() if path.is_file()]
     engine = create_engine(settings["DATABASE_URL"])
@@ -374,7 +374,7 @@ def test_a_file_that_is_no_good_backup_is_told(app, clock, backup, elsewhere, tm
 
 
 def spoil(file: Path) -> None:
-    """Make of a good copy what its name says."""
+    """Damage a good copy in the way that its name says."""
     if file.name == "damaged":
         content = file.read_bytes()
         file.write_bytes(content[:8192] + bytes(2 * 4096) + content[8192 + 2 * 4096 :])
@@ -449,9 +449,7 @@ def test_the_restored_file_is_private_and_alone(app, clock, backup, elsewhere):
 
 @to_sqlite
 @on_sqlite
-def test_what_was_written_to_attendees_and_erased_since_is_erased_again(
-    app, clock, backup, elsewhere
-):
+def test_circulars_erased_since_the_backup_are_erased_again(app, clock, backup, elsewhere):
     invite()
     builders.publish()
     with writing() as tx:
@@ -491,7 +489,7 @@ def test_a_backup_of_the_first_version_is_brought_to_this_one(app, clock, elsewh
         done = restore(tmp_path / "old")
         assert (done.backed_up_at, done.discussions, done.registrations) == (None, 1, 1)
         schema.check(database.engine())
-        assert builders.found().confirmed_at
+        assert builders.registration_of().confirmed_at
 
 
 def copy_common(source, target) -> None:
@@ -515,7 +513,7 @@ def copy_common(source, target) -> None:
 
 
 @on_sqlite
-def test_what_a_killed_restore_left_behind_is_replaced(app, clock, backup, elsewhere):
+def test_remains_of_a_killed_restore_are_replaced(app, clock, backup, elsewhere):
     file = backup()
     names = {"sqlite": "registration.sqlite3", "postgresql": "restored.sqlite3"}
     kind = "postgresql" if "DATABASE_URL" in elsewhere else "sqlite"
