@@ -30,7 +30,7 @@ class Desk(Visitor):
 
     def code(self) -> str:
         """Return what the app shows; the clock goes on, so that it is another each time."""
-        self.clock.advance(seconds=totp.STEP)
+        self.clock.advance(seconds=totp.STEP_SECONDS)
         return totp.code_at(self.key, self.clock.now)
 
     def accept(self, token: str, **fields: str) -> TestResponse:
@@ -73,13 +73,13 @@ def signed_in(
     token = invite(address, role, *slugs, partner=partner)
     with writing() as tx:
         ring = tx.keys
-        found, _identity = authentication.invited(tx, token)
+        found, _identity = authentication.find_invited(tx, token)
         desk.key, kept = totp.key_of(ring, token), _hashed(app_context.password_cost())
         code = totp.code_at(desk.key, clock.now)
-        desk.recovery = authentication.accept(tx, token, kept, code)
+        desk.recovery = authentication.accept_invitation(tx, token, kept, code)
     code = desk.code()
     with writing() as tx:
-        given = authentication.begin(tx, found.id, kept, code)
+        given = authentication.sign_in(tx, found.id, kept, code)
     desk.client.set_cookie("organizer", given or "")
     return desk
 
@@ -87,4 +87,4 @@ def signed_in(
 @cache
 def _hashed(cost: passwords.Cost) -> str:
     """Return the hash of the password, which takes long on purpose."""
-    return passwords.hashed(PASSWORD, cost)
+    return passwords.hash_password(PASSWORD, cost)

@@ -7,7 +7,7 @@ from sqlalchemy import insert, select
 from ..database import Transaction
 from ..models import AuditEntry, Deed, Organizer
 
-PAGE = 100
+ENTRIES_A_PAGE = 100
 
 
 def note(
@@ -35,7 +35,7 @@ def note(
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class ReadableEntry:
     """An entry as it is read: with the addresses of who did it, and to whom."""
 
     entry: AuditEntry
@@ -43,14 +43,14 @@ class Line:
     subject: str | None
 
 
-def lines(tx: Transaction, *, before: int | None = None) -> list[Line]:
+def read_page(tx: Transaction, *, before: int | None = None) -> list[ReadableEntry]:
     """Return a page of the log, the last first: those before the entry of that id."""
-    wanted = select(AuditEntry).order_by(AuditEntry.id.desc()).limit(PAGE)
+    wanted = select(AuditEntry).order_by(AuditEntry.id.desc()).limit(ENTRIES_A_PAGE)
     if before is not None:
         wanted = wanted.where(AuditEntry.id < before)
     everybody = tx.scalars(select(Organizer)).all()
     named = {item.id: item.identity(tx.keys).address for item in everybody}
     return [
-        Line(entry, named.get(entry.organizer_id or 0), named.get(entry.subject_id or 0))
+        ReadableEntry(entry, named.get(entry.organizer_id or 0), named.get(entry.subject_id or 0))
         for entry in tx.scalars(wanted)
     ]

@@ -17,21 +17,21 @@ class DiscussionUnpublished(Refusal):
     """The discussion was withdrawn from the public: its page and file are gone for good."""
 
 
-def every(tx: Transaction) -> Sequence[Discussion]:
+def list_all(tx: Transaction) -> Sequence[Discussion]:
     """Return every discussion, unpublished ones too, the earliest first."""
     return tx.scalars(select(Discussion).order_by(Discussion.starts_at, Discussion.slug)).all()
 
 
-def public(tx: Transaction) -> list[Discussion]:
+def list_public(tx: Transaction) -> list[Discussion]:
     """Return every discussion that is not unpublished, the earliest first."""
-    return [item for item in every(tx) if item.is_public]
+    return [item for item in list_all(tx) if item.is_public]
 
 
 def _is_named(slug: str) -> ColumnElement[bool]:
     return Discussion.slug == comparable(slug)
 
 
-def identify(tx: Transaction, slug: str) -> int:
+def find_id(tx: Transaction, slug: str) -> int:
     """Return the id of the discussion of that name, or raise `NoSuchDiscussion`."""
     found = tx.scalar(select(Discussion.id).where(_is_named(slug)))
     if found is None:

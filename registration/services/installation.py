@@ -10,7 +10,7 @@ from ..database import Transaction
 from ..models import Installation
 
 # What PostgreSQL's advisory locks know the key in use by.
-_KEY_LOCK = 720231208
+_KEY_LOCK_ID = 720231208
 
 
 def install(tx: Transaction, keys: Path, credentials: Path | None = None) -> None:
@@ -43,28 +43,28 @@ def key_in_use(tx: Transaction) -> str:
     """
     wanted = select(Installation.key_fingerprint)
     if tx.is_writing and tx.get_bind().dialect.name == "postgresql":
-        tx.execute(text(f"SELECT pg_advisory_xact_lock_shared({_KEY_LOCK})"))
+        tx.execute(text(f"SELECT pg_advisory_xact_lock_shared({_KEY_LOCK_ID})"))
     fingerprint = tx.scalar(wanted)
     if fingerprint is None:
         raise KeysRefused("The database is not set up: run `flask database upgrade`.")
     return fingerprint
 
 
-def change_key(tx: Transaction) -> None:
+def lock_key_for_rotation(tx: Transaction) -> None:
     """Wait until nobody writes with the key in use, and let nobody before this transaction ends.
 
     SQLite has one writer at a time anyway.
     """
     if tx.get_bind().dialect.name == "postgresql":
-        tx.execute(text(f"SELECT pg_advisory_xact_lock({_KEY_LOCK})"))
+        tx.execute(text(f"SELECT pg_advisory_xact_lock({_KEY_LOCK_ID})"))
 
 
 def open_ring(tx: Transaction, keys: Path, credentials: Path | None = None) -> Ring:
     """Return the ring that seals this database, or raise `KeysRefused`."""
-    return ring_of(key_in_use(tx), keys, credentials)
+    return ring_with(key_in_use(tx), keys, credentials)
 
 
-def ring_of(fingerprint: str, keys: Path, credentials: Path | None = None) -> Ring:
+def ring_with(fingerprint: str, keys: Path, credentials: Path | None = None) -> Ring:
     """Return the ring in which the key of `fingerprint` seals, or raise `KeysRefused`."""
     found = read_keys(keys, credentials)
     if fingerprint not in found:
@@ -80,7 +80,7 @@ def content_version(tx: Transaction) -> int:
     return tx.scalar(select(func.max(Installation.content_version))) or 0
 
 
-def content_has_changed(tx: Transaction) -> None:
+def note_content_change(tx: Transaction) -> None:
     """Note that something public has changed: what is kept of the old is stale."""
     tx.execute(update(Installation).values(content_version=Installation.content_version + 1))
 
@@ -90,6 +90,6 @@ def last_round_at(tx: Transaction) -> datetime | None:
     return tx.scalar(select(Installation.last_round_at))
 
 
-def has_made_round(tx: Transaction) -> None:
+def note_round(tx: Transaction) -> None:
     """Note that the worker has erased what was due."""
     tx.execute(update(Installation).values(last_round_at=tx.now))

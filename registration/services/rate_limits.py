@@ -20,13 +20,13 @@ from ..models import Throttle
 from ..refusals import Refusal
 
 # An empty bucket is full again after this.
-SPAN = timedelta(hours=1)
+REFILL_SPAN = timedelta(hours=1)
 # Clocks that work together differ by less. What is from later still, a wrong clock has written.
-SKEW = timedelta(minutes=1)
+MAX_CLOCK_SKEW = timedelta(minutes=1)
 # How many buckets one statement asks for.
-_AT_ONCE = 500
+_KEYS_A_STATEMENT = 500
 _TABLE = rows(Throttle)
-_TAKEN = (
+_TAKE = (
     update(_TABLE)
     .where(_TABLE.c.bucket_key == bindparam("key"))
     .values(tokens=bindparam("left"), at=bindparam("as_of"))
@@ -50,16 +50,16 @@ class Bucket:
 
     def level(self, tokens: float, at: datetime, now: datetime) -> tuple[float, datetime]:
         """Return how many tokens are there now, if there were `tokens` at `at`; and as of when."""
-        if at - now > SKEW:
+        if at - now > MAX_CLOCK_SKEW:
             return self.capacity, now
         # Who was a moment later here may have written already: time does not flow in twice.
         passed = max(now - at, timedelta())
-        return min(self.capacity, tokens + self.capacity * (passed / SPAN)), max(at, now)
+        return min(self.capacity, tokens + self.capacity * (passed / REFILL_SPAN)), max(at, now)
 
     def refuse_if_empty(self, level: float) -> None:
         """Raise `TooManyForms` unless there is a token."""
         if level < 1:
-            raise TooManyForms(SPAN * ((1 - level) / self.capacity))
+            raise TooManyForms(REFILL_SPAN * ((1 - level) / self.capacity))
 
 
 def take(tx: Transaction, *bucket: str, capacity: int) -> bool:
@@ -91,15 +91,15 @@ def take_many(
     less = {"tokens": _TABLE.c.tokens - bindparam("count"), "at": bindparam("as_of")}
     tx.execute(adding.on_conflict_do_update(index_elements=[_TABLE.c.bucket_key], set_=less), taken)
     given, keys = {}, list(keyed)
-    for start in range(0, len(keys), _AT_ONCE):
-        some = _TABLE.c.bucket_key.in_(keys[start : start + _AT_ONCE])
+    for start in range(0, len(keys), _KEYS_A_STATEMENT):
+        some = _TABLE.c.bucket_key.in_(keys[start : start + _KEYS_A_STATEMENT])
         for key, left in tx.execute(select(_TABLE.c.bucket_key, _TABLE.c.tokens).where(some)):
             asked = wanted[keyed[key]]
             given[keyed[key]] = min(asked, max(0, asked + int(left)))
     return given
 
 
-def for_form(settings: Settings, *, client: str, discussion: str = "") -> list[Bucket]:
+def buckets_for_form(settings: Settings, *, client: str, discussion: str = "") -> list[Bucket]:
     """Return the buckets that a form takes a token from: everybody's, a discussion's, a client's.
 
     `discussion` is empty for a form that is about none, `client` where all clients look alike.
@@ -113,7 +113,7 @@ def for_form(settings: Settings, *, client: str, discussion: str = "") -> list[B
     return buckets
 
 
-def look(tx: Transaction, buckets: Sequence[Bucket]) -> None:
+def refuse_if_empty(tx: Transaction, buckets: Sequence[Bucket]) -> None:
     """Raise `TooManyForms` if a bucket is empty. It writes nothing: a flood costs no lock."""
     keyed = _keyed(buckets, tx.keys, tx.now)
     for key, tokens, at in tx.execute(select(_TABLE).where(_TABLE.c.bucket_key.in_(keyed))):
@@ -131,7 +131,7 @@ def take_each(tx: Transaction, buckets: Sequence[Bucket]) -> None:
         level, as_of = keyed[key].level(tokens, at, tx.now)
         keyed[key].refuse_if_empty(level)
         left.append({"key": key, "left": level - 1, "as_of": as_of})
-    tx.execute(_TAKEN, left)
+    tx.execute(_TAKE, left)
 
 
 def breaker_is_open(tx: Transaction) -> bool:
@@ -142,7 +142,7 @@ def breaker_is_open(tx: Transaction) -> bool:
     return outbox.first_left(tx, tx.settings.letters_an_hour) == 0
 
 
-def forget(tx: Transaction) -> None:
+def delete_old_buckets(tx: Transaction) -> None:
     """Remove the buckets of other days: gone by, or ahead, where a wrong clock made them."""
     today = tx.now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     tomorrow = today + timedelta(days=1)

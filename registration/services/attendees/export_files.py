@@ -23,7 +23,7 @@ from .. import catalog
 from . import exports
 
 # What an export may replace: never a database or a key by a slip.
-REPLACED = {".csv", ".tsv", ".txt"}
+REPLACEABLE_SUFFIXES = {".csv", ".tsv", ".txt"}
 
 Opening = Callable[[], AbstractContextManager[Transaction]]
 
@@ -61,13 +61,13 @@ def write(
     Raises `NoSuchDiscussion`, `NotWritten`, `BeingWritten`.
     """
     path = path.absolute()
-    with _phrased(path):
-        _refuse_place(path)
+    with _os_errors_refused(path):
+        _refuse_unsuitable(path)
         # A link is followed once, now: whoever sets another one later gets nothing of it.
         path = path.resolve()
-    with _phrased(path), _alone(source):
+    with _os_errors_refused(path), _locked(source):
         with source.reading() as tx:
-            discussion_id = catalog.identify(tx, slug)
+            discussion_id = catalog.find_id(tx, slug)
             ids = select(func.max(Registration.id))
             last_id = tx.scalar(ids.where(Registration.discussion_id == discussion_id)) or 0
         export = Export(
@@ -80,7 +80,7 @@ def write(
             is_stale=True,
             written_at=now,
         )
-        is_new = _note(source, export)
+        is_new = _record(source, export)
         try:
             _write(source, slug, export)
         except BaseException:
@@ -89,7 +89,7 @@ def write(
             raise
 
 
-def _note(source: Source, export: Export) -> bool:
+def _record(source: Source, export: Export) -> bool:
     """Note a file that is about to be written, and return whether there was none before.
 
     One that was there stays noted as what it is until it is replaced.
@@ -104,10 +104,10 @@ def _note(source: Source, export: Export) -> bool:
         return True
 
 
-def _refuse_place(path: Path) -> None:
+def _refuse_unsuitable(path: Path) -> None:
     if not path.name or path.is_dir():
         raise NotWritten(f"{path} is a folder: name a file.")
-    if path.exists() and path.suffix.lower() not in REPLACED:
+    if path.exists() and path.suffix.lower() not in REPLACEABLE_SUFFIXES:
         raise NotWritten(f"{path} exists already, and is no .csv: choose another name.")
 
 
@@ -126,7 +126,7 @@ def refresh(source: Source) -> list[str]:
         ).all()
     for export, slug in stale:
         with suppress(BeingWritten):
-            told.extend(_refreshed(source, slug, export))
+            told.extend(_refresh_locked(source, slug, export))
     return told
 
 
@@ -135,10 +135,10 @@ def has_stale(tx: Transaction) -> bool:
     return tx.scalar(select(Export.id).where(Export.is_stale).limit(1)) is not None
 
 
-def _refreshed(source: Source, slug: str, export: Export) -> Iterator[str]:
+def _refresh_locked(source: Source, slug: str, export: Export) -> Iterator[str]:
     path = Path(export.path)
     try:
-        with _alone(source):
+        with _locked(source):
             yield from _refresh(source, slug, export)
     except OSError:
         yield f"{path} holds people who were erased, and cannot be written anew: delete it."
@@ -146,7 +146,7 @@ def _refreshed(source: Source, slug: str, export: Export) -> Iterator[str]:
 
 def _refresh(source: Source, slug: str, export: Export) -> Iterator[str]:
     path = Path(export.path)
-    unfinished = _unfinished(path)
+    unfinished = _unfinished_path(path)
     if unfinished.is_file():  # a crash left it
         if _digest(unfinished) == export.digest:
             unfinished.replace(path)
@@ -181,8 +181,8 @@ def _write(source: Source, slug: str, export: Export) -> int:
     with source.reading() as tx:
         before = tx.scalar(erased)
     rows = exports.attendees(source.reading, slug, (export.last_id, export.written_at))
-    lines = exports.lines(rows, export.columns, export.separator)
-    unfinished = _unfinished(path)
+    lines = exports.csv_lines(rows, export.columns, export.separator)
+    unfinished = _unfinished_path(path)
     try:
         count, export.digest = _write_file(unfinished, lines)
         with source.writing() as tx:
@@ -202,12 +202,12 @@ def _write(source: Source, slug: str, export: Export) -> int:
     return count
 
 
-def _unfinished(path: Path) -> Path:
+def _unfinished_path(path: Path) -> Path:
     return path.with_name(f".{path.name}.unfinished")
 
 
 @contextmanager
-def _alone(source: Source) -> Iterator[None]:
+def _locked(source: Source) -> Iterator[None]:
     """Keep other writers of exports out; raises `BeingWritten`."""
     handle = os.open(source.lock, os.O_RDONLY)
     try:
@@ -221,7 +221,7 @@ def _alone(source: Source) -> Iterator[None]:
 
 
 @contextmanager
-def _phrased(path: Path) -> Iterator[None]:
+def _os_errors_refused(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:

@@ -31,7 +31,7 @@ from ...models import (
 from ...models.content import content_from_json
 from ...refusals import Refusal
 from ..catalog import find
-from .queries import last_letter, stands
+from .queries import has_status, last_letter_state
 
 COLUMNS = (
     "registered_at",
@@ -46,14 +46,14 @@ COLUMNS = (
     "letter_state",
 )
 # What can be shared with a partner, and of whom: those who come.
-SHARED = ("name", "email", "affiliation")
-SHARING = (RegistrationStatus.CONFIRMED, RegistrationStatus.WAITING)
-STEP = 1000
+SHAREABLE_COLUMNS = ("name", "email", "affiliation")
+SHAREABLE_STATUSES = (RegistrationStatus.CONFIRMED, RegistrationStatus.WAITING)
+ROWS_A_STEP = 1000
 BOM = "\N{ZERO WIDTH NO-BREAK SPACE}"
 
 # What a spreadsheet would run or swallow at the beginning of a cell (full-width forms too), and
 # the sign that makes it text. The sign itself is doubled, so that it can be undone exactly.
-_SIGN = "'"
+_ESCAPE = "'"
 _DANGEROUS = re.compile("[=+\\-@\t\r\n\0\uff1d\uff0b\uff0d\uff20']")
 
 Reading = Callable[[], AbstractContextManager[Transaction]]
@@ -63,14 +63,14 @@ class NoSuchColumn(Refusal):
     """The export has no column of that name."""
 
 
-def guarded(text: str) -> str:
+def escape_cell(text: str) -> str:
     """Return `text` so that a spreadsheet shows it and never runs it: `=1` becomes `'=1`."""
-    return _SIGN + text if _DANGEROUS.match(text) else text
+    return _ESCAPE + text if _DANGEROUS.match(text) else text
 
 
-def unguarded(cell: str) -> str:
+def unescape_cell(cell: str) -> str:
     """Return what `guarded` was given."""
-    return cell.removeprefix(_SIGN)
+    return cell.removeprefix(_ESCAPE)
 
 
 def header(tx: Transaction, slug: str, chosen: Sequence[str] | None = None) -> list[str]:
@@ -103,7 +103,7 @@ def partners(tx: Transaction, slug: str) -> list[str]:
     return [item.partner for item in find(tx, slug).content.sharing]
 
 
-def shared(tx: Transaction, slug: str, partner: str) -> list[str]:
+def shared_columns(tx: Transaction, slug: str, partner: str) -> list[str]:
     """Return the columns that attendees have ever been asked to share with a partner."""
     asked = {
         name
@@ -112,7 +112,7 @@ def shared(tx: Transaction, slug: str, partner: str) -> list[str]:
         if item.partner == partner
         for name in item.what
     }
-    return [name for name in SHARED if name in asked]
+    return [name for name in SHAREABLE_COLUMNS if name in asked]
 
 
 def _contents(tx: Transaction, discussion: Discussion) -> Iterator[Content]:
@@ -141,31 +141,31 @@ def attendees(
     only who comes and agreed to share something with it, and of them only that.
     """
     with reading() as tx:
-        which = _which(tx, slug, SHARING if partner else states)
+        which = _selected(tx, slug, SHAREABLE_STATUSES if partner else states)
     if until is not None:
         last_id, at = until
         which = and_(which, Registration.id <= last_id, Registration.registered_at <= at)
     last = 0
     while True:
         with reading() as tx:
-            rows, keys = _step(tx, which, last), tx.keys
+            rows, keys = _read_step(tx, which, last), tx.keys
         if not rows:
             return
         for row in rows:
             if partner is None:
                 yield _columns(row, keys)
-            elif shared := _shared(row, keys, partner):
-                yield shared
+            elif agreed := _shared(row, keys, partner):
+                yield agreed
         last = rows[-1].id
 
 
-def lines(
+def csv_lines(
     rows: Iterator[dict[str, str]], names: Sequence[str], separator: str = ","
 ) -> Iterator[str]:
     """Return the CSV line by line: BOM and header first, each with CRLF."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, delimiter=separator, lineterminator="\r\n")
-    body = ([guarded(row.get(name, "")) for name in names] for row in rows)
+    body = ([escape_cell(row.get(name, "")) for name in names] for row in rows)
     start = BOM
     for cells in chain([names], body):
         writer.writerow(cells)
@@ -177,24 +177,24 @@ def lines(
 
 def count(tx: Transaction, slug: str, states: Collection[RegistrationStatus]) -> int:
     """Return how many registrations stand in these states. Raises `NoSuchDiscussion`."""
-    which = _which(tx, slug, states)
+    which = _selected(tx, slug, states)
     return tx.scalars(select(func.count(Registration.id)).where(which)).one()
 
 
-def _which(
+def _selected(
     tx: Transaction, slug: str, states: Collection[RegistrationStatus]
 ) -> ColumnElement[bool]:
     of_it = Registration.discussion_id == find(tx, slug).id
-    return and_(of_it, or_(false(), *(stands(status) for status in states)))
+    return and_(of_it, or_(false(), *(has_status(status) for status in states)))
 
 
-def _step(tx: Transaction, which: ColumnElement[bool], last: int) -> Sequence[Row[Any]]:
+def _read_step(tx: Transaction, which: ColumnElement[bool], last: int) -> Sequence[Row[Any]]:
     columns: Any = Registration.__table__.columns
     wanted = (
-        select(*columns, last_letter().label("letter_state"))
+        select(*columns, last_letter_state().label("letter_state"))
         .where(which, Registration.id > last)
         .order_by(Registration.id)
-        .limit(STEP)
+        .limit(ROWS_A_STEP)
     )
     rows: Sequence[Any] = tx.execute(wanted).all()
     return rows
@@ -224,7 +224,7 @@ def _shared(row: Row[Any], ring: Ring, partner: str) -> dict[str, str]:
     columns = _columns(row, ring)
     agreed = Attendee.unsealed(row.sealed, row.public_id, ring).shared_with
     names = {name for item in agreed if item["partner"] == partner for name in item["what"]}
-    return {name: columns[name] for name in SHARED if name in names}
+    return {name: columns[name] for name in SHAREABLE_COLUMNS if name in names}
 
 
 def _answer(answer: Answer) -> str:

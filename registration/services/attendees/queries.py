@@ -5,7 +5,7 @@ from sqlalchemy import ColumnElement, ScalarSelect, and_, select
 from ...models import Letter, LetterState, Registration, RegistrationStatus
 
 
-def stands(status: RegistrationStatus) -> ColumnElement[bool]:
+def has_status(status: RegistrationStatus) -> ColumnElement[bool]:
     """Return whether a registration stands there, as `RegistrationStatus.of` tells of one."""
     here = Registration.withdrawn_at.is_(None)
     is_confirmed, is_seated = (
@@ -20,7 +20,7 @@ def stands(status: RegistrationStatus) -> ColumnElement[bool]:
     }[status]
 
 
-def last_letter() -> ScalarSelect[LetterState]:
+def last_letter_state() -> ScalarSelect[LetterState]:
     """Return what became of the letter that a registration was owed last; NULL without one."""
     return (
         select(Letter.state)

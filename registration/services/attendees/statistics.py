@@ -17,12 +17,12 @@ from ...models import (
     Role,
 )
 from ..organizers import accounts
-from .queries import stands
+from .queries import has_status
 
 # The counts of a discussion, and when the first and the last of them is erased.
 People = tuple[dict[str, int], datetime, datetime]
 # More days than this are shown by weeks, and not more spans of them.
-MOST_DAYS = 62
+MAX_SPANS = 62
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,15 +53,18 @@ class Overview:
     erased_until: datetime | None
 
 
-def overview(tx: Transaction, organizer: Organizer) -> Sequence[Overview]:
+def overview_of_all(tx: Transaction, organizer: Organizer) -> Sequence[Overview]:
     """Return every discussion that an organizer has, with its numbers."""
     found = accounts.discussions_of(tx, organizer)
     if organizer.role is Role.PARTNER:
         return [
             Overview(item, None, item.takes_registrations(tx.now), None, None) for item in found
         ]
-    people, letters = _people(tx, true()), _letters(tx, true())
-    return [_of(item, people.get(item.id), letters.get(item.id, {}), tx.now) for item in found]
+    people = _count_people(tx, true())
+    letters = _count_letters(tx, true())
+    return [
+        _overview(item, people.get(item.id), letters.get(item.id, {}), tx.now) for item in found
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,13 +76,13 @@ class Span:
     count: int
 
 
-def people(tx: Transaction, discussion: Discussion) -> Numbers:
+def count_by_status(tx: Transaction, discussion: Discussion) -> Numbers:
     """Return how many registrations of a discussion stand where; of letters nothing."""
-    found = _people(tx, Registration.discussion_id == discussion.id).get(discussion.id)
+    found = _count_people(tx, Registration.discussion_id == discussion.id).get(discussion.id)
     return Numbers(**found[0]) if found else Numbers()
 
 
-def by_day(tx: Transaction, discussion: Discussion) -> list[Span]:
+def count_by_day(tx: Transaction, discussion: Discussion) -> list[Span]:
     """Return how many registrations there are by day, from the first to the last; by as many weeks
     as leave few enough spans, where that are many days."""
     day = func.date(Registration.registered_at)
@@ -90,8 +93,8 @@ def by_day(tx: Transaction, discussion: Discussion) -> list[Span]:
     if not counts:
         return []
     first, last = min(counts), max(counts)
-    weeks = -(-((last - first).days + 1) // (7 * MOST_DAYS))
-    each = 1 if (last - first).days < MOST_DAYS else 7 * weeks
+    weeks = -(-((last - first).days + 1) // (7 * MAX_SPANS))
+    each = 1 if (last - first).days < MAX_SPANS else 7 * weeks
     spans = []
     while first <= last:
         days = [first + timedelta(days=number) for number in range(each)]
@@ -100,18 +103,19 @@ def by_day(tx: Transaction, discussion: Discussion) -> list[Span]:
     return spans
 
 
-def of_one(tx: Transaction, organizer: Organizer, slug: str) -> Overview:
+def overview_of(tx: Transaction, organizer: Organizer, slug: str) -> Overview:
     """Return the numbers of a discussion that an organizer has; a partner has none to see.
 
     Raises `NoSuchDiscussion`.
     """
     discussion = accounts.run_by(tx, organizer, slug)
     only = Registration.discussion_id == discussion.id
-    people, letters = _people(tx, only), _letters(tx, only)
-    return _of(discussion, people.get(discussion.id), letters.get(discussion.id, {}), tx.now)
+    people = _count_people(tx, only).get(discussion.id)
+    letters = _count_letters(tx, only).get(discussion.id, {})
+    return _overview(discussion, people, letters, tx.now)
 
 
-def _of(
+def _overview(
     discussion: Discussion,
     people: People | None,
     letters: dict[str, int],
@@ -122,8 +126,8 @@ def _of(
     return Overview(discussion, Numbers(**counts, **letters), is_open, first, last)
 
 
-def _people(tx: Transaction, which: ColumnElement[bool]) -> dict[int, People]:
-    counted = {status.value: _sum(stands(status)) for status in RegistrationStatus}
+def _count_people(tx: Transaction, which: ColumnElement[bool]) -> dict[int, People]:
+    counted = {status.value: _sum(has_status(status)) for status in RegistrationStatus}
     named = {"registered": func.count(), **counted}
     rows = tx.execute(
         select(
@@ -138,7 +142,7 @@ def _people(tx: Transaction, which: ColumnElement[bool]) -> dict[int, People]:
     return {row[0]: (dict(zip(named, row[3:], strict=True)), row[1], row[2]) for row in rows}
 
 
-def _letters(tx: Transaction, which: ColumnElement[bool]) -> dict[int, dict[str, int]]:
+def _count_letters(tx: Transaction, which: ColumnElement[bool]) -> dict[int, dict[str, int]]:
     states = {
         "owed": LetterState.OWED,
         "sent": LetterState.SENT,

@@ -16,12 +16,12 @@ from ...models import Attendee, LetterState, Registration, RegistrationStatus, a
 from ...text.normalize import sorting_key
 from ..registrations.self_service import NoSuchRegistration
 from .exports import Reading
-from .queries import last_letter, stands
+from .queries import has_status, last_letter_state
 
-PAGE = 100
+ATTENDEES_A_PAGE = 100
 # How many are unsealed in one session.
-STEP = 2000
-_NAME = b'"name": '
+ROWS_A_STEP = 2000
+_NAME_FIELD = b'"name": '
 
 
 class Filter(StrEnum):
@@ -46,7 +46,7 @@ class Order(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class Query:
     """What is asked for. Each word of `search` is found in name, address or affiliation, in letters
     of either case; `page` counts from one."""
 
@@ -78,24 +78,26 @@ class Page:
         return _pages(self.found)
 
 
-def page(reading: Reading, discussion_id: int, wanted: Wanted) -> Page:
+def page(reading: Reading, discussion_id: int, wanted: Query) -> Page:
     """Return a page of a discussion's attendees."""
     which = and_(Registration.discussion_id == discussion_id, _is_shown(wanted.who))
     if wanted.search or wanted.order in {Order.NAME, Order.EMAIL}:
-        ids = _sifted(reading, which, wanted)
-        number = _within(wanted.page, len(ids))
-        some = ids[(number - 1) * PAGE : number * PAGE]
+        ids = _search(reading, which, wanted)
+        number = _clamped(wanted.page, len(ids))
+        some = ids[(number - 1) * ATTENDEES_A_PAGE : number * ATTENDEES_A_PAGE]
         with reading() as tx:
-            return Page(_people(tx, some), len(ids), number)
+            return Page(_load_people(tx, some), len(ids), number)
     with reading() as tx:
         found = tx.scalars(select(func.count()).where(which)).one()
-        number = _within(wanted.page, found)
+        number = _clamped(wanted.page, found)
         ordered = _by_arrival(select(Registration.id).where(which), wanted.order)
-        some = tx.scalars(ordered.limit(PAGE).offset((number - 1) * PAGE)).all()
-        return Page(_people(tx, some), found, number)
+        some = tx.scalars(
+            ordered.limit(ATTENDEES_A_PAGE).offset((number - 1) * ATTENDEES_A_PAGE)
+        ).all()
+        return Page(_load_people(tx, some), found, number)
 
 
-def find(
+def find_registration(
     tx: Transaction, discussion_id: int, public_id: str, *, lock: bool = False
 ) -> Registration:
     """Return a registration by its public id, in this discussion; or raise `NoSuchRegistration`."""
@@ -115,8 +117,8 @@ def _is_shown(who: Filter) -> ColumnElement[bool]:
     if who is Filter.ATTENDED:
         return Registration.attended_at.is_not(None)
     if who is Filter.LETTER_FAILED:
-        return last_letter() == LetterState.FAILED
-    return stands(RegistrationStatus(who.value))
+        return last_letter_state() == LetterState.FAILED
+    return has_status(RegistrationStatus(who.value))
 
 
 def _by_arrival(wanted: Select[Any], order: Order) -> Select[Any]:
@@ -125,11 +127,11 @@ def _by_arrival(wanted: Select[Any], order: Order) -> Select[Any]:
     return wanted.order_by(*(column.desc() if last_first else column for column in columns))
 
 
-def _sifted(reading: Reading, which: ColumnElement[bool], wanted: Wanted) -> Sequence[int]:
+def _search(reading: Reading, which: ColumnElement[bool], wanted: Query) -> Sequence[int]:
     """Return the ids of those found, in order."""
     keyed = []
     words = wanted.search.casefold().split()
-    for number, at, attendee in _holding(words, reading, which):
+    for number, at, attendee in _candidates(words, reading, which):
         parts = (attendee.name, attendee.address, attendee.new_address, attendee.affiliation)
         searched = "\n".join(parts).casefold()
         if all(word in searched for word in words):
@@ -140,7 +142,7 @@ def _sifted(reading: Reading, which: ColumnElement[bool], wanted: Wanted) -> Seq
     return [number for _key, _at, number in keyed]
 
 
-def _holding(
+def _candidates(
     words: Sequence[str], reading: Reading, which: ColumnElement[bool]
 ) -> Iterator[tuple[int, Any, Attendee]]:
     """Return id, time and attendee of those of whom anything sealed holds the longest of the words:
@@ -155,7 +157,9 @@ def _holding(
         Registration.sealed,
     )
     while True:
-        step = wanted.where(which, Registration.id > last).order_by(Registration.id).limit(STEP)
+        step = (
+            wanted.where(which, Registration.id > last).order_by(Registration.id).limit(ROWS_A_STEP)
+        )
         with reading() as tx:
             # Past the ORM, which would take a fifth of the time for nothing.
             rows, keys = tx.connection().execute(step).all(), tx.keys
@@ -164,22 +168,22 @@ def _holding(
         for number, at, public_id, sealed in rows:
             plain = keys.unseal(sealed)
             # What stands before the name is random: half of it all.
-            searched = plain[max(0, plain.find(_NAME)) :].rstrip().decode()
+            searched = plain[max(0, plain.find(_NAME_FIELD)) :].rstrip().decode()
             if not longest or longest in searched.casefold():
                 yield number, at, Attendee.read(plain.decode(), public_id)
         last = rows[-1].id
 
 
-def _people(tx: Transaction, ids: Sequence[int]) -> list[Person]:
-    rows = tx.execute(select(Registration, last_letter()).where(Registration.id.in_(ids)))
+def _load_people(tx: Transaction, ids: Sequence[int]) -> list[Person]:
+    rows = tx.execute(select(Registration, last_letter_state()).where(Registration.id.in_(ids)))
     people = {row[0].id: Person(row[0], row[0].attendee(tx.keys), row[1]) for row in rows}
     # Who has been erased in between is left out.
     return [people[number] for number in ids if number in people]
 
 
 def _pages(found: int) -> int:
-    return max(1, -(-found // PAGE))
+    return max(1, -(-found // ATTENDEES_A_PAGE))
 
 
-def _within(page: int, found: int) -> int:
+def _clamped(page: int, found: int) -> int:
     return min(max(1, page), _pages(found))

@@ -10,7 +10,7 @@ from ..notices import change_notices
 from ..seats import allocation
 from . import publication, reschedule
 
-LONGEST_WHY = 500
+MAX_REASON_CHARACTERS = 500
 
 
 class NotCancelled(Refusal):
@@ -29,8 +29,8 @@ def cancel(tx: Transaction, slug: str, why: str) -> int:
         return 0
     discussion.status, discussion.cancelled_why = DiscussionStatus.CANCELLED, why
     discussion.sequence += was_on
-    publication.has_changed(tx, discussion)
-    return change_notices.owe(tx, discussion)
+    publication.record_change(tx, discussion)
+    return change_notices.owe_changes(tx, discussion)
 
 
 def restore(tx: Transaction, slug: str) -> int:
@@ -43,13 +43,13 @@ def restore(tx: Transaction, slug: str) -> int:
     discussion.status, discussion.cancelled_why = DiscussionStatus.PUBLISHED, None
     discussion.sequence += 1
     # What was moved while it was off was told to nobody; now it is.
-    reschedule.move_erasure(tx, discussion, is_told=True)
-    publication.has_changed(tx, discussion)
-    changes = change_notices.owe(tx, discussion)
+    reschedule.move_erasure_dates(tx, discussion, is_told=True)
+    publication.record_change(tx, discussion)
+    changes = change_notices.owe_changes(tx, discussion)
     if changes:
         # The letter that says so is a reminder too: a moment that has passed is not made up for.
         discussion.time_set_at = tx.now
-    return changes + allocation.tell_again(tx, discussion)
+    return changes + allocation.owe_dropped_letters(tx, discussion)
 
 
 def refuse_to_cancel(discussion: Discussion, now: datetime) -> None:

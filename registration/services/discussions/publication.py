@@ -12,7 +12,7 @@ from ...database import Transaction
 from ...models import Announcement, Discussion, DiscussionStatus, Revision
 from ...refusals import Refusal
 from ..catalog import find
-from ..installation import content_has_changed
+from ..installation import note_content_change
 from ..notices import change_notices, follow_ups
 from ..seats import allocation
 from . import reschedule
@@ -118,7 +118,7 @@ def _add(tx: Transaction, announcement: Announcement, *, quiet: bool, from_file:
         raise IdentityTaken(
             f"{announcement.slug} was published by somebody else just now: try again."
         ) from None
-    _keep_revision(tx, discussion)
+    _record_revision(tx, discussion)
     if not quiet:
         follow_ups.plan(tx, discussion, None)
 
@@ -137,10 +137,10 @@ def _amend(
         off, on = DiscussionStatus.CANCELLED, DiscussionStatus.PUBLISHED
         discussion.status = off if discussion.is_cancelled else on
     discussion.sequence += moved or returned
-    has_changed(tx, discussion, quiet=quiet)
+    record_change(tx, discussion, quiet=quiet)
     if moved:
-        reschedule.has_moved(tx, discussion, quiet=quiet)
-    changes = 0 if quiet else change_notices.owe(tx, discussion)
+        reschedule.follow_new_time(tx, discussion, quiet=quiet)
+    changes = 0 if quiet else change_notices.owe_changes(tx, discussion)
     reminds_anew = returned or discussion.content.reminders != before.reminders
     if reminds_anew or (moved and (quiet or changes)):
         discussion.time_set_at = tx.now
@@ -184,10 +184,10 @@ def unpublish(tx: Transaction, slug: str) -> None:
     if discussion.status is not DiscussionStatus.UNPUBLISHED:
         discussion.status = DiscussionStatus.UNPUBLISHED
         discussion.sequence += 1
-        has_changed(tx, discussion, quiet=True)
+        record_change(tx, discussion, quiet=True)
 
 
-def has_changed(tx: Transaction, discussion: Discussion, *, quiet: bool = False) -> None:
+def record_change(tx: Transaction, discussion: Discussion, *, quiet: bool = False) -> None:
     """Count a change of what is public of a discussion, and keep what it is as a revision."""
     discussion.version += 1
     if not quiet:
@@ -195,10 +195,10 @@ def has_changed(tx: Transaction, discussion: Discussion, *, quiet: bool = False)
     # Clients compare whole seconds (DTSTAMP, Last-Modified): two changes must differ in them.
     discussion.changed_at = max(tx.now, discussion.changed_at + timedelta(seconds=1))
     tx.flush()
-    _keep_revision(tx, discussion)
+    _record_revision(tx, discussion)
 
 
-def _keep_revision(tx: Transaction, discussion: Discussion) -> None:
+def _record_revision(tx: Transaction, discussion: Discussion) -> None:
     tx.execute(
         insert(Revision).values(
             discussion_id=discussion.id,
@@ -207,4 +207,4 @@ def _keep_revision(tx: Transaction, discussion: Discussion) -> None:
             created_at=tx.now,
         )
     )
-    content_has_changed(tx)
+    note_content_change(tx)

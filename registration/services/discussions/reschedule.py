@@ -15,7 +15,7 @@ class MustBeTold(Refusal):
     """Attendees would be held for longer than they were promised, and not be told."""
 
 
-def has_moved(tx: Transaction, discussion: Discussion, *, quiet: bool) -> None:
+def follow_new_time(tx: Transaction, discussion: Discussion, *, quiet: bool) -> None:
     """Owe no more reminders of the time that was, and erase who comes so long after the discussion
     as they were told.
 
@@ -28,10 +28,10 @@ def has_moved(tx: Transaction, discussion: Discussion, *, quiet: bool) -> None:
             "and must be told so: it cannot be published quietly."
         )
     is_told = not discussion.is_cancelled and discussion.ends_at > tx.now
-    move_erasure(tx, discussion, is_told=is_told)
+    move_erasure_dates(tx, discussion, is_told=is_told)
 
 
-def move_erasure(tx: Transaction, discussion: Discussion, *, is_told: bool) -> None:
+def move_erasure_dates(tx: Transaction, discussion: Discussion, *, is_told: bool) -> None:
     """Let the day of erasure follow the discussion: later only where a letter says so."""
     erase_at = _erase_at(discussion, tx.settings)
     moved = update(Registration).where(*_coming(discussion))

@@ -27,7 +27,7 @@ class Finding:
     letters: int = 0
 
 
-def said_of(finding: Finding) -> str:
+def describe(finding: Finding) -> str:
     """Return a sentence that tells an operator of it."""
     zone = finding.was.zone
     if finding.now_is is None:
@@ -39,16 +39,16 @@ def said_of(finding: Finding) -> str:
     )
 
 
-def findings(tx: Transaction) -> list[Finding]:
+def find_changes(tx: Transaction) -> list[Finding]:
     """Return every coming discussion whose instants have moved, or whose zone has vanished."""
     coming = select(Discussion).where(Discussion.ends_at > tx.now, Discussion.zone.is_not(None))
-    return list(_compared(tx.scalars(coming.order_by(Discussion.starts_at))))
+    return list(_compare(tx.scalars(coming.order_by(Discussion.starts_at))))
 
 
-def mend(tx: Transaction) -> list[Finding]:
+def apply_changes(tx: Transaction) -> list[Finding]:
     """Announce the new instants, owe letters of them, and return what was found."""
     done = []
-    for finding in findings(tx):
+    for finding in find_changes(tx):
         if finding.now_is is None:
             done.append(finding)
             continue
@@ -58,15 +58,15 @@ def mend(tx: Transaction) -> list[Finding]:
             continue
         discussion.when = finding.now_is
         discussion.sequence += 1
-        publication.has_changed(tx, discussion)
+        publication.record_change(tx, discussion)
         discussion.time_set_at = tx.now
-        reschedule.has_moved(tx, discussion, quiet=False)
-        owed = change_notices.owe(tx, discussion)
+        reschedule.follow_new_time(tx, discussion, quiet=False)
+        owed = change_notices.owe_changes(tx, discussion)
         done.append(Finding(finding.slug, finding.was, finding.now_is, owed))
     return done
 
 
-def _compared(discussions: Iterable[Discussion]) -> Iterator[Finding]:
+def _compare(discussions: Iterable[Discussion]) -> Iterator[Finding]:
     for discussion in discussions:
         was = discussion.when
         try:

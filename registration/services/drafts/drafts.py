@@ -94,7 +94,7 @@ class Standing:
         return announce(typed.values(self.typed, self.slug, uid), is_typed=True)
 
 
-def standing(tx: Transaction, organizer: Organizer, slug: str, *, lock: bool = False) -> Standing:
+def find(tx: Transaction, organizer: Organizer, slug: str, *, lock: bool = False) -> Standing:
     """Return a discussion with its draft, locked for a change, for who may edit it.
 
     A draft of what is not there yet is the administrators'. Raises `NoSuchDiscussion`.
@@ -121,7 +121,7 @@ def drafts_of_new(tx: Transaction, organizer: Organizer) -> Sequence[Draft]:
     return tx.scalars(new).all()
 
 
-def begin(tx: Transaction, organizer: Organizer, slug: str, written: Typed) -> None:
+def create(tx: Transaction, organizer: Organizer, slug: str, written: Typed) -> None:
     """Save the first draft of a new discussion. Raises `SlugTaken`, `NoSuchDiscussion`."""
     if organizer.role is not Role.ADMINISTRATOR:
         raise NoSuchDiscussion("New discussions are the administrators'.")
@@ -135,7 +135,7 @@ def save(tx: Transaction, organizer: Organizer, slug: str, written: Typed, opene
 
     Raises `ChangedMeanwhile`, `SlugTaken`, `NoSuchDiscussion`.
     """
-    found = standing(tx, organizer, slug, lock=True)
+    found = find(tx, organizer, slug, lock=True)
     _refuse_changed(tx, found, written, opened)
     wanted = slug if found.discussion else written["slug"]
     if wanted != slug:
@@ -150,7 +150,7 @@ def save(tx: Transaction, organizer: Organizer, slug: str, written: Typed, opene
     return wanted
 
 
-def caught_up(tx: Transaction, found: Standing) -> tuple[Typed, list[Clash]]:
+def merge_published(tx: Transaction, found: Standing) -> tuple[Typed, list[Clash]]:
     """Return a draft with what was published since it was saved, and each such change."""
     if found.draft is None or not found.is_behind:
         return found.typed, []
@@ -164,7 +164,7 @@ def discard(tx: Transaction, organizer: Organizer, slug: str, seal: str) -> bool
 
     Raises `ChangedSinceSeen`.
     """
-    found = standing(tx, organizer, slug, lock=True)
+    found = find(tx, organizer, slug, lock=True)
     if found.draft:
         if found.seal != seal:
             raise ChangedSinceSeen("Somebody else has changed this meanwhile: look at it again.")
@@ -181,7 +181,7 @@ def publish(
     Raises `NoDraft`, `ChangedSinceSeen`, `DiscussionFileRefused` and what `publishing.publish`
     raises.
     """
-    found = standing(tx, organizer, slug, lock=True)
+    found = find(tx, organizer, slug, lock=True)
     if found.draft is None:
         raise NoDraft(f"{slug} has no draft: it was published or deleted already.")
     if found.is_behind or found.seal != seal:

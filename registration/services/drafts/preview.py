@@ -26,9 +26,9 @@ from ...models import (
 from ...text.languages import language
 from ..seats import retention
 
-STEP = 1000
+ROWS_A_STEP = 1000
 # Where a real attendee has a random token: no page answers to this one.
-_NOBODY = "example"
+_PLACEHOLDER = "example"
 _NAME, _ADDRESS = "Aigerim", "aigerim@example.org"
 
 
@@ -63,7 +63,7 @@ def confirmation(
     would_be: Discussion, *, ring: Ring, settings: Settings, now: datetime
 ) -> EmailMessage:
     """Return the confirmation that an attendee would get; none of its personal links works."""
-    person = Attendee(secrets.token_hex(16), _NOBODY, _NOBODY, _NAME, _ADDRESS)
+    person = Attendee(secrets.token_hex(16), _PLACEHOLDER, _PLACEHOLDER, _NAME, _ADDRESS)
     registration = Registration(
         public_id=person.public_id,
         registered_at=now,
@@ -84,7 +84,7 @@ def confirmation(
     return message or EmailMessage()
 
 
-def answers_held(tx: Transaction, discussion: Discussion, keys: Iterable[str]) -> dict[str, int]:
+def count_answers(tx: Transaction, discussion: Discussion, keys: Iterable[str]) -> dict[str, int]:
     """Return how many answers are held under each of `keys`, for those under which any are."""
     wanted = set(keys)
     counts: Counter[str] = Counter()
@@ -101,7 +101,7 @@ def _sealed(tx: Transaction, discussion_id: int) -> Iterator[Any]:
         Registration.discussion_id == discussion_id
     )
     while True:
-        after = wanted.where(Registration.id > last).order_by(Registration.id).limit(STEP)
+        after = wanted.where(Registration.id > last).order_by(Registration.id).limit(ROWS_A_STEP)
         rows: Sequence[Any] = tx.execute(after).all()
         if not rows:
             return

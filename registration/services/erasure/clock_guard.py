@@ -13,8 +13,8 @@ from ...database import Transaction
 from ...models import Discussion, Installation, Registration
 from ..seats import allocation, retention
 
-JUMP = timedelta(days=2)
-WAIT = timedelta(hours=24)
+CLOCK_JUMP = timedelta(days=2)
+ERASURE_WAIT = timedelta(hours=24)
 
 
 def waits_until(tx: Transaction) -> datetime | None:
@@ -24,18 +24,18 @@ def waits_until(tx: Transaction) -> datetime | None:
     """
     installation = tx.get_one(Installation, 1, with_for_update=True, populate_existing=True)
     jumped, last = installation.clock_jumped_at, installation.last_round_at
-    if jumped is None and last is not None and tx.now - last > JUMP:
+    if jumped is None and last is not None and tx.now - last > CLOCK_JUMP:
         jumped = tx.now
     elif jumped is not None and tx.now < jumped:
-        _bring_back(tx, jumped)
+        _redate(tx, jumped)
         jumped = None
-    elif jumped is not None and tx.now >= jumped + WAIT:
+    elif jumped is not None and tx.now >= jumped + ERASURE_WAIT:
         jumped = None
     installation.clock_jumped_at = jumped
-    return jumped + WAIT if jumped else None
+    return jumped + ERASURE_WAIT if jumped else None
 
 
-def _bring_back(tx: Transaction, since: datetime) -> None:
+def _redate(tx: Transaction, since: datetime) -> None:
     """Take registrations that a wrong clock dated `since` then or later for new ones."""
     found = tx.execute(
         select(Registration, Discussion)
@@ -47,6 +47,6 @@ def _bring_back(tx: Transaction, since: datetime) -> None:
         if registration.confirmed_at:
             registration.erase_at = retention.erase_at(discussion, tx.now, tx.settings)
         else:
-            registration.erase_at = tx.now + retention.UNCONFIRMED_LIFE
+            registration.erase_at = tx.now + retention.UNCONFIRMED_RETENTION
         if registration.seat_held_until:
-            registration.seat_held_until = tx.now + allocation.HOLD
+            registration.seat_held_until = tx.now + allocation.SEAT_HOLD

@@ -25,7 +25,7 @@ from .. import catalog
 from ..seats import allocation
 
 # How many registrations one transaction erases: nobody who registers waits long for it.
-BATCH = 200
+REGISTRATIONS_A_BATCH = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +61,11 @@ def erase(tx: Transaction, registration: Registration, *, letters: Path | None) 
     day ends, how many letters its address may still get (`throttling`). Where somebody else has
     just erased it, nothing is left to do. Exports that may hold it are stale from now on.
     """
-    with allocation.changing(tx, registration.discussion_id) as discussion:
+    with allocation.locked_discussion(tx, registration.discussion_id) as discussion:
         if not allocation.is_still_there(tx, registration):
             return Receipt()
-        _outrank(discussion, registration)
-        count = _discard(tx, letters, Letter.registration_id == registration.id)
+        _outrank_calendar(discussion, registration)
+        count = _delete_letters(tx, letters, Letter.registration_id == registration.id)
         tx.execute(insert(Erasure).values(public_id=registration.public_id, at=tx.now))
         tx.execute(
             update(Export)
@@ -83,7 +83,7 @@ def erase_due(tx: Transaction, *, letters: Path | None) -> Receipt:
 
 def erase_all(tx: Transaction, slug: str, *, letters: Path | None) -> Receipt:
     """Erase a batch of a discussion's registrations, due or not. Raises `NoSuchDiscussion`."""
-    of_it = Registration.discussion_id == catalog.identify(tx, slug)
+    of_it = Registration.discussion_id == catalog.find_id(tx, slug)
     return _erase_some(tx, of_it, letters)
 
 
@@ -99,7 +99,7 @@ def erase_circular(tx: Transaction, circular: Circular, *, letters: Path | None)
     """
     outbox.drop_waiting(tx, Letter.circular_id == circular.id)
     is_test = Letter.organizer_id.is_not(None)
-    count = _discard(tx, letters, Letter.circular_id == circular.id, is_test)
+    count = _delete_letters(tx, letters, Letter.circular_id == circular.id, is_test)
     tx.execute(insert(Erasure).values(public_id=circular.public_id, at=tx.now))
     tx.delete(circular)
     tx.flush()
@@ -123,7 +123,7 @@ def erase_old_drafts(tx: Transaction, *, days: int) -> int:
 
 def erase_all_circulars(tx: Transaction, slug: str, *, letters: Path | None) -> Receipt:
     """Erase every circular of a discussion. Raises `NoSuchDiscussion`."""
-    of_it = Circular.discussion_id == catalog.identify(tx, slug)
+    of_it = Circular.discussion_id == catalog.find_id(tx, slug)
     return _erase_circulars(tx, of_it, letters)
 
 
@@ -145,13 +145,13 @@ def _erase_some(tx: Transaction, which: ColumnElement[bool], letters: Path | Non
         select(Registration)
         .where(which)
         .order_by(Registration.discussion_id, Registration.erase_at)
-        .limit(BATCH)
+        .limit(REGISTRATIONS_A_BATCH)
     ).all()
     receipts = (erase(tx, item, letters=letters) for item in found)
     return sum(receipts, Receipt())
 
 
-def _outrank(discussion: Discussion, registration: Registration) -> None:
+def _outrank_calendar(discussion: Discussion, registration: Registration) -> None:
     """Let whoever registers again begin beyond what this one was sent, or took as a file: what
     calendars have of it outlives the erasure (RFC 5546 2.1.4)."""
     sent = registration.calendar_sequence
@@ -161,7 +161,7 @@ def _outrank(discussion: Discussion, registration: Registration) -> None:
         discussion.first_calendar_sequence = first
 
 
-def _discard(tx: Transaction, folder: Path | None, *which: ColumnElement[bool]) -> int:
+def _delete_letters(tx: Transaction, folder: Path | None, *which: ColumnElement[bool]) -> int:
     """Delete letters, kept ones too, and return how many."""
     message_ids = tx.scalars(delete(Letter).where(*which).returning(Letter.message_id)).all()
     if folder:

@@ -81,7 +81,7 @@ def find(
     return found
 
 
-def every(tx: Transaction, discussion: Discussion) -> list[tuple[Circular, Progress]]:
+def list_all(tx: Transaction, discussion: Discussion) -> list[tuple[Circular, Progress]]:
     """Return a discussion's circulars, the one written last first, and what became of each."""
     found = tx.scalars(
         select(Circular).where(Circular.discussion_id == discussion.id).order_by(Circular.id.desc())
@@ -121,7 +121,7 @@ def save(
     circular.seal(Wording(circular.public_id, draft.subject, draft.text), tx.keys)
     circular.groups = [group.value for group in draft.groups]
     circular.organizer_id, circular.written_at = by, tx.now
-    _note(tx, Deed.DRAFTED, discussion, circular, by)
+    _note_deed(tx, Deed.DRAFTED, discussion, circular, by)
     return circular
 
 
@@ -134,7 +134,7 @@ def discard(
     if not circular.is_draft:
         return Receipt()
     _refuse_changed(circular, version)
-    _note(tx, Deed.DISCARDED, discussion, circular, by)
+    _note_deed(tx, Deed.DISCARDED, discussion, circular, by)
     return erasures.erase_circular(tx, circular, letters=tx.settings.mail.folder)
 
 
@@ -155,7 +155,7 @@ def queue(
     if not join_url and placeholders.asks_for_link(wording.text):
         raise NoLinkToJoin("This discussion has no link to join, which this letter has in it.")
     has_link = placeholders.has_link(wording, join_url)
-    wanted = recipients.recipients(discussion, circular.groups, has_link=has_link, now=tx.now)
+    wanted = recipients.select_ids(discussion, circular.groups, has_link=has_link, now=tx.now)
     ids = tx.scalars(wanted.order_by(Registration.id)).all()
     if not ids:
         raise NobodyToWriteTo("Nobody is in the groups that this letter goes to.")
@@ -169,7 +169,7 @@ def queue(
         circular_id=circular.id,
     )
     circular.queued_at, circular.organizer_id, circular.count = tx.now, by, len(ids)
-    _note(tx, Deed.QUEUED, discussion, circular, by)
+    _note_deed(tx, Deed.QUEUED, discussion, circular, by)
 
 
 def stop(tx: Transaction, discussion: Discussion, public_id: str, *, by: int) -> None:
@@ -188,7 +188,7 @@ def stop(tx: Transaction, discussion: Discussion, public_id: str, *, by: int) ->
     audit_log.note(tx, Deed.STOPPED, by=by, slug=discussion.slug, count=dropped)
 
 
-def try_out(tx: Transaction, discussion: Discussion, public_id: str, *, by: int) -> None:
+def send_test(tx: Transaction, discussion: Discussion, public_id: str, *, by: int) -> None:
     """Owe an organizer a draft as a letter, to look at. Raises `NoSuchCircular`."""
     circular = find(tx, discussion, public_id)
     version = discussion.version
@@ -210,7 +210,9 @@ def _refuse_changed(circular: Circular, version: int) -> None:
         raise CircularChanged("This letter is not any more what you have seen.")
 
 
-def _note(tx: Transaction, deed: Deed, discussion: Discussion, circular: Circular, by: int) -> None:
+def _note_deed(
+    tx: Transaction, deed: Deed, discussion: Discussion, circular: Circular, by: int
+) -> None:
     """Write what was done to a circular: to whom it goes, never what it says."""
     to, owed = ", ".join(circular.groups), circular.count or None
     audit_log.note(tx, deed, by=by, slug=discussion.slug, count=owed, detail=to)

@@ -29,11 +29,11 @@ from ..organizers import accounts
 from . import recipients
 
 # What stands for random values of somebody who does not exist: no link with it leads anywhere.
-NOBODY = "example"
+PLACEHOLDER = "example"
 
 
 @dataclass(frozen=True, slots=True)
-class Rehearsal:
+class Preview:
     """A circular as one attendee would get it: the letter, and what their own page says.
 
     It is the `number`th of `total`; of 0, if it is made up, for want of anybody. It `lacks_link` if
@@ -49,7 +49,7 @@ class Rehearsal:
     lacks_link: bool
 
 
-def rehearse(tx: Transaction, discussion: Discussion, circular: Circular, number: int) -> Rehearsal:
+def preview(tx: Transaction, discussion: Discussion, circular: Circular, number: int) -> Preview:
     """Return a circular as the `number`th attendee whom it goes to would get it, counted from 0
     and beginning anew after the last; but without their personal links."""
     wording = circular.wording(tx.keys)
@@ -60,17 +60,17 @@ def rehearse(tx: Transaction, discussion: Discussion, circular: Circular, number
     if found:
         registration = _without_links(found, tx.keys)
     else:
-        registration = _made_up(
+        registration = _invented(
             discussion,
             circular,
-            f"{NOBODY}@example.org",
+            f"{PLACEHOLDER}@example.org",
             ring=tx.keys,
             settings=tx.settings,
             now=tx.now,
         )
     attendee = registration.attendee(tx.keys)
     message = letters.compose(
-        Letter(kind=LetterKind.CIRCULAR, message_id=f"<{NOBODY}@{tx.settings.host}>"),
+        Letter(kind=LetterKind.CIRCULAR, message_id=f"<{PLACEHOLDER}@{tx.settings.host}>"),
         registration,
         discussion,
         ring=tx.keys,
@@ -86,7 +86,7 @@ def rehearse(tx: Transaction, discussion: Discussion, circular: Circular, number
     parts = placeholders.paragraphs(wording.text, values)
     subject = placeholders.filled(wording.subject, values)
     lacks_link = not join_url and placeholders.asks_for_link(wording.text)
-    return Rehearsal(message, subject, parts, attendee.name, number, total, lacks_link)
+    return Preview(message, subject, parts, attendee.name, number, total, lacks_link)
 
 
 def test_letter(tx: Transaction, letter: Letter) -> EmailMessage | None:
@@ -103,7 +103,7 @@ def test_letter(tx: Transaction, letter: Letter) -> EmailMessage | None:
     except NoSuchDiscussion:
         return None
     address = addresses.parse(organizer.identity(tx.keys).address).sent
-    registration = _made_up(
+    registration = _invented(
         discussion, circular, address, ring=tx.keys, settings=tx.settings, now=tx.now
     )
     return letters.compose(
@@ -121,7 +121,7 @@ def test_letter(tx: Transaction, letter: Letter) -> EmailMessage | None:
 def _nth(
     tx: Transaction, discussion: Discussion, circular: Circular, number: int, *, has_link: bool
 ) -> Registration | None:
-    wanted = recipients.recipients(discussion, circular.groups, has_link=has_link, now=tx.now)
+    wanted = recipients.select_ids(discussion, circular.groups, has_link=has_link, now=tx.now)
     found = tx.scalar(wanted.order_by(Registration.id).offset(number).limit(1))
     return tx.get(Registration, found) if found is not None else None
 
@@ -131,11 +131,11 @@ def _without_links(found: Registration, ring: Ring) -> Registration:
     of them to see how a letter looks."""
     names = ("public_id", "language", "zone", "confirmed_at", "seated_at", "erase_at")
     shown = Registration(**{name: getattr(found, name) for name in names})
-    shown.seal(replace(found.attendee(ring), token=NOBODY, calendar_token=NOBODY), ring)
+    shown.seal(replace(found.attendee(ring), token=PLACEHOLDER, calendar_token=PLACEHOLDER), ring)
     return shown
 
 
-def _made_up(
+def _invented(
     discussion: Discussion,
     circular: Circular,
     address: str,
@@ -145,8 +145,10 @@ def _made_up(
     now: datetime,
 ) -> Registration:
     """Return somebody who does not exist, as the circular's group would have them."""
-    person = Attendee(NOBODY, NOBODY, NOBODY, name=_("Alex Example"), address=address)
-    registration = Registration(public_id=NOBODY, language=language(), confirmed_at=now)
+    person = Attendee(
+        PLACEHOLDER, PLACEHOLDER, PLACEHOLDER, name=_("Alex Example"), address=address
+    )
+    registration = Registration(public_id=PLACEHOLDER, language=language(), confirmed_at=now)
     registration.seated_at = None if circular.groups == [Group.WAITING] else now
     last = max(discussion.ends_at, now)
     registration.erase_at = last + timedelta(days=settings.retention_days)

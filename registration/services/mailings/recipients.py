@@ -9,7 +9,7 @@ from ...database import Transaction
 from ...models import Discussion, Group, Registration
 
 
-def recipients(
+def select_ids(
     discussion: Discussion, groups: Sequence[str], *, has_link: bool, now: datetime
 ) -> Select[int]:
     """Return how to select the ids of the registrations that a circular goes to, each once.
@@ -44,7 +44,7 @@ def count(
     tx: Transaction, discussion: Discussion, groups: Sequence[str], *, has_link: bool = False
 ) -> int:
     """Return to how many a circular to `groups` would go now."""
-    wanted = recipients(discussion, groups, has_link=has_link, now=tx.now)
+    wanted = select_ids(discussion, groups, has_link=has_link, now=tx.now)
     return tx.scalars(select(func.count()).select_from(wanted.subquery())).one()
 
 

@@ -16,7 +16,7 @@ from ..registrations.self_service import NoSuchRegistration
 
 
 @dataclass(frozen=True, slots=True)
-class Received:
+class ReceivedCircular:
     """A circular as its attendee reads it on their own page."""
 
     at: datetime
@@ -55,9 +55,9 @@ def resume(registration: Registration) -> None:
     registration.circulars_stopped_at = None
 
 
-def received(
+def list_received(
     tx: Transaction, registration: Registration, discussion: Discussion, links: Links
-) -> list[Received]:
+) -> list[ReceivedCircular]:
     """Return what organizers wrote to an attendee, the last first: what has been sent, or is about
     to be. A link to join is shown only to who has a seat."""
     is_coming = and_(Letter.state == LetterState.OWED, Circular.stopped_at.is_(None))
@@ -75,5 +75,7 @@ def received(
         wording = circular.wording(tx.keys)
         if has_seat or not placeholders.has_link(wording, join_url):
             subject = placeholders.filled(wording.subject, found)
-            shown.append(Received(at, subject, placeholders.paragraphs(wording.text, found)))
+            shown.append(
+                ReceivedCircular(at, subject, placeholders.paragraphs(wording.text, found))
+            )
     return shown

@@ -11,11 +11,11 @@ from ...database import Transaction
 from ...models import Discussion, Essentials, LetterKind, Registration, Revision
 
 # How long a change waits for the next one; none of them waits where a start is so near.
-GRACE = timedelta(minutes=5)
-NEAR = timedelta(hours=2)
+CHANGE_GRACE = timedelta(minutes=5)
+NEAR_START = timedelta(hours=2)
 
 
-def owe(tx: Transaction, discussion: Discussion, *, only: int | None = None) -> int:
+def owe_changes(tx: Transaction, discussion: Discussion, *, only: int | None = None) -> int:
     """Owe a letter to everybody who comes and was last told otherwise, or to `only` one of them;
     return to how many.
 
@@ -30,8 +30,8 @@ def owe(tx: Transaction, discussion: Discussion, *, only: int | None = None) -> 
         to_tell = to_tell.where(Registration.id == only)
     ids = tx.scalars(to_tell).all()
     starts = [essentials.when.starts_at for essentials in (*told.values(), is_now)]
-    is_near = any(tx.now - NEAR < start < tx.now + NEAR for start in starts)
-    due_at = tx.now if is_near else tx.now + GRACE
+    is_near = any(tx.now - NEAR_START < start < tx.now + NEAR_START for start in starts)
+    due_at = tx.now if is_near else tx.now + CHANGE_GRACE
     waiting = outbox.put_off(tx, ids, LetterKind.CHANGE, due_at)
     outbox.post_all(
         tx,
@@ -52,7 +52,7 @@ def count(tx: Transaction, discussion: Discussion, is_now: Essentials) -> int:
     return tx.scalars(select(func.count(Registration.id)).where(*to_tell)).one()
 
 
-def last_told(tx: Transaction, registration: Registration) -> Essentials | None:
+def last_told_essentials(tx: Transaction, registration: Registration) -> Essentials | None:
     """Return what an attendee was last told; None if that is not known any more."""
     revision = tx.scalar(
         select(Revision).where(
@@ -63,7 +63,7 @@ def last_told(tx: Transaction, registration: Registration) -> Essentials | None:
     return revision.essentials if revision else None
 
 
-def has_told(tx: Transaction, registration_id: int, version: int) -> None:
+def note_told(tx: Transaction, registration_id: int, version: int) -> None:
     """Note that a letter told what a discussion is as of `version`."""
     tx.execute(
         update(Registration)

@@ -20,14 +20,14 @@ from ...models import (
     LetterState,
     Registration,
 )
-from .change_notices import GRACE
+from .change_notices import CHANGE_GRACE
 
 
 def plan(tx: Transaction, discussion: Discussion, before: Content | None) -> int:
     """Plan the letter if there is more to tell than `before`, and return how many that owes."""
     if not _tells_more(discussion.content, before):
         return 0
-    discussion.follow_up_at = tx.now + GRACE
+    discussion.follow_up_at = tx.now + CHANGE_GRACE
     return _count(tx, discussion) if discussion.status is DiscussionStatus.PUBLISHED else 0
 
 
@@ -36,7 +36,7 @@ def count(tx: Transaction, discussion: Discussion, content: Content) -> int:
     return _count(tx, discussion) if _tells_more(content, discussion.content) else 0
 
 
-def due(tx: Transaction) -> Sequence[int]:
+def due_discussions(tx: Transaction) -> Sequence[int]:
     """Return the ids of discussions of which somebody is to be told now what came of them."""
     to_tell = exists().where(Registration.discussion_id == Discussion.id, _to_tell())
     found = tx.scalars(
@@ -50,7 +50,7 @@ def due(tx: Transaction) -> Sequence[int]:
     return [discussion.id for discussion in found if _is_due(discussion, tx.now)]
 
 
-def owe(tx: Transaction, discussion_id: int) -> int:
+def owe_follow_ups(tx: Transaction, discussion_id: int) -> int:
     """Owe the letter to everybody who asked for it and has not got it; return to how many."""
     discussion = tx.get_one(Discussion, discussion_id, with_for_update=True)
     if not _is_due(discussion, tx.now):
@@ -79,7 +79,7 @@ def _is_due(discussion: Discussion, now: datetime) -> bool:
     if planned is None or not discussion.has_follow_up(now):
         return False
     # A clock that was ahead, and has been set right, leaves a time that is too late.
-    return not now < planned <= now + 2 * GRACE
+    return not now < planned <= now + 2 * CHANGE_GRACE
 
 
 def _to_tell() -> ColumnElement[bool]:

@@ -14,7 +14,7 @@ from ...database import Transaction
 from ...models import Discussion, DiscussionStatus, Letter, LetterKind, Registration
 
 
-def due(tx: Transaction) -> Sequence[int]:
+def due_discussions(tx: Transaction) -> Sequence[int]:
     """Return the ids of discussions of which somebody is to be reminded now."""
     coming = tx.scalars(
         select(Discussion).where(
@@ -29,7 +29,7 @@ def due(tx: Transaction) -> Sequence[int]:
     ]
 
 
-def owe(tx: Transaction, discussion_id: int) -> int:
+def owe_reminders(tx: Transaction, discussion_id: int) -> int:
     """Owe the reminder that is due to everybody who has not got it; return to how many."""
     discussion = tx.get_one(Discussion, discussion_id, with_for_update=True)
     span = _due_span(discussion, tx.now)

@@ -15,9 +15,9 @@ from ...database import Transaction
 from ...models import Discussion, FeedReading
 
 # Days of counts that are kept.
-KEPT = timedelta(days=31)
+COUNTS_KEPT = timedelta(days=31)
 # What a program calls itself (User-Agent), the first that fits; far more is never looked at.
-_LONGEST = 500
+_MAX_USER_AGENT_CHARACTERS = 500
 _FAMILIES = (
     ("google-calendar", "Google Calendar"),
     ("thunderbird", "Thunderbird"),
@@ -38,7 +38,7 @@ _FAMILIES = (
     ("vdirsyncer", "vdirsyncer"),
     ("mozilla", "a browser"),
 )
-OTHER = "another program"
+OTHER_FAMILY = "another program"
 
 
 @dataclass(slots=True)
@@ -107,13 +107,13 @@ def write(tx: Transaction, counts: Counts) -> None:
     """Add counts to those of their days, and forget old days."""
     for (day, family), count in sorted(counts.items()):
         _add(tx, day, family, count)
-    tx.execute(delete(FeedReading).where(FeedReading.day < (tx.now - KEPT).date()))
+    tx.execute(delete(FeedReading).where(FeedReading.day < (tx.now - COUNTS_KEPT).date()))
 
 
 def family_of(user_agent: str) -> str:
     """Return what kind of program calls itself so."""
-    words = user_agent[:_LONGEST].casefold()
-    return next((name for word, name in _FAMILIES if word in words), OTHER)
+    words = user_agent[:_MAX_USER_AGENT_CHARACTERS].casefold()
+    return next((name for word, name in _FAMILIES if word in words), OTHER_FAMILY)
 
 
 def readers(tx: Transaction) -> Sequence[Reader]:

@@ -21,12 +21,12 @@ from .. import rate_limits
 from ..erasure import ledger
 
 # A letter that has been tried for so long, or waits for so long, is stuck.
-LONGEST_WAIT = timedelta(minutes=15)
+MAX_LETTER_WAIT = timedelta(minutes=15)
 # The round is made every hour: one may be missed, two are too many.
 ROUND_OVERDUE = timedelta(hours=3)
 ERASURE_OVERDUE = timedelta(hours=2)
 BACKUP_OVERDUE = timedelta(days=2)
-A_DAY = timedelta(days=1)
+FAILURE_SHOWN = timedelta(days=1)
 
 _OWED = Letter.state == LetterState.OWED
 
@@ -44,7 +44,7 @@ class Figures:
     schema: str
 
 
-def complaints(tx: Transaction) -> list[str]:
+def problems(tx: Transaction) -> list[str]:
     """Return a sentence for each thing that is wrong; none tells how many are concerned."""
     own = tx.get_one(Installation, 1)
     is_held = rate_limits.breaker_is_open(tx)
@@ -86,11 +86,11 @@ def figures(tx: Transaction) -> Figures:
 
 def _is_stuck(tx: Transaction, *, without_first: bool) -> bool:
     """Whether a letter was due long ago. Each attempt has moved `due_at` on by its delay."""
-    moved = list(accumulate(outbox.DELAYS, initial=tx.now - LONGEST_WAIT))
+    moved = list(accumulate(outbox.DELAYS, initial=tx.now - MAX_LETTER_WAIT))
     latest = {tried: literal(limit, UtcDateTime) for tried, limit in enumerate(moved)}
     waiting = [*outbox.FIRST] if without_first else []
     # To hand on tens of thousands takes longer, and is not stuck as long as letters leave.
-    if _exists(tx, Letter.state == LetterState.SENT, Letter.sent_at > tx.now - LONGEST_WAIT):
+    if _exists(tx, Letter.state == LetterState.SENT, Letter.sent_at > tx.now - MAX_LETTER_WAIT):
         waiting.append(LetterKind.CIRCULAR)
     kinds = Letter.kind.not_in(waiting)
     return _exists(
@@ -104,7 +104,7 @@ def _is_stuck(tx: Transaction, *, without_first: bool) -> bool:
 
 def _has_failed(tx: Transaction) -> bool:
     # A letter that failed keeps the time of its last attempt.
-    return _exists(tx, Letter.state == LetterState.FAILED, Letter.due_at > tx.now - A_DAY)
+    return _exists(tx, Letter.state == LetterState.FAILED, Letter.due_at > tx.now - FAILURE_SHOWN)
 
 
 def _is_round_overdue(tx: Transaction, own: Installation) -> bool:

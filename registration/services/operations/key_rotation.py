@@ -24,7 +24,7 @@ from ...text import addresses
 from .. import installation
 
 # How many registrations are held in memory at once.
-STEP = 1000
+ROWS_A_STEP = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class Rotation:
     registrations: int
 
 
-def keys(tx: Transaction, folder: Path, credentials: Path | None) -> list[Key]:
+def list_keys(tx: Transaction, folder: Path, credentials: Path | None) -> list[Key]:
     """Return every key of the ring, the one in use first, and how many registrations it opens."""
     current = tx.keys.current
     counted = select(Registration.key_id, func.count()).group_by(Registration.key_id)
@@ -71,21 +71,21 @@ def rotate(tx: Transaction, folder: Path, credentials: Path | None) -> Rotation:
     (`installing.key_in_use`); a crash at any moment leaves everything under the old key. Raises
     `SealBroken` if a registration does not open.
     """
-    installation.change_key(tx)
+    installation.lock_key_for_rotation(tx)
     old = installation.open_ring(tx, folder, credentials)
     made = make_key(folder)
     try:
-        total = _seal_anew(tx, old, installation.ring_of(made, folder, credentials))
+        total = _reseal_all(tx, old, installation.ring_with(made, folder, credentials))
     except BaseException:
         (folder / f"{made}.key").unlink()  # it has sealed nothing that is kept
         raise
     return Rotation(old.current, made, total)
 
 
-def _seal_anew(tx: Transaction, old: Ring, new: Ring) -> int:
+def _reseal_all(tx: Transaction, old: Ring, new: Ring) -> int:
     last = total = 0
-    while found := _step(tx, last):
-        tx.connection().execute(_ANEW, [_anew(row, old, new) for row in found])
+    while found := _read_step(tx, last):
+        tx.connection().execute(_RESEAL, [_resealed(row, old, new) for row in found])
         last = found[-1].id
         total += len(found)
     for organizer in tx.scalars(select(Organizer)):
@@ -98,25 +98,25 @@ def _seal_anew(tx: Transaction, old: Ring, new: Ring) -> int:
     return total
 
 
-_ANEW = (
+_RESEAL = (
     update(rows(Registration))
     .where(rows(Registration).c.id == bindparam("number"))
     .values(sealed=bindparam("anew"), key_id=bindparam("key"), address_index=bindparam("index"))
 )
 
 
-def _step(tx: Transaction, last: int) -> Sequence[Any]:
+def _read_step(tx: Transaction, last: int) -> Sequence[Any]:
     wanted = (
         select(Registration.id, Registration.public_id, Registration.sealed, Discussion.uid)
         .join(Discussion, Discussion.id == Registration.discussion_id)
         .where(Registration.id > last)
         .order_by(Registration.id)
-        .limit(STEP)
+        .limit(ROWS_A_STEP)
     )
     return tx.execute(wanted).all()
 
 
-def _anew(row: Row[Any], old: Ring, new: Ring) -> dict[str, Any]:
+def _resealed(row: Row[Any], old: Ring, new: Ring) -> dict[str, Any]:
     attendee = Attendee.unsealed(row.sealed, row.public_id, old)
     address = addresses.parse(attendee.address)
     return {

@@ -28,7 +28,7 @@ def upgrade(engine: Engine, folder: Path = MIGRATIONS) -> None:
 
     Raises `SchemaNewer`, `UpgradeFailed`.
     """
-    with phrased(), alone(engine) as connection:
+    with phrased(), exclusive_transaction(engine) as connection:
         upgrade_within(connection, folder)
 
 
@@ -59,7 +59,7 @@ def _refuse_broken_references(connection: Connection) -> None:
 
 
 @contextmanager
-def alone(engine: Engine) -> Iterator[Connection]:
+def exclusive_transaction(engine: Engine) -> Iterator[Connection]:
     """Open a transaction that no other upgrade runs beside."""
     with engine.execution_options(writes=True).connect() as connection:
         if engine.dialect.name == "sqlite":

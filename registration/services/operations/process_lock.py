@@ -26,7 +26,7 @@ class InstanceMissing(Refusal):
 
 
 @contextmanager
-def serving(instance: Path) -> Iterator[None]:
+def lock_for_service(instance: Path) -> Iterator[None]:
     """Run as the service, of which there may be several processes. Raises `RestoreRunning`."""
     refusal = RestoreRunning("A backup is being restored: start the service when that is done.")
     with _locked(instance, fcntl.LOCK_SH, refusal):
@@ -34,7 +34,7 @@ def serving(instance: Path) -> Iterator[None]:
 
 
 @contextmanager
-def stopped(instance: Path) -> Iterator[None]:
+def lock_for_restore(instance: Path) -> Iterator[None]:
     """Keep the service from starting until the block ends. Raises `ServiceRunning`."""
     refusal = ServiceRunning(
         f"The service of {instance} runs, or another restore does: "

@@ -55,7 +55,7 @@ def add(tx: Transaction, address: EmailAddress, wanted: Wanted) -> str | None:
     wanted.check()
     discussions = [catalog.find(tx, slug) for slug in wanted.slugs]
     _refuse_unknown_partner(discussions, wanted)
-    organizer = _by_address(tx, address)
+    organizer = _find_by_address(tx, address)
     if organizer and not organizer.removed_at and organizer.role is wanted.role is Role.ORGANIZER:
         _give(tx, organizer, discussions)
         audit_log.note(tx, Deed.GIVEN, subject=organizer.id)
@@ -95,7 +95,7 @@ def reset(tx: Transaction, address: EmailAddress) -> str:
     Raises `NoSuchOrganizer`.
     """
     organizer = find(tx, address)
-    _shut_out(tx, organizer)
+    _end_access(tx, organizer)
     token = _invite(organizer, tx.now)
     audit_log.note(tx, Deed.RESET, subject=organizer.id)
     return token
@@ -104,14 +104,14 @@ def reset(tx: Transaction, address: EmailAddress) -> str:
 def remove(tx: Transaction, address: EmailAddress) -> None:
     """Let somebody sign in no more, from now on. Raises `NoSuchOrganizer`."""
     organizer = find(tx, address)
-    _shut_out(tx, organizer)
+    _end_access(tx, organizer)
     organizer.removed_at = tx.now
     organizer.invitation_hash = organizer.invited_until = None
     tx.execute(delete(Grant).where(Grant.organizer_id == organizer.id))
     audit_log.note(tx, Deed.REMOVED, subject=organizer.id)
 
 
-def every(tx: Transaction) -> Sequence[Organizer]:
+def list_all(tx: Transaction) -> Sequence[Organizer]:
     """Return everybody who may sign in, in the order they were added."""
     here = select(Organizer).where(Organizer.removed_at.is_(None))
     return tx.scalars(here.order_by(Organizer.added_at, Organizer.id)).all()
@@ -147,13 +147,13 @@ def run_by(tx: Transaction, organizer: Organizer, slug: str) -> Discussion:
 
 def find(tx: Transaction, address: EmailAddress) -> Organizer:
     """Return who signs in with an address, locked, or raise `NoSuchOrganizer`."""
-    organizer = _by_address(tx, address)
+    organizer = _find_by_address(tx, address)
     if organizer is None or organizer.removed_at:
         raise NoSuchOrganizer(f"Nobody signs in with {address.sent}.")
     return organizer
 
 
-def _by_address(tx: Transaction, address: EmailAddress) -> Organizer | None:
+def _find_by_address(tx: Transaction, address: EmailAddress) -> Organizer | None:
     index = organizer_index(tx.keys, address)
     named = select(Organizer).where(Organizer.address_index == index)
     return tx.scalar(named.with_for_update())
@@ -169,7 +169,7 @@ def _refuse_unknown_partner(discussions: Sequence[Discussion], wanted: Wanted) -
             )
 
 
-def _shut_out(tx: Transaction, organizer: Organizer) -> None:
+def _end_access(tx: Transaction, organizer: Organizer) -> None:
     organizer.password_hash = None
     bare = replace(organizer.identity(tx.keys), second_factor="", recovery_hashes=[])
     organizer.seal(bare, tx.keys)

@@ -20,14 +20,15 @@ from .. import audit_log, rate_limits
 from ..rate_limits import Bucket, TooManyForms
 from . import passwords, totp
 
-IDLE = timedelta(minutes=60)
-LIFE = timedelta(hours=12)
+SESSION_IDLE_LIFE = timedelta(minutes=60)
+SESSION_LIFE = timedelta(hours=12)
 # How often it is noted that somebody is still there.
-_SEEN = timedelta(minutes=1)
+_SEEN_INTERVAL = timedelta(minutes=1)
 # How many passwords a client may try in an hour, and everybody whose client looks alike.
-TRIES, TRIES_OF_ALL = 30, 300
+SIGN_IN_TRIES_AN_HOUR = 30
+SHARED_SIGN_IN_TRIES_AN_HOUR = 300
 # How many wrong codes in an hour, with the right password.
-WRONG_CODES = 5
+WRONG_CODES_AN_HOUR = 5
 
 
 class InvitationOver(Refusal):
@@ -38,19 +39,21 @@ class CodeWrong(Refusal):
     """The code is not the one that the app shows now."""
 
 
-def try_from(tx: Transaction, client: str, device: str) -> None:
+def take_try(tx: Transaction, client: str, device: str) -> None:
     """Take one of the tries that a client has, or raise `TooManyForms`.
 
     A browser with which somebody has signed in before, `device`, has tries of its own: nobody else
     can use them up.
     """
-    bucket = Bucket(("sign in", client), TRIES if client else TRIES_OF_ALL)
+    bucket = Bucket(
+        ("sign in", client), SIGN_IN_TRIES_AN_HOUR if client else SHARED_SIGN_IN_TRIES_AN_HOUR
+    )
     if device:
-        bucket = Bucket(("sign in", "device", device), TRIES)
+        bucket = Bucket(("sign in", "device", device), SIGN_IN_TRIES_AN_HOUR)
     rate_limits.take_each(tx, [bucket])
 
 
-def kept_password(tx: Transaction, address: EmailAddress) -> tuple[int, str | None]:
+def find_password_hash(tx: Transaction, address: EmailAddress) -> tuple[int, str | None]:
     """Return the id and the password's hash of who has an address; 0 and None for nobody."""
     index = organizer_index(tx.keys, address)
     found = tx.scalar(
@@ -59,12 +62,12 @@ def kept_password(tx: Transaction, address: EmailAddress) -> tuple[int, str | No
     return (found.id, found.password_hash) if found else (0, None)
 
 
-def begin(tx: Transaction, organizer_id: int, password_hash: str, code: str) -> str | None:
+def sign_in(tx: Transaction, organizer_id: int, password_hash: str, code: str) -> str | None:
     """Sign in who gave the password of that hash, if the code is right; return the token.
 
     Returns None if it is not, or too many were tried; either way the transaction is to be kept.
     """
-    if not prove(tx, organizer_id, password_hash, code):
+    if not verify(tx, organizer_id, password_hash, code):
         return None
     token = new_token()
     tx.add(
@@ -80,7 +83,7 @@ def begin(tx: Transaction, organizer_id: int, password_hash: str, code: str) -> 
     return token
 
 
-def prove(tx: Transaction, organizer_id: int, password_hash: str, code: str) -> bool:
+def verify(tx: Transaction, organizer_id: int, password_hash: str, code: str) -> bool:
     """Whether who has given the password of that hash has the code too.
 
     The password may have been changed while it was checked. Either way the transaction is to be
@@ -90,15 +93,15 @@ def prove(tx: Transaction, organizer_id: int, password_hash: str, code: str) -> 
     organizer = tx.get_one(Organizer, organizer_id, with_for_update=True)
     if organizer.password_hash != password_hash or organizer.removed_at:
         return False
-    return _takes(tx, organizer, code)
+    return _use_code(tx, organizer, code)
 
 
-def _takes(tx: Transaction, organizer: Organizer, code: str) -> bool:
+def _use_code(tx: Transaction, organizer: Organizer, code: str) -> bool:
     """Whether a code is right; it is used up by that. A wrong one takes one of those that may be
     tried."""
-    bucket = Bucket(("codes", organizer.public_id), WRONG_CODES)
+    bucket = Bucket(("codes", organizer.public_id), WRONG_CODES_AN_HOUR)
     try:
-        rate_limits.look(tx, [bucket])
+        rate_limits.refuse_if_empty(tx, [bucket])
     except TooManyForms:
         return False
     identity = organizer.identity(tx.keys)
@@ -107,7 +110,7 @@ def _takes(tx: Transaction, organizer: Organizer, code: str) -> bool:
     if step is not None:
         organizer.code_step = step
         return True
-    left = totp.without(identity.recovery_hashes, totp.recovery_hash(code))
+    left = totp.remove_hash(identity.recovery_hashes, totp.recovery_hash(code))
     if left is not None:
         organizer.seal(replace(identity, recovery_hashes=left), tx.keys)
         return True
@@ -116,7 +119,7 @@ def _takes(tx: Transaction, organizer: Organizer, code: str) -> bool:
     return False
 
 
-def who(tx: Transaction, token: str) -> tuple[Organizer, SignIn] | None:
+def find_signed_in(tx: Transaction, token: str) -> tuple[Organizer, SignIn] | None:
     """Return who is signed in with a token; None if nobody is, any more."""
     found = tx.execute(
         select(Organizer, SignIn)
@@ -130,9 +133,9 @@ def who(tx: Transaction, token: str) -> tuple[Organizer, SignIn] | None:
     return (found[0], found[1]) if found else None
 
 
-def is_to_be_noted(sign_in: SignIn, now: datetime) -> bool:
+def is_seen_note_due(sign_in: SignIn, now: datetime) -> bool:
     """Whether it is time to note that somebody is still there."""
-    return now - sign_in.seen_at >= _SEEN
+    return now - sign_in.seen_at >= _SEEN_INTERVAL
 
 
 def note_seen(tx: Transaction, sign_in_id: int) -> None:
@@ -140,21 +143,21 @@ def note_seen(tx: Transaction, sign_in_id: int) -> None:
     tx.execute(update(SignIn).where(SignIn.id == sign_in_id).values(seen_at=tx.now))
 
 
-def end(tx: Transaction, token: str) -> None:
+def sign_out(tx: Transaction, token: str) -> None:
     """Sign out in one browser."""
-    found = who(tx, token)
+    found = find_signed_in(tx, token)
     if found:
         tx.delete(found[1])
         audit_log.note(tx, Deed.SIGNED_OUT, by=found[0].id)
 
 
-def end_all(tx: Transaction, organizer_id: int) -> None:
+def sign_out_everywhere(tx: Transaction, organizer_id: int) -> None:
     """Sign out everywhere."""
     tx.execute(delete(SignIn).where(SignIn.organizer_id == organizer_id))
     audit_log.note(tx, Deed.SIGNED_OUT_EVERYWHERE, by=organizer_id)
 
 
-def invited(tx: Transaction, token: str, *, lock: bool = False) -> tuple[Organizer, Identity]:
+def find_invited(tx: Transaction, token: str, *, lock: bool = False) -> tuple[Organizer, Identity]:
     """Return who an invitation is for, or raise `InvitationOver`."""
     named = select(Organizer).where(
         Organizer.invitation_hash == token_hash(token), Organizer.invited_until > tx.now
@@ -165,11 +168,11 @@ def invited(tx: Transaction, token: str, *, lock: bool = False) -> tuple[Organiz
     return found, found.identity(tx.keys)
 
 
-def accept(tx: Transaction, token: str, password_hash: str, code: str) -> list[str]:
+def accept_invitation(tx: Transaction, token: str, password_hash: str, code: str) -> list[str]:
     """Set password and second factor by an invitation, and return the recovery codes, which are
     never shown again. Raises `InvitationOver`, `CodeWrong`."""
     tx.hold_keys()
-    organizer, identity = invited(tx, token, lock=True)
+    organizer, identity = find_invited(tx, token, lock=True)
     key = totp.key_of(tx.keys, token)
     step = totp.step_of(key, code, after=0, now=tx.now)
     if step is None:
@@ -205,7 +208,7 @@ def refuse_weak(password: str, identity: Identity, site: str) -> None:
 def _is_over(now: datetime) -> ColumnElement[bool]:
     # Nobody signs in to come, unless a clock was wrong.
     return or_(
-        SignIn.seen_at <= now - IDLE,
-        SignIn.started_at <= now - LIFE,
-        SignIn.started_at > now + rate_limits.SKEW,
+        SignIn.seen_at <= now - SESSION_IDLE_LIFE,
+        SignIn.started_at <= now - SESSION_LIFE,
+        SignIn.started_at > now + rate_limits.MAX_CLOCK_SKEW,
     )

@@ -19,22 +19,23 @@ from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 
 from ...refusals import Refusal
 
-LEAST, MOST = 12, 128
+MIN_CHARACTERS = 12
+MAX_CHARACTERS = 128
 # Requests that compute a hash or wait for it. The server has more threads than these and the
 # waiting writers together, so pages are always answered.
 QUEUE_LENGTH = 20
 LONGEST_WAIT_SECONDS = 2.5
 # What long passwords are made of that others guess first; digits and signs do not count.
-_GUESSED = """
+_GUESSED_WORDS = """
 password passwort parol welcome letmein iloveyou monkey dragon football baseball superman batman
 princess sunshine master shadow admin administrator organizer registration discussion secret
 changeme test testing qwerty qwertz azerty qwertyuiop asdfghjkl zxcvbnm login user guest abc abcd
 abcdef hello summer winter spring autumn internet computer starwars trustno
 """
-_LONGEST_FIRST = sorted(_GUESSED.split(), key=len, reverse=True)
+_LONGEST_FIRST = sorted(_GUESSED_WORDS.split(), key=len, reverse=True)
 _MADE_OF_GUESSED = re.compile(f"(?:{'|'.join(_LONGEST_FIRST)})++")
 _RUNS = ("abcdefghijklmnopqrstuvwxyz", "01234567890123456789", "qwertyuiop", "asdfghjkl", "zxcvbnm")
-_DISTINCT = 6
+_MIN_DISTINCT_CHARACTERS = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +63,10 @@ class PasswordsBusy(Refusal):
 def check(password: str, *known: str) -> None:
     """Raise `PasswordRefused` unless a password is good: `known` are words that others know of its
     owner, such as the address."""
-    if not LEAST <= len(password) <= MOST:
+    if not MIN_CHARACTERS <= len(password) <= MAX_CHARACTERS:
         raise PasswordRefused(
-            f"A password has {LEAST} to {MOST} characters; this one has {len(password)}."
+            f"A password has {MIN_CHARACTERS} to {MAX_CHARACTERS} characters; "
+            f"this one has {len(password)}."
         )
     said = password.casefold()
     # First without the digits and signs at its ends, then with those within read as letters.
@@ -74,13 +76,13 @@ def check(password: str, *known: str) -> None:
     is_guessed = any(_MADE_OF_GUESSED.fullmatch(re.sub(r"[^a-z]", "", item)) for item in plain)
     repeats = re.fullmatch(r"(.{1,8}?)\1+", said)
     runs = any(said in run or said in run[::-1] for run in _RUNS)
-    if repeats or runs or len(set(said)) < _DISTINCT or is_guessed:
+    if repeats or runs or len(set(said)) < _MIN_DISTINCT_CHARACTERS or is_guessed:
         raise PasswordRefused("Others guess this password first. Take a few words at random.")
     if any(len(word) > 3 and word.casefold() in said for word in known):
         raise PasswordRefused("Leave your address and the name of this site out of the password.")
 
 
-def hashed(password: str, cost: Cost) -> str:
+def hash_password(password: str, cost: Cost) -> str:
     """Return what is kept of a password: Argon2id in the PHC string format, with a salt.
 
     Raises `PasswordsBusy`.

@@ -15,7 +15,8 @@ from cryptography.hazmat.primitives.twofactor.totp import TOTP
 from ...crypto.key_ring import Ring
 
 # What every authenticator app knows: six digits, 30 seconds, SHA-1 (RFC 6238 1.2, RFC 4226 5.3).
-DIGITS, STEP = 6, 30
+DIGITS = 6
+STEP_SECONDS = 30
 RECOVERY_CODES = 10
 # Without 0, 1, l and o, which are read wrongly.
 _LETTERS = "23456789abcdefghijkmnpqrstuvwxyz"
@@ -43,7 +44,7 @@ def step_of(key: bytes, code: str, *, after: int, now: datetime) -> int | None:
     digits = re.sub(r"\s", "", code)
     if not re.fullmatch(rf"[0-9]{{{DIGITS}}}", digits):
         return None
-    current = int(now.timestamp()) // STEP
+    current = int(now.timestamp()) // STEP_SECONDS
     if after > current + 1:
         # A clock that was ahead, and has been set right, must lock nobody out.
         after = current - 2
@@ -69,7 +70,7 @@ def recovery_hash(code: str) -> str:
     return hashlib.sha256(re.sub(r"[\s-]", "", code).lower().encode()).hexdigest()
 
 
-def without(hashes: list[str], used: str) -> list[str] | None:
+def remove_hash(hashes: list[str], used: str) -> list[str] | None:
     """Return `hashes` without the one that was used; None if it is not among them."""
     left = [kept for kept in hashes if not hmac.compare_digest(kept, used)]
     return left if len(left) < len(hashes) else None
@@ -77,7 +78,7 @@ def without(hashes: list[str], used: str) -> list[str] | None:
 
 def _is(key: bytes, digits: str, step: int) -> bool:
     try:
-        _totp(key).verify(digits.encode(), step * STEP)
+        _totp(key).verify(digits.encode(), step * STEP_SECONDS)
     except InvalidToken:
         return False
     return True
@@ -85,4 +86,4 @@ def _is(key: bytes, digits: str, step: int) -> bool:
 
 def _totp(key: bytes) -> TOTP:
     # HMAC-SHA-1 is what the apps know, and as sound as ever: RFC 4226 B.2, RFC 6238 1.2.
-    return TOTP(key, DIGITS, SHA1(), STEP)  # noqa: S303  # nosec B303
+    return TOTP(key, DIGITS, SHA1(), STEP_SECONDS)  # noqa: S303  # nosec B303

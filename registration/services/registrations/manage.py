@@ -25,7 +25,7 @@ from .. import catalog, rate_limits
 from ..seats import allocation
 from . import register, self_service
 from .register import LETTERS_A_DAY, Entry
-from .self_service import COMING, NoSuchRegistration
+from .self_service import COMING_STATUSES, NoSuchRegistration
 
 # Which letter tells who stands there all that they have to know.
 _LETTER_OF = {
@@ -60,11 +60,11 @@ def add(tx: Transaction, slug: str, entry: Entry) -> str:
     `AlreadyRegistered`, `EnoughLetters`.
     """
     tx.hold_keys()
-    number = catalog.identify(tx, slug)
-    with allocation.changing(tx, number, promotes=True) as discussion:
-        refuse_off(discussion, tx.now)
-        known = register.known_as(tx, discussion, entry.address, lock=True)
-        if known and known.status in COMING:
+    number = catalog.find_id(tx, slug)
+    with allocation.locked_discussion(tx, number, promotes=True) as discussion:
+        refuse_if_off(discussion, tx.now)
+        known = register.find_by_address(tx, discussion, entry.address, lock=True)
+        if known and known.status in COMING_STATUSES:
             raise AlreadyRegistered("This address is registered already.")
         if known and known.status is RegistrationStatus.UNCONFIRMED:
             # What they typed themselves is not to be written over.
@@ -74,8 +74,8 @@ def add(tx: Transaction, slug: str, entry: Entry) -> str:
         mailbox = entry.address.mailbox
         if not register.may_write_to(tx, discussion, mailbox):
             raise _enough()
-        added, kind = register.enter(tx, discussion, entry, known)
-        register.owe(tx, added, kind, discussion)
+        added, kind = register.write_registration(tx, discussion, entry, known)
+        register.owe_letter(tx, added, kind, discussion)
     return tx.scalars(select(Registration.public_id).where(Registration.id == added)).one()
 
 
@@ -84,7 +84,7 @@ def is_off(discussion: Discussion, now: datetime) -> bool:
     return discussion.status is not DiscussionStatus.PUBLISHED or discussion.is_over(now)
 
 
-def refuse_off(discussion: Discussion, now: datetime) -> None:
+def refuse_if_off(discussion: Discussion, now: datetime) -> None:
     """Raise `TakesNobody` where a discussion is off or over."""
     if is_off(discussion, now):
         raise TakesNobody("The discussion is off or over: nobody is told that they take part.")
@@ -99,14 +99,14 @@ def send_again(tx: Transaction, registration: Registration) -> LetterKind:
     discussion = tx.get_one(Discussion, registration.discussion_id)
     kind = _LETTER_OF[registration.status]
     if kind is not LetterKind.WITHDRAWAL:
-        refuse_off(discussion, tx.now)
+        refuse_if_off(discussion, tx.now)
     named = ("sent again", registration.public_id)
     may_send = outbox.owes(tx, registration.id, kind) or rate_limits.take(
         tx, *named, capacity=LETTERS_A_DAY
     )
     if not may_send:
         raise _enough()
-    register.owe(tx, registration.id, kind, discussion)
+    register.owe_letter(tx, registration.id, kind, discussion)
     return kind
 
 
@@ -129,18 +129,18 @@ def correct_address(tx: Transaction, registration: Registration, new: EmailAddre
     """
     tx.hold_keys()
     discussion = _locked(tx, registration)
-    known = register.known_as(tx, discussion, new)
+    known = register.find_by_address(tx, discussion, new)
     if known is not None and known.id == registration.id:
         _keep_address(tx, registration)
         return
     if known:
         raise AlreadyRegistered("This address is registered already.")
-    if not self_service.may_ask(tx, registration, discussion, new):
+    if not self_service.may_ask_new_address(tx, registration, discussion, new):
         raise _enough()
     if registration.status is RegistrationStatus.UNCONFIRMED:
         kind = LetterKind.ADDRESS_CONFIRMATION
         try:
-            self_service.give_address(tx, registration, discussion, new)
+            self_service.set_address(tx, registration, discussion, new)
         except IntegrityError:
             raise AlreadyRegistered("This address is registered already.") from None
     else:
@@ -149,7 +149,7 @@ def correct_address(tx: Transaction, registration: Registration, new: EmailAddre
     tx.flush()
     # One that is on its way was to go to another address.
     outbox.drop(tx, registration.id, kind)
-    register.owe(tx, registration.id, kind, discussion)
+    register.owe_letter(tx, registration.id, kind, discussion)
 
 
 def _locked(tx: Transaction, registration: Registration) -> Discussion:
@@ -167,7 +167,7 @@ def _keep_address(tx: Transaction, registration: Registration) -> None:
     outbox.drop(tx, registration.id, LetterKind.ADDRESS_CHANGE)
 
 
-def mark(
+def mark_attendance(
     tx: Transaction, discussion: Discussion, public_ids: Sequence[str], *, attended: bool
 ) -> int:
     """Mark that these attendees came, or that they did not; return of how many that changes

@@ -26,16 +26,18 @@ from ...models import (
 from ...refusals import Refusal
 from ...text.addresses import EmailAddress
 from .. import rate_limits
-from ..catalog import identify
+from ..catalog import find_id
 from ..seats import allocation
-from ..seats.retention import UNCONFIRMED_LIFE, erase_at
+from ..seats.retention import UNCONFIRMED_RETENTION, erase_at
 
 # Unconfirmed registrations are erased after this.
 LETTERS_A_DAY = 3
 # How many characters an entry's texts have at most.
-MOST_NAME, MOST_LINE, MOST_LONG = 200, 300, 2000
+MAX_NAME_CHARACTERS = 200
+MAX_LINE_CHARACTERS = 300
+MAX_LONG_CHARACTERS = 2000
 # What of an entry is not sealed.
-IN_THE_CLEAR = ("language", "zone", "wants_follow_up")
+UNSEALED_FIELDS = ("language", "zone", "wants_follow_up")
 # Confirming and withdrawing, again and again, is answered by so many letters a day.
 ANSWERS_A_DAY = 6
 
@@ -65,10 +67,10 @@ def register(tx: Transaction, slug: str, entry: Entry) -> None:
     changes anything. Raises `NoSuchDiscussion`, `RegistrationClosed`.
     """
     tx.hold_keys()
-    with allocation.changing(tx, identify(tx, slug), promotes=True) as discussion:
+    with allocation.locked_discussion(tx, find_id(tx, slug), promotes=True) as discussion:
         if not discussion.takes_registrations(tx.now):
             raise RegistrationClosed("Registration for this discussion is closed.")
-        known = known_as(tx, discussion, entry.address, lock=True)
+        known = find_by_address(tx, discussion, entry.address, lock=True)
         mailbox = entry.address.mailbox
         may_write = may_write_to(tx, discussion, mailbox)
         if known and known.status in {RegistrationStatus.CONFIRMED, RegistrationStatus.WAITING}:
@@ -77,14 +79,14 @@ def register(tx: Transaction, slug: str, entry: Entry) -> None:
             known.seal(known.attendee(tx.keys), tx.keys)
             tx.flush()
         else:
-            number, kind = enter(tx, discussion, entry, known)
+            number, kind = write_registration(tx, discussion, entry, known)
         with tx.begin_nested() as owing:
-            owe(tx, number, kind, discussion)
+            owe_letter(tx, number, kind, discussion)
             if not may_write:  # found out only now, so that the time it takes does not tell
                 owing.rollback()
 
 
-def known_as(
+def find_by_address(
     tx: Transaction, discussion: Discussion, address: EmailAddress, *, lock: bool = False
 ) -> Registration | None:
     """Return the registration of an address, if there is one; locked, for who writes it anew: what
@@ -99,35 +101,35 @@ def known_as(
     return tx.scalar(known)
 
 
-def enter(
+def write_registration(
     tx: Transaction, discussion: Discussion, entry: Entry, known: Registration | None
 ) -> tuple[int, LetterKind]:
     """Write a registration, over one that is `known` and means to come no more, or not yet.
 
     Returns its id, and which letter tells of it. The discussion is locked (`seating.changing`).
     """
-    values = _entered(tx, discussion, entry, known)
+    values = _columns(tx, discussion, entry, known)
     index = address_index(tx.keys, discussion.uid, entry.address)
-    return _keep(tx, discussion, known, index, values), _first_letter(values)
+    return _write_row(tx, discussion, known, index, values), _first_letter(values)
 
 
 def confirm(tx: Transaction, registration: Registration) -> None:
     """Confirm that the attendee reads the address; a second time changes nothing."""
     tx.hold_keys()
-    with allocation.changing(tx, registration.discussion_id, promotes=True) as discussion:
+    with allocation.locked_discussion(tx, registration.discussion_id, promotes=True) as discussion:
         if not allocation.is_still_there(tx, registration):
             return
         if registration.status is not RegistrationStatus.UNCONFIRMED:
             return
-        place = allocation.settle(tx, discussion, registration)
+        place = allocation.place_on_confirming(tx, discussion, registration)
         registration.seated_at, registration.queue_position = place.seated_at, place.queue_position
         registration.seat_held_until = None
         registration.confirmed_at = tx.now
         registration.erase_at = erase_at(discussion, registration.registered_at, tx.settings)
-        registration.calendar_sequence = _returning(registration)
+        registration.calendar_sequence = _calendar_sequence(registration)
         kind = LetterKind.CONFIRMATION if place.seated_at else LetterKind.WAITING
         if may_answer(tx, registration):
-            owe(tx, registration.id, kind, discussion)
+            owe_letter(tx, registration.id, kind, discussion)
 
 
 def may_answer(tx: Transaction, registration: Registration) -> bool:
@@ -152,12 +154,14 @@ def may_write_to(tx: Transaction, discussion: Discussion, mailbox: str) -> bool:
     return rate_limits.take(tx, "letters", discussion.uid, mailbox, capacity=LETTERS_A_DAY)
 
 
-def owe(tx: Transaction, registration_id: int, kind: LetterKind, discussion: Discussion) -> None:
+def owe_letter(
+    tx: Transaction, registration_id: int, kind: LetterKind, discussion: Discussion
+) -> None:
     """Owe a letter to a registration, in this transaction."""
     outbox.post(tx, registration_id, kind, revision=discussion.version, host=tx.settings.host)
 
 
-def _entered(
+def _columns(
     tx: Transaction, discussion: Discussion, entry: Entry, known: Registration | None
 ) -> dict[str, Any]:
     """Return the columns of a registration as the form makes it."""
@@ -174,7 +178,7 @@ def _entered(
         shared_with=entry.shared_with,
         new_address="",
     )
-    place = allocation.assign(tx, discussion, known)
+    place = allocation.place_on_registering(tx, discussion, known)
     asks = discussion.content.address_confirmation
     return {
         "public_id": attendee.public_id,
@@ -188,14 +192,14 @@ def _entered(
         "seated_at": place.seated_at,
         "queue_position": place.queue_position,
         "seat_held_until": place.seat_held_until if asks else None,
-        "erase_at": tx.now + UNCONFIRMED_LIFE
+        "erase_at": tx.now + UNCONFIRMED_RETENTION
         if asks
         else erase_at(discussion, tx.now, tx.settings),
-        **{name: getattr(entry, name) for name in IN_THE_CLEAR},
+        **{name: getattr(entry, name) for name in UNSEALED_FIELDS},
     }
 
 
-def _keep(
+def _write_row(
     tx: Transaction,
     discussion: Discussion,
     known: Registration | None,
@@ -205,7 +209,7 @@ def _keep(
     """Write the row, by Core: this is the one path that hundreds take at once."""
     if known:
         if values["confirmed_at"]:
-            values |= {"calendar_sequence": _returning(known)}
+            values |= {"calendar_sequence": _calendar_sequence(known)}
         tx.execute(update(Registration).where(Registration.id == known.id).values(**values))
         return known.id
     values |= {"discussion_id": discussion.id, "address_index": index}
@@ -215,7 +219,7 @@ def _keep(
     return int(tx.execute(added).scalar_one())
 
 
-def _returning(known: Registration) -> int:
+def _calendar_sequence(known: Registration) -> int:
     """Return the calendar's count of who confirms: back after a withdrawal, they must outrank
     its CANCEL (RFC 5546 2.1.4)."""
     return known.calendar_sequence + (known.calendar_sequence > 0)

@@ -31,7 +31,7 @@ from . import register
 from .register import Entry
 
 # Who means to come, and can change or withdraw that.
-COMING = frozenset({RegistrationStatus.CONFIRMED, RegistrationStatus.WAITING})
+COMING_STATUSES = frozenset({RegistrationStatus.CONFIRMED, RegistrationStatus.WAITING})
 
 
 class NoSuchRegistration(Refusal):
@@ -81,7 +81,7 @@ def change(tx: Transaction, token: str, entry: Entry) -> None:
     """
     tx.hold_keys()
     registration, discussion = _by(tx, Registration.token_hash == token_hash(token), lock=True)
-    if registration.status not in COMING:
+    if registration.status not in COMING_STATUSES:
         return
     attendee = registration.attendee(tx.keys)
     same = addresses.parse(attendee.address).canonical == entry.address.canonical
@@ -100,16 +100,16 @@ def change(tx: Transaction, token: str, entry: Entry) -> None:
         return
     # The earlier letter was allowed for another address than the one it would now go to.
     outbox.drop(tx, registration.id, LetterKind.ADDRESS_CHANGE)
-    if same or not may_ask(tx, registration, discussion, entry.address):
+    if same or not may_ask_new_address(tx, registration, discussion, entry.address):
         return
     # If it is registered itself, a letter tells only it so.
-    taken = register.known_as(tx, discussion, entry.address)
+    taken = register.find_by_address(tx, discussion, entry.address)
     kind = LetterKind.ALREADY_REGISTERED if taken else LetterKind.ADDRESS_CHANGE
     number = (taken or registration).id
-    register.owe(tx, number, kind, discussion)
+    register.owe_letter(tx, number, kind, discussion)
 
 
-def may_ask(
+def may_ask_new_address(
     tx: Transaction, registration: Registration, discussion: Discussion, address: EmailAddress
 ) -> bool:
     """Whether another letter may ask a new address today.
@@ -128,20 +128,20 @@ def confirm_new_address(tx: Transaction, signed: str) -> str:
     Everything comes again to the new address, with the invitation. Raises `LinkIsOver`.
     """
     registration, _attendee = by_new_address(tx, signed)
-    with allocation.changing(tx, registration.discussion_id) as discussion:
+    with allocation.locked_discussion(tx, registration.discussion_id) as discussion:
         registration, attendee = by_new_address(tx, signed, lock=True)
         new = addresses.parse(attendee.new_address)
         try:
-            attendee = give_address(tx, registration, discussion, new)
+            attendee = set_address(tx, registration, discussion, new)
         except IntegrityError:
             raise LinkIsOver("This link does not apply any more.") from None
         seated = registration.status is RegistrationStatus.CONFIRMED
         kind = LetterKind.CONFIRMATION if seated else LetterKind.WAITING
-        register.owe(tx, registration.id, kind, discussion)
+        register.owe_letter(tx, registration.id, kind, discussion)
     return attendee.token
 
 
-def give_address(
+def set_address(
     tx: Transaction, registration: Registration, discussion: Discussion, new: EmailAddress
 ) -> Attendee:
     """Make an address the attendee's, with new links too: whoever had the old ones may be somebody
@@ -178,7 +178,11 @@ def by_new_address(
     wanted = attendee.new_address and address_index(
         tx.keys, discussion.uid, addresses.parse(attendee.new_address)
     )
-    if not wanted or not hmac.compare_digest(wanted, index) or registration.status not in COMING:
+    if (
+        not wanted
+        or not hmac.compare_digest(wanted, index)
+        or registration.status not in COMING_STATUSES
+    ):
         raise over
     return registration, attendee
 
@@ -189,11 +193,11 @@ def withdraw(tx: Transaction, registration: Registration) -> None:
     A second time changes nothing.
     """
     tx.hold_keys()
-    with allocation.changing(tx, registration.discussion_id, promotes=True) as discussion:
+    with allocation.locked_discussion(tx, registration.discussion_id, promotes=True) as discussion:
         if not allocation.is_still_there(tx, registration):
             return
         status = registration.status
-        if status not in COMING:
+        if status not in COMING_STATUSES:
             return
         registration.withdrawn_at = tx.now
         registration.seal(replace(registration.attendee(tx.keys), new_address=""), tx.keys)
@@ -202,12 +206,12 @@ def withdraw(tx: Transaction, registration: Registration) -> None:
         registration.calendar_sequence += status is RegistrationStatus.CONFIRMED
         kind = LetterKind.WITHDRAWAL
         if register.may_answer(tx, registration):
-            register.owe(tx, registration.id, kind, discussion)
+            register.owe_letter(tx, registration.id, kind, discussion)
 
 
 def erase(tx: Transaction, registration: Registration) -> Receipt:
     """Erase everything at once, on the attendee's word; whoever waits gets the seat."""
-    with allocation.changing(tx, registration.discussion_id, promotes=True):
+    with allocation.locked_discussion(tx, registration.discussion_id, promotes=True):
         return erasures.erase(tx, registration, letters=tx.settings.mail.folder)
 
 
@@ -219,15 +223,15 @@ def send_links(tx: Transaction, address: EmailAddress) -> None:
     allowed = rate_limits.take(tx, "find", address.mailbox, capacity=register.LETTERS_A_DAY)
     discussions = tx.scalars(select(Discussion)).all()
     owners = {address_index(tx.keys, item.uid, address): item for item in discussions}
-    for registration in _indexed(tx, list(owners)):
+    for registration in _by_indexes(tx, list(owners)):
         discussion = owners[registration.address_index]
         if allowed and register.may_write_to(tx, discussion, address.mailbox):
             unconfirmed = registration.status is RegistrationStatus.UNCONFIRMED
             kind = LetterKind.ADDRESS_CONFIRMATION if unconfirmed else LetterKind.LINK
-            register.owe(tx, registration.id, kind, discussion)
+            register.owe_letter(tx, registration.id, kind, discussion)
 
 
-def _indexed(tx: Transaction, indexes: list[bytes]) -> Iterable[Registration]:
+def _by_indexes(tx: Transaction, indexes: list[bytes]) -> Iterable[Registration]:
     # SQLite takes a limited number of values in one statement.
     for start in range(0, len(indexes), 500):
         some = indexes[start : start + 500]

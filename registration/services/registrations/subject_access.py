@@ -10,7 +10,7 @@ from ...models import Discussion, Letter, LetterKind, Registration, Registration
 from ..seats import allocation
 
 
-def held(tx: Transaction, registration: Registration, discussion: Discussion) -> dict[str, Any]:
+def disclose(tx: Transaction, registration: Registration, discussion: Discussion) -> dict[str, Any]:
     """Return everything that is held about one attendee, by plain names (GDPR Art. 15 and 20)."""
     attendee = registration.attendee(tx.keys)
     is_waiting = registration.status is RegistrationStatus.WAITING

@@ -11,10 +11,10 @@ from sqlalchemy.orm import aliased
 from ... import outbox
 from ...database import Transaction
 from ...models import Discussion, DiscussionStatus, Letter, LetterKind, LetterState, Registration
-from ..installation import content_has_changed
+from ..installation import note_content_change
 
 # How long an unconfirmed registration keeps its seat.
-HOLD = timedelta(hours=24)
+SEAT_HOLD = timedelta(hours=24)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class Place:
 
 
 @contextmanager
-def changing(
+def locked_discussion(
     tx: Transaction, discussion_id: int, *, promotes: bool = False
 ) -> Iterator[Discussion]:
     """Lock the discussion until the transaction ends: counting seats and taking one are one step.
@@ -43,7 +43,7 @@ def changing(
     if promotes:
         promote(tx, discussion)
     if is_full(tx, discussion) != was_full:
-        content_has_changed(tx)
+        note_content_change(tx)
 
 
 def promote(tx: Transaction, discussion: Discussion) -> int:
@@ -70,14 +70,14 @@ def promote(tx: Transaction, discussion: Discussion) -> int:
     return _owe_seats(tx, discussion, ids)
 
 
-def tell_again(tx: Transaction, discussion: Discussion) -> int:
+def owe_dropped_letters(tx: Transaction, discussion: Discussion) -> int:
     """Owe the letters of seats that were dropped while the discussion was off, to those who have
     got none since; return to how many."""
-    ids = tx.scalars(untold(discussion)).all()
+    ids = tx.scalars(select_untold(discussion)).all()
     return _owe_seats(tx, discussion, ids)
 
 
-def untold(discussion: Discussion) -> Select[int]:
+def select_untold(discussion: Discussion) -> Select[int]:
     """Return how to select who has a seat, and whose letter of it was dropped while the discussion
     was off."""
     later = aliased(Letter)
@@ -125,7 +125,7 @@ def _end_holds(tx: Transaction, discussion: Discussion) -> None:
     )
 
 
-def promotable(tx: Transaction) -> Sequence[int]:
+def find_promotable(tx: Transaction) -> Sequence[int]:
     """Return the ids of discussions in which somebody waits while a seat is free: one that was
     held is freed by time alone."""
     seated = (
@@ -161,7 +161,7 @@ def is_full(tx: Transaction, discussion: Discussion) -> bool:
     return _free(tx, discussion) == 0 or _count(tx, discussion, _waiting()) > 0
 
 
-def left(tx: Transaction, discussion: Discussion) -> int | None:
+def seats_left(tx: Transaction, discussion: Discussion) -> int | None:
     """Return how many could register before the next one waits; None where there is no end."""
     return 0 if is_full(tx, discussion) else _free(tx, discussion)
 
@@ -176,7 +176,7 @@ def last_in_queue(tx: Transaction, discussion: Discussion) -> int:
     return last or 0
 
 
-def full_until(tx: Transaction, discussion: Discussion) -> datetime | None:
+def next_hold_end(tx: Transaction, discussion: Discussion) -> datetime | None:
     """Return when the next held seat is freed by time alone; None if no seat is only held."""
     held = and_(_seated(tx.now), Registration.confirmed_at.is_(None))
     return tx.scalar(
@@ -186,23 +186,27 @@ def full_until(tx: Transaction, discussion: Discussion) -> datetime | None:
     )
 
 
-def assign(tx: Transaction, discussion: Discussion, known: Registration | None) -> Place:
+def place_on_registering(
+    tx: Transaction, discussion: Discussion, known: Registration | None
+) -> Place:
     """Return the place of somebody who registers: the one they have, a seat, or the queue's end."""
     if known and (known.queue_position or _holds_seat(known, tx.now)):
         return Place(known.seated_at, known.queue_position, known.seat_held_until)
     if not is_full(tx, discussion):
-        return Place(tx.now, None, tx.now + HOLD)
+        return Place(tx.now, None, tx.now + SEAT_HOLD)
     return Place(None, last_in_queue(tx, discussion) + 1)
 
 
-def settle(tx: Transaction, discussion: Discussion, registration: Registration) -> Place:
+def place_on_confirming(
+    tx: Transaction, discussion: Discussion, registration: Registration
+) -> Place:
     """Return the place of somebody who confirms: a seat that is held, else as if just come; who
     waits moves up only if a seat is free and nobody waits before."""
     if _holds_seat(registration, tx.now):
         return Place(registration.seated_at, None)
     if registration.queue_position and _may_move_up(tx, discussion, registration):
         return Place(tx.now, None)
-    place = assign(tx, discussion, registration)
+    place = place_on_registering(tx, discussion, registration)
     return Place(place.seated_at, place.queue_position)
 
 
@@ -215,10 +219,10 @@ def _free(tx: Transaction, discussion: Discussion) -> int | None:
     """Return how many seats are free; None where there is no end of them."""
     if discussion.seats is None:
         return None
-    return max(0, discussion.seats - taken(tx, discussion))
+    return max(0, discussion.seats - count_taken(tx, discussion))
 
 
-def taken(tx: Transaction, discussion: Discussion) -> int:
+def count_taken(tx: Transaction, discussion: Discussion) -> int:
     """Return how many seats are taken, or held."""
     return _count(tx, discussion, _seated(tx.now))
 

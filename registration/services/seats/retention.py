@@ -6,7 +6,7 @@ from ...config import Settings
 from ...models import Discussion
 
 # How long an unconfirmed registration is kept.
-UNCONFIRMED_LIFE = timedelta(hours=72)
+UNCONFIRMED_RETENTION = timedelta(hours=72)
 
 
 def erase_at(discussion: Discussion, registered_at: datetime, settings: Settings) -> datetime:

@@ -196,7 +196,7 @@ def test_who_waits_for_what_is_over_is_looked_for_no_more(app, clock, three):
     clock.advance(days=32)
     withdraw("a")
     with reading() as tx:
-        assert allocation.promotable(tx) == []
+        assert allocation.find_promotable(tx) == []
 
 
 @pytest.mark.parametrize("minutes", [3, 10])

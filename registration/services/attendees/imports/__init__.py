@@ -5,11 +5,11 @@ do; `add` does it, all or nothing.
 """
 
 from .plan import Plan, add, plan, prepare
-from .sheet import MOST_BYTES, MOST_ROWS, NoSheet, Row, Sheet, read
+from .sheet import MAX_BYTES, MAX_ROWS, NoSheet, Row, Sheet, read
 
 __all__ = [
-    "MOST_BYTES",
-    "MOST_ROWS",
+    "MAX_BYTES",
+    "MAX_ROWS",
     "NoSheet",
     "Plan",
     "Row",

@@ -7,7 +7,12 @@ from datetime import UTC, datetime
 from ....models import Answer, Question, RegistrationStatus
 from ....text import addresses, languages, normalize
 from ....text.addresses import AddressRefused, EmailAddress
-from ...registrations.register import MOST_LINE, MOST_LONG, MOST_NAME, Entry
+from ...registrations.register import (
+    MAX_LINE_CHARACTERS,
+    MAX_LONG_CHARACTERS,
+    MAX_NAME_CHARACTERS,
+    Entry,
+)
 
 _YES, _NO = {"yes", "true", "1"}, {"", "no", "false", "0"}
 
@@ -23,11 +28,11 @@ class Cells:
 
     def entry(self) -> Entry | None:
         """Return who it is; None if there is no address."""
-        name = self._text("name", MOST_NAME)
+        name = self._text("name", MAX_NAME_CHARACTERS)
         if not name and not self._is_told("name"):
             self._wrong("name", "is empty; a pseudonym is fine.")
         address = self._address()
-        affiliation = self._text("affiliation", MOST_NAME)
+        affiliation = self._text("affiliation", MAX_NAME_CHARACTERS)
         language = self._language()
         answers: dict[str, Answer] = {}
         for key, question in self.questions.items():
@@ -117,9 +122,9 @@ class Cells:
         if question.kind == "yes":
             return self.flag(key)
         if question.kind == "long":
-            return self._text(key, MOST_LONG, is_long=True)
+            return self._text(key, MAX_LONG_CHARACTERS, is_long=True)
         # Several choices stand in one cell, with semicolons between them.
-        most = MOST_LONG if question.kind == "choices" else MOST_LINE
+        most = MAX_LONG_CHARACTERS if question.kind == "choices" else MAX_LINE_CHARACTERS
         cell = self._text(key, most)
         if question.kind == "line":
             return cell

@@ -26,16 +26,16 @@ from ....models import (
 from ... import catalog
 from ...registrations import register
 from ...registrations.manage import is_off
-from ...registrations.register import IN_THE_CLEAR
+from ...registrations.register import UNSEALED_FIELDS
 from ...seats import allocation, retention
-from ...seats.retention import UNCONFIRMED_LIFE
-from .seat_plan import places
+from ...seats.retention import UNCONFIRMED_RETENTION
+from .seat_plan import plan_places
 from .sheet import Row
 
 # How many rows one statement adds.
-STEP = 1000
+ROWS_A_STATEMENT = 1000
 # What is prepared of a row and is no column.
-_NOT_KEPT = {"status", "mailbox"}
+_NO_COLUMNS = {"status", "mailbox"}
 _LETTERS = {
     RegistrationStatus.UNCONFIRMED: LetterKind.ADDRESS_CONFIRMATION,
     RegistrationStatus.CONFIRMED: LetterKind.CONFIRMATION,
@@ -83,8 +83,8 @@ def plan(tx: Transaction, discussion: Discussion, rows: Sequence[Row]) -> Plan:
             late.append(row.line)
         else:
             new.append(row)
-    wanted = [(_wanted(discussion, row), row.registered_at or tx.now) for row in new]
-    given = places(wanted, allocation.left(tx, discussion), 0, tx.now)
+    wanted = [(_status_wanted(discussion, row), row.registered_at or tx.now) for row in new]
+    given = plan_places(wanted, allocation.seats_left(tx, discussion), 0, tx.now)
     placed = [place.status for place in given]
     return Plan(new, Counter(placed), known, late, placed, is_off(discussion, tx.now))
 
@@ -105,8 +105,8 @@ def add(tx: Transaction, slug: str, prepared: Prepared, *, is_told: bool) -> int
     Raises `NoSuchDiscussion`.
     """
     tx.hold_keys()
-    number = catalog.identify(tx, slug)
-    with allocation.changing(tx, number, promotes=True) as discussion:
+    number = catalog.find_id(tx, slug)
+    with allocation.locked_discussion(tx, number, promotes=True) as discussion:
         if (prepared.key, prepared.version) != (tx.keys.current, discussion.version):
             # Changed in between: then it takes longer.
             prepared = prepare(
@@ -151,18 +151,18 @@ def _insert(
 ) -> dict[bytes, RegistrationStatus]:
     """Write the rows with their seats; return where each stands, by the index of its address."""
     wanted = [(row["status"], row["registered_at"]) for row in columns]
-    left = allocation.left(tx, discussion)
-    given = places(wanted, left, allocation.last_in_queue(tx, discussion), tx.now)
+    left = allocation.seats_left(tx, discussion)
+    given = plan_places(wanted, left, allocation.last_in_queue(tx, discussion), tx.now)
     values = [
-        {name: row[name] for name in row if name not in _NOT_KEPT} | place.columns
+        {name: row[name] for name in row if name not in _NO_COLUMNS} | place.columns
         for row, place in zip(columns, given, strict=True)
     ]
-    for start in range(0, len(values), STEP):
-        tx.execute(insert(table_of(Registration)), values[start : start + STEP])
+    for start in range(0, len(values), ROWS_A_STATEMENT):
+        tx.execute(insert(table_of(Registration)), values[start : start + ROWS_A_STATEMENT])
     return {row["address_index"]: place.status for row, place in zip(columns, given, strict=True)}
 
 
-def _wanted(discussion: Discussion, row: Row) -> RegistrationStatus:
+def _status_wanted(discussion: Discussion, row: Row) -> RegistrationStatus:
     """Return where somebody is to stand; as by the form, where the row does not say."""
     asks = discussion.content.address_confirmation
     by_form = RegistrationStatus.UNCONFIRMED if asks else RegistrationStatus.CONFIRMED
@@ -171,15 +171,15 @@ def _wanted(discussion: Discussion, row: Row) -> RegistrationStatus:
 
 def _erase_at(discussion: Discussion, row: Row, settings: Settings, now: datetime) -> datetime:
     registered_at = row.registered_at or now
-    if _wanted(discussion, row) is RegistrationStatus.UNCONFIRMED:
-        return registered_at + UNCONFIRMED_LIFE
+    if _status_wanted(discussion, row) is RegistrationStatus.UNCONFIRMED:
+        return registered_at + UNCONFIRMED_RETENTION
     return retention.erase_at(discussion, registered_at, settings)
 
 
 def _columns(
     discussion: Discussion, row: Row, ring: Ring, settings: Settings, now: datetime
 ) -> dict[str, Any]:
-    entry, status = row.entry, _wanted(discussion, row)
+    entry, status = row.entry, _status_wanted(discussion, row)
     attendee = Attendee(
         secrets.token_hex(16),
         new_token(),
@@ -211,7 +211,7 @@ def _columns(
         "told_revision": discussion.version,
         "status": status,
         "mailbox": entry.address.mailbox,
-        **{name: getattr(entry, name) for name in IN_THE_CLEAR},
+        **{name: getattr(entry, name) for name in UNSEALED_FIELDS},
     }
 
 

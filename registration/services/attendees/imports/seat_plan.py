@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from ....models import RegistrationStatus
-from ...seats.allocation import HOLD
+from ...seats.allocation import SEAT_HOLD
 
 
 @dataclass(slots=True)
-class Place:
+class PlannedPlace:
     """Where a row comes to stand, and the columns that say so."""
 
     status: RegistrationStatus
@@ -28,17 +28,17 @@ class Place:
         }
 
 
-def places(
+def plan_places(
     wanted: Sequence[tuple[RegistrationStatus, datetime]],
     left: int | None,
     last: int,
     now: datetime,
-) -> list[Place]:
+) -> list[PlannedPlace]:
     """Return the place of each row, by where it is to stand and when it was registered.
 
     `left` is how many seats are (None: no end of them), `last` the end of the queue.
     """
-    given = [Place(status) for status, _at in wanted]
+    given = [PlannedPlace(status) for status, _at in wanted]
     for place in given:
         if place.status is RegistrationStatus.CONFIRMED and left != 0:
             place.seated_at, left = now, left and left - 1
@@ -47,8 +47,8 @@ def places(
             place.status, place.queue_position = RegistrationStatus.WAITING, last
     for place, (status, at) in zip(given, wanted, strict=True):
         # As long as the form would hold it.
-        if status is RegistrationStatus.UNCONFIRMED and at + HOLD > now and left != 0:
-            place.seated_at, place.seat_held_until, left = now, at + HOLD, left and left - 1
+        if status is RegistrationStatus.UNCONFIRMED and at + SEAT_HOLD > now and left != 0:
+            place.seated_at, place.seat_held_until, left = now, at + SEAT_HOLD, left and left - 1
     for place in given:
         if place.status is RegistrationStatus.WAITING and left != 0:
             place.status, place.queue_position = RegistrationStatus.CONFIRMED, None

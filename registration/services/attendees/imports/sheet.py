@@ -11,15 +11,15 @@ from ....models import Question, RegistrationStatus
 from ....refusals import Refusal
 from ....text.normalize import BYTE_ORDER_MARK
 from ...registrations.register import Entry
-from ..exports import COLUMNS, unguarded
+from ..exports import COLUMNS, unescape_cell
 from .cells import Cells
 
-MOST_BYTES = 6 * 1024 * 1024
+MAX_BYTES = 6 * 1024 * 1024
 # While they are added nobody else can write: that takes a second or two, and others wait for five.
-MOST_ROWS = 10_000
-NEEDED = ("name", "email")
+MAX_ROWS = 10_000
+REQUIRED_COLUMNS = ("name", "email")
 _SEPARATORS = ",;\t"
-MOST_CELL = csv.field_size_limit()
+MAX_CELL_CHARACTERS = csv.field_size_limit()
 
 
 class NoSheet(Refusal):
@@ -58,12 +58,12 @@ def read(content: bytes, questions: Sequence[Question], now: datetime) -> Sheet:
 
     Raises `NoSheet`.
     """
-    if len(content) > MOST_BYTES:
+    if len(content) > MAX_BYTES:
         raise NoSheet(
-            f"The file has {len(content) / 1048576:.1f} MB; at most {MOST_BYTES // 1048576} MB are "
+            f"The file has {len(content) / 1048576:.1f} MB; at most {MAX_BYTES // 1048576} MB are "
             "taken at once: split it."
         )
-    text, skipped = _below(_decoded(content))
+    text, skipped = _without_preamble(_decoded(content))
     known = [*COLUMNS, *(question.key for question in questions)]
     separator, names = _header(text, known)
     asked = {question.key: question for question in questions}
@@ -97,7 +97,7 @@ def _decoded(content: bytes) -> str:
     return decoded if "\n" in decoded else decoded.replace("\r", "\n")
 
 
-def _below(text: str) -> tuple[str, int]:
+def _without_preamble(text: str) -> tuple[str, int]:
     """Return the text from the line that names the columns on, and how many lines stand above:
     empty ones, and one that tells Excel the separator."""
     start = skipped = 0
@@ -114,17 +114,17 @@ def _header(text: str, known: Sequence[str]) -> tuple[str, list[str]]:
     first = text.partition("\n")[0].rstrip("\r")
     if "\0" in first:
         raise NoSheet("The file is no text: save it as “CSV UTF-8” and send it again.")
-    if len(first) > MOST_CELL:
+    if len(first) > MAX_CELL_CHARACTERS:
         raise NoSheet("The first line is too long: it must name the columns.")
     # With the right separator, most of the columns are known.
-    found = {sign: _names(first, sign) for sign in _SEPARATORS}
+    found = {sign: _column_names(first, sign) for sign in _SEPARATORS}
     separator = max(found, key=lambda sign: len(set(found[sign]) & set(known)))
     names = found[separator]
-    missing = [name for name in NEEDED if name not in names]
+    missing = [name for name in REQUIRED_COLUMNS if name not in names]
     if missing:
         raise NoSheet(
             f"The first line has no column {' and no column '.join(missing)}: it must name the "
-            f"columns, {' and '.join(NEEDED)} among them."
+            f"columns, {' and '.join(REQUIRED_COLUMNS)} among them."
         )
     unknown = sorted({name for name in names if name not in known})
     if unknown:
@@ -138,7 +138,7 @@ def _header(text: str, known: Sequence[str]) -> tuple[str, list[str]]:
     return separator, names
 
 
-def _names(first: str, separator: str) -> list[str]:
+def _column_names(first: str, separator: str) -> list[str]:
     try:
         cells = next(csv.reader([first], delimiter=separator), [])
     except csv.Error:
@@ -154,12 +154,12 @@ def _body(
 ) -> Iterator[tuple[int, dict[str, str]]]:
     """Return each row that has as many cells as the first line, as a table of its cells."""
     for count, (line, cells) in enumerate(_rows(text, separator, sheet, skipped), start=1):
-        if count > MOST_ROWS:
-            raise NoSheet(f"The file has more than {MOST_ROWS} rows: split it.")
+        if count > MAX_ROWS:
+            raise NoSheet(f"The file has more than {MAX_ROWS} rows: split it.")
         while len(cells) > len(names) and not cells[-1]:
             cells.pop()
         if len(cells) == len(names):
-            yield line, dict(zip(names, map(unguarded, cells), strict=True))
+            yield line, dict(zip(names, map(unescape_cell, cells), strict=True))
         else:
             said = f"has {len(cells)} cells, and the first line has {len(names)}."
             sheet.wrong(line, said)
@@ -178,7 +178,7 @@ def _rows(text: str, separator: str, sheet: Sheet, skipped: int) -> Iterator[tup
         sheet.wrong(
             line,
             "is not CSV: a quotation mark stands where none may, or a cell has no end or more "
-            f"than {MOST_CELL} characters.",
+            f"than {MAX_CELL_CHARACTERS} characters.",
         )
 
 

@@ -32,7 +32,7 @@ def back_up(engine: Engine, file: Path, *, now: datetime) -> None:
     _refuse_taken(engine, file)
     try:
         with partial_files.part_of(file) as part:
-            with phrased(), database_copy.opened(part) as copy:
+            with phrased(), database_copy.open_file(part) as copy:
                 _fill(engine, copy)
                 _finish(copy, now)
             partial_files.finish(part, file)
@@ -42,7 +42,7 @@ def back_up(engine: Engine, file: Path, *, now: datetime) -> None:
         raise NotBackedUp(f"{file} cannot be written: {error.strerror}.") from None
 
 
-def note(tx: Transaction) -> None:
+def note_backup(tx: Transaction) -> None:
     """Note in the database that it was backed up."""
     tx.execute(update(Installation).values(last_backup_at=tx.now))
 
@@ -94,5 +94,5 @@ def _finish(copy: Engine, now: datetime) -> None:
     with copy.begin() as connection:
         connection.execute(update(Installation).values(last_backup_at=now))
     with copy.connect() as connection:
-        if not database_copy.is_sound(connection):
+        if not database_copy.is_intact(connection):
             raise NotBackedUp("The database is damaged: restore the last backup before this.")

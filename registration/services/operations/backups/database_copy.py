@@ -9,11 +9,11 @@ from sqlalchemy import URL, Connection, Engine, insert, select
 from ....database import Model, connect
 
 # How many rows are held in memory at once.
-STEP = 1000
+ROWS_A_STEP = 1000
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[Engine]:
+def open_file(path: Path) -> Iterator[Engine]:
     """Open a SQLite file so that, when it is closed, all of it is in that one file."""
     engine = connect(URL.create("sqlite", database=str(path)), journal="delete")
     try:
@@ -25,12 +25,12 @@ def opened(path: Path) -> Iterator[Engine]:
 def copy_rows(source: Connection, target: Connection) -> None:
     """Copy all rows of all tables, which are this version's on both sides and empty in `target`."""
     for table in Model.metadata.sorted_tables:
-        found = source.execute(select(table), execution_options={"yield_per": STEP})
+        found = source.execute(select(table), execution_options={"yield_per": ROWS_A_STEP})
         for part in found.mappings().partitions():
             target.execute(insert(table), [dict(row) for row in part])
 
 
-def is_sound(connection: Connection) -> bool:
+def is_intact(connection: Connection) -> bool:
     """Whether a SQLite file is whole, and every reference in it leads somewhere."""
     said = connection.exec_driver_sql("PRAGMA integrity_check(1)").scalar()
     return said == "ok" and not connection.exec_driver_sql("PRAGMA foreign_key_check").first()

@@ -19,7 +19,7 @@ def part_of(path: Path) -> Iterator[Path]:
 
     Raises `PartThere`, OSError.
     """
-    part = place_of(path)
+    part = part_path(path)
     try:
         os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
     except FileExistsError:
@@ -41,11 +41,11 @@ def finish(part: Path, path: Path) -> None:
 
 def discard(path: Path) -> None:
     """Remove the part of `path`, with the journal that SQLite may have left beside it."""
-    part = place_of(path)
+    part = part_path(path)
     for each in (part, part.with_name(f"{part.name}-journal")):
         each.unlink(missing_ok=True)
 
 
-def place_of(path: Path) -> Path:
+def part_path(path: Path) -> Path:
     """Return where the part of `path` lies."""
     return path.with_name(f".{path.name}.unfinished")

@@ -26,12 +26,12 @@ def refuse_taken(engine: Engine) -> None:
         _refuse_tables(connection)
 
 
-def part_for(engine: Engine, instance: Path) -> Path:
+def file_for(engine: Engine, instance: Path) -> Path:
     """Return the file beside which the part is made: the database itself, where that is one."""
     return _file(engine) if engine.dialect.name == "sqlite" else instance / "restored.sqlite3"
 
 
-def put(engine: Engine, part: Path) -> None:
+def install(engine: Engine, part: Path) -> None:
     """Make the part the database, all at once. Raises `DatabaseThere`, OSError."""
     if engine.dialect.name == "sqlite":
         try:
@@ -41,9 +41,9 @@ def put(engine: Engine, part: Path) -> None:
             raise
         return
     with (
-        database_copy.opened(part) as copy,
+        database_copy.open_file(part) as copy,
         copy.connect() as source,
-        migration.alone(engine) as target,
+        migration.exclusive_transaction(engine) as target,
     ):
         _refuse_tables(target)
         migration.upgrade_within(target)
