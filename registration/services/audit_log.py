@@ -1,4 +1,4 @@
-"""The audit log: who did what, and when."""
+"""Writes and reads the audit log: which organizer did what, and when."""
 
 from dataclasses import dataclass
 
@@ -20,7 +20,11 @@ def note(
     count: int | None = None,
     detail: str | None = None,
 ) -> None:
-    """Write that a deed was done `by` an organizer, in the transaction that does it."""
+    """Add an entry in the transaction that does the deed.
+
+    `by` is the id of the organizer who acted, None for the operator; `subject` the id of the
+    organizer to whom it was done.
+    """
     tx.flush()
     entry = insert(AuditEntry).values(
         at=tx.now,
@@ -36,7 +40,7 @@ def note(
 
 @dataclass(frozen=True, slots=True)
 class ReadableEntry:
-    """An entry as it is read: with the addresses of who did it, and to whom."""
+    """An entry with the addresses of the organizers whose ids it has."""
 
     entry: AuditEntry
     by: str | None
@@ -44,7 +48,7 @@ class ReadableEntry:
 
 
 def read_page(tx: Transaction, *, before: int | None = None) -> list[ReadableEntry]:
-    """Return a page of the log, the last first: those before the entry of that id."""
+    """Return `ENTRIES_A_PAGE` entries, the newest first; with `before`, older ones than that id."""
     wanted = select(AuditEntry).order_by(AuditEntry.id.desc()).limit(ENTRIES_A_PAGE)
     if before is not None:
         wanted = wanted.where(AuditEntry.id < before)

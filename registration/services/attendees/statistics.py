@@ -1,4 +1,4 @@
-"""The numbers of a discussion at a glance: who comes, and what became of the letters."""
+"""Counts a discussion's registrations by status and by day, and its letters by state."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,15 +19,15 @@ from ...models import (
 from ..organizers import accounts
 from .queries import has_status
 
-# The counts of a discussion, and when the first and the last of them is erased.
+# A discussion's counts by status, and when its first and its last registration is erased.
 People = tuple[dict[str, int], datetime, datetime]
-# More days than this are shown by weeks, and not more spans of them.
+# More days than this are counted by weeks; there are never more spans than this.
 MAX_SPANS = 62
 
 
 @dataclass(frozen=True, slots=True)
 class Numbers:
-    """How many registrations stand where, and how many letters. A held seat is no confirmed one."""
+    """Registrations by status, and letters by state. A held seat does not count as confirmed."""
 
     registered: int = 0
     unconfirmed: int = 0
@@ -41,9 +41,9 @@ class Numbers:
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """A discussion, its numbers, and when the next and the last of its data is erased.
+    """A discussion, its numbers, and when the first and the last of its data is erased.
 
-    A partner is told no numbers.
+    `numbers` is None for a partner.
     """
 
     discussion: Discussion
@@ -54,7 +54,7 @@ class Overview:
 
 
 def overview_of_all(tx: Transaction, organizer: Organizer) -> Sequence[Overview]:
-    """Return every discussion that an organizer has, with its numbers."""
+    """Return every discussion of an organizer, with its numbers unless they are a partner."""
     found = accounts.discussions_of(tx, organizer)
     if organizer.role is Role.PARTNER:
         return [
@@ -69,7 +69,7 @@ def overview_of_all(tx: Transaction, organizer: Organizer) -> Sequence[Overview]
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """So many registrations came from the `first` day (UTC) to the `last`."""
+    """How many registrations came from the `first` day (UTC) to the `last`, both included."""
 
     first: date
     last: date
@@ -77,14 +77,16 @@ class Span:
 
 
 def count_by_status(tx: Transaction, discussion: Discussion) -> Numbers:
-    """Return how many registrations of a discussion stand where; of letters nothing."""
+    """Return the numbers of a discussion's registrations; those of its letters are left at 0."""
     found = _count_people(tx, Registration.discussion_id == discussion.id).get(discussion.id)
     return Numbers(**found[0]) if found else Numbers()
 
 
 def count_by_day(tx: Transaction, discussion: Discussion) -> list[Span]:
-    """Return how many registrations there are by day, from the first to the last; by as many weeks
-    as leave few enough spans, where that are many days."""
+    """Return the number of registrations for every day (UTC) from the first to the last.
+
+    Where that is more than `MAX_SPANS`, a span is as many weeks as keep within that.
+    """
     day = func.date(Registration.registered_at)
     rows = tx.execute(
         select(day, func.count()).where(Registration.discussion_id == discussion.id).group_by(day)
@@ -104,10 +106,7 @@ def count_by_day(tx: Transaction, discussion: Discussion) -> list[Span]:
 
 
 def overview_of(tx: Transaction, organizer: Organizer, slug: str) -> Overview:
-    """Return the numbers of a discussion that an organizer has; a partner has none to see.
-
-    Raises `NoSuchDiscussion`.
-    """
+    """Return a discussion with its numbers. Raises `NoSuchDiscussion`, also for a partner."""
     discussion = accounts.run_by(tx, organizer, slug)
     only = Registration.discussion_id == discussion.id
     people = _count_people(tx, only).get(discussion.id)

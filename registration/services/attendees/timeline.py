@@ -1,4 +1,4 @@
-"""What happened to one registration and its letters, in the order of time."""
+"""Lists what happened to one registration and its letters, in order of time."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from ...models import Letter, LetterState, Registration
 
 
 class EventKind(StrEnum):
-    """What happened, or is going to."""
+    """What happened; `NEXT_TRY` is still to come."""
 
     REGISTERED = "registered"
     CONFIRMED = "confirmed"
@@ -29,7 +29,7 @@ class EventKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """When something happened; to which letter, if it is about one."""
+    """One thing that happened, and the letter that it is about, if any."""
 
     at: datetime
     what: EventKind
@@ -44,15 +44,15 @@ _ENDS = {
 
 
 def events_of(tx: Transaction, registration: Registration) -> list[Event]:
-    """Return everything that is known of it, the first first."""
+    """Return the events of a registration and of its letters, the earliest first."""
     letters = tx.scalars(
         select(Letter).where(Letter.registration_id == registration.id).order_by(Letter.id)
     )
-    moments = [
+    events = [
         *_registration_events(registration),
-        *(moment for item in letters for moment in _letter_events(item)),
+        *(event for item in letters for event in _letter_events(item)),
     ]
-    return sorted(moments, key=lambda moment: moment.at)
+    return sorted(events, key=lambda event: event.at)
 
 
 def _registration_events(registration: Registration) -> Iterator[Event]:
@@ -73,6 +73,6 @@ def _letter_events(letter: Letter) -> Iterator[Event]:
     elif letter.state is LetterState.OWED:
         yield Event(letter.due_at, EventKind.NEXT_TRY, letter)
     elif letter.state in _ENDS:
-        # Only a failed one has noted when.
+        # Only a failed letter keeps the time of its end, in due_at.
         failed = letter.state is LetterState.FAILED
         yield Event(letter.due_at if failed else letter.posted_at, _ENDS[letter.state], letter)

@@ -1,5 +1,7 @@
-"""Foretells how many letters a change would owe: counted, with nothing written and nobody kept
-waiting, for pages that say so before the button is pressed."""
+"""Counts the letters that a change would owe, for pages that say so before the button is pressed.
+
+Nothing is written or locked.
+"""
 
 from dataclasses import replace
 
@@ -14,7 +16,7 @@ from . import cancellation, publication
 
 
 def count_if_published(tx: Transaction, discussion: Discussion, announcement: Announcement) -> int:
-    """Return how many letters publishing this would owe to those who come.
+    """Return how many letters publishing `announcement` would owe.
 
     Raises `MovedIntoThePast`.
     """
@@ -33,17 +35,14 @@ def count_if_published(tx: Transaction, discussion: Discussion, announcement: An
 
 
 def count_if_cancelled(tx: Transaction, discussion: Discussion) -> int:
-    """Return how many letters cancelling it would owe. Raises `NotCancelled`."""
+    """Return how many letters cancelling would owe. Raises `NotCancelled`."""
     cancellation.refuse_to_cancel(discussion, tx.now)
     would_be = replace(discussion.essentials, is_cancelled=True)
     return change_notices.count(tx, discussion, would_be)
 
 
 def count_if_restored(tx: Transaction, discussion: Discussion) -> int:
-    """Return how many letters it would owe to let it take place after all.
-
-    Raises `NotCancelled`.
-    """
+    """Return how many letters restoring would owe. Raises `NotCancelled`."""
     cancellation.refuse_to_restore(discussion, tx.now)
     would_be = replace(discussion.essentials, is_cancelled=False)
     untold = select(func.count()).select_from(allocation.select_untold(discussion).subquery())
@@ -51,7 +50,7 @@ def count_if_restored(tx: Transaction, discussion: Discussion) -> int:
 
 
 def _count_promoted(tx: Transaction, discussion: Discussion, announcement: Announcement) -> int:
-    """Return how many who wait would get a seat."""
+    """Return how many waiting attendees would get a seat."""
     would_be = Discussion(slug=discussion.slug, status=DiscussionStatus.PUBLISHED)
     would_be.announcement = announcement
     if would_be.is_over(tx.now):

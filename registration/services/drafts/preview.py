@@ -1,5 +1,5 @@
-"""What would be public, and be written to attendees, if an announcement were published: made of
-rows that stand in no database."""
+"""Shows the page and the confirmation that an announcement would give, from rows that are in no
+database."""
 
 import secrets
 from collections import Counter
@@ -27,15 +27,16 @@ from ...text.languages import language
 from ..seats import retention
 
 ROWS_A_STEP = 1000
-# Where a real attendee has a random token: no page answers to this one.
+# Instead of a random token: no page answers to it.
 _PLACEHOLDER = "example"
-_NAME, _ADDRESS = "Aigerim", "aigerim@example.org"
+_NAME = "Aigerim"
+_ADDRESS = "aigerim@example.org"
 
 
 def discussion(
     announcement: Announcement, published: Discussion | None, *, settings: Settings, now: datetime
 ) -> Discussion:
-    """Return the discussion as it would be, for whoever only reads it."""
+    """Return the discussion as publishing would make it, outside of any session."""
     found = Discussion(
         slug=announcement.slug,
         uid=f"preview@{settings.host}",
@@ -62,7 +63,7 @@ def discussion(
 def confirmation(
     would_be: Discussion, *, ring: Ring, settings: Settings, now: datetime
 ) -> EmailMessage:
-    """Return the confirmation that an attendee would get; none of its personal links works."""
+    """Return the confirmation that an attendee would get, with personal links that do not work."""
     person = Attendee(secrets.token_hex(16), _PLACEHOLDER, _PLACEHOLDER, _NAME, _ADDRESS)
     registration = Registration(
         public_id=person.public_id,
@@ -85,7 +86,7 @@ def confirmation(
 
 
 def count_answers(tx: Transaction, discussion: Discussion, keys: Iterable[str]) -> dict[str, int]:
-    """Return how many answers are held under each of `keys`, for those under which any are."""
+    """Return the number of stored answers by question key, for those of `keys` that have any."""
     wanted = set(keys)
     counts: Counter[str] = Counter()
     if wanted:

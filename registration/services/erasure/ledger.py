@@ -1,8 +1,8 @@
-"""The list of what was erased, kept beside the keys and apart from backups.
+"""Keeps the list of erased ids, beside the keys and apart from backups.
 
-It holds random ids, one a line. A backup that is brought back is erased again by it, before it
-serves. A line is written after its erasure is durable; what a crash in between leaves out, the
-next round adds from the database.
+It has random ids, one a line, by which a restored backup is erased again before it is used. A line
+is written after its erasure is durable; the next round adds from the database any line that a crash
+in between has left out.
 """
 
 import os
@@ -21,7 +21,7 @@ _LINE = re.compile(r"[0-9a-f]{32}")
 
 
 def add(folder: Path, public_ids: Iterable[str]) -> None:
-    """Add ids to the list in `folder`, durably, and make it if there is none; raises OSError."""
+    """Add ids to the list in `folder`, durably; make the list if there is none. Raises OSError."""
     lines = "".join(f"{public_id}\n" for public_id in public_ids)
     if not lines and (folder / FILE_NAME).exists():
         return
@@ -29,7 +29,7 @@ def add(folder: Path, public_ids: Iterable[str]) -> None:
     handle = os.open(folder / FILE_NAME, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     with os.fdopen(handle, "w", encoding="ascii") as file:
         is_new = os.fstat(handle).st_size == 0
-        # Whatever a power cut left of the last line ends here.
+        # Ends a line that a power cut left unfinished.
         file.write(lines if is_new else f"\n{lines}")
         file.flush()
         os.fsync(file.fileno())
@@ -38,7 +38,7 @@ def add(folder: Path, public_ids: Iterable[str]) -> None:
 
 
 def is_writable(folder: Path) -> bool:
-    """Whether an erasure could be noted in `folder` now."""
+    """Whether the list in `folder` can be written now."""
     try:
         os.close(os.open(folder / FILE_NAME, os.O_WRONLY | os.O_APPEND))
     except FileNotFoundError:
@@ -49,7 +49,7 @@ def is_writable(folder: Path) -> bool:
 
 
 def read(folder: Path) -> set[str]:
-    """Return the ids in the list; a line that a power cut left unfinished is none."""
+    """Return the ids in the list, without lines that a power cut left unfinished."""
     try:
         lines = (folder / FILE_NAME).read_text(encoding="ascii", errors="replace").splitlines()
     except FileNotFoundError:
@@ -58,7 +58,7 @@ def read(folder: Path) -> set[str]:
 
 
 def catch_up(tx: Transaction, folder: Path) -> int:
-    """Add every erasure that the list in `folder` does not have, and return how many."""
+    """Add every erasure of the database that the list lacks; return how many."""
     missing = set(tx.scalars(select(Erasure.public_id))) - read(folder)
     add(folder, sorted(missing))
     return len(missing)

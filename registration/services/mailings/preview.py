@@ -1,5 +1,5 @@
-"""Shows a circular before it goes out: as a real attendee would get it, on the organizer's screen;
-or as a made-up one would, in a letter to the organizer."""
+"""Shows a circular before it is sent: on screen as a real attendee would get it, or as an invented
+one would, in a test letter to the organizer."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -28,16 +28,16 @@ from ..catalog import NoSuchDiscussion
 from ..organizers import accounts
 from . import recipients
 
-# What stands for random values of somebody who does not exist: no link with it leads anywhere.
+# Instead of an attendee's random tokens: links with it work nowhere.
 PLACEHOLDER = "example"
 
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """A circular as one attendee would get it: the letter, and what their own page says.
+    """A circular as one attendee would get it: the letter, and its text on their own page.
 
-    It is the `number`th of `total`; of 0, if it is made up, for want of anybody. It `lacks_link` if
-    it has the link to join in it, and there is none.
+    `number` counts the attendees from 0; `total` is 0 if the attendee is invented, because the
+    groups are empty. `lacks_link` is true if it contains the link to join and there is none.
     """
 
     message: EmailMessage | None
@@ -50,8 +50,10 @@ class Preview:
 
 
 def preview(tx: Transaction, discussion: Discussion, circular: Circular, number: int) -> Preview:
-    """Return a circular as the `number`th attendee whom it goes to would get it, counted from 0
-    and beginning anew after the last; but without their personal links."""
+    """Return a circular as attendee `number` of its recipients would get it, without their links.
+
+    `number` counts from 0, and starts again after the last.
+    """
     wording = circular.wording(tx.keys)
     has_link = placeholders.has_link(wording, join_url := discussion.content.join_url)
     total = recipients.count(tx, discussion, circular.groups, has_link=has_link)
@@ -90,9 +92,10 @@ def preview(tx: Transaction, discussion: Discussion, circular: Circular, number:
 
 
 def test_letter(tx: Transaction, letter: Letter) -> EmailMessage | None:
-    """Return the letter that lets an organizer try a circular out, with nothing in it of any
-    attendee; None if there is no such circular any more, or the organizer has not got its
-    discussion any more."""
+    """Return a circular's test letter to the organizer, with no attendee's data in it.
+
+    None if the circular is erased, or the organizer no longer has its discussion.
+    """
     circular = tx.get(Circular, letter.circular_id) if letter.circular_id else None
     organizer = tx.get(Organizer, letter.organizer_id)
     if circular is None or organizer is None or organizer.removed_at:
@@ -127,8 +130,8 @@ def _nth(
 
 
 def _without_links(found: Registration, ring: Ring) -> Registration:
-    """Return a registration as no table has it, whose links lead nowhere: an organizer needs none
-    of them to see how a letter looks."""
+    """Return a copy outside of any session, with tokens that do not work: organizers must not get
+    an attendee's links."""
     names = ("public_id", "language", "zone", "confirmed_at", "seated_at", "erase_at")
     shown = Registration(**{name: getattr(found, name) for name in names})
     shown.seal(replace(found.attendee(ring), token=PLACEHOLDER, calendar_token=PLACEHOLDER), ring)
@@ -144,7 +147,7 @@ def _invented(
     settings: Settings,
     now: datetime,
 ) -> Registration:
-    """Return somebody who does not exist, as the circular's group would have them."""
+    """Return an invented registration that would be in the circular's groups."""
     person = Attendee(
         PLACEHOLDER, PLACEHOLDER, PLACEHOLDER, name=_("Alex Example"), address=address
     )

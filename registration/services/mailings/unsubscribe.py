@@ -1,4 +1,4 @@
-"""Circulars on the side of who gets them: what was written to them, and that they want no more."""
+"""Lists the circulars that an attendee got, and stops or resumes them."""
 
 import hmac
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ class ReceivedCircular:
 
 
 def by_link(tx: Transaction, signed: str) -> tuple[Registration, Discussion]:
-    """Return the registration to which the link in its circulars belongs, or raise
+    """Return the registration of the signed link in its circulars, or raise
     `NoSuchRegistration`."""
     public_id = signed.partition("-")[0]
     found = tx.execute(
@@ -43,7 +43,7 @@ def by_link(tx: Transaction, signed: str) -> tuple[Registration, Discussion]:
 
 
 def stop(tx: Transaction, registration: Registration) -> None:
-    """Send no more circulars to an attendee, also none that is owed; other letters go on."""
+    """Send an attendee no more circulars, and drop those owed; other letters are still sent."""
     if registration.circulars_stopped_at is None:
         registration.circulars_stopped_at = tx.now
     tx.flush()
@@ -58,8 +58,10 @@ def resume(registration: Registration) -> None:
 def list_received(
     tx: Transaction, registration: Registration, discussion: Discussion, links: Links
 ) -> list[ReceivedCircular]:
-    """Return what organizers wrote to an attendee, the last first: what has been sent, or is about
-    to be. A link to join is shown only to who has a seat."""
+    """Return the circulars that an attendee was sent or is owed, the newest first.
+
+    Those with the link to join are left out unless the attendee has a seat.
+    """
     is_coming = and_(Letter.state == LetterState.OWED, Circular.stopped_at.is_(None))
     is_there = Letter.state.in_([LetterState.SENT, LetterState.FAILED])
     rows = tx.execute(

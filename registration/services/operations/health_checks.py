@@ -1,4 +1,4 @@
-"""Tells whoever runs the service what is wrong with it, and its figures: counts, never anybody."""
+"""Reports what is wrong with the service, and its figures, as counts without personal data."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -20,9 +20,9 @@ from ...models import (
 from .. import rate_limits
 from ..erasure import ledger
 
-# A letter that has been tried for so long, or waits for so long, is stuck.
+# A letter that is due for longer, beyond the delays of its attempts, is stuck.
 MAX_LETTER_WAIT = timedelta(minutes=15)
-# The round is made every hour: one may be missed, two are too many.
+# The worker makes a round every hour: one may be missed, two may not.
 ROUND_OVERDUE = timedelta(hours=3)
 ERASURE_OVERDUE = timedelta(hours=2)
 BACKUP_OVERDUE = timedelta(days=2)
@@ -33,7 +33,7 @@ _OWED = Letter.state == LetterState.OWED
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """Counts by their kind; `oldest_due` in seconds, times in Unix seconds, 0 for never."""
+    """Counts; `oldest_due` is an age in seconds, `last_...` are Unix seconds, 0 for never."""
 
     letters: dict[LetterState, int]
     oldest_due: float
@@ -45,7 +45,7 @@ class Figures:
 
 
 def problems(tx: Transaction) -> list[str]:
-    """Return a sentence for each thing that is wrong; none tells how many are concerned."""
+    """Return a sentence for each thing that is wrong, without numbers of letters or people."""
     own = tx.get_one(Installation, 1)
     is_held = rate_limits.breaker_is_open(tx)
     found = {
@@ -85,11 +85,11 @@ def figures(tx: Transaction) -> Figures:
 
 
 def _is_stuck(tx: Transaction, *, without_first: bool) -> bool:
-    """Whether a letter was due long ago. Each attempt has moved `due_at` on by its delay."""
+    """Whether a letter is due for too long. Each attempt has moved `due_at` by its delay."""
     moved = list(accumulate(outbox.DELAYS, initial=tx.now - MAX_LETTER_WAIT))
     latest = {tried: literal(limit, UtcDateTime) for tried, limit in enumerate(moved)}
     waiting = [*outbox.FIRST] if without_first else []
-    # To hand on tens of thousands takes longer, and is not stuck as long as letters leave.
+    # Sending a large circular takes longer: it is not stuck while any letter is sent.
     if _exists(tx, Letter.state == LetterState.SENT, Letter.sent_at > tx.now - MAX_LETTER_WAIT):
         waiting.append(LetterKind.CIRCULAR)
     kinds = Letter.kind.not_in(waiting)
@@ -108,14 +108,14 @@ def _has_failed(tx: Transaction) -> bool:
 
 
 def _is_round_overdue(tx: Transaction, own: Installation) -> bool:
-    """Whether the worker has made no round for long; a new installation owes none yet."""
+    """Whether the last round is too long ago; without any, whether a discussion is that old."""
     if own.last_round_at is not None:
         return own.last_round_at < tx.now - ROUND_OVERDUE
     return _exists(tx, Discussion.published_at < tx.now - ROUND_OVERDUE)
 
 
 def _is_backup_overdue(tx: Transaction, own: Installation) -> bool:
-    """Whether there was no backup for long; who tries the service out needs none."""
+    """Whether the last backup is too long ago; a private installation needs no first one."""
     if own.last_backup_at is not None:
         return own.last_backup_at < tx.now - BACKUP_OVERDUE
     is_old = _exists(tx, Discussion.published_at < tx.now - BACKUP_OVERDUE)

@@ -1,4 +1,4 @@
-"""Changes the key: everything personal is sealed and indexed anew, in one transaction."""
+"""Rotates the key: seals and indexes all personal data with a new one, in one transaction."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ ROWS_A_STEP = 1000
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A key as an operator sees it: its fingerprint, when its file was made, what it opens."""
+    """A key as an operator sees it; `registrations` is how many it opens."""
 
     fingerprint: str
     made_at: datetime | None
@@ -39,7 +39,7 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class Rotation:
-    """What a rotation did: which key it replaced by which, and how many it sealed anew."""
+    """The fingerprints of the replaced and the new key, and how many registrations were sealed."""
 
     replaced: str
     made: str
@@ -64,11 +64,11 @@ def _made_at(folder: Path, fingerprint: str) -> datetime | None:
 
 
 def rotate(tx: Transaction, folder: Path, credentials: Path | None) -> Rotation:
-    """Make a key in `folder`, and seal and index everything personal with it.
+    """Make a key in `folder`, and seal and index all personal data with it.
 
-    Personal links go on working: a token is found by a hash without a key. A link to confirm a
-    new address ends. Whoever writes waits meanwhile, and finds the new key afterwards
-    (`installing.key_in_use`); a crash at any moment leaves everything under the old key. Raises
+    Personal links keep working, as tokens are found by a hash without a key; links to confirm a new
+    address do not. Writers wait meanwhile, and use the new key afterwards
+    (`installation.key_in_use`). A crash at any moment leaves everything under the old key. Raises
     `SealBroken` if a registration does not open.
     """
     installation.lock_key_for_rotation(tx)
@@ -77,7 +77,7 @@ def rotate(tx: Transaction, folder: Path, credentials: Path | None) -> Rotation:
     try:
         total = _reseal_all(tx, old, installation.ring_with(made, folder, credentials))
     except BaseException:
-        (folder / f"{made}.key").unlink()  # it has sealed nothing that is kept
+        (folder / f"{made}.key").unlink()  # nothing sealed with it is committed
         raise
     return Rotation(old.current, made, total)
 

@@ -1,9 +1,9 @@
-"""Signing in: by password and code, for a browser, until it is idle, a day is over or it is ended.
+"""Signs organizers in, by password and code, and ends their sessions.
 
-What is wrong is never told. Only who knows the password can use up the codes that may be tried,
-so nobody else can lock an organizer out; how many passwords a client may try is limited by
-`throttling`, and how fast they can be tried, by Argon2id. A browser that is known has tries of its
-own, also where all clients look alike.
+A refusal never says which of the two was wrong. Wrong codes count only after the right password, so
+that nobody else can lock an organizer out. `rate_limits` limits how many passwords a client may
+try, Argon2id how fast. A browser with which somebody has signed in before has tries of its own,
+also where all clients have one address.
 """
 
 from dataclasses import replace
@@ -22,28 +22,28 @@ from . import passwords, totp
 
 SESSION_IDLE_LIFE = timedelta(minutes=60)
 SESSION_LIFE = timedelta(hours=12)
-# How often it is noted that somebody is still there.
+# How often a session in use is marked as seen.
 _SEEN_INTERVAL = timedelta(minutes=1)
-# How many passwords a client may try in an hour, and everybody whose client looks alike.
+# Passwords that a client may try, and that all may try where clients have one address.
 SIGN_IN_TRIES_AN_HOUR = 30
 SHARED_SIGN_IN_TRIES_AN_HOUR = 300
-# How many wrong codes in an hour, with the right password.
+# Wrong codes that may be tried after the right password.
 WRONG_CODES_AN_HOUR = 5
 
 
 class InvitationOver(Refusal):
-    """The link was used, is too old, or never was one: nobody is told which."""
+    """The link was used, is too old, or never existed; the sentence does not say which."""
 
 
 class CodeWrong(Refusal):
-    """The code is not the one that the app shows now."""
+    """The code is not the one that the authenticator app shows now."""
 
 
 def take_try(tx: Transaction, client: str, device: str) -> None:
-    """Take one of the tries that a client has, or raise `TooManyForms`.
+    """Take one of a client's tries of this hour, or raise `TooManyForms`.
 
-    A browser with which somebody has signed in before, `device`, has tries of its own: nobody else
-    can use them up.
+    `device` identifies a browser with which somebody has signed in before: it has tries of its own,
+    which nobody else can use up. `client` is empty where all clients have one address.
     """
     bucket = Bucket(
         ("sign in", client), SIGN_IN_TRIES_AN_HOUR if client else SHARED_SIGN_IN_TRIES_AN_HOUR
@@ -54,7 +54,7 @@ def take_try(tx: Transaction, client: str, device: str) -> None:
 
 
 def find_password_hash(tx: Transaction, address: EmailAddress) -> tuple[int, str | None]:
-    """Return the id and the password's hash of who has an address; 0 and None for nobody."""
+    """Return id and password hash of the account with this address; 0 and None if there is none."""
     index = organizer_index(tx.keys, address)
     found = tx.scalar(
         select(Organizer).where(Organizer.address_index == index, Organizer.removed_at.is_(None))
@@ -63,9 +63,9 @@ def find_password_hash(tx: Transaction, address: EmailAddress) -> tuple[int, str
 
 
 def sign_in(tx: Transaction, organizer_id: int, password_hash: str, code: str) -> str | None:
-    """Sign in who gave the password of that hash, if the code is right; return the token.
+    """Start a session, after the password of `password_hash` was given, and return its token.
 
-    Returns None if it is not, or too many were tried; either way the transaction is to be kept.
+    Returns None if the code is wrong or too many were tried. Commit the transaction in any case.
     """
     if not verify(tx, organizer_id, password_hash, code):
         return None
@@ -84,10 +84,10 @@ def sign_in(tx: Transaction, organizer_id: int, password_hash: str, code: str) -
 
 
 def verify(tx: Transaction, organizer_id: int, password_hash: str, code: str) -> bool:
-    """Whether who has given the password of that hash has the code too.
+    """Check the code, after the password of `password_hash` was given; return whether it is right.
 
-    The password may have been changed while it was checked. Either way the transaction is to be
-    kept.
+    The hash is compared again, as the password may have been changed meanwhile. Commit the
+    transaction in any case.
     """
     tx.hold_keys()
     organizer = tx.get_one(Organizer, organizer_id, with_for_update=True)
@@ -97,8 +97,8 @@ def verify(tx: Transaction, organizer_id: int, password_hash: str, code: str) ->
 
 
 def _use_code(tx: Transaction, organizer: Organizer, code: str) -> bool:
-    """Whether a code is right; it is used up by that. A wrong one takes one of those that may be
-    tried."""
+    """Return whether a code is right. A right code is used up; a wrong one counts against
+    `WRONG_CODES_AN_HOUR`."""
     bucket = Bucket(("codes", organizer.public_id), WRONG_CODES_AN_HOUR)
     try:
         rate_limits.refuse_if_empty(tx, [bucket])
@@ -120,7 +120,7 @@ def _use_code(tx: Transaction, organizer: Organizer, code: str) -> bool:
 
 
 def find_signed_in(tx: Transaction, token: str) -> tuple[Organizer, SignIn] | None:
-    """Return who is signed in with a token; None if nobody is, any more."""
+    """Return organizer and session of a token; None if the session has ended."""
     found = tx.execute(
         select(Organizer, SignIn)
         .join(SignIn, SignIn.organizer_id == Organizer.id)
@@ -134,17 +134,17 @@ def find_signed_in(tx: Transaction, token: str) -> tuple[Organizer, SignIn] | No
 
 
 def is_seen_note_due(sign_in: SignIn, now: datetime) -> bool:
-    """Whether it is time to note that somebody is still there."""
+    """Whether it is time to mark a session as seen."""
     return now - sign_in.seen_at >= _SEEN_INTERVAL
 
 
 def note_seen(tx: Transaction, sign_in_id: int) -> None:
-    """Note that somebody is still there."""
+    """Mark a session as seen now."""
     tx.execute(update(SignIn).where(SignIn.id == sign_in_id).values(seen_at=tx.now))
 
 
 def sign_out(tx: Transaction, token: str) -> None:
-    """Sign out in one browser."""
+    """End the session of a token."""
     found = find_signed_in(tx, token)
     if found:
         tx.delete(found[1])
@@ -152,13 +152,13 @@ def sign_out(tx: Transaction, token: str) -> None:
 
 
 def sign_out_everywhere(tx: Transaction, organizer_id: int) -> None:
-    """Sign out everywhere."""
+    """End all sessions of an organizer."""
     tx.execute(delete(SignIn).where(SignIn.organizer_id == organizer_id))
     audit_log.note(tx, Deed.SIGNED_OUT_EVERYWHERE, by=organizer_id)
 
 
 def find_invited(tx: Transaction, token: str, *, lock: bool = False) -> tuple[Organizer, Identity]:
-    """Return who an invitation is for, or raise `InvitationOver`."""
+    """Return the organizer and identity of an invitation, or raise `InvitationOver`."""
     named = select(Organizer).where(
         Organizer.invitation_hash == token_hash(token), Organizer.invited_until > tx.now
     )
@@ -169,8 +169,8 @@ def find_invited(tx: Transaction, token: str, *, lock: bool = False) -> tuple[Or
 
 
 def accept_invitation(tx: Transaction, token: str, password_hash: str, code: str) -> list[str]:
-    """Set password and second factor by an invitation, and return the recovery codes, which are
-    never shown again. Raises `InvitationOver`, `CodeWrong`."""
+    """Set password and second factor by an invitation; return the recovery codes, which are not
+    stored. Raises `InvitationOver`, `CodeWrong`."""
     tx.hold_keys()
     organizer, identity = find_invited(tx, token, lock=True)
     key = totp.key_of(tx.keys, token)
@@ -187,7 +187,7 @@ def accept_invitation(tx: Transaction, token: str, password_hash: str, code: str
 
 
 def change_password(tx: Transaction, organizer_id: int, password_hash: str) -> None:
-    """Keep another password, and end every session of who has proven to be it."""
+    """Store a new password hash, and end all sessions of the organizer."""
     organizer = tx.get_one(Organizer, organizer_id, with_for_update=True)
     organizer.password_hash = password_hash
     tx.execute(delete(SignIn).where(SignIn.organizer_id == organizer_id))
@@ -195,18 +195,18 @@ def change_password(tx: Transaction, organizer_id: int, password_hash: str) -> N
 
 
 def renew_hash(tx: Transaction, organizer_id: int, kept: str, renewed: str) -> None:
-    """Replace a password's hash by one of the same password, unless it was changed meanwhile."""
+    """Replace a hash by a newer one of the same password, unless that was changed meanwhile."""
     is_same = (Organizer.id == organizer_id) & (Organizer.password_hash == kept)
     tx.execute(update(Organizer).where(is_same).values(password_hash=renewed))
 
 
 def refuse_weak(password: str, identity: Identity, site: str) -> None:
-    """Raise `PasswordRefused` unless a password is good for this organizer."""
+    """Raise `PasswordRefused` if a password is too weak for this organizer."""
     passwords.check(password, *identity.address.split("@"), site)
 
 
 def _is_over(now: datetime) -> ColumnElement[bool]:
-    # Nobody signs in to come, unless a clock was wrong.
+    # A session that starts in the future was made by a wrong clock.
     return or_(
         SignIn.seen_at <= now - SESSION_IDLE_LIFE,
         SignIn.started_at <= now - SESSION_LIFE,

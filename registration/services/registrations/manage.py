@@ -1,5 +1,5 @@
-"""What organizers do for attendees: add one by hand, send a letter again, correct an address, mark
-who came. Withdrawing and erasing are as on the attendee's own page (`attending`)."""
+"""What organizers do for attendees: add one, send a letter again, correct an address, mark
+attendance. Withdrawing and erasing are in `self_service`."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -27,7 +27,7 @@ from . import register, self_service
 from .register import LETTERS_A_DAY, Entry
 from .self_service import COMING_STATUSES, NoSuchRegistration
 
-# Which letter tells who stands there all that they have to know.
+# The letter that tells an attendee of each status all that they need.
 _LETTER_OF = {
     RegistrationStatus.UNCONFIRMED: LetterKind.ADDRESS_CONFIRMATION,
     RegistrationStatus.CONFIRMED: LetterKind.CONFIRMATION,
@@ -41,22 +41,21 @@ class AlreadyRegistered(Refusal):
 
 
 class EnoughLetters(Refusal):
-    """The attendee, or the address, has had all the letters of today."""
+    """The attendee, or the address, has reached today's limit of letters."""
 
 
 class TakesNobody(Refusal):
-    """The discussion is off or over: nobody can be added."""
+    """The discussion is cancelled, unpublished or over: nobody can be added."""
 
 
 class HasWithdrawn(Refusal):
-    """Who has withdrawn gets no more letters, and so needs no other address."""
+    """The attendee has withdrawn, gets no more letters, and so needs no other address."""
 
 
 def add(tx: Transaction, slug: str, entry: Entry) -> str:
-    """Register somebody who asked an organizer for it, also where the form is closed, and return
-    the public id.
+    """Register somebody on an organizer's word, even if the form is closed; return the public id.
 
-    All else is as if they had sent the form. Raises `NoSuchDiscussion`, `TakesNobody`,
+    Otherwise it does what the form does. Raises `NoSuchDiscussion`, `TakesNobody`,
     `AlreadyRegistered`, `EnoughLetters`.
     """
     tx.hold_keys()
@@ -67,7 +66,7 @@ def add(tx: Transaction, slug: str, entry: Entry) -> str:
         if known and known.status in COMING_STATUSES:
             raise AlreadyRegistered("This address is registered already.")
         if known and known.status is RegistrationStatus.UNCONFIRMED:
-            # What they typed themselves is not to be written over.
+            # Do not overwrite what the attendee has typed.
             raise AlreadyRegistered(
                 "This address is registered already, and not confirmed yet: send its letter again."
             )
@@ -80,21 +79,21 @@ def add(tx: Transaction, slug: str, entry: Entry) -> str:
 
 
 def is_off(discussion: Discussion, now: datetime) -> bool:
-    """Whether a discussion is cancelled, taken off, or over: nobody is told that they take part."""
+    """Whether a discussion is cancelled, unpublished or over: then no letter confirms a seat."""
     return discussion.status is not DiscussionStatus.PUBLISHED or discussion.is_over(now)
 
 
 def refuse_if_off(discussion: Discussion, now: datetime) -> None:
-    """Raise `TakesNobody` where a discussion is off or over."""
+    """Raise `TakesNobody` if a discussion is cancelled, unpublished or over."""
     if is_off(discussion, now):
         raise TakesNobody("The discussion is off or over: nobody is told that they take part.")
 
 
 def send_again(tx: Transaction, registration: Registration) -> LetterKind:
-    """Owe the letter once more that tells an attendee where they stand, and return its kind.
+    """Owe an attendee the letter of their status again; return its kind.
 
-    One that waits already is hurried, and counts for nothing. Raises `TakesNobody`, as what is
-    off tells nobody of a seat, and `EnoughLetters` after three a day.
+    A letter that is owed already is due at once, and does not count. Raises `TakesNobody` if
+    the discussion is off and they have not withdrawn, `EnoughLetters` after `LETTERS_A_DAY`.
     """
     discussion = tx.get_one(Discussion, registration.discussion_id)
     kind = _LETTER_OF[registration.status]
@@ -111,7 +110,7 @@ def send_again(tx: Transaction, registration: Registration) -> LetterKind:
 
 
 def retry(tx: Transaction, registration: Registration) -> int:
-    """Owe an attendee's letters again that have failed, or that a restore held; return how many."""
+    """Owe an attendee's failed and held letters again; return how many."""
     stuck = select(Letter.id).where(
         Letter.registration_id == registration.id,
         Letter.state.in_([LetterState.FAILED, LetterState.HELD]),
@@ -122,10 +121,10 @@ def retry(tx: Transaction, registration: Registration) -> int:
 def correct_address(tx: Transaction, registration: Registration, new: EmailAddress) -> None:
     """Correct the address that an attendee typed wrongly.
 
-    Who has not confirmed yet is asked at the new one, and the links that went to the old one end.
-    Who has, keeps the old one until the new one confirms: an organizer can mistype, too; the old
-    one, given again, takes that back. Raises
-    `NoSuchRegistration`, `AlreadyRegistered`, `EnoughLetters`, `HasWithdrawn`.
+    An unconfirmed registration gets the new address and new links at once. A confirmed one keeps
+    the old address until the new one is confirmed, as an organizer may mistype too; giving the old
+    address again takes the change back. Raises `NoSuchRegistration`, `AlreadyRegistered`,
+    `EnoughLetters`, `HasWithdrawn`.
     """
     tx.hold_keys()
     discussion = _locked(tx, registration)
@@ -147,13 +146,13 @@ def correct_address(tx: Transaction, registration: Registration, new: EmailAddre
         kind = LetterKind.ADDRESS_CHANGE
         registration.seal(replace(registration.attendee(tx.keys), new_address=new.sent), tx.keys)
     tx.flush()
-    # One that is on its way was to go to another address.
+    # An earlier letter of this kind was for another address.
     outbox.drop(tx, registration.id, kind)
     register.owe_letter(tx, registration.id, kind, discussion)
 
 
 def _locked(tx: Transaction, registration: Registration) -> Discussion:
-    """Lock the discussion and then the registration, which is read again."""
+    """Lock the discussion and then the registration, and read both again."""
     discussion = tx.get_one(Discussion, registration.discussion_id, with_for_update=True)
     if not allocation.is_still_there(tx, registration):
         raise NoSuchRegistration("It has just been erased.")
@@ -170,8 +169,7 @@ def _keep_address(tx: Transaction, registration: Registration) -> None:
 def mark_attendance(
     tx: Transaction, discussion: Discussion, public_ids: Sequence[str], *, attended: bool
 ) -> int:
-    """Mark that these attendees came, or that they did not; return of how many that changes
-    something."""
+    """Mark attendees as present, or as absent; return how many marks changed."""
     is_marked = Registration.attended_at.is_not(None)
     changed = 0
     for start in range(0, len(public_ids), 500):

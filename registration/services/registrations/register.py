@@ -1,7 +1,7 @@
-"""Takes registrations, and confirms them.
+"""Registers and confirms attendees.
 
-The answer is the same for every address. What is known already is told to whoever reads the
-address, by letter, at most three times a day.
+The response is the same for every address. That an address is registered already is told by letter
+to that address only, at most `LETTERS_A_DAY` times.
 """
 
 import secrets
@@ -30,25 +30,25 @@ from ..catalog import find_id
 from ..seats import allocation
 from ..seats.retention import UNCONFIRMED_RETENTION, erase_at
 
-# Unconfirmed registrations are erased after this.
+# Letters that others can cause to one mailbox, about one discussion.
 LETTERS_A_DAY = 3
-# How many characters an entry's texts have at most.
+# Limits of an entry's texts.
 MAX_NAME_CHARACTERS = 200
 MAX_LINE_CHARACTERS = 300
 MAX_LONG_CHARACTERS = 2000
-# What of an entry is not sealed.
+# Fields of an entry that are stored without being sealed.
 UNSEALED_FIELDS = ("language", "zone", "wants_follow_up")
-# Confirming and withdrawing, again and again, is answered by so many letters a day.
+# Letters that answer what an attendee does on their own page.
 ANSWERS_A_DAY = 6
 
 
 class RegistrationClosed(Refusal):
-    """The discussion takes no registrations, now or any more."""
+    """The discussion takes no registrations now."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What somebody typed into the form, in its right shape."""
+    """The validated values of a registration form."""
 
     name: str
     address: EmailAddress
@@ -61,10 +61,10 @@ class Entry:
 
 
 def register(tx: Transaction, slug: str, entry: Entry) -> None:
-    """Register `entry`, or, for a known address, tell that address so.
+    """Register an entry; if its address is confirmed already, owe that address a letter instead.
 
-    Until an address is confirmed, the last form wins; after that, only the attendee's own page
-    changes anything. Raises `NoSuchDiscussion`, `RegistrationClosed`.
+    Until an address is confirmed, the last form wins; afterwards only the attendee's own page can
+    change the registration. Raises `NoSuchDiscussion`, `RegistrationClosed`.
     """
     tx.hold_keys()
     with allocation.locked_discussion(tx, find_id(tx, slug), promotes=True) as discussion:
@@ -75,22 +75,24 @@ def register(tx: Transaction, slug: str, entry: Entry) -> None:
         may_write = may_write_to(tx, discussion, mailbox)
         if known and known.status in {RegistrationStatus.CONFIRMED, RegistrationStatus.WAITING}:
             number, kind = known.id, LetterKind.ALREADY_REGISTERED
-            # What is held is sealed anew: as much work as for an address that is not known.
+            # Seal the same data again, which takes as long as for an unknown address.
             known.seal(known.attendee(tx.keys), tx.keys)
             tx.flush()
         else:
             number, kind = write_registration(tx, discussion, entry, known)
-        with tx.begin_nested() as owing:
+        with tx.begin_nested() as savepoint:
             owe_letter(tx, number, kind, discussion)
-            if not may_write:  # found out only now, so that the time it takes does not tell
-                owing.rollback()
+            if not may_write:  # undone only now, so that the time taken does not tell
+                savepoint.rollback()
 
 
 def find_by_address(
     tx: Transaction, discussion: Discussion, address: EmailAddress, *, lock: bool = False
 ) -> Registration | None:
-    """Return the registration of an address, if there is one; locked, for who writes it anew: what
-    its attendee has changed meanwhile must not be undone."""
+    """Return the registration of an address in a discussion, or None.
+
+    Lock it to overwrite it, so that a concurrent change of its attendee is not undone.
+    """
     known = select(Registration).where(
         Registration.discussion_id == discussion.id,
         Registration.address_index == address_index(tx.keys, discussion.uid, address),
@@ -104,9 +106,10 @@ def find_by_address(
 def write_registration(
     tx: Transaction, discussion: Discussion, entry: Entry, known: Registration | None
 ) -> tuple[int, LetterKind]:
-    """Write a registration, over one that is `known` and means to come no more, or not yet.
+    """Insert a registration, or overwrite the `known` one, which is withdrawn or unconfirmed.
 
-    Returns its id, and which letter tells of it. The discussion is locked (`seating.changing`).
+    Returns its id, and the kind of letter that it calls for. The caller is inside
+    `allocation.locked_discussion`.
     """
     values = _columns(tx, discussion, entry, known)
     index = address_index(tx.keys, discussion.uid, entry.address)
@@ -114,7 +117,7 @@ def write_registration(
 
 
 def confirm(tx: Transaction, registration: Registration) -> None:
-    """Confirm that the attendee reads the address; a second time changes nothing."""
+    """Confirm a registration; a second time changes nothing."""
     tx.hold_keys()
     with allocation.locked_discussion(tx, registration.discussion_id, promotes=True) as discussion:
         if not allocation.is_still_there(tx, registration):
@@ -133,15 +136,15 @@ def confirm(tx: Transaction, registration: Registration) -> None:
 
 
 def may_answer(tx: Transaction, registration: Registration) -> bool:
-    """Whether another letter may answer what is done on the attendee's own page today."""
+    """Take one of `ANSWERS_A_DAY`; return whether there was one left."""
     return rate_limits.take(tx, "answers", registration.public_id, capacity=ANSWERS_A_DAY)
 
 
 def may_write_to_all(
     tx: Transaction, discussion: Discussion, mailboxes: Counter[str]
 ) -> dict[str, int]:
-    """Return how many of so many letters each of these mailboxes may get, as `may_write_to` does of
-    one."""
+    """Take as `may_write_to` does, for as many letters as `mailboxes` counts for each; return how
+    many each may get."""
     buckets: dict[tuple[str, ...], int] = {
         ("letters", discussion.uid, box): count for box, count in mailboxes.items()
     }
@@ -150,21 +153,21 @@ def may_write_to_all(
 
 
 def may_write_to(tx: Transaction, discussion: Discussion, mailbox: str) -> bool:
-    """Whether this mailbox may get another letter about this discussion that others can cause."""
+    """Take one of a mailbox's `LETTERS_A_DAY` for a discussion; return whether one was left."""
     return rate_limits.take(tx, "letters", discussion.uid, mailbox, capacity=LETTERS_A_DAY)
 
 
 def owe_letter(
     tx: Transaction, registration_id: int, kind: LetterKind, discussion: Discussion
 ) -> None:
-    """Owe a letter to a registration, in this transaction."""
+    """Add a letter to a registration to the outbox, in this transaction."""
     outbox.post(tx, registration_id, kind, revision=discussion.version, host=tx.settings.host)
 
 
 def _columns(
     tx: Transaction, discussion: Discussion, entry: Entry, known: Registration | None
 ) -> dict[str, Any]:
-    """Return the columns of a registration as the form makes it."""
+    """Return the columns of the registration that an entry makes."""
     if known:
         attendee = known.attendee(tx.keys)
     else:
@@ -206,7 +209,7 @@ def _write_row(
     index: bytes,
     values: dict[str, Any],
 ) -> int:
-    """Write the row, by Core: this is the one path that hundreds take at once."""
+    """Insert or update the row, without the ORM: hundreds may register at once."""
     if known:
         if values["confirmed_at"]:
             values |= {"calendar_sequence": _calendar_sequence(known)}
@@ -220,8 +223,8 @@ def _write_row(
 
 
 def _calendar_sequence(known: Registration) -> int:
-    """Return the calendar's count of who confirms: back after a withdrawal, they must outrank
-    its CANCEL (RFC 5546 2.1.4)."""
+    """Return the SEQUENCE of the attendee's calendar entry: after a withdrawal it must be above
+    that of the CANCEL (RFC 5546 2.1.4)."""
     return known.calendar_sequence + (known.calendar_sequence > 0)
 
 

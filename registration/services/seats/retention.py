@@ -1,4 +1,4 @@
-"""How long personal data is kept: the one formula for the day of erasure."""
+"""Computes when personal data is erased."""
 
 from datetime import datetime, timedelta
 
@@ -10,5 +10,5 @@ UNCONFIRMED_RETENTION = timedelta(hours=72)
 
 
 def erase_at(discussion: Discussion, registered_at: datetime, settings: Settings) -> datetime:
-    """Return when a registration's personal data is erased."""
+    """Return when a confirmed registration is erased."""
     return max(discussion.ends_at, registered_at) + timedelta(days=settings.retention_days)

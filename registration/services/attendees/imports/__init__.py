@@ -1,7 +1,7 @@
-"""Imports attendees from a CSV: our own export, or a list with names and addresses.
+"""Imports attendees from a CSV: one of our exports, or a list of names and addresses.
 
-`read` makes rows of a file, or tells what is wrong with each; `plan` tells what adding them would
-do; `add` does it, all or nothing.
+`read` parses a file into rows and mistakes; `plan` says what adding the rows would do; `add` adds
+all of them or none.
 """
 
 from .plan import Plan, add, plan, prepare

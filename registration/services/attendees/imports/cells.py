@@ -1,4 +1,4 @@
-"""The cells of one row, each in its right shape, and what is wrong with those that are not."""
+"""Parses the cells of one row of a CSV, and collects their mistakes."""
 
 import re
 from collections.abc import Mapping
@@ -14,22 +14,25 @@ from ...registrations.register import (
     Entry,
 )
 
-_YES, _NO = {"yes", "true", "1"}, {"", "no", "false", "0"}
+_YES = {"yes", "true", "1"}
+_NO = {"", "no", "false", "0"}
 
 
 class Cells:
-    """Hands out the cells of a row by column, and collects what is wrong with them."""
+    """The cells of a row by column; `mistakes` has a sentence for each that is wrong."""
 
     def __init__(
         self, cells: Mapping[str, str], questions: Mapping[str, Question], now: datetime
     ) -> None:
-        self.cells, self.questions, self.now = cells, questions, now
+        self.cells = cells
+        self.questions = questions
+        self.now = now
         self.mistakes: list[str] = []
 
     def entry(self) -> Entry | None:
-        """Return who it is; None if there is no address."""
+        """Return what the row says of the attendee; None if it has no valid address."""
         name = self._text("name", MAX_NAME_CHARACTERS)
-        if not name and not self._is_told("name"):
+        if not name and not self._has_mistake("name"):
             self._wrong("name", "is empty; a pseudonym is fine.")
         address = self._address()
         affiliation = self._text("affiliation", MAX_NAME_CHARACTERS)
@@ -41,7 +44,7 @@ class Cells:
         return Entry(name, address, affiliation, answers, language=language) if address else None
 
     def time(self, column: str) -> datetime | None:
-        """Return an instant: ISO 8601, in UTC unless it says otherwise; None for an empty cell."""
+        """Return the instant of an ISO 8601 cell, UTC unless it has an offset; None if empty."""
         cell = self.cells.get(column, "").strip()
         if not cell:
             return None
@@ -50,7 +53,7 @@ class Cells:
         except ValueError:
             self._wrong(column, "is no time such as 2026-03-02T12:00:00Z.")
             return None
-        if 1970 <= found.year <= self.now.year + 1:  # beyond, no zone may be reckoned with
+        if 1970 <= found.year <= self.now.year + 1:  # others may overflow
             found = found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
             if found <= self.now:
                 return found
@@ -60,7 +63,7 @@ class Cells:
     def status(
         self, confirmed_at: datetime | None, withdrawn_at: datetime | None
     ) -> RegistrationStatus | None:
-        """Return where somebody stands; by the times, where the column does not say."""
+        """Return the status; if the cell is empty, the one that follows from the times, or None."""
         cell = self.cells.get("status", "").strip().casefold()
         if cell in set(RegistrationStatus):
             return RegistrationStatus(cell)
@@ -77,7 +80,7 @@ class Cells:
         confirmed_at: datetime | None,
         withdrawn_at: datetime | None,
     ) -> None:
-        """Note where the state and the times of a row say different things."""
+        """Note a mistake where status and times contradict each other."""
         if withdrawn_at and status is not RegistrationStatus.WITHDRAWN:
             self._wrong("withdrawn_at", "is there, and status says otherwise.")
         if confirmed_at and status is RegistrationStatus.UNCONFIRMED:
@@ -123,7 +126,7 @@ class Cells:
             return self.flag(key)
         if question.kind == "long":
             return self._text(key, MAX_LONG_CHARACTERS, is_long=True)
-        # Several choices stand in one cell, with semicolons between them.
+        # One cell has all choices, separated by semicolons.
         most = MAX_LONG_CHARACTERS if question.kind == "choices" else MAX_LINE_CHARACTERS
         cell = self._text(key, most)
         if question.kind == "line":
@@ -135,7 +138,7 @@ class Cells:
             self._wrong(key, f"must be among {'; '.join(question.options)}.")
         return chosen if question.kind == "choices" else cell
 
-    def _is_told(self, column: str) -> bool:
+    def _has_mistake(self, column: str) -> bool:
         return any(sentence.startswith(f"{column} ") for sentence in self.mistakes)
 
     def _wrong(self, column: str, sentence: str) -> None:

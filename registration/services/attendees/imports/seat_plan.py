@@ -1,5 +1,5 @@
-"""Who of a sheet gets a seat: who is confirmed, then who is not yet and would be held one, then who
-waits; each in the file's order."""
+"""Plans the seats of a sheet's rows: first for the confirmed, then held ones for the unconfirmed,
+then for the waiting; each in the file's order."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from ...seats.allocation import SEAT_HOLD
 
 @dataclass(slots=True)
 class PlannedPlace:
-    """Where a row comes to stand, and the columns that say so."""
+    """The status and the seat, or the place in the queue, that a row gets."""
 
     status: RegistrationStatus
     seated_at: datetime | None = None
@@ -20,7 +20,7 @@ class PlannedPlace:
 
     @property
     def columns(self) -> dict[str, datetime | int | None]:
-        """The columns of a registration that hold it."""
+        """The values of the registration's columns."""
         return {
             "seated_at": self.seated_at,
             "queue_position": self.queue_position,
@@ -34,9 +34,9 @@ def plan_places(
     last: int,
     now: datetime,
 ) -> list[PlannedPlace]:
-    """Return the place of each row, by where it is to stand and when it was registered.
+    """Return the place of each row; `wanted` has its status and when it was registered.
 
-    `left` is how many seats are (None: no end of them), `last` the end of the queue.
+    `left` is the number of free seats (None: unlimited), `last` the last position in the queue.
     """
     given = [PlannedPlace(status) for status, _at in wanted]
     for place in given:
@@ -46,7 +46,7 @@ def plan_places(
             last += 1
             place.status, place.queue_position = RegistrationStatus.WAITING, last
     for place, (status, at) in zip(given, wanted, strict=True):
-        # As long as the form would hold it.
+        # Held as long as the form would hold it.
         if status is RegistrationStatus.UNCONFIRMED and at + SEAT_HOLD > now and left != 0:
             place.seated_at, place.seat_held_until, left = now, at + SEAT_HOLD, left and left - 1
     for place in given:

@@ -1,4 +1,4 @@
-"""Reads a CSV of attendees: every row in its right shape, or every mistake with its line."""
+"""Parses a CSV of attendees into rows, or into every mistake with its line."""
 
 import codecs
 import csv
@@ -15,7 +15,7 @@ from ..exports import COLUMNS, unescape_cell
 from .cells import Cells
 
 MAX_BYTES = 6 * 1024 * 1024
-# While they are added nobody else can write: that takes a second or two, and others wait for five.
+# Adding them blocks other writers for a second or two, and those wait for five at most.
 MAX_ROWS = 10_000
 REQUIRED_COLUMNS = ("name", "email")
 _SEPARATORS = ",;\t"
@@ -23,13 +23,13 @@ MAX_CELL_CHARACTERS = csv.field_size_limit()
 
 
 class NoSheet(Refusal):
-    """The file as a whole is not a CSV of attendees; its text says what would be right."""
+    """The file as a whole is no CSV of attendees; the sentence says what to change."""
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One attendee to add, from the line where the row begins. Without a status they are to be
-    registered as by the form; without a time, now."""
+    """One attendee to add; the row begins on `line`. Without a status they are registered as by the
+    form; without `registered_at`, now."""
 
     line: int
     entry: Entry
@@ -42,19 +42,20 @@ class Row:
 
 @dataclass(slots=True)
 class Sheet:
-    """What a file holds: rows, or, by sentence, the lines that it is true of."""
+    """The rows of a file, and its `faults`: the lines that each sentence is about."""
 
     rows: list[Row] = field(default_factory=list)
     faults: dict[str, list[int]] = field(default_factory=dict)
 
     def wrong(self, line: int, sentence: str) -> None:
-        """Note that something is wrong with a line."""
+        """Add a line to those that a sentence is about."""
         self.faults.setdefault(sentence, []).append(line)
 
 
 def read(content: bytes, questions: Sequence[Question], now: datetime) -> Sheet:
-    """Return what a CSV holds, as UTF-8 or (with a byte order mark) UTF-16, and separated by a
-    comma, a semicolon or a tab. `questions` are those ever asked.
+    """Parse a CSV in UTF-8, or UTF-16 with a byte order mark; with comma, semicolon or tab.
+
+    `questions` are those that the discussion ever asked.
 
     Raises `NoSheet`.
     """
@@ -98,8 +99,8 @@ def _decoded(content: bytes) -> str:
 
 
 def _without_preamble(text: str) -> tuple[str, int]:
-    """Return the text from the line that names the columns on, and how many lines stand above:
-    empty ones, and one that tells Excel the separator."""
+    """Return the text from the header line on, and how many lines were above it: empty ones, and
+    the one that tells Excel the separator."""
     start = skipped = 0
     while (end := text.find("\n", start)) >= 0:
         line = text[start:end]
@@ -110,13 +111,13 @@ def _without_preamble(text: str) -> tuple[str, int]:
 
 
 def _header(text: str, known: Sequence[str]) -> tuple[str, list[str]]:
-    """Return what separates the cells, and the columns, from the first line."""
+    """Return the separator and the names of the columns, from the first line."""
     first = text.partition("\n")[0].rstrip("\r")
     if "\0" in first:
         raise NoSheet("The file is no text: save it as “CSV UTF-8” and send it again.")
     if len(first) > MAX_CELL_CHARACTERS:
         raise NoSheet("The first line is too long: it must name the columns.")
-    # With the right separator, most of the columns are known.
+    # The right separator is the one that gives the most known columns.
     found = {sign: _column_names(first, sign) for sign in _SEPARATORS}
     separator = max(found, key=lambda sign: len(set(found[sign]) & set(known)))
     names = found[separator]
@@ -144,7 +145,7 @@ def _column_names(first: str, separator: str) -> list[str]:
     except csv.Error:
         return []
     names = [cell.strip().casefold() for cell in cells]
-    while names and not names[-1]:  # columns that a spreadsheet has beside the last
+    while names and not names[-1]:  # empty columns that a spreadsheet adds at the end
         names.pop()
     return names
 
@@ -152,7 +153,7 @@ def _column_names(first: str, separator: str) -> list[str]:
 def _body(
     text: str, separator: str, names: list[str], sheet: Sheet, skipped: int
 ) -> Iterator[tuple[int, dict[str, str]]]:
-    """Return each row that has as many cells as the first line, as a table of its cells."""
+    """Yield line and cells by column of each row that has as many cells as the header."""
     for count, (line, cells) in enumerate(_rows(text, separator, sheet, skipped), start=1):
         if count > MAX_ROWS:
             raise NoSheet(f"The file has more than {MAX_ROWS} rows: split it.")
@@ -166,7 +167,7 @@ def _body(
 
 
 def _rows(text: str, separator: str, sheet: Sheet, skipped: int) -> Iterator[tuple[int, list[str]]]:
-    """Return each row that is not empty, with the line on which it begins."""
+    """Yield each row that is not empty, with the line on which it begins."""
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     line = first = skipped + 1
     try:
@@ -183,7 +184,7 @@ def _rows(text: str, separator: str, sheet: Sheet, skipped: int) -> Iterator[tup
 
 
 def _row(line: int, cells: Cells, sheet: Sheet) -> Row | None:
-    """Return the attendee of a row, or note what is wrong with it."""
+    """Return the row, or note its mistakes in `sheet` and return None."""
     entry = cells.entry()
     confirmed_at, withdrawn_at = cells.time("confirmed_at"), cells.time("withdrawn_at")
     registered_at = cells.time("registered_at")

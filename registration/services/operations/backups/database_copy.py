@@ -1,4 +1,4 @@
-"""Copies databases: into one SQLite file, or row by row from one kind to the other."""
+"""Opens single-file SQLite databases, checks them, and copies rows between databases."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +14,7 @@ ROWS_A_STEP = 1000
 
 @contextmanager
 def open_file(path: Path) -> Iterator[Engine]:
-    """Open a SQLite file so that, when it is closed, all of it is in that one file."""
+    """Open a SQLite database without WAL, so that all of it is in one file."""
     engine = connect(URL.create("sqlite", database=str(path)), journal="delete")
     try:
         yield engine
@@ -23,7 +23,7 @@ def open_file(path: Path) -> Iterator[Engine]:
 
 
 def copy_rows(source: Connection, target: Connection) -> None:
-    """Copy all rows of all tables, which are this version's on both sides and empty in `target`."""
+    """Copy all rows of all tables: both schemas are this version's, and `target` is empty."""
     for table in Model.metadata.sorted_tables:
         found = source.execute(select(table), execution_options={"yield_per": ROWS_A_STEP})
         for part in found.mappings().partitions():
@@ -31,6 +31,6 @@ def copy_rows(source: Connection, target: Connection) -> None:
 
 
 def is_intact(connection: Connection) -> bool:
-    """Whether a SQLite file is whole, and every reference in it leads somewhere."""
+    """Whether a SQLite database passes its checks of integrity and foreign keys."""
     said = connection.exec_driver_sql("PRAGMA integrity_check(1)").scalar()
     return said == "ok" and not connection.exec_driver_sql("PRAGMA foreign_key_check").first()

@@ -1,4 +1,4 @@
-"""Files that appear under their name whole, or not at all; until then, a private part beside."""
+"""Writes files that appear whole or not at all, from a private part beside them."""
 
 import os
 from collections.abc import Iterator
@@ -10,12 +10,12 @@ from ....refusals import Refusal
 
 
 class PartThere(Refusal):
-    """Another part of the same file is there: somebody writes it, or was interrupted."""
+    """A part of the same file exists: it is being written, or its writing was interrupted."""
 
 
 @contextmanager
 def part_of(path: Path) -> Iterator[Path]:
-    """Make an empty part of `path` for its owner only; it is gone when the block ends.
+    """Make an empty part of `path` with mode 0600, and remove it when the block ends.
 
     Raises `PartThere`, OSError.
     """
@@ -47,5 +47,5 @@ def discard(path: Path) -> None:
 
 
 def part_path(path: Path) -> Path:
-    """Return where the part of `path` lies."""
+    """Return the path of the part of `path`."""
     return path.with_name(f".{path.name}.unfinished")

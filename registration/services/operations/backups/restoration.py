@@ -1,8 +1,8 @@
-"""Restores a backup where there is no database: what was erased since is erased again, what was
-owed is held, and only then does the database appear, whole.
+"""Restores a backup where there is no database.
 
-All this happens in a part, so that a restore that is killed at any moment leaves no database, or
-the restored one.
+Data that was erased since the backup is erased again and owed letters are held before the database
+appears. All of this happens in a part, so that a restore that is killed at any moment leaves either
+no database or the restored one.
 """
 
 import shutil
@@ -38,25 +38,26 @@ from .. import key_rotation, migration, process_lock
 from . import database_copy, partial_files, placement
 
 SQLITE_MAGIC = b"SQLite format 3\0"
-# More than anybody has changed since the backup: no page that is kept passes for the restored one.
+# More than the changes since the backup, so that no cached page passes for a current one.
 _CONTENT_VERSION_STEP = 1_000_000
 
 
 class NoBackup(Refusal):
-    """The file is not a backup that could be restored; nothing was changed."""
+    """The file is no backup that can be restored; nothing was changed."""
 
 
 class NotRestored(Refusal):
-    """The restored database could not be written, and nothing of it is left."""
+    """The restored database could not be written, and no part of it is left."""
 
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """What a restore did: what is in the database, what is not any more, and what waits.
+    """What a restore did: rows in the database, registrations erased, letters held.
 
-    `held` are the ids of the letters that are not sent until they are retried. `is_list_there`
-    is false if nothing told what had been erased, `has_newer_key` true if `keys` has one. What is
-    due is not erased until `waits_until`: so much later than the backup, the clock may be wrong.
+    `held` are the ids of letters that are sent only once they are retried. `is_list_there` is false
+    if there was no list of erased ids, `has_newer_key` true if `keys` has a newer key than the
+    backup's. Registrations that are due are erased only after `waits_until`, unless it is None: so
+    long after the backup, the clock may be wrong.
     """
 
     backed_up_at: datetime | None
@@ -71,7 +72,7 @@ class Restored:
 
 
 def restore(engine: Engine, file: Path, *, settings: Settings, now: datetime) -> Restored:
-    """Make the database of `engine`, of which there is none yet, from the backup in `file`.
+    """Make the database of `engine`, which must not exist, from the backup in `file`.
 
     Raises `ServiceRunning`, `DatabaseThere`, `NoBackup`, `NotRestored`, `KeysRefused`,
     `SchemaNewer`, `UpgradeFailed`.
@@ -80,7 +81,7 @@ def restore(engine: Engine, file: Path, *, settings: Settings, now: datetime) ->
         placement.refuse_taken(engine)
         place = placement.file_for(engine, settings.instance)
         try:
-            # It is of a restore that was killed: no other runs now.
+            # A killed restore left it: the lock excludes another one.
             partial_files.discard(place)
             with partial_files.part_of(place) as part:
                 _copy_file(file, part)
@@ -114,7 +115,7 @@ def _refuse_journal(file: Path) -> None:
 
 
 def _make_ready(file: Path, part: Path, settings: Settings, now: datetime) -> Restored:
-    """Bring the part to this version, erase and hold what must be, and return what was done."""
+    """Upgrade the part, erase registrations and hold letters; return what was done."""
     with database_copy.open_file(part) as copy:
         _refuse_unsound(file, copy)
         migration.upgrade(copy)
@@ -203,11 +204,11 @@ def _hold_letters(tx: Transaction) -> list[int]:
 
 def _reset(tx: Transaction) -> None:
     tx.execute(delete(Throttle))
-    # Whoever has signed out since is not to be signed in again.
+    # A session that was ended since the backup must not come back.
     tx.execute(delete(SignIn))
     # An invitation may have been used since: `flask organizer reset` makes another.
     tx.execute(update(Organizer).values(invitation_hash=None, invited_until=None))
-    # They lie where the backup was made, and are that installation's.
+    # The exported files belong to the installation of which the backup was made.
     tx.execute(delete(Export))
     tx.execute(
         update(Installation).values(
