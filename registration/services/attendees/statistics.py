@@ -55,15 +55,17 @@ class Overview:
 
 def overview_of_all(tx: Transaction, organizer: Organizer) -> Sequence[Overview]:
     """Return every discussion of an organizer, with its numbers unless they are a partner."""
-    found = accounts.discussions_of(tx, organizer)
+    discussions = accounts.discussions_of(tx, organizer)
     if organizer.role is Role.PARTNER:
         return [
-            Overview(item, None, item.takes_registrations(tx.now), None, None) for item in found
+            Overview(item, None, item.takes_registrations(tx.now), None, None)
+            for item in discussions
         ]
     people = _count_people(tx, true())
     letters = _count_letters(tx, true())
     return [
-        _overview(item, people.get(item.id), letters.get(item.id, {}), tx.now) for item in found
+        _overview(item, people.get(item.id), letters.get(item.id, {}), tx.now)
+        for item in discussions
     ]
 
 
@@ -78,8 +80,8 @@ class Span:
 
 def count_by_status(tx: Transaction, discussion: Discussion) -> Numbers:
     """Return the numbers of a discussion's registrations; those of its letters are left at 0."""
-    found = _count_people(tx, Registration.discussion_id == discussion.id).get(discussion.id)
-    return Numbers(**found[0]) if found else Numbers()
+    counted = _count_people(tx, Registration.discussion_id == discussion.id).get(discussion.id)
+    return Numbers(**counted[0]) if counted else Numbers()
 
 
 def count_by_day(tx: Transaction, discussion: Discussion) -> list[Span]:

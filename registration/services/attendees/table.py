@@ -88,13 +88,13 @@ def page(reading: Reading, discussion_id: int, wanted: Query) -> Page:
         with reading() as tx:
             return Page(_load_people(tx, some), len(ids), number)
     with reading() as tx:
-        found = tx.scalars(select(func.count()).where(which)).one()
-        number = _clamped(wanted.page, found)
+        total = tx.scalars(select(func.count()).where(which)).one()
+        number = _clamped(wanted.page, total)
         ordered = _by_arrival(select(Registration.id).where(which), wanted.order)
         some = tx.scalars(
             ordered.limit(ATTENDEES_A_PAGE).offset((number - 1) * ATTENDEES_A_PAGE)
         ).all()
-        return Page(_load_people(tx, some), found, number)
+        return Page(_load_people(tx, some), total, number)
 
 
 def find_registration(

@@ -41,8 +41,10 @@ def move_erasure_dates(tx: Transaction, discussion: Discussion, *, is_told: bool
 
 def _is_anybody_held_longer(tx: Transaction, discussion: Discussion) -> bool:
     sooner = Registration.erase_at < _erase_at(discussion, tx.settings)
-    found = tx.scalar(select(Registration.id).where(*_coming(discussion), sooner).limit(1))
-    return found is not None
+    registration_id = tx.scalar(
+        select(Registration.id).where(*_coming(discussion), sooner).limit(1)
+    )
+    return registration_id is not None
 
 
 def _erase_at(discussion: Discussion, settings: Settings) -> datetime:

@@ -139,28 +139,28 @@ def save(tx: Transaction, organizer: Organizer, slug: str, written: Typed, opene
 
     Raises `ChangedMeanwhile`, `SlugTaken`, `NoSuchDiscussion`.
     """
-    found = find(tx, organizer, slug, lock=True)
-    _refuse_changed(tx, found, written, opened)
-    wanted = slug if found.discussion else written["slug"]
+    current = find(tx, organizer, slug, lock=True)
+    _refuse_changed(tx, current, written, opened)
+    wanted = slug if current.discussion else written["slug"]
     if wanted != slug:
         _refuse_taken(tx, wanted)
-    draft = found.draft
+    draft = current.draft
     if draft is None:
-        tx.add(_new(organizer, slug, written, found.version, tx.now))
+        tx.add(_new(organizer, slug, written, current.version, tx.now))
     else:
-        draft.slug, draft.typed, draft.based_on = wanted, written, found.version
+        draft.slug, draft.typed, draft.based_on = wanted, written, current.version
         draft.saved_at, draft.organizer_id = tx.now, organizer.id
     _flush(tx, wanted)
     return wanted
 
 
-def merge_published(tx: Transaction, found: Standing) -> tuple[Typed, list[Clash]]:
+def merge_published(tx: Transaction, current: Standing) -> tuple[Typed, list[Clash]]:
     """Return the draft's values with those published since it was saved, and their clashes."""
-    if found.draft is None or not found.is_behind:
-        return found.typed, []
-    then = found.draft.based_on
-    was = typed.marks(typed_at(tx, found.discussion, then))
-    return merge(found.typed, was, published_since(tx, found.discussion, then))
+    if current.draft is None or not current.is_behind:
+        return current.typed, []
+    then = current.draft.based_on
+    was = typed.marks(typed_at(tx, current.discussion, then))
+    return merge(current.typed, was, published_since(tx, current.discussion, then))
 
 
 def discard(tx: Transaction, organizer: Organizer, slug: str, seal: str) -> bool:
@@ -211,22 +211,22 @@ def _note(tx: Transaction, organizer: Organizer, done: Publication, *, quiet: bo
     )
 
 
-def _refuse_changed(tx: Transaction, found: Standing, written: Typed, opened: Opened) -> None:
+def _refuse_changed(tx: Transaction, current: Standing, written: Typed, opened: Opened) -> None:
     """Raise `ChangedMeanwhile` if others have saved or published other values than were typed.
 
     If both the draft and the discussion have changed, the draft's changes are shown first. The form
     keeps the version that it was opened with, so that the next save shows the published changes.
     """
-    drafted = _unlike(written, _drafted_since(found, opened))
-    published = _unlike(written, published_since(tx, found.discussion, opened.version))
+    drafted = _unlike(written, _drafted_since(current, opened))
+    published = _unlike(written, published_since(tx, current.discussion, opened.version))
     # A value of an earlier draft was typed too: only the published version tells what was not.
-    was = typed.marks(typed_at(tx, found.discussion, opened.version))
+    was = typed.marks(typed_at(tx, current.discussion, opened.version))
     was = opened.marks | {about: was[about] for about in published if about not in drafted}
     merged, clashes = merge(written, was, published | drafted)
     if clashes:
         is_shown = not published.keys() & drafted.keys()
-        version = found.version if is_shown else opened.version
-        raise ChangedMeanwhile(Opened(version, found.opened.marks), merged, clashes)
+        version = current.version if is_shown else opened.version
+        raise ChangedMeanwhile(Opened(version, current.opened.marks), merged, clashes)
 
 
 def _unlike(written: Typed, changed: dict[str, Typed]) -> dict[str, Typed]:
@@ -267,7 +267,7 @@ def _flush(tx: Transaction, slug: str) -> None:
         raise SlugTaken(f"{slug} was saved by somebody else just now.") from None
 
 
-def _drafted_since(found: Standing, opened: Opened) -> dict[str, Typed]:
+def _drafted_since(current: Standing, opened: Opened) -> dict[str, Typed]:
     """Return the parts of the draft that have changed since the form was opened."""
-    marks = typed.marks(found.typed)
-    return {about: found.typed for about in marks if marks[about] != opened.marks.get(about)}
+    marks = typed.marks(current.typed)
+    return {about: current.typed for about in marks if marks[about] != opened.marks.get(about)}

@@ -37,7 +37,7 @@ def discussion(
     announcement: Announcement, published: Discussion | None, *, settings: Settings, now: datetime
 ) -> Discussion:
     """Return the discussion as publishing would make it, outside of any session."""
-    found = Discussion(
+    previewed = Discussion(
         slug=announcement.slug,
         uid=f"preview@{settings.host}",
         status=DiscussionStatus.PUBLISHED,
@@ -50,14 +50,14 @@ def discussion(
         cancelled_why=None,
     )
     if published:
-        found.uid, found.sequence = published.uid, published.sequence
-        found.cancelled_why = published.cancelled_why
-        found.organizer_address = published.organizer_address
-        found.published_at = published.published_at
+        previewed.uid, previewed.sequence = published.uid, published.sequence
+        previewed.cancelled_why = published.cancelled_why
+        previewed.organizer_address = published.organizer_address
+        previewed.published_at = published.published_at
         if published.is_cancelled:
-            found.status = DiscussionStatus.CANCELLED
-    found.announcement = announcement
-    return found
+            previewed.status = DiscussionStatus.CANCELLED
+    previewed.announcement = announcement
+    return previewed
 
 
 def confirmation(

@@ -37,12 +37,12 @@ def waits_until(tx: Transaction) -> datetime | None:
 
 def _redate(tx: Transaction, since: datetime) -> None:
     """Date registrations from `since` or later, which a wrong clock made, as made now."""
-    found = tx.execute(
+    misdated = tx.execute(
         select(Registration, Discussion)
         .join(Discussion, Discussion.id == Registration.discussion_id)
         .where(Registration.registered_at >= since)
     )
-    for registration, discussion in found:
+    for registration, discussion in misdated:
         registration.registered_at = tx.now
         if registration.confirmed_at:
             registration.erase_at = retention.erase_at(discussion, tx.now, tx.settings)

@@ -134,19 +134,19 @@ def erase_circulars_again(
 
 
 def _erase_circulars(tx: Transaction, which: ColumnElement[bool], letters: Path | None) -> Receipt:
-    found = tx.scalars(select(Circular).where(which).with_for_update()).all()
-    receipts = (erase_circular(tx, item, letters=letters) for item in found)
+    circulars = tx.scalars(select(Circular).where(which).with_for_update()).all()
+    receipts = (erase_circular(tx, item, letters=letters) for item in circulars)
     return sum(receipts, Receipt())
 
 
 def _erase_some(tx: Transaction, which: ColumnElement[bool], letters: Path | None) -> Receipt:
-    found = tx.scalars(
+    batch = tx.scalars(
         select(Registration)
         .where(which)
         .order_by(Registration.discussion_id, Registration.erase_at)
         .limit(REGISTRATIONS_A_BATCH)
     ).all()
-    receipts = (erase(tx, item, letters=letters) for item in found)
+    receipts = (erase(tx, item, letters=letters) for item in batch)
     return sum(receipts, Receipt())
 
 

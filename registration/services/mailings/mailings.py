@@ -82,10 +82,10 @@ def find(
 
 def list_all(tx: Transaction, discussion: Discussion) -> list[tuple[Circular, Progress]]:
     """Return a discussion's circulars, the newest first, each with its progress."""
-    found = tx.scalars(
+    circulars = tx.scalars(
         select(Circular).where(Circular.discussion_id == discussion.id).order_by(Circular.id.desc())
     ).all()
-    return [(item, progress(tx, item)) for item in found]
+    return [(item, progress(tx, item)) for item in circulars]
 
 
 def progress(tx: Transaction, circular: Circular) -> Progress:
@@ -156,8 +156,8 @@ def queue(
     if not join_url and placeholders.asks_for_link(wording.text):
         raise NoLinkToJoin("This discussion has no link to join, which this letter has in it.")
     has_link = placeholders.has_link(wording, join_url)
-    wanted = recipients.select_ids(discussion, circular.groups, has_link=has_link, now=tx.now)
-    ids = tx.scalars(wanted.order_by(Registration.id)).all()
+    to_write_to = recipients.select_ids(discussion, circular.groups, has_link=has_link, now=tx.now)
+    ids = tx.scalars(to_write_to.order_by(Registration.id)).all()
     if not ids:
         raise NobodyToWriteTo("Nobody is in the groups that this letter goes to.")
     outbox.post_all(

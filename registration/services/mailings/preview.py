@@ -58,9 +58,9 @@ def preview(tx: Transaction, discussion: Discussion, circular: Circular, number:
     has_link = placeholders.has_link(wording, join_url := discussion.content.join_url)
     total = recipients.count(tx, discussion, circular.groups, has_link=has_link)
     number = number % total if total else 0
-    found = _nth(tx, discussion, circular, number, has_link=has_link)
-    if found:
-        registration = _without_links(found, tx.keys)
+    recipient = _nth(tx, discussion, circular, number, has_link=has_link)
+    if recipient:
+        registration = _without_links(recipient, tx.keys)
     else:
         registration = _invented(
             discussion,
@@ -125,16 +125,18 @@ def _nth(
     tx: Transaction, discussion: Discussion, circular: Circular, number: int, *, has_link: bool
 ) -> Registration | None:
     wanted = recipients.select_ids(discussion, circular.groups, has_link=has_link, now=tx.now)
-    found = tx.scalar(wanted.order_by(Registration.id).offset(number).limit(1))
-    return tx.get(Registration, found) if found is not None else None
+    registration_id = tx.scalar(wanted.order_by(Registration.id).offset(number).limit(1))
+    return tx.get(Registration, registration_id) if registration_id is not None else None
 
 
-def _without_links(found: Registration, ring: Ring) -> Registration:
+def _without_links(original: Registration, ring: Ring) -> Registration:
     """Return a copy outside of any session, with tokens that do not work: organizers must not get
     an attendee's links."""
     names = ("public_id", "language", "zone", "confirmed_at", "seated_at", "erase_at")
-    shown = Registration(**{name: getattr(found, name) for name in names})
-    shown.seal(replace(found.attendee(ring), token=PLACEHOLDER, calendar_token=PLACEHOLDER), ring)
+    shown = Registration(**{name: getattr(original, name) for name in names})
+    shown.seal(
+        replace(original.attendee(ring), token=PLACEHOLDER, calendar_token=PLACEHOLDER), ring
+    )
     return shown
 
 

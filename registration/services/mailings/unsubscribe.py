@@ -70,14 +70,14 @@ def list_received(
         .where(Letter.registration_id == registration.id, or_(is_there, is_coming))
         .order_by(Letter.id.desc())
     )
-    found = placeholders.values(discussion, registration, registration.attendee(tx.keys), links)
+    values = placeholders.values(discussion, registration, registration.attendee(tx.keys), links)
     has_seat = registration.status is RegistrationStatus.CONFIRMED
     join_url, shown = discussion.content.join_url, []
     for at, circular in rows:
         wording = circular.wording(tx.keys)
         if has_seat or not placeholders.has_link(wording, join_url):
-            subject = placeholders.filled(wording.subject, found)
+            subject = placeholders.filled(wording.subject, values)
             shown.append(
-                ReceivedCircular(at, subject, placeholders.paragraphs(wording.text, found))
+                ReceivedCircular(at, subject, placeholders.paragraphs(wording.text, values))
             )
     return shown

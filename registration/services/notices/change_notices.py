@@ -77,12 +77,12 @@ def note_told(tx: Transaction, registration_id: int, version: int) -> None:
 def _told(tx: Transaction, discussion: Discussion) -> dict[int, Essentials]:
     """Return the essentials that attendees were last told, by number of revision."""
     numbers = select(Registration.told_revision).where(_comes(discussion)).distinct()
-    found = tx.scalars(
+    revisions = tx.scalars(
         select(Revision).where(
             Revision.discussion_id == discussion.id, Revision.number.in_(numbers)
         )
     )
-    return {revision.number: revision.essentials for revision in found}
+    return {revision.number: revision.essentials for revision in revisions}
 
 
 def _comes(discussion: Discussion) -> ColumnElement[bool]:

@@ -39,7 +39,7 @@ def count(tx: Transaction, discussion: Discussion, content: Content) -> int:
 def due_discussions(tx: Transaction) -> Sequence[int]:
     """Return the ids of discussions whose follow-up letter is due to somebody."""
     to_tell = exists().where(Registration.discussion_id == Discussion.id, _to_tell())
-    found = tx.scalars(
+    candidates = tx.scalars(
         select(Discussion).where(
             Discussion.status == DiscussionStatus.PUBLISHED,
             Discussion.ends_at <= tx.now,
@@ -47,7 +47,7 @@ def due_discussions(tx: Transaction) -> Sequence[int]:
             to_tell,
         )
     )
-    return [discussion.id for discussion in found if _is_due(discussion, tx.now)]
+    return [discussion.id for discussion in candidates if _is_due(discussion, tx.now)]
 
 
 def owe_follow_ups(tx: Transaction, discussion_id: int) -> int:

@@ -126,8 +126,8 @@ def readers(tx: Transaction) -> Sequence[Reader]:
     latest: dict[str, FeedReading] = {}
     for row in tx.scalars(select(FeedReading).order_by(FeedReading.day)):
         latest[row.family] = row
-    found = [_reader(row, row.day == today, row.took == current) for row in latest.values()]
-    return sorted(found, key=lambda reader: reader.last_at, reverse=True)
+    families = [_reader(row, row.day == today, row.took == current) for row in latest.values()]
+    return sorted(families, key=lambda reader: reader.last_at, reverse=True)
 
 
 def _reader(row: FeedReading, is_today: bool, is_current: bool) -> Reader:

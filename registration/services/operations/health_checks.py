@@ -48,7 +48,7 @@ def problems(tx: Transaction) -> list[str]:
     """Return a sentence for each thing that is wrong, without numbers of letters or people."""
     own = tx.get_one(Installation, 1)
     is_held = rate_limits.breaker_is_open(tx)
-    found = {
+    checks = {
         "Mail is stuck: a letter has waited for more than 15 minutes.": _is_stuck(
             tx, without_first=is_held
         ),
@@ -64,7 +64,7 @@ def problems(tx: Transaction) -> list[str]:
         ),
         "There is no backup of the last 2 days.": _is_backup_overdue(tx, own),
     }
-    return [sentence for sentence, holds in found.items() if holds]
+    return [sentence for sentence, holds in checks.items() if holds]
 
 
 def figures(tx: Transaction) -> Figures:

@@ -51,11 +51,11 @@ def list_keys(tx: Transaction, folder: Path, credentials: Path | None) -> list[K
     current = tx.keys.current
     counted = select(Registration.key_id, func.count()).group_by(Registration.key_id)
     counts = dict(tx.execute(counted).all())
-    found = [
+    listed = [
         Key(name, _made_at(folder, name), name == current, counts.get(name, 0))
         for name in read_keys(folder, credentials)
     ]
-    return sorted(found, key=lambda key: (not key.is_in_use, key.fingerprint))
+    return sorted(listed, key=lambda key: (not key.is_in_use, key.fingerprint))
 
 
 def _made_at(folder: Path, fingerprint: str) -> datetime | None:
@@ -84,10 +84,10 @@ def rotate(tx: Transaction, folder: Path, credentials: Path | None) -> Rotation:
 
 def _reseal_all(tx: Transaction, old: Ring, new: Ring) -> int:
     last = total = 0
-    while found := _read_step(tx, last):
-        tx.connection().execute(_RESEAL, [_resealed(row, old, new) for row in found])
-        last = found[-1].id
-        total += len(found)
+    while batch := _read_step(tx, last):
+        tx.connection().execute(_RESEAL, [_resealed(row, old, new) for row in batch])
+        last = batch[-1].id
+        total += len(batch)
     for organizer in tx.scalars(select(Organizer)):
         identity = organizer.identity(old)
         organizer.seal(identity, new)

@@ -56,10 +56,10 @@ def take_try(tx: Transaction, client: str, device: str) -> None:
 def find_password_hash(tx: Transaction, address: EmailAddress) -> tuple[int, str | None]:
     """Return id and password hash of the account with this address; 0 and None if there is none."""
     index = organizer_index(tx.keys, address)
-    found = tx.scalar(
+    organizer = tx.scalar(
         select(Organizer).where(Organizer.address_index == index, Organizer.removed_at.is_(None))
     )
-    return (found.id, found.password_hash) if found else (0, None)
+    return (organizer.id, organizer.password_hash) if organizer else (0, None)
 
 
 def sign_in(tx: Transaction, organizer_id: int, password_hash: str, code: str) -> str | None:
@@ -121,7 +121,7 @@ def _use_code(tx: Transaction, organizer: Organizer, code: str) -> bool:
 
 def find_signed_in(tx: Transaction, token: str) -> tuple[Organizer, SignIn] | None:
     """Return organizer and session of a token; None if the session has ended."""
-    found = tx.execute(
+    row = tx.execute(
         select(Organizer, SignIn)
         .join(SignIn, SignIn.organizer_id == Organizer.id)
         .where(
@@ -130,7 +130,7 @@ def find_signed_in(tx: Transaction, token: str) -> tuple[Organizer, SignIn] | No
             ~_is_over(tx.now),
         )
     ).one_or_none()
-    return (found[0], found[1]) if found else None
+    return (row[0], row[1]) if row else None
 
 
 def is_seen_note_due(sign_in: SignIn, now: datetime) -> bool:
@@ -145,10 +145,11 @@ def note_seen(tx: Transaction, sign_in_id: int) -> None:
 
 def sign_out(tx: Transaction, token: str) -> None:
     """End the session of a token."""
-    found = find_signed_in(tx, token)
-    if found:
-        tx.delete(found[1])
-        audit_log.note(tx, Deed.SIGNED_OUT, by=found[0].id)
+    signed_in = find_signed_in(tx, token)
+    if signed_in:
+        organizer, sign_in_row = signed_in
+        tx.delete(sign_in_row)
+        audit_log.note(tx, Deed.SIGNED_OUT, by=organizer.id)
 
 
 def sign_out_everywhere(tx: Transaction, organizer_id: int) -> None:

@@ -43,7 +43,7 @@ def disclose(tx: Transaction, registration: Registration, discussion: Discussion
 
 
 def _letters(tx: Transaction, registration: Registration) -> list[dict[str, Any]]:
-    found = tx.scalars(
+    letters = tx.scalars(
         select(Letter)
         .where(
             Letter.registration_id == registration.id,
@@ -52,7 +52,7 @@ def _letters(tx: Transaction, registration: Registration) -> list[dict[str, Any]
         )
         .order_by(Letter.id)
     )
-    return [_letter(letter) for letter in found]
+    return [_letter(letter) for letter in letters]
 
 
 def _letter(letter: Letter) -> dict[str, Any]:

@@ -138,22 +138,22 @@ def find_promotable(tx: Transaction) -> Sequence[int]:
         .scalar_subquery()
     )
     waiting = exists().where(Registration.discussion_id == Discussion.id, _waiting())
-    found = tx.scalars(
+    candidates = tx.scalars(
         select(Discussion).where(
             Discussion.status == DiscussionStatus.PUBLISHED,
             waiting,
             or_(Discussion.seats.is_(None), Discussion.seats > seated),
         )
     )
-    return [discussion.id for discussion in found if _gives_seats(discussion, tx.now)]
+    return [discussion.id for discussion in candidates if _gives_seats(discussion, tx.now)]
 
 
 def is_still_there(tx: Transaction, registration: Registration) -> bool:
     """Lock and read a registration again, after its discussion; return False if it is erased."""
     named = select(Registration).where(Registration.id == registration.id)
     # Letters refer to the row meanwhile: only its key must stay.
-    again = named.with_for_update(key_share=True)
-    return tx.scalar(again.execution_options(populate_existing=True)) is not None
+    locked = named.with_for_update(key_share=True)
+    return tx.scalar(locked.execution_options(populate_existing=True)) is not None
 
 
 def is_full(tx: Transaction, discussion: Discussion) -> bool:

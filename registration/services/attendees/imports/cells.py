@@ -49,14 +49,14 @@ class Cells:
         if not cell:
             return None
         try:
-            found = datetime.fromisoformat(cell)
+            moment = datetime.fromisoformat(cell)
         except ValueError:
             self._wrong(column, "is no time such as 2026-03-02T12:00:00Z.")
             return None
-        if 1970 <= found.year <= self.now.year + 1:  # others may overflow
-            found = found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
-            if found <= self.now:
-                return found
+        if 1970 <= moment.year <= self.now.year + 1:  # others may overflow
+            moment = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+            if moment <= self.now:
+                return moment
         self._wrong(column, "lies ahead, or before 1970.")
         return None
 

@@ -118,9 +118,9 @@ def _header(text: str, known: Sequence[str]) -> tuple[str, list[str]]:
     if len(first) > MAX_CELL_CHARACTERS:
         raise NoSheet("The first line is too long: it must name the columns.")
     # The right separator is the one that gives the most known columns.
-    found = {sign: _column_names(first, sign) for sign in _SEPARATORS}
-    separator = max(found, key=lambda sign: len(set(found[sign]) & set(known)))
-    names = found[separator]
+    candidates = {sign: _column_names(first, sign) for sign in _SEPARATORS}
+    separator = max(candidates, key=lambda sign: len(set(candidates[sign]) & set(known)))
+    names = candidates[separator]
     missing = [name for name in REQUIRED_COLUMNS if name not in names]
     if missing:
         raise NoSheet(

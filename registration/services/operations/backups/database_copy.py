@@ -25,8 +25,8 @@ def open_file(path: Path) -> Iterator[Engine]:
 def copy_rows(source: Connection, target: Connection) -> None:
     """Copy all rows of all tables: both schemas are this version's, and `target` is empty."""
     for table in Model.metadata.sorted_tables:
-        found = source.execute(select(table), execution_options={"yield_per": ROWS_A_STEP})
-        for part in found.mappings().partitions():
+        rows = source.execute(select(table), execution_options={"yield_per": ROWS_A_STEP})
+        for part in rows.mappings().partitions():
             target.execute(insert(table), [dict(row) for row in part])
 
 
