@@ -130,7 +130,7 @@ def _export(app: Flask, count: int) -> None:
     others = threading.Thread(target=keep_registering)
     others.start()
     began, before = time.perf_counter(), _memory()
-    lines = exports.lines(exports.attendees(reading, "water"), names)
+    lines = exports.csv_lines(exports.attendees(reading, "water"), names)
     tenth, rows = 0.0, 0
     for rows, _line in enumerate(lines, start=1):
         if rows == count // 10:

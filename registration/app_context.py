@@ -119,7 +119,7 @@ def remember(receipt: Receipt) -> None:
     What cannot be noted now is noted by the next round.
     """
     with _told_if_not_written():
-        ledger.remember(settings().keys, receipt.every_id)
+        ledger.add(settings().keys, receipt.every_id)
     if receipt.every_id:
         database.scrub()
 

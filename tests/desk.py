@@ -30,7 +30,7 @@ class Desk(Visitor):
 
     def code(self) -> str:
         """Return the next code of the app; the clock advances, so that each call has a new one."""
-        self.clock.advance(seconds=totp.STEP)
+        self.clock.advance(seconds=totp.STEP_SECONDS)
         return totp.code_at(self.key, self.clock.now)
 
     def accept(self, token: str, **fields: str) -> TestResponse:
@@ -73,13 +73,13 @@ def signed_in(
     token = invite(address, role, *slugs, partner=partner)
     with writing() as tx:
         ring = tx.keys
-        organizer, _identity = authentication.invited(tx, token)
+        organizer, _identity = authentication.find_invited(tx, token)
         desk.key, password = totp.key_of(ring, token), _hashed(app_context.password_cost())
         code = totp.code_at(desk.key, clock.now)
-        desk.recovery = authentication.accept(tx, token, password, code)
+        desk.recovery = authentication.accept_invitation(tx, token, password, code)
     code = desk.code()
     with writing() as tx:
-        session = authentication.begin(tx, organizer.id, password, code)
+        session = authentication.sign_in(tx, organizer.id, password, code)
     desk.client.set_cookie("organizer", session or "")
     return desk
 
@@ -87,4 +87,4 @@ def signed_in(
 @cache
 def _hashed(cost: passwords.Cost) -> str:
     """Return the hash of PASSWORD; hashing is slow on purpose."""
-    return passwords.hashed(PASSWORD, cost)
+    return passwords.hash_password(PASSWORD, cost)

@@ -138,11 +138,11 @@ def _write_circulars() -> None:
 def _draft() -> None:
     with writing() as tx:
         by = tx.scalars(select(Organizer)).first()
-        found = drafts.standing(tx, by, "water")
+        found = drafts.find(tx, by, "water")
         written = found.typed | {"title": "Who owns the rain?", "seats": "many"}
         drafts.save(tx, by, "water", written, found.opened)
         written = form_values.nothing() | {"slug": "rivers", "title": "Rivers"}
-        drafts.begin(tx, by, "rivers", written)
+        drafts.create(tx, by, "rivers", written)
 
 
 def values(tx: Session, ring: Ring) -> dict[str, list[dict[str, Any]]]:
@@ -197,7 +197,7 @@ def main(kept: Path) -> None:
             fill(app, clock, Path(made))
             creation.back_up(database.engine(), kept / DATABASE, now=clock.now)
             with writing() as tx:
-                creation.note(tx)
+                creation.note_backup(tx)
             with reading() as tx:
                 found = values(tx, tx.keys)
             database.engine().dispose()

@@ -101,7 +101,7 @@ def test_a_restore_killed_at_any_moment_leaves_no_database_or_the_whole(
     creation.back_up(database.engine(), file, now=clock.now)
     gone = builders.registration_of("bolat@example.org").public_id
     found = config.load({}, elsewhere)
-    ledger.remember(found.keys, [gone])
+    ledger.add(found.keys, [gone])
     engine = connect(found.database_url)
     there = 0
     for moment in count(1, 2):

@@ -51,7 +51,7 @@ def backup(file: Path) -> None:
     creation.back_up(database.engine(), file, now=app_context.now())
     click.echo(f"{file} is a whole backup. The keys are not in it: keep them apart.")
     with database.writing() as tx:
-        creation.note(tx)
+        creation.note_backup(tx)
 
 
 @group.command("restore")

@@ -13,7 +13,7 @@ from ..models import Announcement, Discussion
 from ..services import catalog
 from ..services.discussions import cancellation, timezone_changes
 from ..services.discussions import publication as publishing
-from ..services.discussions.cancellation import LONGEST_WHY
+from ..services.discussions.cancellation import MAX_REASON_CHARACTERS
 from ..services.discussions.publication import Outcome, Publication
 from ..services.discussions.timezone_changes import Finding
 from ..text.normalize import line
@@ -65,7 +65,7 @@ def check(files: tuple[Path, ...]) -> None:
 def list_(*, as_json: bool) -> None:
     """List the discussions."""
     with reading() as tx:
-        found = catalog.every(tx)
+        found = catalog.list_all(tx)
     if as_json:
         echo_json([_summary(item) for item in found])
         return
@@ -115,12 +115,12 @@ def restore(slug: str) -> None:
 def audit_times(*, as_json: bool) -> None:
     """Find coming discussions that a new time zone database has moved, and tell who comes."""
     with writing() as tx:
-        found = timezone_changes.mend(tx)
+        found = timezone_changes.apply_changes(tx)
     if as_json:
         echo_json([_as_found(item) for item in found])
         return
     for item in found:
-        click.echo(timezone_changes.said_of(item))
+        click.echo(timezone_changes.describe(item))
     if not found:
         click.echo("No coming discussion has moved.")
 
@@ -142,8 +142,10 @@ def unpublish(slug: str) -> None:
 
 def _why(typed: str) -> str:
     why = line(typed)
-    if not 1 <= len(why) <= LONGEST_WHY:
-        raise click.BadParameter(f"must have 1 to {LONGEST_WHY} characters", param_hint="--why")
+    if not 1 <= len(why) <= MAX_REASON_CHARACTERS:
+        raise click.BadParameter(
+            f"must have 1 to {MAX_REASON_CHARACTERS} characters", param_hint="--why"
+        )
     return why
 
 

@@ -32,7 +32,9 @@ class Group(AppGroup):
 
 def run_as_service() -> None:
     """Be known as the running service until the command ends: no backup is restored meanwhile."""
-    click.get_current_context().with_resource(process_lock.serving(app_context.settings().instance))
+    click.get_current_context().with_resource(
+        process_lock.lock_for_service(app_context.settings().instance)
+    )
 
 
 def echo_json(value: Any) -> None:

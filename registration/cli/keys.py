@@ -16,7 +16,7 @@ def list_(*, as_json: bool) -> None:
     """List the keys: which one seals, and how many registrations each opens."""
     settings = app_context.settings()
     with reading() as tx:
-        found = key_rotation.keys(tx, settings.keys, settings.credentials)
+        found = key_rotation.list_keys(tx, settings.keys, settings.credentials)
     listed = [
         {
             "fingerprint": key.fingerprint,

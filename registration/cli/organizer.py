@@ -50,7 +50,7 @@ def list_(*, as_json: bool) -> None:
                 "discussions": _discussions(item, [it.slug for it in given]),
                 "state": "active" if item.password_hash else "invited",
             }
-            for item in accounts.every(tx)
+            for item in accounts.list_all(tx)
             for given in [accounts.discussions_of(tx, item)]
         ]
     if as_json:

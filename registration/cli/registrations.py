@@ -52,7 +52,7 @@ def export(slug: str, output: Path | None, columns: str | None, separator: str) 
         export_files.write(source, slug, output, names, separator, app_context.now())
         click.echo(KEPT.format(output), err=True)
         return
-    for line in exports.lines(exports.attendees(reading, slug), names, separator):
+    for line in exports.csv_lines(exports.attendees(reading, slug), names, separator):
         sys.stdout.buffer.write(line.encode())
     sys.stdout.buffer.flush()
 

@@ -1,1 +1,1 @@
-"""The use cases, one function each: a Transaction first, its subject after it, never a commit."""
+"""The use cases, one function each: a Transaction first, its subject after it; none commits."""

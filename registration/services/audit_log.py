@@ -1,4 +1,4 @@
-"""The audit log: who did what, and when."""
+"""Writes and reads the audit log: which organizer did what, and when."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from sqlalchemy import insert, select
 from ..database import Transaction
 from ..models import AuditEntry, Deed, Organizer
 
-PAGE = 100
+ENTRIES_A_PAGE = 100
 
 
 def note(
@@ -20,7 +20,11 @@ def note(
     count: int | None = None,
     detail: str | None = None,
 ) -> None:
-    """Write that a deed was done `by` an organizer, in the transaction that does it."""
+    """Add an entry in the transaction that does the deed.
+
+    `by` is the id of the organizer who acted, None for the operator; `subject` the id of the
+    organizer to whom it was done.
+    """
     tx.flush()
     entry = insert(AuditEntry).values(
         at=tx.now,
@@ -35,22 +39,22 @@ def note(
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """An entry as it is read: with the addresses of who did it, and to whom."""
+class ReadableEntry:
+    """An entry with the addresses of the organizers whose ids it has."""
 
     entry: AuditEntry
     by: str | None
     subject: str | None
 
 
-def lines(tx: Transaction, *, before: int | None = None) -> list[Line]:
-    """Return a page of the log, the last first: those before the entry of that id."""
-    wanted = select(AuditEntry).order_by(AuditEntry.id.desc()).limit(PAGE)
+def read_page(tx: Transaction, *, before: int | None = None) -> list[ReadableEntry]:
+    """Return `ENTRIES_A_PAGE` entries, the newest first; with `before`, older ones than that id."""
+    wanted = select(AuditEntry).order_by(AuditEntry.id.desc()).limit(ENTRIES_A_PAGE)
     if before is not None:
         wanted = wanted.where(AuditEntry.id < before)
     everybody = tx.scalars(select(Organizer)).all()
     named = {item.id: item.identity(tx.keys).address for item in everybody}
     return [
-        Line(entry, named.get(entry.organizer_id or 0), named.get(entry.subject_id or 0))
+        ReadableEntry(entry, named.get(entry.organizer_id or 0), named.get(entry.subject_id or 0))
         for entry in tx.scalars(wanted)
     ]

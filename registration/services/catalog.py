@@ -1,4 +1,4 @@
-"""The discussions: found by their slug, and listed."""
+"""Finds discussions by slug, and lists them."""
 
 from collections.abc import Sequence
 
@@ -10,40 +10,43 @@ from ..refusals import Refusal
 
 
 class NoSuchDiscussion(Refusal):
-    """There is no discussion of that name."""
+    """There is no discussion with that slug."""
 
 
 class DiscussionUnpublished(Refusal):
-    """The discussion was withdrawn from the public: its page and file are gone for good."""
+    """The discussion was unpublished: its page and file answer 410."""
 
 
-def every(tx: Transaction) -> Sequence[Discussion]:
+def list_all(tx: Transaction) -> Sequence[Discussion]:
     """Return every discussion, unpublished ones too, the earliest first."""
     return tx.scalars(select(Discussion).order_by(Discussion.starts_at, Discussion.slug)).all()
 
 
-def public(tx: Transaction) -> list[Discussion]:
+def list_public(tx: Transaction) -> list[Discussion]:
     """Return every discussion that is not unpublished, the earliest first."""
-    return [item for item in every(tx) if item.is_public]
+    return [item for item in list_all(tx) if item.is_public]
 
 
-def _is_named(slug: str) -> ColumnElement[bool]:
+def _has_slug(slug: str) -> ColumnElement[bool]:
     return Discussion.slug == comparable(slug)
 
 
-def identify(tx: Transaction, slug: str) -> int:
-    """Return the id of the discussion of that name, or raise `NoSuchDiscussion`."""
-    found = tx.scalar(select(Discussion.id).where(_is_named(slug)))
+def find_id(tx: Transaction, slug: str) -> int:
+    """Return the id of the discussion with that slug, or raise `NoSuchDiscussion`."""
+    found = tx.scalar(select(Discussion.id).where(_has_slug(slug)))
     if found is None:
         raise NoSuchDiscussion(f"There is no discussion {slug}.")
     return found
 
 
 def find(tx: Transaction, slug: str, *, lock: bool = False) -> Discussion:
-    """Return the discussion of that name, locked for a change; raises `NoSuchDiscussion`."""
-    named = select(Discussion).where(_is_named(slug))
+    """Return the discussion with that slug, with `lock` locked for a change.
+
+    Raises `NoSuchDiscussion`.
+    """
+    named = select(Discussion).where(_has_slug(slug))
     if lock:
-        # What this session has read of it may be out of date by the time it has the lock.
+        # What this session read before may be out of date by the time it gets the lock.
         named = named.with_for_update().execution_options(populate_existing=True)
     discussion = tx.scalar(named)
     if discussion is None:

@@ -1,4 +1,4 @@
-"""Makes an installation's database row and first key, and opens its key ring afterwards."""
+"""Keeps the installation's row: the key in use, the content version, the last round."""
 
 from datetime import datetime
 from pathlib import Path
@@ -9,15 +9,15 @@ from ..crypto.key_ring import KeysRefused, Ring, make_key, read_keys
 from ..database import Transaction
 from ..models import Installation
 
-# What PostgreSQL's advisory locks know the key in use by.
-_KEY_LOCK = 720231208
+# The id of PostgreSQL's advisory lock on the key in use.
+_KEY_LOCK_ID = 720231208
 
 
 def install(tx: Transaction, keys: Path, credentials: Path | None = None) -> None:
-    """Make the installation's row, with a key of its own, where there is none yet.
+    """Insert the installation's row, with a new key, unless it is there.
 
-    A key is made only for a database that has never sealed anything; never over another, and
-    not where `credentials` bring one.
+    A key is made only for a database that has sealed nothing yet. It never replaces another key,
+    and is not made where `credentials` has one. Raises `KeysRefused` if there are several.
     """
     if tx.get(Installation, 1):
         return
@@ -39,32 +39,33 @@ def install(tx: Transaction, keys: Path, credentials: Path | None = None) -> Non
 def key_in_use(tx: Transaction) -> str:
     """Return the fingerprint of the key that seals this database, or raise `KeysRefused`.
 
-    Who writes keeps it in use until their transaction ends: a rotation waits for them.
+    On PostgreSQL a writing transaction holds a shared lock on the key until it ends, so that a
+    rotation waits for it.
     """
     wanted = select(Installation.key_fingerprint)
     if tx.is_writing and tx.get_bind().dialect.name == "postgresql":
-        tx.execute(text(f"SELECT pg_advisory_xact_lock_shared({_KEY_LOCK})"))
+        tx.execute(text(f"SELECT pg_advisory_xact_lock_shared({_KEY_LOCK_ID})"))
     fingerprint = tx.scalar(wanted)
     if fingerprint is None:
         raise KeysRefused("The database is not set up: run `flask database upgrade`.")
     return fingerprint
 
 
-def change_key(tx: Transaction) -> None:
-    """Wait until nobody writes with the key in use, and let nobody before this transaction ends.
+def lock_key_for_rotation(tx: Transaction) -> None:
+    """Wait for all writers, and keep new ones out until this transaction ends.
 
     SQLite has one writer at a time anyway.
     """
     if tx.get_bind().dialect.name == "postgresql":
-        tx.execute(text(f"SELECT pg_advisory_xact_lock({_KEY_LOCK})"))
+        tx.execute(text(f"SELECT pg_advisory_xact_lock({_KEY_LOCK_ID})"))
 
 
 def open_ring(tx: Transaction, keys: Path, credentials: Path | None = None) -> Ring:
     """Return the ring that seals this database, or raise `KeysRefused`."""
-    return ring_of(key_in_use(tx), keys, credentials)
+    return ring_with(key_in_use(tx), keys, credentials)
 
 
-def ring_of(fingerprint: str, keys: Path, credentials: Path | None = None) -> Ring:
+def ring_with(fingerprint: str, keys: Path, credentials: Path | None = None) -> Ring:
     """Return the ring in which the key of `fingerprint` seals, or raise `KeysRefused`."""
     found = read_keys(keys, credentials)
     if fingerprint not in found:
@@ -76,20 +77,20 @@ def ring_of(fingerprint: str, keys: Path, credentials: Path | None = None) -> Ri
 
 
 def content_version(tx: Transaction) -> int:
-    """Return the number that rises whenever anything public changes."""
+    """Return the number that rises with every public change."""
     return tx.scalar(select(func.max(Installation.content_version))) or 0
 
 
-def content_has_changed(tx: Transaction) -> None:
-    """Note that something public has changed: what is kept of the old is stale."""
+def note_content_change(tx: Transaction) -> None:
+    """Raise the content version: cached pages are out of date."""
     tx.execute(update(Installation).values(content_version=Installation.content_version + 1))
 
 
 def last_round_at(tx: Transaction) -> datetime | None:
-    """Return when the worker last erased what was due."""
+    """Return when the worker made its last round; None if it has made none."""
     return tx.scalar(select(Installation.last_round_at))
 
 
-def has_made_round(tx: Transaction) -> None:
-    """Note that the worker has erased what was due."""
+def note_round(tx: Transaction) -> None:
+    """Note that the worker has just made a round."""
     tx.execute(update(Installation).values(last_round_at=tx.now))

@@ -1,8 +1,9 @@
-"""Limits what one address, one client and everybody may cause: buckets of tokens in the database.
+"""Limits what one address, one client and everybody together may cause, by token buckets in the
+database.
 
-A bucket's key is an HMAC of whom it is for and of the day, so that the table alone tells nothing
-of anybody. Who has the key ring too could try an address; the buckets of a day are removed when
-it is over. A new day begins with full buckets.
+A bucket's key is an HMAC of its name and the day (UTC), so that the table alone identifies nobody.
+Somebody who also has the key ring could test a guessed address, so a day's buckets are deleted
+when the day is over. Every day begins with full buckets.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,14 +20,14 @@ from ..database import Transaction, rows
 from ..models import Throttle
 from ..refusals import Refusal
 
-# An empty bucket is full again after this.
-SPAN = timedelta(hours=1)
-# Clocks that work together differ by less. What is from later still, a wrong clock has written.
-SKEW = timedelta(minutes=1)
-# How many buckets one statement asks for.
-_AT_ONCE = 500
+# How long an empty bucket takes to fill.
+REFILL_SPAN = timedelta(hours=1)
+# Clocks of one installation differ by less. A wrong clock wrote any time further ahead.
+MAX_CLOCK_SKEW = timedelta(minutes=1)
+# How many keys one SELECT asks for.
+_KEYS_A_STATEMENT = 500
 _TABLE = rows(Throttle)
-_TAKEN = (
+_TAKE = (
     update(_TABLE)
     .where(_TABLE.c.bucket_key == bindparam("key"))
     .values(tokens=bindparam("left"), at=bindparam("as_of"))
@@ -34,7 +35,7 @@ _TAKEN = (
 
 
 class TooManyForms(Refusal):
-    """As many forms have come as are taken in an hour; after `wait`, the next one may be."""
+    """The hour's limit of forms is reached; after `wait`, one more is accepted."""
 
     def __init__(self, wait: timedelta) -> None:
         self.wait = wait
@@ -43,30 +44,30 @@ class TooManyForms(Refusal):
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
-    """Holds up to `capacity` tokens; as many flow in, evenly, in `SPAN`."""
+    """A bucket of at most `capacity` tokens; an empty one fills evenly in `REFILL_SPAN`."""
 
     name: tuple[str, ...]
     capacity: int
 
     def level(self, tokens: float, at: datetime, now: datetime) -> tuple[float, datetime]:
-        """Return how many tokens are there now, if there were `tokens` at `at`; and as of when."""
-        if at - now > SKEW:
+        """Return the number of tokens now, given that there were `tokens` at `at`, and its time."""
+        if at - now > MAX_CLOCK_SKEW:
             return self.capacity, now
-        # Who was a moment later here may have written already: time does not flow in twice.
+        # A process whose clock is a little ahead may have written `at`: refill no span twice.
         passed = max(now - at, timedelta())
-        return min(self.capacity, tokens + self.capacity * (passed / SPAN)), max(at, now)
+        return min(self.capacity, tokens + self.capacity * (passed / REFILL_SPAN)), max(at, now)
 
     def refuse_if_empty(self, level: float) -> None:
-        """Raise `TooManyForms` unless there is a token."""
+        """Raise `TooManyForms` unless there is a whole token."""
         if level < 1:
-            raise TooManyForms(SPAN * ((1 - level) / self.capacity))
+            raise TooManyForms(REFILL_SPAN * ((1 - level) / self.capacity))
 
 
 def take(tx: Transaction, *bucket: str, capacity: int) -> bool:
-    """Take a token from a bucket that holds `capacity` and is full again when the day (UTC) ends.
+    """Take a token from a bucket that is refilled only when the day (UTC) ends.
 
-    Returns False if it is empty. Either way the row is written: the time this takes does not
-    tell which. It is one statement, so that nobody who asks at the same moment gets a token more.
+    Returns False if it is empty. The row is written in either case, so that the time this takes
+    does not tell which. It is one statement, so that concurrent callers get no extra token.
     """
     full = {"bucket_key": _key(tx.keys, bucket, tx.now), "tokens": capacity - 1, "at": tx.now}
     less = {"tokens": _TABLE.c.tokens - 1, "at": tx.now}
@@ -77,7 +78,7 @@ def take(tx: Transaction, *bucket: str, capacity: int) -> bool:
 def take_many(
     tx: Transaction, wanted: Mapping[tuple[str, ...], int], *, capacity: int
 ) -> dict[tuple[str, ...], int]:
-    """Take so many tokens from each of the buckets, as `take` does one; return what each gave."""
+    """Take several tokens from each bucket; return how many of those `wanted` each gave."""
     if not wanted:
         return {}
     keyed = {_key(tx.keys, name, tx.now): name for name in wanted}
@@ -91,18 +92,18 @@ def take_many(
     less = {"tokens": _TABLE.c.tokens - bindparam("count"), "at": bindparam("as_of")}
     tx.execute(adding.on_conflict_do_update(index_elements=[_TABLE.c.bucket_key], set_=less), taken)
     given, keys = {}, list(keyed)
-    for start in range(0, len(keys), _AT_ONCE):
-        some = _TABLE.c.bucket_key.in_(keys[start : start + _AT_ONCE])
+    for start in range(0, len(keys), _KEYS_A_STATEMENT):
+        some = _TABLE.c.bucket_key.in_(keys[start : start + _KEYS_A_STATEMENT])
         for key, left in tx.execute(select(_TABLE.c.bucket_key, _TABLE.c.tokens).where(some)):
             asked = wanted[keyed[key]]
             given[keyed[key]] = min(asked, max(0, asked + int(left)))
     return given
 
 
-def for_form(settings: Settings, *, client: str, discussion: str = "") -> list[Bucket]:
-    """Return the buckets that a form takes a token from: everybody's, a discussion's, a client's.
+def buckets_for_form(settings: Settings, *, client: str, discussion: str = "") -> list[Bucket]:
+    """Return the buckets that limit a form: everybody's, its discussion's and its client's.
 
-    `discussion` is empty for a form that is about none, `client` where all clients look alike.
+    `discussion` is empty for a form without one, `client` where all clients have one address.
     """
     limit = settings.forms_an_hour
     buckets = [Bucket(("forms",), limit)]
@@ -113,17 +114,17 @@ def for_form(settings: Settings, *, client: str, discussion: str = "") -> list[B
     return buckets
 
 
-def look(tx: Transaction, buckets: Sequence[Bucket]) -> None:
-    """Raise `TooManyForms` if a bucket is empty. It writes nothing: a flood costs no lock."""
+def refuse_if_empty(tx: Transaction, buckets: Sequence[Bucket]) -> None:
+    """Raise `TooManyForms` if a bucket is empty. Writes nothing, so that a flood takes no locks."""
     keyed = _keyed(buckets, tx.keys, tx.now)
     for key, tokens, at in tx.execute(select(_TABLE).where(_TABLE.c.bucket_key.in_(keyed))):
         keyed[key].refuse_if_empty(keyed[key].level(tokens, at, tx.now)[0])
 
 
 def take_each(tx: Transaction, buckets: Sequence[Bucket]) -> None:
-    """Take a token from each bucket, or raise `TooManyForms`: then nothing is to be kept.
+    """Take a token from each bucket, or raise `TooManyForms`: then roll the transaction back.
 
-    The rows stay locked until the transaction ends, so that nobody gets a token more.
+    The rows stay locked until the transaction ends, so that concurrent callers get no extra token.
     """
     keyed = _keyed(buckets, tx.keys, tx.now)
     left = []
@@ -131,19 +132,20 @@ def take_each(tx: Transaction, buckets: Sequence[Bucket]) -> None:
         level, as_of = keyed[key].level(tokens, at, tx.now)
         keyed[key].refuse_if_empty(level)
         left.append({"key": key, "left": level - 1, "as_of": as_of})
-    tx.execute(_TAKEN, left)
+    tx.execute(_TAKE, left)
 
 
 def breaker_is_open(tx: Transaction) -> bool:
-    """Whether as many first letters as may have left in the last hour.
+    """Whether the last hour's limit of first letters (`letters_an_hour`) is reached.
 
-    Not whether one waits: that would tell who asks for a letter whether it is owed.
+    It does not depend on whether a letter waits: that would tell the sender of a form whether
+    theirs is owed.
     """
     return outbox.first_left(tx, tx.settings.letters_an_hour) == 0
 
 
-def forget(tx: Transaction) -> None:
-    """Remove the buckets of other days: gone by, or ahead, where a wrong clock made them."""
+def delete_old_buckets(tx: Transaction) -> None:
+    """Delete the buckets of past days, and those of days to come, which a wrong clock made."""
     today = tx.now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     tomorrow = today + timedelta(days=1)
     tx.execute(delete(Throttle).where(or_(Throttle.at < today, Throttle.at >= tomorrow)))
@@ -158,24 +160,24 @@ def _keyed(buckets: Sequence[Bucket], ring: Ring, now: datetime) -> dict[bytes, 
 
 
 def _locked(tx: Transaction, keyed: Mapping[bytes, Bucket]) -> Sequence[Any]:
-    """Return key, tokens and time of each bucket, made full where it is new, and lock them all."""
+    """Insert missing buckets as full, lock all rows; return key, tokens and time of each."""
     full = [
         {"bucket_key": key, "tokens": bucket.capacity, "at": tx.now}
         for key, bucket in keyed.items()
     ]
-    # On a row that is there already this changes nothing, but it locks and returns it.
+    # On a row that exists this changes nothing, but locks and returns it.
     locking = _upsert(tx, {"tokens": _TABLE.c.tokens}, *_TABLE.c)
     return tx.execute(locking, full).all()
 
 
 def _insert(tx: Transaction) -> Any:
-    """Return an INSERT that knows ON CONFLICT. The dialect in use is imported already; naming both
-    would import PostgreSQL's into every command."""
+    """Return an INSERT with ON CONFLICT, of the dialect in use, which is imported already. Naming
+    both dialects would import PostgreSQL's into every command."""
     return getattr(dialects, tx.get_bind().dialect.name).insert(_TABLE)
 
 
 def _upsert(tx: Transaction, change: dict[str, Any], *returned: ColumnElement[Any]) -> Any:
-    """Return an INSERT that makes `change` to a row that is there already."""
+    """Return an INSERT that, where the row exists, makes `change` to it."""
     adding = _insert(tx)
     return adding.on_conflict_do_update(
         index_elements=[_TABLE.c.bucket_key], set_=change

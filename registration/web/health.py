@@ -39,7 +39,7 @@ def health() -> tuple[Response, int]:
     try:
         app_context.open_keys()
         with reading() as tx:
-            why = health_checks.complaints(tx)
+            why = health_checks.problems(tx)
     except (DatabaseBusy, DatabaseUnavailable):
         return jsonify(status="unavailable", why=["The database does not answer."]), 503
     except Refusal:

@@ -29,9 +29,11 @@ def taking(discussion: str = "") -> Iterator[Transaction]:
 
     `discussion` is the UID of the one it registers for. Raises `TooManyForms`.
     """
-    buckets = rate_limits.for_form(app_context.settings(), client=client(), discussion=discussion)
+    buckets = rate_limits.buckets_for_form(
+        app_context.settings(), client=client(), discussion=discussion
+    )
     with reading() as tx:
-        rate_limits.look(tx, buckets)
+        rate_limits.refuse_if_empty(tx, buckets)
     with writing() as tx:
         yield tx
         # Last: nobody else who shares a bucket waits for more than the commit.

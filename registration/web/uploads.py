@@ -14,7 +14,7 @@ from .route_properties import property_of
 # Twenty long answers in the widest script, percent-encoded, fit. Werkzeug writes what is sent as a
 # file into a temporary one, in the clear, if it is larger than this.
 LARGEST_BODY = 500 * 1024
-# A file of `importing.MOST_BYTES`, in base64 where it is sent back after a look, and a form around.
+# A file of `imports.MAX_BYTES`, in base64 where it is sent back after a look, and a form around.
 LARGEST = 9 * 1024 * 1024
 
 

@@ -62,30 +62,30 @@ def look() -> None:
         return
     current_app.extensions[_LOOKED] = now
     with reading() as tx:
-        promotable, remindable = allocation.promotable(tx), reminders.due(tx)
-        over = follow_ups.due(tx)
+        promotable, remindable = allocation.find_promotable(tx), reminders.due_discussions(tx)
+        over = follow_ups.due_discussions(tx)
     for number in promotable:
-        with writing() as tx, allocation.changing(tx, number, promotes=True):
+        with writing() as tx, allocation.locked_discussion(tx, number, promotes=True):
             pass
     for number in remindable:
         with writing() as tx:
-            reminders.owe(tx, number)
+            reminders.owe_reminders(tx, number)
     for number in over:
         with writing() as tx:
-            follow_ups.owe(tx, number)
+            follow_ups.owe_follow_ups(tx, number)
 
 
 def erase_due() -> Receipt:
     """Make the round: erase what is due, batch by batch, and clear up. Raises `ErasureWaits`."""
     with writing() as tx:
         until = clock_guard.waits_until(tx)
-        rate_limits.forget(tx)
+        rate_limits.delete_old_buckets(tx)
         if until:
-            installation.has_made_round(tx)
+            installation.note_round(tx)
     app_context.catch_up()
     if until:
         raise ErasureWaits(
-            f"More than {clock_guard.JUMP.days} days lie between two rounds: if the clock is "
+            f"More than {clock_guard.CLOCK_JUMP.days} days lie between two rounds: if the clock is "
             f"wrong, set it right. Erasure waits until {until:%Y-%m-%d %H:%M} UTC, and then "
             "goes on."
         )
@@ -96,7 +96,7 @@ def erase_due() -> Receipt:
     )
     with writing() as tx:
         drafts = erasures.erase_old_drafts(tx, days=days)
-        installation.has_made_round(tx)
+        installation.note_round(tx)
     if drafts:
         log.info("Erased %d drafts of discussions that nobody has saved for %d days.", drafts, days)
         scrub()
@@ -105,14 +105,14 @@ def erase_due() -> Receipt:
 
 def _audit_times() -> None:
     with reading() as tx:
-        found = timezone_changes.findings(tx)
+        found = timezone_changes.find_changes(tx)
     for finding in found:
         if finding.now_is is None:
-            log.warning("%s", timezone_changes.said_of(finding))
+            log.warning("%s", timezone_changes.describe(finding))
     if any(finding.now_is for finding in found):
         with writing() as tx:
-            done = timezone_changes.mend(tx)
-        _log([timezone_changes.said_of(finding) for finding in done if finding.now_is])
+            done = timezone_changes.apply_changes(tx)
+        _log([timezone_changes.describe(finding) for finding in done if finding.now_is])
 
 
 def erase_all(slug: str) -> Receipt:

@@ -41,7 +41,7 @@ def written(tx: Transaction, letter: Letter) -> Written | None:
     place = allocation.waiting_before(tx, registration) + 1
     last = outbox.last_sent_at(tx, registration.id)
     is_telling = letter.kind in letters.TELLING
-    told = change_notices.last_told(tx, registration) if is_telling else None
+    told = change_notices.last_told_essentials(tx, registration) if is_telling else None
     message = letters.compose(
         letter,
         registration,
@@ -92,7 +92,7 @@ def record(tx: Transaction, letter: Letter, answer: str, *, tells: int | None) -
     discussion = tx.get_one(Discussion, registration.discussion_id, with_for_update={"read": True})
     if not outbox.mark_sent(tx, letter, answer):
         return False
-    change_notices.has_told(tx, registration.id, tells)
+    change_notices.note_told(tx, registration.id, tells)
     if discussion.loud_version > tells:
-        change_notices.owe(tx, discussion, only=registration.id)
+        change_notices.owe_changes(tx, discussion, only=registration.id)
     return True

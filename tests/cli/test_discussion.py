@@ -46,7 +46,7 @@ def said(result: Result) -> tuple[int, str, str]:
 
 def slugs() -> list[str]:
     with reading() as tx:
-        return [item.slug for item in catalog.every(tx)]
+        return [item.slug for item in catalog.list_all(tx)]
 
 
 def test_publish_says_what_it_did(run, write):

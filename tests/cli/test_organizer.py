@@ -100,7 +100,7 @@ def test_a_rotation_of_keys_locks_nobody_out(app, clock):
     assert asel.sign_in().status_code == 303
     assert asel.sign_in(code=asel.recovery[0]).status_code == 303
     with reading() as tx:
-        (found,) = accounts.every(tx)
+        (found,) = accounts.list_all(tx)
         assert found.key_id == tx.keys.current
         assert tx.query(SignIn).count() == 3
 

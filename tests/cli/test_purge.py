@@ -9,7 +9,7 @@ from sqlalchemy import text
 from registration import app_context, create_app, database
 from registration.database import reading
 from registration.models import Erasure, Letter, Registration
-from registration.services.erasure.ledger import remembered
+from registration.services.erasure.ledger import read
 from registration.worker import housekeeping
 
 from .. import builders
@@ -58,7 +58,7 @@ def test_purge_now_erases_everybody_of_one_discussion(app, tmp_path):
     with reading() as tx:
         erased = {row.public_id for row in tx.query(Erasure)}
     assert len(erased) == 5
-    assert remembered(app_context.settings().keys) == erased
+    assert read(app_context.settings().keys) == erased
 
 
 @on_sqlite

@@ -146,7 +146,7 @@ def _in_csv(person: Attendee) -> None:
     with reading() as tx:
         names = exports.header(tx, "water")
     rows = exports.attendees(reading, "water")
-    written = "".join(exports.lines(rows, names)).removeprefix(exports.BOM)
+    written = "".join(exports.csv_lines(rows, names)).removeprefix(exports.BOM)
     header, row = readers.cells(written)
     found = dict(zip(header, row, strict=True))
     same((found["name"], found["email"]), (person.name, person.address), "CSV")

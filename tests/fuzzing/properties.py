@@ -6,7 +6,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from registration.services.attendees.exports import BOM, lines
+from registration.services.attendees.exports import BOM, csv_lines
 
 from . import announcements, entries, readers, requests, server_answers, texts
 from .readers import same
@@ -36,7 +36,7 @@ def check_cells(_service: Service, drawn: tuple[list[list[str]], str]) -> bool:
     rows, separator = drawn
     names = ["a", "b", "c"]
     named: Iterator[dict[str, str]] = (dict(zip(names, row, strict=True)) for row in rows)
-    written = "".join(lines(named, names, separator)).removeprefix(BOM)
+    written = "".join(csv_lines(named, names, separator)).removeprefix(BOM)
     same(readers.cells(written, separator), [names, *rows], "CSV")
     return True
 

@@ -92,7 +92,7 @@ def are_gone(gone: dict[str, Seen]) -> None:
     kept = set(maildir.newest_first(app_context.letters_folder()))
     with reading() as tx:
         erased = set(tx.scalars(select(Erasure.public_id)))
-        erased |= ledger.remembered(app_context.settings().keys)
+        erased |= ledger.read(app_context.settings().keys)
         letters = set(tx.scalars(select(Letter.message_id)))
         for public_id, it in gone.items():
             assert public_id in erased

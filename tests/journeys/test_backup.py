@@ -131,7 +131,7 @@ def test_a_running_service_is_noticed_though_its_database_was_moved_away(
 @on_sqlite
 @pytest.mark.parametrize("command", ["serve", "outbox deliver --forever", "database upgrade"])
 def test_a_service_does_not_start_beside_a_restore(instance, command):
-    with process_lock.stopped(Path(instance["INSTANCE"])):
+    with process_lock.lock_for_restore(Path(instance["INSTANCE"])):
         done = flask(instance, *command.split(), text=True)
     assert (done.returncode, done.stderr) == (
         1,

@@ -41,14 +41,14 @@ def test_a_spreadsheet_shows_what_was_typed_and_runs_nothing(app, tmp_path):
     with reading() as tx:
         names = exports.header(tx, "water")
     file = tmp_path / "attendees.csv"
-    lines = exports.lines(exports.attendees(reading, "water"), names)
+    lines = exports.csv_lines(exports.attendees(reading, "water"), names)
     file.write_bytes("".join(lines).encode())
     rows = opened(office, file, tmp_path)
     assert rows[0] == names
     shown = [dict(zip(names, row, strict=True)) for row in rows[1:]]
     # What the guard adds is shown, and says by itself that the cell is text.
-    assert [row["name"] for row in shown] == [exports.guarded(name) for name in NAMES]
-    assert [exports.unguarded(row["name"]) for row in shown] == NAMES
+    assert [row["name"] for row in shown] == [exports.escape_cell(name) for name in NAMES]
+    assert [exports.unescape_cell(row["name"]) for row in shown] == NAMES
     assert [row["email"] for row in shown] == [f"a{n}@example.org" for n in range(len(NAMES))]
 
 
@@ -87,12 +87,12 @@ def test_a_file_saved_by_a_russian_spreadsheet_is_imported_unchanged(app, tmp_pa
     with reading() as tx:
         names = exports.header(tx, "water")
     file = tmp_path / "attendees.csv"
-    lines = list(exports.lines(exports.attendees(reading, "water"), names, ";"))
+    lines = list(exports.csv_lines(exports.attendees(reading, "water"), names, ";"))
     file.write_bytes("".join(lines).encode())
     convert(office, tmp_path, RUSSIAN, "--convert-to", "ods", file.name)
     file.unlink()
     convert(office, tmp_path, "--convert-to", SAVED, file.with_suffix(".ods").name)
     builders.publish(builders.file('slug = "again"\naddress_confirmation = false'))
     bring(file.read_bytes(), "again")
-    again = exports.lines(exports.attendees(reading, "again"), names, ";")
+    again = exports.csv_lines(exports.attendees(reading, "again"), names, ";")
     assert [line.replace(";owed", ";") for line in lines] == list(again)

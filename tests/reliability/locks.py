@@ -47,7 +47,7 @@ def _while_locked(made: Installation, people: People, seconds: int) -> tuple[Ans
         ThreadPoolExecutor(SENDERS) as senders,
         made.seen(),
         writing() as tx,
-        allocation.changing(tx, catalog.identify(tx, SLUG)),
+        allocation.locked_discussion(tx, catalog.find_id(tx, SLUG)),
     ):
         sent = [senders.submit(_send_until, is_over, people) for _ in range(SENDERS)]
         while time.monotonic() < end:

@@ -58,7 +58,7 @@ def _moved(made: Installation, count: int) -> tuple[int, dict[str, list[str]], s
             builders.publish(_file(first + timedelta(hours=moves % 3)))
             time.sleep(PAUSE)
         last = builders.publish(_file(first + timedelta(hours=5)))
-    made.clock.ahead = change_notices.GRACE + 2 * outbox.LEASE
+    made.clock.ahead = change_notices.CHANGE_GRACE + 2 * outbox.LEASE
     with made.seen():
         builders.deliver()
         told = _told(made)

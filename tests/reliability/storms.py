@@ -109,7 +109,7 @@ def _figure(what: str, made: Installation, most: int) -> Figure:
         given = tx.scalars(
             select(Letter.registration_id).where(Letter.kind == LetterKind.SEAT).order_by(Letter.id)
         ).all()
-        is_left = bool(allocation.promotable(tx))
+        is_left = bool(allocation.find_promotable(tx))
         waiting = tx.scalars(
             select(Registration.id)
             .where(Registration.queue_position.is_not(None))

@@ -60,7 +60,7 @@ def test_forget_removes_buckets_of_earlier_days(app, clock):
     clock.advance(days=1)
     take("letters", "a@example.org")
     with writing() as tx:
-        rate_limits.forget(tx)
+        rate_limits.delete_old_buckets(tx)
     with reading() as tx:
         assert [row.at for row in tx.query(Throttle)] == [app_context.now()]
 
@@ -82,7 +82,7 @@ def wait_for(*buckets: Bucket) -> timedelta:
 def look(*buckets: Bucket) -> timedelta:
     try:
         with reading() as tx:
-            rate_limits.look(tx, buckets)
+            rate_limits.refuse_if_empty(tx, buckets)
     except TooManyForms as refusal:
         return refusal.wait
     return timedelta()
@@ -197,7 +197,7 @@ def test_a_new_day_begins_with_full_buckets_under_new_keys(app, clock):
 @on_sqlite
 def test_a_form_takes_tokens_of_installation_discussion_and_client(app):
     def capacities(**who: str) -> list[int]:
-        return [it.capacity for it in rate_limits.for_form(app_context.settings(), **who)]
+        return [it.capacity for it in rate_limits.buckets_for_form(app_context.settings(), **who)]
 
     assert capacities(client="192.0.2.1", discussion="a@example.org") == [4000, 2000, 400]
     assert capacities(client="192.0.2.1") == [4000, 400]
@@ -205,7 +205,7 @@ def test_a_form_takes_tokens_of_installation_discussion_and_client(app):
     names = [
         bucket.name
         for client in ("192.0.2.1", "192.0.2.2")
-        for bucket in rate_limits.for_form(
+        for bucket in rate_limits.buckets_for_form(
             app_context.settings(), client=client, discussion="192.0.2.1"
         )
     ]

@@ -1,7 +1,7 @@
-"""Exports as files: written whole or not at all, and kept free of whoever was erased since.
+"""Writes exports to files, whole or not at all, and writes them again without erased people.
 
-A file is noted in the database before it is begun, and one is written at a time, under a lock: so a
-crash leaves none that nothing is known of, and two processes never write the same one.
+A file is recorded in the database before it is written, so that a crash leaves no unknown file.
+Files are written one at a time, under a lock, so that two processes never write the same one.
 """
 
 import fcntl
@@ -22,25 +22,25 @@ from ...refusals import Refusal
 from .. import catalog
 from . import exports
 
-# What an export may replace: never a database or a key by a slip.
-REPLACED = {".csv", ".tsv", ".txt"}
+# Existing files that an export may replace: never a database or a key by mistake.
+REPLACEABLE_SUFFIXES = {".csv", ".tsv", ".txt"}
 
 Opening = Callable[[], AbstractContextManager[Transaction]]
 
 
 class NotWritten(Refusal):
-    """The export could not be written where it was asked for."""
+    """The export could not be written to the path that was asked for."""
 
 
 class BeingWritten(Refusal):
-    """Another process writes an export at this moment."""
+    """Another process is writing an export."""
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where exports come from: how to read and write in short steps, and the keys.
+    """How to open reading and writing transactions.
 
-    `lock` is a folder of the installation, which is locked while an export is written.
+    `lock` is a folder of the installation that is locked while an export is written.
     """
 
     reading: Opening
@@ -56,18 +56,18 @@ def write(
     separator: str,
     now: datetime,
 ) -> None:
-    """Write a discussion's export to `path`, and note where it lies.
+    """Write a discussion's export to `path`, and record it.
 
     Raises `NoSuchDiscussion`, `NotWritten`, `BeingWritten`.
     """
     path = path.absolute()
-    with _phrased(path):
-        _refuse_place(path)
-        # A link is followed once, now: whoever sets another one later gets nothing of it.
+    with _os_errors_refused(path):
+        _refuse_unsuitable(path)
+        # Symbolic links are resolved once, now: one that is changed later has no effect.
         path = path.resolve()
-    with _phrased(path), _alone(source):
+    with _os_errors_refused(path), _locked(source):
         with source.reading() as tx:
-            discussion_id = catalog.identify(tx, slug)
+            discussion_id = catalog.find_id(tx, slug)
             ids = select(func.max(Registration.id))
             last_id = tx.scalar(ids.where(Registration.discussion_id == discussion_id)) or 0
         export = Export(
@@ -80,7 +80,7 @@ def write(
             is_stale=True,
             written_at=now,
         )
-        is_new = _note(source, export)
+        is_new = _record(source, export)
         try:
             _write(source, slug, export)
         except BaseException:
@@ -89,10 +89,10 @@ def write(
             raise
 
 
-def _note(source: Source, export: Export) -> bool:
-    """Note a file that is about to be written, and return whether there was none before.
+def _record(source: Source, export: Export) -> bool:
+    """Record a file that is about to be written; return whether it was not recorded before.
 
-    One that was there stays noted as what it is until it is replaced.
+    An earlier record stays as it is, but stale, until the file is replaced.
     """
     with source.writing() as tx:
         older = tx.scalar(select(Export).where(Export.path == export.path))
@@ -104,20 +104,20 @@ def _note(source: Source, export: Export) -> bool:
         return True
 
 
-def _refuse_place(path: Path) -> None:
+def _refuse_unsuitable(path: Path) -> None:
     if not path.name or path.is_dir():
         raise NotWritten(f"{path} is a folder: name a file.")
-    if path.exists() and path.suffix.lower() not in REPLACED:
+    if path.exists() and path.suffix.lower() not in REPLACEABLE_SUFFIXES:
         raise NotWritten(f"{path} exists already, and is no .csv: choose another name.")
 
 
 def refresh(source: Source) -> list[str]:
-    """Write every stale export anew, without whom it may hold no more; return what to tell.
+    """Write every stale export again, without erased people; return a message about each.
 
-    A file that was moved away, or changed by somebody, is theirs to erase. Raises nothing of a
-    file that cannot be written: it stays stale.
+    A file that somebody moved or changed is left alone, for the operator to delete. One that
+    cannot be written stays stale, and gives a message instead of an error.
     """
-    told: list[str] = []
+    messages: list[str] = []
     with source.reading() as tx:
         stale = tx.execute(
             select(Export, Discussion.slug)
@@ -126,19 +126,19 @@ def refresh(source: Source) -> list[str]:
         ).all()
     for export, slug in stale:
         with suppress(BeingWritten):
-            told.extend(_refreshed(source, slug, export))
-    return told
+            messages.extend(_refresh_locked(source, slug, export))
+    return messages
 
 
 def has_stale(tx: Transaction) -> bool:
-    """Whether an export may hold somebody who was erased."""
+    """Whether an exported file may still hold erased people."""
     return tx.scalar(select(Export.id).where(Export.is_stale).limit(1)) is not None
 
 
-def _refreshed(source: Source, slug: str, export: Export) -> Iterator[str]:
+def _refresh_locked(source: Source, slug: str, export: Export) -> Iterator[str]:
     path = Path(export.path)
     try:
-        with _alone(source):
+        with _locked(source):
             yield from _refresh(source, slug, export)
     except OSError:
         yield f"{path} holds people who were erased, and cannot be written anew: delete it."
@@ -146,8 +146,8 @@ def _refreshed(source: Source, slug: str, export: Export) -> Iterator[str]:
 
 def _refresh(source: Source, slug: str, export: Export) -> Iterator[str]:
     path = Path(export.path)
-    unfinished = _unfinished(path)
-    if unfinished.is_file():  # a crash left it
+    unfinished = _unfinished_path(path)
+    if unfinished.is_file():  # left by a crash
         if _digest(unfinished) == export.digest:
             unfinished.replace(path)
         unfinished.unlink(missing_ok=True)
@@ -162,7 +162,7 @@ def _refresh(source: Source, slug: str, export: Export) -> Iterator[str]:
     _forget(source, export)
     if path.exists() and export.digest:
         yield f"{path} was changed since it was exported, and may hold people who were erased."
-    elif export.digest:  # else a crash kept it from ever being there
+    elif export.digest:  # without one, a crash came before the file was written
         yield (
             f"{path} is not there any more, or the service cannot see it: "
             "what was exported to it may hold people who were erased."
@@ -175,14 +175,14 @@ def _forget(source: Source, export: Export) -> None:
 
 
 def _write(source: Source, slug: str, export: Export) -> int:
-    """Write the file, and return how many registrations are in it."""
+    """Write the file; return how many registrations it has."""
     path = Path(export.path)
     erased = select(func.count()).select_from(Erasure)
     with source.reading() as tx:
         before = tx.scalar(erased)
     rows = exports.attendees(source.reading, slug, (export.last_id, export.written_at))
-    lines = exports.lines(rows, export.columns, export.separator)
-    unfinished = _unfinished(path)
+    lines = exports.csv_lines(rows, export.columns, export.separator)
+    unfinished = _unfinished_path(path)
     try:
         count, export.digest = _write_file(unfinished, lines)
         with source.writing() as tx:
@@ -193,8 +193,8 @@ def _write(source: Source, slug: str, export: Export) -> int:
         with suppress(OSError):
             unfinished.unlink(missing_ok=True)
     with source.writing() as tx:
-        # Whoever was erased while it was written may be in it still. The lock on the discussion
-        # waits for erasures that have begun, and lets none begin.
+        # The file may hold people who were erased while it was written. The lock on the discussion
+        # waits for running erasures and lets no other begin.
         tx.get_one(Discussion, export.discussion_id, with_for_update=True)
         if tx.scalar(erased) == before:
             fresh = update(Export).where(Export.path == export.path).values(is_stale=False)
@@ -202,13 +202,13 @@ def _write(source: Source, slug: str, export: Export) -> int:
     return count
 
 
-def _unfinished(path: Path) -> Path:
+def _unfinished_path(path: Path) -> Path:
     return path.with_name(f".{path.name}.unfinished")
 
 
 @contextmanager
-def _alone(source: Source) -> Iterator[None]:
-    """Keep other writers of exports out; raises `BeingWritten`."""
+def _locked(source: Source) -> Iterator[None]:
+    """Hold the lock of exports; raises `BeingWritten` if another process has it."""
     handle = os.open(source.lock, os.O_RDONLY)
     try:
         try:
@@ -221,7 +221,7 @@ def _alone(source: Source) -> Iterator[None]:
 
 
 @contextmanager
-def _phrased(path: Path) -> Iterator[None]:
+def _os_errors_refused(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
@@ -229,10 +229,11 @@ def _phrased(path: Path) -> Iterator[None]:
 
 
 def _write_file(path: Path, lines: Iterable[str]) -> tuple[int, bytes]:
-    """Write a file that only its owner can read; return how many registrations, and its digest."""
+    """Write a file with mode 0600, durably; return its number of registrations and its SHA-256."""
     path.unlink(missing_ok=True)
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    count, digest = -1, hashlib.sha256()  # the header is no registration
+    digest = hashlib.sha256()
+    count = -1  # the header is no registration
     with os.fdopen(handle, "wb") as file:
         for line in lines:
             file.write(line.encode())

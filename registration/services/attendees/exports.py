@@ -1,7 +1,7 @@
-"""Exports attendees as CSV: RFC 4180, UTF-8 with BOM, nothing lost and nothing that runs.
+"""Exports attendees as CSV (RFC 4180, UTF-8 with BOM), with cells that a spreadsheet never runs.
 
-Rows are read in short steps, each a session of its own, so that neither memory nor a lock grows
-with them.
+Rows are read in short steps, each in a transaction of its own, so that neither memory nor the time
+of a lock grows with their number.
 """
 
 import csv
@@ -31,7 +31,7 @@ from ...models import (
 from ...models.content import content_from_json
 from ...refusals import Refusal
 from ..catalog import find
-from .queries import last_letter, stands
+from .queries import has_status, last_letter_state
 
 COLUMNS = (
     "registered_at",
@@ -45,15 +45,16 @@ COLUMNS = (
     "attended",
     "letter_state",
 )
-# What can be shared with a partner, and of whom: those who come.
-SHARED = ("name", "email", "affiliation")
-SHARING = (RegistrationStatus.CONFIRMED, RegistrationStatus.WAITING)
-STEP = 1000
+# The columns that can be shared with a partner, and the statuses whose data is shared.
+SHAREABLE_COLUMNS = ("name", "email", "affiliation")
+SHAREABLE_STATUSES = (RegistrationStatus.CONFIRMED, RegistrationStatus.WAITING)
+ROWS_A_STEP = 1000
 BOM = "\N{ZERO WIDTH NO-BREAK SPACE}"
 
-# What a spreadsheet would run or swallow at the beginning of a cell (full-width forms too), and
-# the sign that makes it text. The sign itself is doubled, so that it can be undone exactly.
-_SIGN = "'"
+# Characters that make a spreadsheet run or drop a cell that begins with them (full-width forms
+# too), and the sign before them that makes the cell text. A cell that begins with the sign itself
+# gets it too, so that `unescape_cell` undoes this exactly.
+_ESCAPE = "'"
 _DANGEROUS = re.compile("[=+\\-@\t\r\n\0\uff1d\uff0b\uff0d\uff20']")
 
 Reading = Callable[[], AbstractContextManager[Transaction]]
@@ -63,18 +64,18 @@ class NoSuchColumn(Refusal):
     """The export has no column of that name."""
 
 
-def guarded(text: str) -> str:
-    """Return `text` so that a spreadsheet shows it and never runs it: `=1` becomes `'=1`."""
-    return _SIGN + text if _DANGEROUS.match(text) else text
+def escape_cell(text: str) -> str:
+    """Return `text` so that a spreadsheet shows it as text: `=1` becomes `'=1`."""
+    return _ESCAPE + text if _DANGEROUS.match(text) else text
 
 
-def unguarded(cell: str) -> str:
-    """Return what `guarded` was given."""
-    return cell.removeprefix(_SIGN)
+def unescape_cell(cell: str) -> str:
+    """Return the text that `escape_cell` was given."""
+    return cell.removeprefix(_ESCAPE)
 
 
 def header(tx: Transaction, slug: str, chosen: Sequence[str] | None = None) -> list[str]:
-    """Return the columns of a discussion's export, or those of `chosen`, if it has them.
+    """Return the names of the columns of a discussion's export, or `chosen` if it has all of them.
 
     Raises `NoSuchDiscussion`, `NoSuchColumn`.
     """
@@ -87,8 +88,10 @@ def header(tx: Transaction, slug: str, chosen: Sequence[str] | None = None) -> l
 
 
 def questions(tx: Transaction, discussion: Discussion) -> list[Question]:
-    """Return all questions, then those asked once: their answers are held too. Each is as last
-    asked, with every choice it ever had."""
+    """Return the questions of a discussion, then those of its earlier revisions.
+
+    Each is as last asked, with every option it ever had.
+    """
     asked: dict[str, Question] = {}
     for content in _contents(tx, discussion):
         for question in content.questions:
@@ -99,12 +102,12 @@ def questions(tx: Transaction, discussion: Discussion) -> list[Question]:
 
 
 def partners(tx: Transaction, slug: str) -> list[str]:
-    """Return the partners that a discussion asks to share with. Raises `NoSuchDiscussion`."""
+    """Return the names of the partners that a discussion shares with. Raises `NoSuchDiscussion`."""
     return [item.partner for item in find(tx, slug).content.sharing]
 
 
-def shared(tx: Transaction, slug: str, partner: str) -> list[str]:
-    """Return the columns that attendees have ever been asked to share with a partner."""
+def shared_columns(tx: Transaction, slug: str, partner: str) -> list[str]:
+    """Return the columns that attendees were ever asked to share with a partner."""
     asked = {
         name
         for content in _contents(tx, find(tx, slug))
@@ -112,11 +115,11 @@ def shared(tx: Transaction, slug: str, partner: str) -> list[str]:
         if item.partner == partner
         for name in item.what
     }
-    return [name for name in SHARED if name in asked]
+    return [name for name in SHAREABLE_COLUMNS if name in asked]
 
 
 def _contents(tx: Transaction, discussion: Discussion) -> Iterator[Content]:
-    """Return all that a discussion has said, the last first."""
+    """Return the content of every revision of a discussion, the newest first."""
     snapshots = tx.scalars(
         select(Revision.snapshot)
         .where(Revision.discussion_id == discussion.id)
@@ -133,39 +136,38 @@ def attendees(
     states: Collection[RegistrationStatus] = tuple(RegistrationStatus),
     partner: str | None = None,
 ) -> Iterator[dict[str, str]]:
-    """Return each registration of a discussion that stands in one of `states` as its columns by
-    name, in order of arrival.
+    """Yield the columns by name of each registration with one of `states`, in order of arrival.
 
-    With `until`, only those whose id is not above its first, and who came no later than its
-    second: SQLite may give the id of somebody who was erased to the next one. With `partner`,
-    only who comes and agreed to share something with it, and of them only that.
+    `until` is the highest id and the latest time of registration to include: both, because SQLite
+    may reuse the id of an erased registration. With `partner`, only confirmed and waiting attendees
+    who agreed to share something with it are included, with only the columns they agreed to.
     """
     with reading() as tx:
-        which = _which(tx, slug, SHARING if partner else states)
+        which = _selected(tx, slug, SHAREABLE_STATUSES if partner else states)
     if until is not None:
         last_id, at = until
         which = and_(which, Registration.id <= last_id, Registration.registered_at <= at)
     last = 0
     while True:
         with reading() as tx:
-            rows, keys = _step(tx, which, last), tx.keys
+            rows, keys = _read_step(tx, which, last), tx.keys
         if not rows:
             return
         for row in rows:
             if partner is None:
                 yield _columns(row, keys)
-            elif shared := _shared(row, keys, partner):
-                yield shared
+            elif agreed := _shared(row, keys, partner):
+                yield agreed
         last = rows[-1].id
 
 
-def lines(
+def csv_lines(
     rows: Iterator[dict[str, str]], names: Sequence[str], separator: str = ","
 ) -> Iterator[str]:
-    """Return the CSV line by line: BOM and header first, each with CRLF."""
+    """Yield the CSV line by line, each with CRLF; the first has the BOM and the header."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, delimiter=separator, lineterminator="\r\n")
-    body = ([guarded(row.get(name, "")) for name in names] for row in rows)
+    body = ([escape_cell(row.get(name, "")) for name in names] for row in rows)
     start = BOM
     for cells in chain([names], body):
         writer.writerow(cells)
@@ -176,25 +178,25 @@ def lines(
 
 
 def count(tx: Transaction, slug: str, states: Collection[RegistrationStatus]) -> int:
-    """Return how many registrations stand in these states. Raises `NoSuchDiscussion`."""
-    which = _which(tx, slug, states)
+    """Return how many registrations have one of `states`. Raises `NoSuchDiscussion`."""
+    which = _selected(tx, slug, states)
     return tx.scalars(select(func.count(Registration.id)).where(which)).one()
 
 
-def _which(
+def _selected(
     tx: Transaction, slug: str, states: Collection[RegistrationStatus]
 ) -> ColumnElement[bool]:
-    of_it = Registration.discussion_id == find(tx, slug).id
-    return and_(of_it, or_(false(), *(stands(status) for status in states)))
+    is_here = Registration.discussion_id == find(tx, slug).id
+    return and_(is_here, or_(false(), *(has_status(status) for status in states)))
 
 
-def _step(tx: Transaction, which: ColumnElement[bool], last: int) -> Sequence[Row[Any]]:
+def _read_step(tx: Transaction, which: ColumnElement[bool], last: int) -> Sequence[Row[Any]]:
     columns: Any = Registration.__table__.columns
     wanted = (
-        select(*columns, last_letter().label("letter_state"))
+        select(*columns, last_letter_state().label("letter_state"))
         .where(which, Registration.id > last)
         .order_by(Registration.id)
-        .limit(STEP)
+        .limit(ROWS_A_STEP)
     )
     rows: Sequence[Any] = tx.execute(wanted).all()
     return rows
@@ -220,11 +222,11 @@ def _columns(row: Row[Any], ring: Ring) -> dict[str, str]:
 
 
 def _shared(row: Row[Any], ring: Ring, partner: str) -> dict[str, str]:
-    """Return what somebody agreed to share with a partner."""
+    """Return the columns that an attendee agreed to share with a partner."""
     columns = _columns(row, ring)
     agreed = Attendee.unsealed(row.sealed, row.public_id, ring).shared_with
     names = {name for item in agreed if item["partner"] == partner for name in item["what"]}
-    return {name: columns[name] for name in SHARED if name in names}
+    return {name: columns[name] for name in SHAREABLE_COLUMNS if name in names}
 
 
 def _answer(answer: Answer) -> str:

@@ -1,4 +1,4 @@
-"""The numbers of a discussion at a glance: who comes, and what became of the letters."""
+"""Counts a discussion's registrations by status and by day, and its letters by state."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,17 +17,17 @@ from ...models import (
     Role,
 )
 from ..organizers import accounts
-from .queries import stands
+from .queries import has_status
 
-# The counts of a discussion, and when the first and the last of them is erased.
+# A discussion's counts by status, and when its first and its last registration is erased.
 People = tuple[dict[str, int], datetime, datetime]
-# More days than this are shown by weeks, and not more spans of them.
-MOST_DAYS = 62
+# More days than this are counted by weeks; there are never more spans than this.
+MAX_SPANS = 62
 
 
 @dataclass(frozen=True, slots=True)
 class Numbers:
-    """How many registrations stand where, and how many letters. A held seat is no confirmed one."""
+    """Registrations by status, and letters by state. A held seat does not count as confirmed."""
 
     registered: int = 0
     unconfirmed: int = 0
@@ -41,9 +41,9 @@ class Numbers:
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """A discussion, its numbers, and when the next and the last of its data is erased.
+    """A discussion, its numbers, and when the first and the last of its data is erased.
 
-    A partner is told no numbers.
+    `numbers` is None for a partner.
     """
 
     discussion: Discussion
@@ -53,35 +53,42 @@ class Overview:
     erased_until: datetime | None
 
 
-def overview(tx: Transaction, organizer: Organizer) -> Sequence[Overview]:
-    """Return every discussion that an organizer has, with its numbers."""
-    found = accounts.discussions_of(tx, organizer)
+def overview_of_all(tx: Transaction, organizer: Organizer) -> Sequence[Overview]:
+    """Return every discussion of an organizer, with its numbers unless they are a partner."""
+    discussions = accounts.discussions_of(tx, organizer)
     if organizer.role is Role.PARTNER:
         return [
-            Overview(item, None, item.takes_registrations(tx.now), None, None) for item in found
+            Overview(item, None, item.takes_registrations(tx.now), None, None)
+            for item in discussions
         ]
-    people, letters = _people(tx, true()), _letters(tx, true())
-    return [_of(item, people.get(item.id), letters.get(item.id, {}), tx.now) for item in found]
+    people = _count_people(tx, true())
+    letters = _count_letters(tx, true())
+    return [
+        _overview(item, people.get(item.id), letters.get(item.id, {}), tx.now)
+        for item in discussions
+    ]
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """So many registrations came from the `first` day (UTC) to the `last`."""
+    """How many registrations came from the `first` day (UTC) to the `last`, both included."""
 
     first: date
     last: date
     count: int
 
 
-def people(tx: Transaction, discussion: Discussion) -> Numbers:
-    """Return how many registrations of a discussion stand where; of letters nothing."""
-    found = _people(tx, Registration.discussion_id == discussion.id).get(discussion.id)
-    return Numbers(**found[0]) if found else Numbers()
+def count_by_status(tx: Transaction, discussion: Discussion) -> Numbers:
+    """Return the numbers of a discussion's registrations; those of its letters are left at 0."""
+    counted = _count_people(tx, Registration.discussion_id == discussion.id).get(discussion.id)
+    return Numbers(**counted[0]) if counted else Numbers()
 
 
-def by_day(tx: Transaction, discussion: Discussion) -> list[Span]:
-    """Return how many registrations there are by day, from the first to the last; by as many weeks
-    as leave few enough spans, where that are many days."""
+def count_by_day(tx: Transaction, discussion: Discussion) -> list[Span]:
+    """Return the number of registrations for every day (UTC) from the first to the last.
+
+    Where that is more than `MAX_SPANS`, a span is as many weeks as keep within that.
+    """
     day = func.date(Registration.registered_at)
     rows = tx.execute(
         select(day, func.count()).where(Registration.discussion_id == discussion.id).group_by(day)
@@ -90,8 +97,8 @@ def by_day(tx: Transaction, discussion: Discussion) -> list[Span]:
     if not counts:
         return []
     first, last = min(counts), max(counts)
-    weeks = -(-((last - first).days + 1) // (7 * MOST_DAYS))
-    each = 1 if (last - first).days < MOST_DAYS else 7 * weeks
+    weeks = -(-((last - first).days + 1) // (7 * MAX_SPANS))
+    each = 1 if (last - first).days < MAX_SPANS else 7 * weeks
     spans = []
     while first <= last:
         days = [first + timedelta(days=number) for number in range(each)]
@@ -100,18 +107,16 @@ def by_day(tx: Transaction, discussion: Discussion) -> list[Span]:
     return spans
 
 
-def of_one(tx: Transaction, organizer: Organizer, slug: str) -> Overview:
-    """Return the numbers of a discussion that an organizer has; a partner has none to see.
-
-    Raises `NoSuchDiscussion`.
-    """
+def overview_of(tx: Transaction, organizer: Organizer, slug: str) -> Overview:
+    """Return a discussion with its numbers. Raises `NoSuchDiscussion`, also for a partner."""
     discussion = accounts.run_by(tx, organizer, slug)
     only = Registration.discussion_id == discussion.id
-    people, letters = _people(tx, only), _letters(tx, only)
-    return _of(discussion, people.get(discussion.id), letters.get(discussion.id, {}), tx.now)
+    people = _count_people(tx, only).get(discussion.id)
+    letters = _count_letters(tx, only).get(discussion.id, {})
+    return _overview(discussion, people, letters, tx.now)
 
 
-def _of(
+def _overview(
     discussion: Discussion,
     people: People | None,
     letters: dict[str, int],
@@ -122,8 +127,8 @@ def _of(
     return Overview(discussion, Numbers(**counts, **letters), is_open, first, last)
 
 
-def _people(tx: Transaction, which: ColumnElement[bool]) -> dict[int, People]:
-    counted = {status.value: _sum(stands(status)) for status in RegistrationStatus}
+def _count_people(tx: Transaction, which: ColumnElement[bool]) -> dict[int, People]:
+    counted = {status.value: _sum(has_status(status)) for status in RegistrationStatus}
     named = {"registered": func.count(), **counted}
     rows = tx.execute(
         select(
@@ -138,7 +143,7 @@ def _people(tx: Transaction, which: ColumnElement[bool]) -> dict[int, People]:
     return {row[0]: (dict(zip(named, row[3:], strict=True)), row[1], row[2]) for row in rows}
 
 
-def _letters(tx: Transaction, which: ColumnElement[bool]) -> dict[int, dict[str, int]]:
+def _count_letters(tx: Transaction, which: ColumnElement[bool]) -> dict[int, dict[str, int]]:
     states = {
         "owed": LetterState.OWED,
         "sent": LetterState.SENT,

@@ -1,7 +1,7 @@
-"""The attendees of a discussion as its organizers see them: by pages, filtered, sorted, searched.
+"""Lists a discussion's attendees for its organizers: by pages, filtered, sorted, searched.
 
-Names are sealed. Whoever sorts by them or searches has all of them unsealed for one page, in short
-steps that hold nobody up; nothing of that is kept.
+Names and addresses are sealed. To sort by them or to search, all of them are unsealed for each
+page, in short steps that block nobody; nothing unsealed is kept.
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,16 +16,16 @@ from ...models import Attendee, LetterState, Registration, RegistrationStatus, a
 from ...text.normalize import sorting_key
 from ..registrations.self_service import NoSuchRegistration
 from .exports import Reading
-from .queries import last_letter, stands
+from .queries import has_status, last_letter_state
 
-PAGE = 100
-# How many are unsealed in one session.
-STEP = 2000
-_NAME = b'"name": '
+ATTENDEES_A_PAGE = 100
+# How many are unsealed in one transaction.
+ROWS_A_STEP = 2000
+_NAME_FIELD = b'"name": '
 
 
 class Filter(StrEnum):
-    """Who is shown: everybody, those in one state, those who came, or those a letter missed."""
+    """Which attendees to show: all, by status, those who attended, those with a failed letter."""
 
     ALL = "all"
     CONFIRMED = "confirmed"
@@ -37,7 +37,7 @@ class Filter(StrEnum):
 
 
 class Order(StrEnum):
-    """In which order: as they came, the last first, or by what is sealed."""
+    """The order of rows: by arrival, from the first or from the last, or by a sealed value."""
 
     FIRST = "first"
     LAST = "last"
@@ -46,9 +46,9 @@ class Order(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """What is asked for. Each word of `search` is found in name, address or affiliation, in letters
-    of either case; `page` counts from one."""
+class Query:
+    """The page to show. Name, address or affiliation contain each word of `search`, in any case;
+    `page` counts from 1."""
 
     who: Filter = Filter.ALL
     order: Order = Order.LAST
@@ -58,7 +58,7 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """One line: a registration, whose it is, and what became of the last letter."""
+    """A row of the table: a registration, its attendee, and the state of its last letter."""
 
     registration: Registration
     attendee: Attendee
@@ -67,7 +67,7 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Some of those `found`. `number` is at most `pages`, however far was asked for."""
+    """One page of all that match: `found` is their number, `number` is at most `pages`."""
 
     people: Sequence[Person]
     found: int
@@ -78,27 +78,29 @@ class Page:
         return _pages(self.found)
 
 
-def page(reading: Reading, discussion_id: int, wanted: Wanted) -> Page:
-    """Return a page of a discussion's attendees."""
+def page(reading: Reading, discussion_id: int, wanted: Query) -> Page:
+    """Return a page of at most `ATTENDEES_A_PAGE` of a discussion's attendees."""
     which = and_(Registration.discussion_id == discussion_id, _is_shown(wanted.who))
     if wanted.search or wanted.order in {Order.NAME, Order.EMAIL}:
-        ids = _sifted(reading, which, wanted)
-        number = _within(wanted.page, len(ids))
-        some = ids[(number - 1) * PAGE : number * PAGE]
+        ids = _search(reading, which, wanted)
+        number = _clamped(wanted.page, len(ids))
+        some = ids[(number - 1) * ATTENDEES_A_PAGE : number * ATTENDEES_A_PAGE]
         with reading() as tx:
-            return Page(_people(tx, some), len(ids), number)
+            return Page(_load_people(tx, some), len(ids), number)
     with reading() as tx:
-        found = tx.scalars(select(func.count()).where(which)).one()
-        number = _within(wanted.page, found)
+        total = tx.scalars(select(func.count()).where(which)).one()
+        number = _clamped(wanted.page, total)
         ordered = _by_arrival(select(Registration.id).where(which), wanted.order)
-        some = tx.scalars(ordered.limit(PAGE).offset((number - 1) * PAGE)).all()
-        return Page(_people(tx, some), found, number)
+        some = tx.scalars(
+            ordered.limit(ATTENDEES_A_PAGE).offset((number - 1) * ATTENDEES_A_PAGE)
+        ).all()
+        return Page(_load_people(tx, some), total, number)
 
 
-def find(
+def find_registration(
     tx: Transaction, discussion_id: int, public_id: str, *, lock: bool = False
 ) -> Registration:
-    """Return a registration by its public id, in this discussion; or raise `NoSuchRegistration`."""
+    """Return a discussion's registration by its public id, or raise `NoSuchRegistration`."""
     named = select(Registration).where(
         Registration.discussion_id == discussion_id,
         Registration.public_id == comparable(public_id),
@@ -109,14 +111,14 @@ def find(
     return found
 
 
-def _is_shown(who: Filter) -> ColumnElement[bool]:
-    if who is Filter.ALL:
+def _is_shown(choice: Filter) -> ColumnElement[bool]:
+    if choice is Filter.ALL:
         return Registration.id.is_not(None)
-    if who is Filter.ATTENDED:
+    if choice is Filter.ATTENDED:
         return Registration.attended_at.is_not(None)
-    if who is Filter.LETTER_FAILED:
-        return last_letter() == LetterState.FAILED
-    return stands(RegistrationStatus(who.value))
+    if choice is Filter.LETTER_FAILED:
+        return last_letter_state() == LetterState.FAILED
+    return has_status(RegistrationStatus(choice.value))
 
 
 def _by_arrival(wanted: Select[Any], order: Order) -> Select[Any]:
@@ -125,11 +127,11 @@ def _by_arrival(wanted: Select[Any], order: Order) -> Select[Any]:
     return wanted.order_by(*(column.desc() if last_first else column for column in columns))
 
 
-def _sifted(reading: Reading, which: ColumnElement[bool], wanted: Wanted) -> Sequence[int]:
-    """Return the ids of those found, in order."""
+def _search(reading: Reading, which: ColumnElement[bool], wanted: Query) -> Sequence[int]:
+    """Return the ids of all registrations that match, in order."""
     keyed = []
     words = wanted.search.casefold().split()
-    for number, at, attendee in _holding(words, reading, which):
+    for number, at, attendee in _candidates(words, reading, which):
         parts = (attendee.name, attendee.address, attendee.new_address, attendee.affiliation)
         searched = "\n".join(parts).casefold()
         if all(word in searched for word in words):
@@ -140,46 +142,50 @@ def _sifted(reading: Reading, which: ColumnElement[bool], wanted: Wanted) -> Seq
     return [number for _key, _at, number in keyed]
 
 
-def _holding(
+def _candidates(
     words: Sequence[str], reading: Reading, which: ColumnElement[bool]
 ) -> Iterator[tuple[int, Any, Attendee]]:
-    """Return id, time and attendee of those of whom anything sealed holds the longest of the words:
-    most are not looked at any closer, which would take as long as unsealing them."""
+    """Yield id, time and attendee of registrations whose sealed text contains the longest word.
+
+    Most do not contain it, and parsing them would take as long as unsealing them.
+    """
     longest = as_sealed(max(words, key=len, default=""))
     last = 0
     wanted = select(
         Registration.id,
-        # Only to be compared: as the database has it.
+        # Only compared, so left as the database has it.
         type_coerce(Registration.registered_at, String),
         Registration.public_id,
         Registration.sealed,
     )
     while True:
-        step = wanted.where(which, Registration.id > last).order_by(Registration.id).limit(STEP)
+        step = (
+            wanted.where(which, Registration.id > last).order_by(Registration.id).limit(ROWS_A_STEP)
+        )
         with reading() as tx:
-            # Past the ORM, which would take a fifth of the time for nothing.
+            # The ORM would add a fifth to the time for nothing.
             rows, keys = tx.connection().execute(step).all(), tx.keys
         if not rows:
             return
         for number, at, public_id, sealed in rows:
             plain = keys.unseal(sealed)
-            # What stands before the name is random: half of it all.
-            searched = plain[max(0, plain.find(_NAME)) :].rstrip().decode()
+            # Everything before the name is random values, half of the text.
+            searched = plain[max(0, plain.find(_NAME_FIELD)) :].rstrip().decode()
             if not longest or longest in searched.casefold():
                 yield number, at, Attendee.read(plain.decode(), public_id)
         last = rows[-1].id
 
 
-def _people(tx: Transaction, ids: Sequence[int]) -> list[Person]:
-    rows = tx.execute(select(Registration, last_letter()).where(Registration.id.in_(ids)))
+def _load_people(tx: Transaction, ids: Sequence[int]) -> list[Person]:
+    rows = tx.execute(select(Registration, last_letter_state()).where(Registration.id.in_(ids)))
     people = {row[0].id: Person(row[0], row[0].attendee(tx.keys), row[1]) for row in rows}
-    # Who has been erased in between is left out.
+    # Registrations that were erased meanwhile are left out.
     return [people[number] for number in ids if number in people]
 
 
 def _pages(found: int) -> int:
-    return max(1, -(-found // PAGE))
+    return max(1, -(-found // ATTENDEES_A_PAGE))
 
 
-def _within(page: int, found: int) -> int:
+def _clamped(page: int, found: int) -> int:
     return min(max(1, page), _pages(found))

@@ -1,4 +1,4 @@
-"""What happened to one registration and its letters, in the order of time."""
+"""Lists what happened to one registration and its letters, in order of time."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,8 +11,8 @@ from ...database import Transaction
 from ...models import Letter, LetterState, Registration
 
 
-class Happening(StrEnum):
-    """What happened, or is going to."""
+class EventKind(StrEnum):
+    """What happened; `NEXT_TRY` is still to come."""
 
     REGISTERED = "registered"
     CONFIRMED = "confirmed"
@@ -28,48 +28,51 @@ class Happening(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
-    """When something happened; to which letter, if it is about one."""
+class Event:
+    """One thing that happened, and the letter that it is about, if any."""
 
     at: datetime
-    what: Happening
+    what: EventKind
     letter: Letter | None = None
 
 
 _ENDS = {
-    LetterState.FAILED: Happening.FAILED,
-    LetterState.DROPPED: Happening.DROPPED,
-    LetterState.HELD: Happening.HELD,
+    LetterState.FAILED: EventKind.FAILED,
+    LetterState.DROPPED: EventKind.DROPPED,
+    LetterState.HELD: EventKind.HELD,
 }
 
 
-def of(tx: Transaction, registration: Registration) -> list[Moment]:
-    """Return everything that is known of it, the first first."""
+def events_of(tx: Transaction, registration: Registration) -> list[Event]:
+    """Return the events of a registration and of its letters, the earliest first."""
     letters = tx.scalars(
         select(Letter).where(Letter.registration_id == registration.id).order_by(Letter.id)
     )
-    moments = [*_own(registration), *(moment for item in letters for moment in _of(item))]
-    return sorted(moments, key=lambda moment: moment.at)
+    events = [
+        *_registration_events(registration),
+        *(event for item in letters for event in _letter_events(item)),
+    ]
+    return sorted(events, key=lambda event: event.at)
 
 
-def _own(registration: Registration) -> Iterator[Moment]:
+def _registration_events(registration: Registration) -> Iterator[Event]:
     times = {
-        Happening.REGISTERED: registration.registered_at,
-        Happening.CONFIRMED: registration.confirmed_at,
-        Happening.SEATED: registration.seated_at if registration.confirmed_at else None,
-        Happening.WITHDRAWN: registration.withdrawn_at,
-        Happening.ATTENDED: registration.attended_at,
+        EventKind.REGISTERED: registration.registered_at,
+        EventKind.CONFIRMED: registration.confirmed_at,
+        EventKind.SEATED: registration.seated_at if registration.confirmed_at else None,
+        EventKind.WITHDRAWN: registration.withdrawn_at,
+        EventKind.ATTENDED: registration.attended_at,
     }
-    return (Moment(at, what) for what, at in times.items() if at)
+    return (Event(at, what) for what, at in times.items() if at)
 
 
-def _of(letter: Letter) -> Iterator[Moment]:
-    yield Moment(letter.posted_at, Happening.QUEUED, letter)
+def _letter_events(letter: Letter) -> Iterator[Event]:
+    yield Event(letter.posted_at, EventKind.QUEUED, letter)
     if letter.state is LetterState.SENT and letter.sent_at:
-        yield Moment(letter.sent_at, Happening.SENT, letter)
+        yield Event(letter.sent_at, EventKind.SENT, letter)
     elif letter.state is LetterState.OWED:
-        yield Moment(letter.due_at, Happening.NEXT_TRY, letter)
+        yield Event(letter.due_at, EventKind.NEXT_TRY, letter)
     elif letter.state in _ENDS:
-        # Only a failed one has noted when.
+        # Only a failed letter keeps the time of its end, in due_at.
         failed = letter.state is LetterState.FAILED
-        yield Moment(letter.due_at if failed else letter.posted_at, _ENDS[letter.state], letter)
+        yield Event(letter.due_at if failed else letter.posted_at, _ENDS[letter.state], letter)

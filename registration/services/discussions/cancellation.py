@@ -1,4 +1,4 @@
-"""Cancels a discussion, and takes that back; who comes is told by letter."""
+"""Cancels and restores discussions, and owes attendees the letters about it."""
 
 from datetime import datetime
 
@@ -10,17 +10,17 @@ from ..notices import change_notices
 from ..seats import allocation
 from . import publication, reschedule
 
-LONGEST_WHY = 500
+MAX_REASON_CHARACTERS = 500
 
 
 class NotCancelled(Refusal):
-    """The discussion is not in a state from which it could be cancelled, or that be taken back."""
+    """The discussion's status or time does not allow to cancel or to restore it."""
 
 
 def cancel(tx: Transaction, slug: str, why: str) -> int:
-    """Cancel a discussion that is still to come, and return how many letters that owes.
+    """Cancel a discussion that is not over; return how many letters that owes.
 
-    Cancelled again, it only gets the other reason. Raises `NoSuchDiscussion`, `NotCancelled`.
+    Cancelling it again changes only the reason. Raises `NoSuchDiscussion`, `NotCancelled`.
     """
     discussion = catalog.find(tx, slug, lock=True)
     refuse_to_cancel(discussion, tx.now)
@@ -29,12 +29,12 @@ def cancel(tx: Transaction, slug: str, why: str) -> int:
         return 0
     discussion.status, discussion.cancelled_why = DiscussionStatus.CANCELLED, why
     discussion.sequence += was_on
-    publication.has_changed(tx, discussion)
-    return change_notices.owe(tx, discussion)
+    publication.record_change(tx, discussion)
+    return change_notices.owe_changes(tx, discussion)
 
 
 def restore(tx: Transaction, slug: str) -> int:
-    """Let a cancelled discussion take place after all; return how many letters that owes.
+    """Take a cancellation back; return how many letters that owes.
 
     Raises `NoSuchDiscussion`, `NotCancelled`.
     """
@@ -42,14 +42,14 @@ def restore(tx: Transaction, slug: str) -> int:
     refuse_to_restore(discussion, tx.now)
     discussion.status, discussion.cancelled_why = DiscussionStatus.PUBLISHED, None
     discussion.sequence += 1
-    # What was moved while it was off was told to nobody; now it is.
-    reschedule.move_erasure(tx, discussion, is_told=True)
-    publication.has_changed(tx, discussion)
-    changes = change_notices.owe(tx, discussion)
+    # Nobody was told of a new time while it was cancelled: the letter owed now tells it.
+    reschedule.move_erasure_dates(tx, discussion, is_told=True)
+    publication.record_change(tx, discussion)
+    changes = change_notices.owe_changes(tx, discussion)
     if changes:
-        # The letter that says so is a reminder too: a moment that has passed is not made up for.
+        # That letter is a reminder too: do not catch up on reminders whose time has passed.
         discussion.time_set_at = tx.now
-    return changes + allocation.tell_again(tx, discussion)
+    return changes + allocation.owe_dropped_letters(tx, discussion)
 
 
 def refuse_to_cancel(discussion: Discussion, now: datetime) -> None:
@@ -62,7 +62,7 @@ def refuse_to_cancel(discussion: Discussion, now: datetime) -> None:
 
 
 def refuse_to_restore(discussion: Discussion, now: datetime) -> None:
-    """Raise `NotCancelled` if a discussion cannot take place after all."""
+    """Raise `NotCancelled` if a discussion cannot be restored."""
     slug = discussion.slug
     if not discussion.is_cancelled:
         raise NotCancelled(f"{slug} is not cancelled.")

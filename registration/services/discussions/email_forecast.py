@@ -1,5 +1,7 @@
-"""Foretells how many letters a change would owe: counted, with nothing written and nobody kept
-waiting, for pages that say so before the button is pressed."""
+"""Counts the letters that a change would owe, for pages that say so before the button is pressed.
+
+Nothing is written or locked.
+"""
 
 from dataclasses import replace
 
@@ -13,8 +15,8 @@ from ..seats import allocation
 from . import cancellation, publication
 
 
-def published(tx: Transaction, discussion: Discussion, announcement: Announcement) -> int:
-    """Return how many letters publishing this would owe to those who come.
+def count_if_published(tx: Transaction, discussion: Discussion, announcement: Announcement) -> int:
+    """Return how many letters publishing `announcement` would owe.
 
     Raises `MovedIntoThePast`.
     """
@@ -28,36 +30,33 @@ def published(tx: Transaction, discussion: Discussion, announcement: Announcemen
     if discussion.is_cancelled:
         return owed
     if announcement.seats != discussion.seats:
-        owed += _promoted(tx, discussion, announcement)
+        owed += _count_promoted(tx, discussion, announcement)
     return owed + follow_ups.count(tx, discussion, content)
 
 
-def cancelled(tx: Transaction, discussion: Discussion) -> int:
-    """Return how many letters cancelling it would owe. Raises `NotCancelled`."""
+def count_if_cancelled(tx: Transaction, discussion: Discussion) -> int:
+    """Return how many letters cancelling would owe. Raises `NotCancelled`."""
     cancellation.refuse_to_cancel(discussion, tx.now)
     would_be = replace(discussion.essentials, is_cancelled=True)
     return change_notices.count(tx, discussion, would_be)
 
 
-def restored(tx: Transaction, discussion: Discussion) -> int:
-    """Return how many letters it would owe to let it take place after all.
-
-    Raises `NotCancelled`.
-    """
+def count_if_restored(tx: Transaction, discussion: Discussion) -> int:
+    """Return how many letters restoring would owe. Raises `NotCancelled`."""
     cancellation.refuse_to_restore(discussion, tx.now)
     would_be = replace(discussion.essentials, is_cancelled=False)
-    untold = select(func.count()).select_from(allocation.untold(discussion).subquery())
+    untold = select(func.count()).select_from(allocation.select_untold(discussion).subquery())
     return change_notices.count(tx, discussion, would_be) + tx.scalars(untold).one()
 
 
-def _promoted(tx: Transaction, discussion: Discussion, announcement: Announcement) -> int:
-    """Return how many who wait would get a seat."""
+def _count_promoted(tx: Transaction, discussion: Discussion, announcement: Announcement) -> int:
+    """Return how many waiting attendees would get a seat."""
     would_be = Discussion(slug=discussion.slug, status=DiscussionStatus.PUBLISHED)
     would_be.announcement = announcement
     if would_be.is_over(tx.now):
         return 0
-    waiting = statistics.people(tx, discussion).waiting
+    waiting = statistics.count_by_status(tx, discussion).waiting
     if announcement.seats is None:
         return waiting
-    free = announcement.seats - allocation.taken(tx, discussion)
+    free = announcement.seats - allocation.count_taken(tx, discussion)
     return min(waiting, max(0, free))

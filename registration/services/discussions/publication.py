@@ -1,4 +1,4 @@
-"""Publishes discussions: a new one, an amendment, or none where nothing has changed."""
+"""Publishes, amends and unpublishes discussions."""
 
 import uuid
 from dataclasses import dataclass
@@ -12,22 +12,22 @@ from ...database import Transaction
 from ...models import Announcement, Discussion, DiscussionStatus, Revision
 from ...refusals import Refusal
 from ..catalog import find
-from ..installation import content_has_changed
+from ..installation import note_content_change
 from ..notices import change_notices, follow_ups
 from ..seats import allocation
 from . import reschedule
 
 
 class IdentityTaken(Refusal):
-    """The UID belongs to another discussion, or the discussion has another: it is for life."""
+    """The UID belongs to another discussion, or is not the discussion's, which is for life."""
 
 
 class MovedIntoThePast(Refusal):
-    """The discussion is still to come, and would be over: that is a slip, or quiet."""
+    """A discussion that is still to come would be over: only quiet publishing allows that."""
 
 
 class Outcome(StrEnum):
-    """What publishing a file has done."""
+    """What publishing did."""
 
     PUBLISHED = "published"
     AMENDED = "amended"
@@ -37,8 +37,8 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Publication:
-    """What publishing one file did: which of its fields changed something, how many letters that
-    owes, and whether the discussion is, and stays, cancelled."""
+    """What publishing one announcement did: the names of changed fields, the number of letters
+    owed, and whether the discussion is, and stays, cancelled."""
 
     slug: str
     outcome: Outcome
@@ -55,12 +55,12 @@ def publish(
     quiet: bool = False,
     from_file: bool = True,
 ) -> Publication:
-    """Make what is announced public; the same announcement again changes nothing.
+    """Publish an announcement, as a new discussion or an amendment of the one with its slug.
 
-    With `keep_edits`, a discussion that was edited elsewhere since its file was last published,
-    or taken off, is left alone. What does not come `from_file` is such an edit: the file is still
-    the one that was published last. Who comes is told of what they hold on to, unless it is
-    `quiet`. Raises `IdentityTaken`, `MovedIntoThePast`, `MustBeTold`.
+    Publishing the same announcement again changes nothing. With `keep_edits`, a discussion that was
+    edited elsewhere since its file was last published, or unpublished, is left alone. Without
+    `from_file`, this is such an edit. Attendees are owed a letter when the essentials change, and
+    none if it is `quiet`. Raises `IdentityTaken`, `MovedIntoThePast`, `MustBeTold`.
     """
     slug = announcement.slug
     discussion = tx.scalar(select(Discussion).where(Discussion.slug == slug).with_for_update())
@@ -85,7 +85,7 @@ def publish(
 
 
 def differences(before: Announcement, after: Announcement) -> list[str]:
-    """Return the names of what differs, as the file names them."""
+    """Return the names of the fields that differ, as in a discussion file."""
     old, new = before.as_json(), after.as_json()
     old |= old.pop("content") | {"time": old.pop("when")}
     new |= new.pop("content") | {"time": new.pop("when")}
@@ -118,7 +118,7 @@ def _add(tx: Transaction, announcement: Announcement, *, quiet: bool, from_file:
         raise IdentityTaken(
             f"{announcement.slug} was published by somebody else just now: try again."
         ) from None
-    _keep_revision(tx, discussion)
+    _record_revision(tx, discussion)
     if not quiet:
         follow_ups.plan(tx, discussion, None)
 
@@ -126,7 +126,7 @@ def _add(tx: Transaction, announcement: Announcement, *, quiet: bool, from_file:
 def _amend(
     tx: Transaction, discussion: Discussion, announcement: Announcement, *, quiet: bool
 ) -> int:
-    """Write what is announced now, do what follows, and return how many letters that owes."""
+    """Store the announcement and its consequences; return how many letters that owes."""
     if not quiet:
         refuse_past(discussion, announcement, tx.now)
     before, seats = discussion.content, discussion.seats
@@ -137,10 +137,10 @@ def _amend(
         off, on = DiscussionStatus.CANCELLED, DiscussionStatus.PUBLISHED
         discussion.status = off if discussion.is_cancelled else on
     discussion.sequence += moved or returned
-    has_changed(tx, discussion, quiet=quiet)
+    record_change(tx, discussion, quiet=quiet)
     if moved:
-        reschedule.has_moved(tx, discussion, quiet=quiet)
-    changes = 0 if quiet else change_notices.owe(tx, discussion)
+        reschedule.follow_new_time(tx, discussion, quiet=quiet)
+    changes = 0 if quiet else change_notices.owe_changes(tx, discussion)
     reminds_anew = returned or discussion.content.reminders != before.reminders
     if reminds_anew or (moved and (quiet or changes)):
         discussion.time_set_at = tx.now
@@ -170,7 +170,7 @@ def _refuse_other_identity(discussion: Discussion, announcement: Announcement) -
 
 
 def refuse_past(discussion: Discussion, announcement: Announcement, now: datetime) -> None:
-    """Raise `MovedIntoThePast` if what is still to come would be over."""
+    """Raise `MovedIntoThePast` if a discussion that is still to come would be over."""
     if announcement.when.ends_at <= now < discussion.ends_at:
         raise MovedIntoThePast(
             f"{discussion.slug} is still to come, and would be over: correct its time, "
@@ -179,26 +179,26 @@ def refuse_past(discussion: Discussion, announcement: Announcement, now: datetim
 
 
 def unpublish(tx: Transaction, slug: str) -> None:
-    """Take a discussion off: its page and file are gone for good reason (410), its UID is kept."""
+    """Unpublish a discussion: its page and file answer 410, and its UID is kept."""
     discussion = find(tx, slug, lock=True)
     if discussion.status is not DiscussionStatus.UNPUBLISHED:
         discussion.status = DiscussionStatus.UNPUBLISHED
         discussion.sequence += 1
-        has_changed(tx, discussion, quiet=True)
+        record_change(tx, discussion, quiet=True)
 
 
-def has_changed(tx: Transaction, discussion: Discussion, *, quiet: bool = False) -> None:
-    """Count a change of what is public of a discussion, and keep what it is as a revision."""
+def record_change(tx: Transaction, discussion: Discussion, *, quiet: bool = False) -> None:
+    """Raise the discussion's version, and store what it is now as a revision."""
     discussion.version += 1
     if not quiet:
         discussion.loud_version = discussion.version
-    # Clients compare whole seconds (DTSTAMP, Last-Modified): two changes must differ in them.
+    # Clients compare whole seconds (DTSTAMP, Last-Modified): no two changes may have the same.
     discussion.changed_at = max(tx.now, discussion.changed_at + timedelta(seconds=1))
     tx.flush()
-    _keep_revision(tx, discussion)
+    _record_revision(tx, discussion)
 
 
-def _keep_revision(tx: Transaction, discussion: Discussion) -> None:
+def _record_revision(tx: Transaction, discussion: Discussion) -> None:
     tx.execute(
         insert(Revision).values(
             discussion_id=discussion.id,
@@ -207,4 +207,4 @@ def _keep_revision(tx: Transaction, discussion: Discussion) -> None:
             created_at=tx.now,
         )
     )
-    content_has_changed(tx)
+    note_content_change(tx)

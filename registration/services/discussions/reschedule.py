@@ -1,4 +1,4 @@
-"""What follows when the time of a discussion has moved: reminders, and the day of erasure."""
+"""Adapts reminders and dates of erasure to a discussion's new time."""
 
 from datetime import datetime, timedelta
 
@@ -12,14 +12,13 @@ from ...refusals import Refusal
 
 
 class MustBeTold(Refusal):
-    """Attendees would be held for longer than they were promised, and not be told."""
+    """Without a letter, data would be kept longer than promised, or attendees would get seats."""
 
 
-def has_moved(tx: Transaction, discussion: Discussion, *, quiet: bool) -> None:
-    """Owe no more reminders of the time that was, and erase who comes so long after the discussion
-    as they were told.
+def follow_new_time(tx: Transaction, discussion: Discussion, *, quiet: bool) -> None:
+    """Drop reminders of the old time, and move attendees' dates of erasure.
 
-    Raises `MustBeTold` if that is later than promised, and nobody is to be told.
+    Raises `MustBeTold` if it is `quiet` and data would be kept longer than promised.
     """
     outbox.drop_all(tx, discussion.id, LetterKind.REMINDER)
     if quiet and _is_anybody_held_longer(tx, discussion):
@@ -28,11 +27,11 @@ def has_moved(tx: Transaction, discussion: Discussion, *, quiet: bool) -> None:
             "and must be told so: it cannot be published quietly."
         )
     is_told = not discussion.is_cancelled and discussion.ends_at > tx.now
-    move_erasure(tx, discussion, is_told=is_told)
+    move_erasure_dates(tx, discussion, is_told=is_told)
 
 
-def move_erasure(tx: Transaction, discussion: Discussion, *, is_told: bool) -> None:
-    """Let the day of erasure follow the discussion: later only where a letter says so."""
+def move_erasure_dates(tx: Transaction, discussion: Discussion, *, is_told: bool) -> None:
+    """Move attendees' dates of erasure with the discussion; to later ones only if `is_told`."""
     erase_at = _erase_at(discussion, tx.settings)
     moved = update(Registration).where(*_coming(discussion))
     if not is_told:
@@ -42,8 +41,10 @@ def move_erasure(tx: Transaction, discussion: Discussion, *, is_told: bool) -> N
 
 def _is_anybody_held_longer(tx: Transaction, discussion: Discussion) -> bool:
     sooner = Registration.erase_at < _erase_at(discussion, tx.settings)
-    found = tx.scalar(select(Registration.id).where(*_coming(discussion), sooner).limit(1))
-    return found is not None
+    registration_id = tx.scalar(
+        select(Registration.id).where(*_coming(discussion), sooner).limit(1)
+    )
+    return registration_id is not None
 
 
 def _erase_at(discussion: Discussion, settings: Settings) -> datetime:

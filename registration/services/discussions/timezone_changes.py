@@ -1,5 +1,7 @@
-"""Finds coming discussions whose instant a new time zone database has moved: it is 17:00 there all
-the same, but another moment everywhere else. Who comes is told, as of any move."""
+"""Finds coming discussions whose UTC time differs under a new time zone database, and moves them.
+
+Local time stays the same. Attendees are owed a letter, as for any other new time.
+"""
 
 import zoneinfo
 from collections.abc import Iterable, Iterator
@@ -16,9 +18,9 @@ from . import publication, reschedule
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A discussion whose announced instants are not what its zone now says.
+    """A discussion whose stored instants differ from what its zone says now.
 
-    `now_is` is None where the database does not know the zone any more: what was announced stays.
+    `now_is` is None if the time zone database has lost the zone: then the instants stay.
     """
 
     slug: str
@@ -27,8 +29,8 @@ class Finding:
     letters: int = 0
 
 
-def said_of(finding: Finding) -> str:
-    """Return a sentence that tells an operator of it."""
+def describe(finding: Finding) -> str:
+    """Return a sentence about a finding, for the operator."""
     zone = finding.was.zone
     if finding.now_is is None:
         return f"{finding.slug}: the zone {zone} is not known any more; what was announced stays."
@@ -39,34 +41,34 @@ def said_of(finding: Finding) -> str:
     )
 
 
-def findings(tx: Transaction) -> list[Finding]:
-    """Return every coming discussion whose instants have moved, or whose zone has vanished."""
+def find_changes(tx: Transaction) -> list[Finding]:
+    """Return every coming discussion whose instants differ, or with an unknown zone."""
     coming = select(Discussion).where(Discussion.ends_at > tx.now, Discussion.zone.is_not(None))
-    return list(_compared(tx.scalars(coming.order_by(Discussion.starts_at))))
+    return list(_compare(tx.scalars(coming.order_by(Discussion.starts_at))))
 
 
-def mend(tx: Transaction) -> list[Finding]:
-    """Announce the new instants, owe letters of them, and return what was found."""
+def apply_changes(tx: Transaction) -> list[Finding]:
+    """Store the new instants, owe letters about them, and return all findings."""
     done = []
-    for finding in findings(tx):
+    for finding in find_changes(tx):
         if finding.now_is is None:
             done.append(finding)
             continue
         discussion = catalog.find(tx, finding.slug, lock=True)
-        # Somebody else may have mended it, or amended it, meanwhile.
+        # Another process may have changed it meanwhile.
         if discussion.when != finding.was:
             continue
         discussion.when = finding.now_is
         discussion.sequence += 1
-        publication.has_changed(tx, discussion)
+        publication.record_change(tx, discussion)
         discussion.time_set_at = tx.now
-        reschedule.has_moved(tx, discussion, quiet=False)
-        owed = change_notices.owe(tx, discussion)
+        reschedule.follow_new_time(tx, discussion, quiet=False)
+        owed = change_notices.owe_changes(tx, discussion)
         done.append(Finding(finding.slug, finding.was, finding.now_is, owed))
     return done
 
 
-def _compared(discussions: Iterable[Discussion]) -> Iterator[Finding]:
+def _compare(discussions: Iterable[Discussion]) -> Iterator[Finding]:
     for discussion in discussions:
         was = discussion.when
         try:

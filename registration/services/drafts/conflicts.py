@@ -1,4 +1,4 @@
-"""Merges what two organizers type of one discussion at once: nothing of either is lost unseen."""
+"""Merges what two organizers type into one discussion at once, and lists what contradicts."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ from ...models import Discussion, Revision
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """What a form was opened with: the version of the discussion, and `typed.marks`."""
+    """What a form was opened with: the discussion's version, and the `form_values.marks`."""
 
     version: int
     marks: dict[str, str]
@@ -20,8 +20,10 @@ class Opened:
 
 @dataclass(frozen=True, slots=True)
 class Clash:
-    """Something that somebody else has changed meanwhile: what both say of it now. Mine is kept
-    where I had changed it too."""
+    """A part of the form that somebody else has changed, with both values.
+
+    `is_kept` is true where this form had changed it too: then `mine` stays in the form.
+    """
 
     about: str
     mine: Typed
@@ -32,8 +34,10 @@ class Clash:
 def merge(
     written: Typed, was: dict[str, str], changed: dict[str, Typed]
 ) -> tuple[Typed, list[Clash]]:
-    """Return what was typed with what others have `changed`, and each such change that says
-    something else. `was` has the marks of what stood there before they did."""
+    """Return the values with those that others `changed`, and a clash for each that differs.
+
+    `was` has the marks of the values before the others changed them.
+    """
     merged, clashes = dict(written), []
     mine, marks = form_values.parts(written), form_values.marks(written)
     for about, theirs in changed.items():
@@ -49,19 +53,17 @@ def merge(
 def published_since(
     tx: Transaction, discussion: Discussion | None, version: int
 ) -> dict[str, Typed]:
-    """Return what was published since a version, by what it is about, with what says it."""
+    """Return the parts that were published after `version`, each with the values of now."""
     if discussion is None or version == discussion.version:
         return {}
     is_now = form_values.of(discussion.announcement)
-    was, marks = (
-        form_values.marks(typed_at(tx, discussion, version)),
-        form_values.marks(is_now),
-    )
+    was = form_values.marks(typed_at(tx, discussion, version))
+    marks = form_values.marks(is_now)
     return {about: is_now for about in marks if marks[about] != was[about]}
 
 
 def typed_at(tx: Transaction, discussion: Discussion | None, version: int) -> Typed:
-    """Return what one would have typed for a version of a discussion."""
+    """Return the form values of a version of a discussion."""
     if discussion is None:
         return form_values.nothing()
     revision = tx.scalar(

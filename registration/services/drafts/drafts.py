@@ -1,7 +1,7 @@
-"""Drafts: what organizers type of a discussion in the browser, until they publish it.
+"""Saves, merges, deletes and publishes drafts of discussions, as typed in the browser.
 
-There is one draft for a discussion. A form tells what it was opened with, so that nobody who saves
-it undoes what others have changed meanwhile without having seen it.
+A discussion has one draft. A form says what it was opened with, so that saving it never undoes
+changes of others that its author has not seen.
 """
 
 import hashlib
@@ -28,7 +28,7 @@ from .conflicts import Clash, Opened, merge, published_since, typed_at
 
 
 class SlugTaken(Refusal):
-    """Another discussion or draft has that slug, or it is none."""
+    """Another discussion or draft has that slug, or its characters are not allowed."""
 
 
 class NoDraft(Refusal):
@@ -36,15 +36,19 @@ class NoDraft(Refusal):
 
 
 class ChangedSinceSeen(Refusal):
-    """The draft or the discussion is not any more what was looked at."""
+    """The draft or the discussion has changed since it was looked at."""
 
 
 class ChangedMeanwhile(Refusal):
-    """Somebody else has changed what is being saved: `merged` is what the form says with that, and
-    `opened` what it is opened with now."""
+    """Somebody else has changed what is being saved.
+
+    `merged` has the form's values with those changes; `opened` is what the form is opened with now.
+    """
 
     def __init__(self, opened: Opened, merged: Typed, clashes: list[Clash]) -> None:
-        self.opened, self.merged, self.clashes = opened, merged, clashes
+        self.opened = opened
+        self.merged = merged
+        self.clashes = clashes
         super().__init__("Somebody else has changed this meanwhile.")
 
 
@@ -58,7 +62,7 @@ class Standing:
 
     @property
     def typed(self) -> Typed:
-        """What stands in the form."""
+        """The values of the form: the draft's, or the discussion's."""
         if self.draft:
             return typed.known(self.draft.typed) | {"slug": self.slug}
         return self._published | {"slug": self.slug}
@@ -69,7 +73,7 @@ class Standing:
 
     @property
     def version(self) -> int:
-        """The version of the discussion; 0 where there is none yet."""
+        """The version of the discussion; 0 if it is not published yet."""
         return self.discussion.version if self.discussion else 0
 
     @property
@@ -79,7 +83,7 @@ class Standing:
 
     @property
     def seal(self) -> str:
-        """What tells whether draft and discussion are still what was looked at."""
+        """A digest that differs once draft or discussion have changed."""
         shown = json.dumps([self.version, self.opened.marks], sort_keys=True)
         return hashlib.sha256(shown.encode()).hexdigest()
 
@@ -89,22 +93,22 @@ class Standing:
         return self.draft is not None and self.draft.based_on != self.version
 
     def announced(self) -> Announcement:
-        """Return what would be published; raises `DiscussionFileRefused`."""
+        """Return the announcement that would be published; raises `DiscussionFileRefused`."""
         uid = self.discussion.uid if self.discussion else None
         return announce(typed.values(self.typed, self.slug, uid), is_typed=True)
 
 
-def standing(tx: Transaction, organizer: Organizer, slug: str, *, lock: bool = False) -> Standing:
-    """Return a discussion with its draft, locked for a change, for who may edit it.
+def find(tx: Transaction, organizer: Organizer, slug: str, *, lock: bool = False) -> Standing:
+    """Return a discussion with its draft for an organizer who may edit it, with `lock` locked.
 
-    A draft of what is not there yet is the administrators'. Raises `NoSuchDiscussion`.
+    Only administrators see drafts of new discussions. Raises `NoSuchDiscussion`.
     """
     try:
         discussion = accounts.run_by(tx, organizer, slug)
         if lock:
             discussion = catalog.find(tx, slug, lock=True)
     except NoSuchDiscussion:
-        # An administrator has every discussion: this one is not there.
+        # For an administrator this means that no such discussion is published yet.
         draft = _draft(tx, slug, lock=lock)
         if organizer.role is not Role.ADMINISTRATOR or draft is None:
             raise
@@ -113,7 +117,7 @@ def standing(tx: Transaction, organizer: Organizer, slug: str, *, lock: bool = F
 
 
 def drafts_of_new(tx: Transaction, organizer: Organizer) -> Sequence[Draft]:
-    """Return the drafts of what is not published yet, the last saved first: for administrators."""
+    """Return the drafts of new discussions, the last saved first; none unless administrator."""
     if organizer.role is not Role.ADMINISTRATOR:
         return []
     there = select(Discussion.slug)
@@ -121,7 +125,7 @@ def drafts_of_new(tx: Transaction, organizer: Organizer) -> Sequence[Draft]:
     return tx.scalars(new).all()
 
 
-def begin(tx: Transaction, organizer: Organizer, slug: str, written: Typed) -> None:
+def create(tx: Transaction, organizer: Organizer, slug: str, written: Typed) -> None:
     """Save the first draft of a new discussion. Raises `SlugTaken`, `NoSuchDiscussion`."""
     if organizer.role is not Role.ADMINISTRATOR:
         raise NoSuchDiscussion("New discussions are the administrators'.")
@@ -131,40 +135,40 @@ def begin(tx: Transaction, organizer: Organizer, slug: str, written: Typed) -> N
 
 
 def save(tx: Transaction, organizer: Organizer, slug: str, written: Typed, opened: Opened) -> str:
-    """Save what was typed, and return its slug, which may be another while nothing is published.
+    """Save the form's values; return the slug, which can change until the first publication.
 
     Raises `ChangedMeanwhile`, `SlugTaken`, `NoSuchDiscussion`.
     """
-    found = standing(tx, organizer, slug, lock=True)
-    _refuse_changed(tx, found, written, opened)
-    wanted = slug if found.discussion else written["slug"]
+    current = find(tx, organizer, slug, lock=True)
+    _refuse_changed(tx, current, written, opened)
+    wanted = slug if current.discussion else written["slug"]
     if wanted != slug:
         _refuse_taken(tx, wanted)
-    draft = found.draft
+    draft = current.draft
     if draft is None:
-        tx.add(_new(organizer, slug, written, found.version, tx.now))
+        tx.add(_new(organizer, slug, written, current.version, tx.now))
     else:
-        draft.slug, draft.typed, draft.based_on = wanted, written, found.version
+        draft.slug, draft.typed, draft.based_on = wanted, written, current.version
         draft.saved_at, draft.organizer_id = tx.now, organizer.id
     _flush(tx, wanted)
     return wanted
 
 
-def caught_up(tx: Transaction, found: Standing) -> tuple[Typed, list[Clash]]:
-    """Return a draft with what was published since it was saved, and each such change."""
-    if found.draft is None or not found.is_behind:
-        return found.typed, []
-    then = found.draft.based_on
-    was = typed.marks(typed_at(tx, found.discussion, then))
-    return merge(found.typed, was, published_since(tx, found.discussion, then))
+def merge_published(tx: Transaction, current: Standing) -> tuple[Typed, list[Clash]]:
+    """Return the draft's values with those published since it was saved, and their clashes."""
+    if current.draft is None or not current.is_behind:
+        return current.typed, []
+    then = current.draft.based_on
+    was = typed.marks(typed_at(tx, current.discussion, then))
+    return merge(current.typed, was, published_since(tx, current.discussion, then))
 
 
 def discard(tx: Transaction, organizer: Organizer, slug: str, seal: str) -> bool:
-    """Delete a draft as it was looked at, and return whether the discussion is there without it.
+    """Delete the draft that was looked at; return whether there is a published discussion.
 
     Raises `ChangedSinceSeen`.
     """
-    found = standing(tx, organizer, slug, lock=True)
+    found = find(tx, organizer, slug, lock=True)
     if found.draft:
         if found.seal != seal:
             raise ChangedSinceSeen("Somebody else has changed this meanwhile: look at it again.")
@@ -176,12 +180,12 @@ def discard(tx: Transaction, organizer: Organizer, slug: str, seal: str) -> bool
 def publish(
     tx: Transaction, organizer: Organizer, slug: str, seal: str, *, quiet: bool
 ) -> Publication:
-    """Publish a draft as it was looked at, and note it in the audit log.
+    """Publish the draft that was looked at, and write it to the audit log.
 
-    Raises `NoDraft`, `ChangedSinceSeen`, `DiscussionFileRefused` and what `publishing.publish`
-    raises.
+    Raises `NoDraft`, `ChangedSinceSeen`, `DiscussionFileRefused` and what
+    `publication.publish` raises.
     """
-    found = standing(tx, organizer, slug, lock=True)
+    found = find(tx, organizer, slug, lock=True)
     if found.draft is None:
         raise NoDraft(f"{slug} has no draft: it was published or deleted already.")
     if found.is_behind or found.seal != seal:
@@ -207,26 +211,26 @@ def _note(tx: Transaction, organizer: Organizer, done: Publication, *, quiet: bo
     )
 
 
-def _refuse_changed(tx: Transaction, found: Standing, written: Typed, opened: Opened) -> None:
-    """Raise `ChangedMeanwhile` if others say something else than what was typed.
+def _refuse_changed(tx: Transaction, current: Standing, written: Typed, opened: Opened) -> None:
+    """Raise `ChangedMeanwhile` if others have saved or published other values than were typed.
 
-    Where the draft and what is published have both changed, the draft is shown first, and the form
-    stays one of the version that it was opened with: so the other is shown when it is saved next.
+    If both the draft and the discussion have changed, the draft's changes are shown first. The form
+    keeps the version that it was opened with, so that the next save shows the published changes.
     """
-    drafted = _unlike(written, _drafted_since(found, opened))
-    published = _unlike(written, published_since(tx, found.discussion, opened.version))
-    # What stood in a draft of one's own was typed, too: only the version tells what was not.
-    was = typed.marks(typed_at(tx, found.discussion, opened.version))
+    drafted = _unlike(written, _drafted_since(current, opened))
+    published = _unlike(written, published_since(tx, current.discussion, opened.version))
+    # A value of an earlier draft was typed too: only the published version tells what was not.
+    was = typed.marks(typed_at(tx, current.discussion, opened.version))
     was = opened.marks | {about: was[about] for about in published if about not in drafted}
     merged, clashes = merge(written, was, published | drafted)
     if clashes:
         is_shown = not published.keys() & drafted.keys()
-        version = found.version if is_shown else opened.version
-        raise ChangedMeanwhile(Opened(version, found.opened.marks), merged, clashes)
+        version = current.version if is_shown else opened.version
+        raise ChangedMeanwhile(Opened(version, current.opened.marks), merged, clashes)
 
 
 def _unlike(written: Typed, changed: dict[str, Typed]) -> dict[str, Typed]:
-    """Return those changes that say something else than what was typed."""
+    """Return the changes whose values differ from those that were typed."""
     mine = typed.parts(written)
     return {
         about: theirs
@@ -249,7 +253,7 @@ def _new(organizer: Organizer, slug: str, written: Typed, version: int, now: dat
 
 
 def _refuse_taken(tx: Transaction, slug: str) -> None:
-    if not SLUG.fullmatch(slug):  # reading it would bring it to another form
+    if not SLUG.fullmatch(slug):  # reading the file would normalize it
         raise SlugTaken("may hold small letters a-z, digits and single hyphens between them.")
     is_there = tx.scalar(select(Discussion.id).where(Discussion.slug == slug))
     if is_there or _draft(tx, slug, lock=False):
@@ -263,7 +267,7 @@ def _flush(tx: Transaction, slug: str) -> None:
         raise SlugTaken(f"{slug} was saved by somebody else just now.") from None
 
 
-def _drafted_since(found: Standing, opened: Opened) -> dict[str, Typed]:
-    """Return what the draft says otherwise than when a form was opened."""
-    marks = typed.marks(found.typed)
-    return {about: found.typed for about in marks if marks[about] != opened.marks.get(about)}
+def _drafted_since(current: Standing, opened: Opened) -> dict[str, Typed]:
+    """Return the parts of the draft that have changed since the form was opened."""
+    marks = typed.marks(current.typed)
+    return {about: current.typed for about in marks if marks[about] != opened.marks.get(about)}

@@ -1,5 +1,5 @@
-"""What would be public, and be written to attendees, if an announcement were published: made of
-rows that stand in no database."""
+"""Shows the page and the confirmation that an announcement would give, from rows that are in no
+database."""
 
 import secrets
 from collections import Counter
@@ -26,17 +26,18 @@ from ...models import (
 from ...text.languages import language
 from ..seats import retention
 
-STEP = 1000
-# Where a real attendee has a random token: no page answers to this one.
-_NOBODY = "example"
-_NAME, _ADDRESS = "Aigerim", "aigerim@example.org"
+ROWS_A_STEP = 1000
+# Instead of a random token: no page answers to it.
+_PLACEHOLDER = "example"
+_NAME = "Aigerim"
+_ADDRESS = "aigerim@example.org"
 
 
 def discussion(
     announcement: Announcement, published: Discussion | None, *, settings: Settings, now: datetime
 ) -> Discussion:
-    """Return the discussion as it would be, for whoever only reads it."""
-    found = Discussion(
+    """Return the discussion as publishing would make it, outside of any session."""
+    previewed = Discussion(
         slug=announcement.slug,
         uid=f"preview@{settings.host}",
         status=DiscussionStatus.PUBLISHED,
@@ -49,21 +50,21 @@ def discussion(
         cancelled_why=None,
     )
     if published:
-        found.uid, found.sequence = published.uid, published.sequence
-        found.cancelled_why = published.cancelled_why
-        found.organizer_address = published.organizer_address
-        found.published_at = published.published_at
+        previewed.uid, previewed.sequence = published.uid, published.sequence
+        previewed.cancelled_why = published.cancelled_why
+        previewed.organizer_address = published.organizer_address
+        previewed.published_at = published.published_at
         if published.is_cancelled:
-            found.status = DiscussionStatus.CANCELLED
-    found.announcement = announcement
-    return found
+            previewed.status = DiscussionStatus.CANCELLED
+    previewed.announcement = announcement
+    return previewed
 
 
 def confirmation(
     would_be: Discussion, *, ring: Ring, settings: Settings, now: datetime
 ) -> EmailMessage:
-    """Return the confirmation that an attendee would get; none of its personal links works."""
-    person = Attendee(secrets.token_hex(16), _NOBODY, _NOBODY, _NAME, _ADDRESS)
+    """Return the confirmation that an attendee would get, with personal links that do not work."""
+    person = Attendee(secrets.token_hex(16), _PLACEHOLDER, _PLACEHOLDER, _NAME, _ADDRESS)
     registration = Registration(
         public_id=person.public_id,
         registered_at=now,
@@ -84,8 +85,8 @@ def confirmation(
     return message or EmailMessage()
 
 
-def answers_held(tx: Transaction, discussion: Discussion, keys: Iterable[str]) -> dict[str, int]:
-    """Return how many answers are held under each of `keys`, for those under which any are."""
+def count_answers(tx: Transaction, discussion: Discussion, keys: Iterable[str]) -> dict[str, int]:
+    """Return the number of stored answers by question key, for those of `keys` that have any."""
     wanted = set(keys)
     counts: Counter[str] = Counter()
     if wanted:
@@ -101,7 +102,7 @@ def _sealed(tx: Transaction, discussion_id: int) -> Iterator[Any]:
         Registration.discussion_id == discussion_id
     )
     while True:
-        after = wanted.where(Registration.id > last).order_by(Registration.id).limit(STEP)
+        after = wanted.where(Registration.id > last).order_by(Registration.id).limit(ROWS_A_STEP)
         rows: Sequence[Any] = tx.execute(after).all()
         if not rows:
             return

@@ -1,8 +1,8 @@
-"""What a wrong clock must not do: erase people early, or keep them for too long.
+"""Keeps a wrong clock from erasing data too early or too late.
 
-A clock that jumps ahead cannot be told from a service that stood still. So when more than `JUMP`
-lies between two rounds, erasure waits for `WAIT`, in which an operator can set the clock right.
-A machine that is on for an hour a week erases every other time.
+A clock that jumps ahead looks like a service that was off. So when more than `CLOCK_JUMP` lies
+between two rounds, erasure waits for `ERASURE_WAIT`, in which the operator can correct the clock.
+A machine that runs for an hour a week erases every other time.
 """
 
 from datetime import datetime, timedelta
@@ -13,40 +13,40 @@ from ...database import Transaction
 from ...models import Discussion, Installation, Registration
 from ..seats import allocation, retention
 
-JUMP = timedelta(days=2)
-WAIT = timedelta(hours=24)
+CLOCK_JUMP = timedelta(days=2)
+ERASURE_WAIT = timedelta(hours=24)
 
 
 def waits_until(tx: Transaction) -> datetime | None:
-    """Note a jump since the last round; return until when erasure waits, None if it need not.
+    """Note a jump since the last round; return until when erasure waits, None if it does not.
 
-    A clock that is behind the noted jump was set back: what it has dated since is brought back.
+    A clock before the noted jump has been set back: registrations dated after that are redated.
     """
     installation = tx.get_one(Installation, 1, with_for_update=True, populate_existing=True)
     jumped, last = installation.clock_jumped_at, installation.last_round_at
-    if jumped is None and last is not None and tx.now - last > JUMP:
+    if jumped is None and last is not None and tx.now - last > CLOCK_JUMP:
         jumped = tx.now
     elif jumped is not None and tx.now < jumped:
-        _bring_back(tx, jumped)
+        _redate(tx, jumped)
         jumped = None
-    elif jumped is not None and tx.now >= jumped + WAIT:
+    elif jumped is not None and tx.now >= jumped + ERASURE_WAIT:
         jumped = None
     installation.clock_jumped_at = jumped
-    return jumped + WAIT if jumped else None
+    return jumped + ERASURE_WAIT if jumped else None
 
 
-def _bring_back(tx: Transaction, since: datetime) -> None:
-    """Take registrations that a wrong clock dated `since` then or later for new ones."""
-    found = tx.execute(
+def _redate(tx: Transaction, since: datetime) -> None:
+    """Date registrations from `since` or later, which a wrong clock made, as made now."""
+    misdated = tx.execute(
         select(Registration, Discussion)
         .join(Discussion, Discussion.id == Registration.discussion_id)
         .where(Registration.registered_at >= since)
     )
-    for registration, discussion in found:
+    for registration, discussion in misdated:
         registration.registered_at = tx.now
         if registration.confirmed_at:
             registration.erase_at = retention.erase_at(discussion, tx.now, tx.settings)
         else:
-            registration.erase_at = tx.now + retention.UNCONFIRMED_LIFE
+            registration.erase_at = tx.now + retention.UNCONFIRMED_RETENTION
         if registration.seat_held_until:
-            registration.seat_held_until = tx.now + allocation.HOLD
+            registration.seat_held_until = tx.now + allocation.SEAT_HOLD

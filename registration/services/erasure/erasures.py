@@ -1,5 +1,4 @@
-"""Erases registrations: their rows, the letters owed or kept, all that is personal; circulars,
-whose text may name people; and drafts of discussions that nobody goes on with."""
+"""Erases registrations with their letters, circulars (their text may name people) and drafts."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,14 +23,14 @@ from ...models import (
 from .. import catalog
 from ..seats import allocation
 
-# How many registrations one transaction erases: nobody who registers waits long for it.
-BATCH = 200
+# How many registrations one transaction erases, so that other writers do not wait long.
+REGISTRATIONS_A_BATCH = 200
 
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What was erased: the random ids of registrations and circulars (for `remembering`), and how
-    many letters. Never who."""
+    """The random ids of erased registrations and circulars (for `ledger`), and the number of
+    letters. It never says who was erased."""
 
     public_ids: tuple[str, ...] = ()
     letters: int = 0
@@ -57,15 +56,15 @@ class Receipt:
 def erase(tx: Transaction, registration: Registration, *, letters: Path | None) -> Receipt:
     """Erase one registration for good. `letters` is the folder of kept letters, if there is one.
 
-    What remains is its random id, so that a restored backup can be erased again, and, until the
-    day ends, how many letters its address may still get (`throttling`). Where somebody else has
-    just erased it, nothing is left to do. Exports that may hold it are stale from now on.
+    Its random id remains, so that it can be erased again from a restored backup, and until the day
+    ends the number of letters that its address may still get (`rate_limits`). The receipt is empty
+    if it is erased already. Exports that may hold it become stale.
     """
-    with allocation.changing(tx, registration.discussion_id) as discussion:
+    with allocation.locked_discussion(tx, registration.discussion_id) as discussion:
         if not allocation.is_still_there(tx, registration):
             return Receipt()
-        _outrank(discussion, registration)
-        count = _discard(tx, letters, Letter.registration_id == registration.id)
+        _outrank_calendar(discussion, registration)
+        count = _delete_letters(tx, letters, Letter.registration_id == registration.id)
         tx.execute(insert(Erasure).values(public_id=registration.public_id, at=tx.now))
         tx.execute(
             update(Export)
@@ -77,29 +76,29 @@ def erase(tx: Transaction, registration: Registration, *, letters: Path | None) 
 
 
 def erase_due(tx: Transaction, *, letters: Path | None) -> Receipt:
-    """Erase a batch of registrations whose time has come; an empty receipt if there is none."""
+    """Erase a batch of registrations that are due; return an empty receipt if there are none."""
     return _erase_some(tx, Registration.erase_at <= tx.now, letters)
 
 
 def erase_all(tx: Transaction, slug: str, *, letters: Path | None) -> Receipt:
     """Erase a batch of a discussion's registrations, due or not. Raises `NoSuchDiscussion`."""
-    of_it = Registration.discussion_id == catalog.identify(tx, slug)
+    of_it = Registration.discussion_id == catalog.find_id(tx, slug)
     return _erase_some(tx, of_it, letters)
 
 
 def erase_again(tx: Transaction, public_ids: Sequence[str], *, letters: Path | None) -> Receipt:
-    """Erase those that were erased before, and have come back with a backup."""
+    """Erase those of `public_ids` that a backup has brought back."""
     return _erase_some(tx, Registration.public_id.in_(public_ids), letters)
 
 
 def erase_circular(tx: Transaction, circular: Circular, *, letters: Path | None) -> Receipt:
-    """Erase a circular for good, with its tests; whoever has not got it yet never will.
+    """Erase a circular for good, with its test letters, and drop its letters not sent yet.
 
-    What attendees were sent of it is erased with them.
+    Attendees' letters are erased with their registrations.
     """
     outbox.drop_waiting(tx, Letter.circular_id == circular.id)
     is_test = Letter.organizer_id.is_not(None)
-    count = _discard(tx, letters, Letter.circular_id == circular.id, is_test)
+    count = _delete_letters(tx, letters, Letter.circular_id == circular.id, is_test)
     tx.execute(insert(Erasure).values(public_id=circular.public_id, at=tx.now))
     tx.delete(circular)
     tx.flush()
@@ -107,8 +106,8 @@ def erase_circular(tx: Transaction, circular: Circular, *, letters: Path | None)
 
 
 def erase_due_circulars(tx: Transaction, *, letters: Path | None, days: int) -> Receipt:
-    """Erase every circular whose discussion is over for so many days, and that was written and
-    queued so long ago, too."""
+    """Erase every circular whose discussion ended `days` ago or earlier, and that was itself last
+    written and queued that long ago."""
     last = tx.now - timedelta(days=days)
     over = select(Discussion.id).where(Discussion.ends_at <= last)
     is_old = func.coalesce(Circular.queued_at, Circular.written_at) <= last
@@ -116,44 +115,44 @@ def erase_due_circulars(tx: Transaction, *, letters: Path | None, days: int) -> 
 
 
 def erase_old_drafts(tx: Transaction, *, days: int) -> int:
-    """Erase every draft of a discussion that nobody has saved for so many days; return how many."""
+    """Erase every draft that nobody has saved for `days` days; return how many."""
     old = delete(Draft).where(Draft.saved_at <= tx.now - timedelta(days=days)).returning(Draft.id)
     return len(tx.scalars(old).all())
 
 
 def erase_all_circulars(tx: Transaction, slug: str, *, letters: Path | None) -> Receipt:
     """Erase every circular of a discussion. Raises `NoSuchDiscussion`."""
-    of_it = Circular.discussion_id == catalog.identify(tx, slug)
+    of_it = Circular.discussion_id == catalog.find_id(tx, slug)
     return _erase_circulars(tx, of_it, letters)
 
 
 def erase_circulars_again(
     tx: Transaction, public_ids: Sequence[str], *, letters: Path | None
 ) -> Receipt:
-    """Erase those that were erased before, and have come back with a backup."""
+    """Erase those of `public_ids` that a backup has brought back."""
     return _erase_circulars(tx, Circular.public_id.in_(public_ids), letters)
 
 
 def _erase_circulars(tx: Transaction, which: ColumnElement[bool], letters: Path | None) -> Receipt:
-    found = tx.scalars(select(Circular).where(which).with_for_update()).all()
-    receipts = (erase_circular(tx, item, letters=letters) for item in found)
+    circulars = tx.scalars(select(Circular).where(which).with_for_update()).all()
+    receipts = (erase_circular(tx, item, letters=letters) for item in circulars)
     return sum(receipts, Receipt())
 
 
 def _erase_some(tx: Transaction, which: ColumnElement[bool], letters: Path | None) -> Receipt:
-    found = tx.scalars(
+    batch = tx.scalars(
         select(Registration)
         .where(which)
         .order_by(Registration.discussion_id, Registration.erase_at)
-        .limit(BATCH)
+        .limit(REGISTRATIONS_A_BATCH)
     ).all()
-    receipts = (erase(tx, item, letters=letters) for item in found)
+    receipts = (erase(tx, item, letters=letters) for item in batch)
     return sum(receipts, Receipt())
 
 
-def _outrank(discussion: Discussion, registration: Registration) -> None:
-    """Let whoever registers again begin beyond what this one was sent, or took as a file: what
-    calendars have of it outlives the erasure (RFC 5546 2.1.4)."""
+def _outrank_calendar(discussion: Discussion, registration: Registration) -> None:
+    """Start the SEQUENCE of new registrations above the one that this attendee's calendar has,
+    which outlives the erasure (RFC 5546 2.1.4)."""
     sent = registration.calendar_sequence
     sent += registration.status is RegistrationStatus.CONFIRMED
     if sent:
@@ -161,8 +160,8 @@ def _outrank(discussion: Discussion, registration: Registration) -> None:
         discussion.first_calendar_sequence = first
 
 
-def _discard(tx: Transaction, folder: Path | None, *which: ColumnElement[bool]) -> int:
-    """Delete letters, kept ones too, and return how many."""
+def _delete_letters(tx: Transaction, folder: Path | None, *which: ColumnElement[bool]) -> int:
+    """Delete letters, and their copies in `folder`; return how many."""
     message_ids = tx.scalars(delete(Letter).where(*which).returning(Letter.message_id)).all()
     if folder:
         for message_id in message_ids:

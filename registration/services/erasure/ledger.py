@@ -1,8 +1,8 @@
-"""The list of what was erased, kept beside the keys and apart from backups.
+"""Keeps the list of erased ids, beside the keys and apart from backups.
 
-It holds random ids, one a line. A backup that is brought back is erased again by it, before it
-serves. A line is written after its erasure is durable; what a crash in between leaves out, the
-next round adds from the database.
+It has random ids, one a line, by which a restored backup is erased again before it is used. A line
+is written after its erasure is durable; the next round adds from the database any line that a crash
+in between has left out.
 """
 
 import os
@@ -16,20 +16,20 @@ from ...crypto import key_ring
 from ...database import Transaction
 from ...models import Erasure
 
-NAME = "erasures"
+FILE_NAME = "erasures"
 _LINE = re.compile(r"[0-9a-f]{32}")
 
 
-def remember(folder: Path, public_ids: Iterable[str]) -> None:
-    """Add ids to the list in `folder`, durably, and make it if there is none; raises OSError."""
+def add(folder: Path, public_ids: Iterable[str]) -> None:
+    """Add ids to the list in `folder`, durably; make the list if there is none. Raises OSError."""
     lines = "".join(f"{public_id}\n" for public_id in public_ids)
-    if not lines and (folder / NAME).exists():
+    if not lines and (folder / FILE_NAME).exists():
         return
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    handle = os.open(folder / NAME, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    handle = os.open(folder / FILE_NAME, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     with os.fdopen(handle, "w", encoding="ascii") as file:
         is_new = os.fstat(handle).st_size == 0
-        # Whatever a power cut left of the last line ends here.
+        # Ends a line that a power cut left unfinished.
         file.write(lines if is_new else f"\n{lines}")
         file.flush()
         os.fsync(file.fileno())
@@ -38,9 +38,9 @@ def remember(folder: Path, public_ids: Iterable[str]) -> None:
 
 
 def is_writable(folder: Path) -> bool:
-    """Whether an erasure could be noted in `folder` now."""
+    """Whether the list in `folder` can be written now."""
     try:
-        os.close(os.open(folder / NAME, os.O_WRONLY | os.O_APPEND))
+        os.close(os.open(folder / FILE_NAME, os.O_WRONLY | os.O_APPEND))
     except FileNotFoundError:
         return os.access(folder if folder.is_dir() else folder.parent, os.W_OK)
     except OSError:
@@ -48,17 +48,17 @@ def is_writable(folder: Path) -> bool:
     return True
 
 
-def remembered(folder: Path) -> set[str]:
-    """Return the ids in the list; a line that a power cut left unfinished is none."""
+def read(folder: Path) -> set[str]:
+    """Return the ids in the list, without lines that a power cut left unfinished."""
     try:
-        lines = (folder / NAME).read_text(encoding="ascii", errors="replace").splitlines()
+        lines = (folder / FILE_NAME).read_text(encoding="ascii", errors="replace").splitlines()
     except FileNotFoundError:
         return set()
     return set(filter(_LINE.fullmatch, lines))
 
 
 def catch_up(tx: Transaction, folder: Path) -> int:
-    """Add every erasure that the list in `folder` does not have, and return how many."""
-    missing = set(tx.scalars(select(Erasure.public_id))) - remembered(folder)
-    remember(folder, sorted(missing))
+    """Add every erasure of the database that the list lacks; return how many."""
+    missing = set(tx.scalars(select(Erasure.public_id))) - read(folder)
+    add(folder, sorted(missing))
     return len(missing)

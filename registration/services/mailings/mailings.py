@@ -1,5 +1,4 @@
-"""Circulars: an organizer drafts one, queues it to a group of attendees, and may stop it while it
-goes out."""
+"""Drafts, tests, queues and stops circulars: letters of an organizer to groups of attendees."""
 
 import secrets
 from dataclasses import dataclass
@@ -32,20 +31,20 @@ class NoSuchCircular(Refusal):
 
 
 class CircularChanged(Refusal):
-    """The circular is not any more what was seen: somebody has changed it, or queued it."""
+    """Somebody has changed or queued the circular since it was looked at."""
 
 
 class NobodyToWriteTo(Refusal):
-    """Nobody is in the groups that a circular goes to, or all of them have stopped circulars."""
+    """The groups of a circular are empty, or everybody in them has stopped circulars."""
 
 
 class NoLinkToJoin(Refusal):
-    """A circular has the link to join in it, and the discussion has none any more."""
+    """A circular contains the link to join, and the discussion has none."""
 
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """What an organizer typed: shape checked, placeholders too."""
+    """A circular as an organizer typed it, validated, placeholders too."""
 
     subject: str
     text: str
@@ -54,7 +53,7 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """What became of the letters that a circular owed. Those of who has been erased are gone."""
+    """A circular's letters by state, without those of erased attendees."""
 
     owed: int = 0
     sent: int = 0
@@ -64,7 +63,7 @@ class Progress:
 
     @property
     def waiting(self) -> int:
-        """How many are still to leave; a restored backup holds letters back."""
+        """How many are not sent yet, including those that a restore holds back."""
         return self.owed + self.held
 
 
@@ -81,16 +80,16 @@ def find(
     return found
 
 
-def every(tx: Transaction, discussion: Discussion) -> list[tuple[Circular, Progress]]:
-    """Return a discussion's circulars, the one written last first, and what became of each."""
-    found = tx.scalars(
+def list_all(tx: Transaction, discussion: Discussion) -> list[tuple[Circular, Progress]]:
+    """Return a discussion's circulars, the newest first, each with its progress."""
+    circulars = tx.scalars(
         select(Circular).where(Circular.discussion_id == discussion.id).order_by(Circular.id.desc())
     ).all()
-    return [(item, progress(tx, item)) for item in found]
+    return [(item, progress(tx, item)) for item in circulars]
 
 
 def progress(tx: Transaction, circular: Circular) -> Progress:
-    """Return what became of the letters of a circular; tests are not counted."""
+    """Return the number of a circular's letters by state, without tests."""
     counted = (
         select(Letter.state, func.count())
         .where(Letter.circular_id == circular.id, Letter.registration_id.is_not(None))
@@ -108,7 +107,7 @@ def save(
     version: int = 0,
     by: int,
 ) -> Circular:
-    """Keep a new draft, or change the one of `public_id` if it is still the `version` that was
+    """Save a new draft, or change the one with `public_id` if it still has the `version` that was
     seen. Raises `NoSuchCircular`, `CircularChanged`."""
     tx.hold_keys()
     if public_id is None:
@@ -121,31 +120,33 @@ def save(
     circular.seal(Wording(circular.public_id, draft.subject, draft.text), tx.keys)
     circular.groups = [group.value for group in draft.groups]
     circular.organizer_id, circular.written_at = by, tx.now
-    _note(tx, Deed.DRAFTED, discussion, circular, by)
+    _note_deed(tx, Deed.DRAFTED, discussion, circular, by)
     return circular
 
 
 def discard(
     tx: Transaction, discussion: Discussion, public_id: str, version: int, *, by: int
 ) -> Receipt:
-    """Throw a draft away, if it is still the `version` that was seen; one that was queued
-    meanwhile stays. Raises `NoSuchCircular`, `CircularChanged`."""
+    """Erase a draft if it still has the `version` that was seen; one that was queued meanwhile
+    stays. Raises `NoSuchCircular`, `CircularChanged`."""
     circular = find(tx, discussion, public_id, lock=True)
     if not circular.is_draft:
         return Receipt()
     _refuse_changed(circular, version)
-    _note(tx, Deed.DISCARDED, discussion, circular, by)
+    _note_deed(tx, Deed.DISCARDED, discussion, circular, by)
     return erasures.erase_circular(tx, circular, letters=tx.settings.mail.folder)
 
 
 def queue(
     tx: Transaction, discussion: Discussion, public_id: str, version: int, *, by: int
 ) -> None:
-    """Owe a circular to everybody in its groups, if it is still the `version` that was seen; a
-    second time changes nothing. Raises `NoSuchCircular`, `CircularChanged`, `NoLinkToJoin`,
-    `NobodyToWriteTo`."""
+    """Owe a circular to everybody in its groups, if it still has the `version` that was seen.
+
+    A second time changes nothing. Raises `NoSuchCircular`, `CircularChanged`, `NoLinkToJoin`,
+    `NobodyToWriteTo`.
+    """
     tx.hold_keys()
-    # Locked first: nobody who is owed a letter is erased meanwhile.
+    # Locked first, so that nobody in the groups is erased meanwhile.
     tx.refresh(discussion, with_for_update=True)
     circular = find(tx, discussion, public_id, lock=True)
     if circular.queued_at and circular.version == version:
@@ -155,8 +156,8 @@ def queue(
     if not join_url and placeholders.asks_for_link(wording.text):
         raise NoLinkToJoin("This discussion has no link to join, which this letter has in it.")
     has_link = placeholders.has_link(wording, join_url)
-    wanted = recipients.recipients(discussion, circular.groups, has_link=has_link, now=tx.now)
-    ids = tx.scalars(wanted.order_by(Registration.id)).all()
+    to_write_to = recipients.select_ids(discussion, circular.groups, has_link=has_link, now=tx.now)
+    ids = tx.scalars(to_write_to.order_by(Registration.id)).all()
     if not ids:
         raise NobodyToWriteTo("Nobody is in the groups that this letter goes to.")
     outbox.post_all(
@@ -169,14 +170,13 @@ def queue(
         circular_id=circular.id,
     )
     circular.queued_at, circular.organizer_id, circular.count = tx.now, by, len(ids)
-    _note(tx, Deed.QUEUED, discussion, circular, by)
+    _note_deed(tx, Deed.QUEUED, discussion, circular, by)
 
 
 def stop(tx: Transaction, discussion: Discussion, public_id: str, *, by: int) -> None:
-    """Send a circular to nobody who has not got it yet; a draft, or one that was stopped, stays
-    what it is.
+    """Drop a queued circular's letters that are not sent yet; in any other state, do nothing.
 
-    Who has a letter of it in hand finds that out when it is to be written. Raises
+    A worker that has claimed one of them finds that out when it composes the letter. Raises
     `NoSuchCircular`.
     """
     circular = find(tx, discussion, public_id, lock=True)
@@ -188,8 +188,8 @@ def stop(tx: Transaction, discussion: Discussion, public_id: str, *, by: int) ->
     audit_log.note(tx, Deed.STOPPED, by=by, slug=discussion.slug, count=dropped)
 
 
-def try_out(tx: Transaction, discussion: Discussion, public_id: str, *, by: int) -> None:
-    """Owe an organizer a draft as a letter, to look at. Raises `NoSuchCircular`."""
+def send_test(tx: Transaction, discussion: Discussion, public_id: str, *, by: int) -> None:
+    """Owe the organizer a test letter of a circular. Raises `NoSuchCircular`."""
     circular = find(tx, discussion, public_id)
     version = discussion.version
     outbox.post_test(tx, by, circular.id, revision=version, host=tx.settings.host)
@@ -197,8 +197,8 @@ def try_out(tx: Transaction, discussion: Discussion, public_id: str, *, by: int)
 
 
 def wording_of(tx: Transaction, letter: Letter) -> Wording | None:
-    """Return what a letter hands on; None if its circular was stopped or erased, or is no letter
-    that hands one on."""
+    """Return subject and text of a letter's circular; None if it has none, or its circular was
+    stopped or erased."""
     if letter.circular_id is None:
         return None
     circular = tx.get(Circular, letter.circular_id, populate_existing=True)
@@ -210,7 +210,9 @@ def _refuse_changed(circular: Circular, version: int) -> None:
         raise CircularChanged("This letter is not any more what you have seen.")
 
 
-def _note(tx: Transaction, deed: Deed, discussion: Discussion, circular: Circular, by: int) -> None:
-    """Write what was done to a circular: to whom it goes, never what it says."""
+def _note_deed(
+    tx: Transaction, deed: Deed, discussion: Discussion, circular: Circular, by: int
+) -> None:
+    """Write a deed to the audit log: with the circular's groups, never its text."""
     to, owed = ", ".join(circular.groups), circular.count or None
     audit_log.note(tx, deed, by=by, slug=discussion.slug, count=owed, detail=to)

@@ -1,5 +1,5 @@
-"""Shows a circular before it goes out: as a real attendee would get it, on the organizer's screen;
-or as a made-up one would, in a letter to the organizer."""
+"""Shows a circular before it is sent: on screen as a real attendee would get it, or as an invented
+one would, in a test letter to the organizer."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -28,16 +28,16 @@ from ..catalog import NoSuchDiscussion
 from ..organizers import accounts
 from . import recipients
 
-# What stands for random values of somebody who does not exist: no link with it leads anywhere.
-NOBODY = "example"
+# Instead of an attendee's random tokens: links with it work nowhere.
+PLACEHOLDER = "example"
 
 
 @dataclass(frozen=True, slots=True)
-class Rehearsal:
-    """A circular as one attendee would get it: the letter, and what their own page says.
+class Preview:
+    """A circular as one attendee would get it: the letter, and its text on their own page.
 
-    It is the `number`th of `total`; of 0, if it is made up, for want of anybody. It `lacks_link` if
-    it has the link to join in it, and there is none.
+    `number` counts the attendees from 0; `total` is 0 if the attendee is invented, because the
+    groups are empty. `lacks_link` is true if it contains the link to join and there is none.
     """
 
     message: EmailMessage | None
@@ -49,28 +49,30 @@ class Rehearsal:
     lacks_link: bool
 
 
-def rehearse(tx: Transaction, discussion: Discussion, circular: Circular, number: int) -> Rehearsal:
-    """Return a circular as the `number`th attendee whom it goes to would get it, counted from 0
-    and beginning anew after the last; but without their personal links."""
+def preview(tx: Transaction, discussion: Discussion, circular: Circular, number: int) -> Preview:
+    """Return a circular as attendee `number` of its recipients would get it, without their links.
+
+    `number` counts from 0, and starts again after the last.
+    """
     wording = circular.wording(tx.keys)
     has_link = placeholders.has_link(wording, join_url := discussion.content.join_url)
     total = recipients.count(tx, discussion, circular.groups, has_link=has_link)
     number = number % total if total else 0
-    found = _nth(tx, discussion, circular, number, has_link=has_link)
-    if found:
-        registration = _without_links(found, tx.keys)
+    recipient = _nth(tx, discussion, circular, number, has_link=has_link)
+    if recipient:
+        registration = _without_links(recipient, tx.keys)
     else:
-        registration = _made_up(
+        registration = _invented(
             discussion,
             circular,
-            f"{NOBODY}@example.org",
+            f"{PLACEHOLDER}@example.org",
             ring=tx.keys,
             settings=tx.settings,
             now=tx.now,
         )
     attendee = registration.attendee(tx.keys)
     message = letters.compose(
-        Letter(kind=LetterKind.CIRCULAR, message_id=f"<{NOBODY}@{tx.settings.host}>"),
+        Letter(kind=LetterKind.CIRCULAR, message_id=f"<{PLACEHOLDER}@{tx.settings.host}>"),
         registration,
         discussion,
         ring=tx.keys,
@@ -86,13 +88,14 @@ def rehearse(tx: Transaction, discussion: Discussion, circular: Circular, number
     parts = placeholders.paragraphs(wording.text, values)
     subject = placeholders.filled(wording.subject, values)
     lacks_link = not join_url and placeholders.asks_for_link(wording.text)
-    return Rehearsal(message, subject, parts, attendee.name, number, total, lacks_link)
+    return Preview(message, subject, parts, attendee.name, number, total, lacks_link)
 
 
 def test_letter(tx: Transaction, letter: Letter) -> EmailMessage | None:
-    """Return the letter that lets an organizer try a circular out, with nothing in it of any
-    attendee; None if there is no such circular any more, or the organizer has not got its
-    discussion any more."""
+    """Return a circular's test letter to the organizer, with no attendee's data in it.
+
+    None if the circular is erased, or the organizer no longer has its discussion.
+    """
     circular = tx.get(Circular, letter.circular_id) if letter.circular_id else None
     organizer = tx.get(Organizer, letter.organizer_id)
     if circular is None or organizer is None or organizer.removed_at:
@@ -103,7 +106,7 @@ def test_letter(tx: Transaction, letter: Letter) -> EmailMessage | None:
     except NoSuchDiscussion:
         return None
     address = addresses.parse(organizer.identity(tx.keys).address).sent
-    registration = _made_up(
+    registration = _invented(
         discussion, circular, address, ring=tx.keys, settings=tx.settings, now=tx.now
     )
     return letters.compose(
@@ -121,21 +124,23 @@ def test_letter(tx: Transaction, letter: Letter) -> EmailMessage | None:
 def _nth(
     tx: Transaction, discussion: Discussion, circular: Circular, number: int, *, has_link: bool
 ) -> Registration | None:
-    wanted = recipients.recipients(discussion, circular.groups, has_link=has_link, now=tx.now)
-    found = tx.scalar(wanted.order_by(Registration.id).offset(number).limit(1))
-    return tx.get(Registration, found) if found is not None else None
+    wanted = recipients.select_ids(discussion, circular.groups, has_link=has_link, now=tx.now)
+    registration_id = tx.scalar(wanted.order_by(Registration.id).offset(number).limit(1))
+    return tx.get(Registration, registration_id) if registration_id is not None else None
 
 
-def _without_links(found: Registration, ring: Ring) -> Registration:
-    """Return a registration as no table has it, whose links lead nowhere: an organizer needs none
-    of them to see how a letter looks."""
+def _without_links(original: Registration, ring: Ring) -> Registration:
+    """Return a copy outside of any session, with tokens that do not work: organizers must not get
+    an attendee's links."""
     names = ("public_id", "language", "zone", "confirmed_at", "seated_at", "erase_at")
-    shown = Registration(**{name: getattr(found, name) for name in names})
-    shown.seal(replace(found.attendee(ring), token=NOBODY, calendar_token=NOBODY), ring)
+    shown = Registration(**{name: getattr(original, name) for name in names})
+    shown.seal(
+        replace(original.attendee(ring), token=PLACEHOLDER, calendar_token=PLACEHOLDER), ring
+    )
     return shown
 
 
-def _made_up(
+def _invented(
     discussion: Discussion,
     circular: Circular,
     address: str,
@@ -144,9 +149,11 @@ def _made_up(
     settings: Settings,
     now: datetime,
 ) -> Registration:
-    """Return somebody who does not exist, as the circular's group would have them."""
-    person = Attendee(NOBODY, NOBODY, NOBODY, name=_("Alex Example"), address=address)
-    registration = Registration(public_id=NOBODY, language=language(), confirmed_at=now)
+    """Return an invented registration that would be in the circular's groups."""
+    person = Attendee(
+        PLACEHOLDER, PLACEHOLDER, PLACEHOLDER, name=_("Alex Example"), address=address
+    )
+    registration = Registration(public_id=PLACEHOLDER, language=language(), confirmed_at=now)
     registration.seated_at = None if circular.groups == [Group.WAITING] else now
     last = max(discussion.ends_at, now)
     registration.erase_at = last + timedelta(days=settings.retention_days)

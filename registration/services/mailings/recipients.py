@@ -1,4 +1,4 @@
-"""The groups of attendees that a circular goes to: who is in them."""
+"""Selects and counts the attendees in the groups of a circular."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -9,12 +9,12 @@ from ...database import Transaction
 from ...models import Discussion, Group, Registration
 
 
-def recipients(
+def select_ids(
     discussion: Discussion, groups: Sequence[str], *, has_link: bool, now: datetime
 ) -> Select[int]:
-    """Return how to select the ids of the registrations that a circular goes to, each once.
+    """Return the SELECT of the ids of the registrations that a circular goes to, each once.
 
-    One that `has_link` to join goes only to who has a seat.
+    A circular that `has_link` to join goes only to attendees with a seat.
     """
     wanted = select(Registration.id).where(
         _is_in(discussion, groups, now), Registration.circulars_stopped_at.is_(None)
@@ -29,7 +29,7 @@ def _is_in(discussion: Discussion, groups: Sequence[str], now: datetime) -> Colu
         Group.CONFIRMED: has_seat,
         Group.WAITING: ~has_seat,
         Group.ATTENDED: attended,
-        # Before it is over nobody has been absent, even if it was when the circular was drafted.
+        # Nobody is absent before the end, which may have been moved since the circular was drafted.
         Group.ABSENT: and_(has_seat, ~attended) if discussion.ends_at <= now else false(),
     }
     return and_(
@@ -43,13 +43,13 @@ def _is_in(discussion: Discussion, groups: Sequence[str], now: datetime) -> Colu
 def count(
     tx: Transaction, discussion: Discussion, groups: Sequence[str], *, has_link: bool = False
 ) -> int:
-    """Return to how many a circular to `groups` would go now."""
-    wanted = recipients(discussion, groups, has_link=has_link, now=tx.now)
+    """Return how many attendees a circular to `groups` would go to now."""
+    wanted = select_ids(discussion, groups, has_link=has_link, now=tx.now)
     return tx.scalars(select(func.count()).select_from(wanted.subquery())).one()
 
 
 def count_stopped(tx: Transaction, discussion: Discussion, groups: Sequence[str]) -> int:
-    """Return how many in `groups` have stopped circulars, and get none."""
+    """Return how many attendees in `groups` have stopped circulars."""
     is_stopped = Registration.circulars_stopped_at.is_not(None)
     wanted = select(func.count()).where(_is_in(discussion, groups, tx.now), is_stopped)
     return tx.scalars(wanted).one()

@@ -1,4 +1,4 @@
-"""Circulars on the side of who gets them: what was written to them, and that they want no more."""
+"""Lists the circulars that an attendee got, and stops or resumes them."""
 
 import hmac
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from ..registrations.self_service import NoSuchRegistration
 
 
 @dataclass(frozen=True, slots=True)
-class Received:
+class ReceivedCircular:
     """A circular as its attendee reads it on their own page."""
 
     at: datetime
@@ -25,7 +25,7 @@ class Received:
 
 
 def by_link(tx: Transaction, signed: str) -> tuple[Registration, Discussion]:
-    """Return the registration to which the link in its circulars belongs, or raise
+    """Return the registration of the signed link in its circulars, or raise
     `NoSuchRegistration`."""
     public_id = signed.partition("-")[0]
     found = tx.execute(
@@ -43,7 +43,7 @@ def by_link(tx: Transaction, signed: str) -> tuple[Registration, Discussion]:
 
 
 def stop(tx: Transaction, registration: Registration) -> None:
-    """Send no more circulars to an attendee, also none that is owed; other letters go on."""
+    """Send an attendee no more circulars, and drop those owed; other letters are still sent."""
     if registration.circulars_stopped_at is None:
         registration.circulars_stopped_at = tx.now
     tx.flush()
@@ -55,11 +55,13 @@ def resume(registration: Registration) -> None:
     registration.circulars_stopped_at = None
 
 
-def received(
+def list_received(
     tx: Transaction, registration: Registration, discussion: Discussion, links: Links
-) -> list[Received]:
-    """Return what organizers wrote to an attendee, the last first: what has been sent, or is about
-    to be. A link to join is shown only to who has a seat."""
+) -> list[ReceivedCircular]:
+    """Return the circulars that an attendee was sent or is owed, the newest first.
+
+    Those with the link to join are left out unless the attendee has a seat.
+    """
     is_coming = and_(Letter.state == LetterState.OWED, Circular.stopped_at.is_(None))
     is_there = Letter.state.in_([LetterState.SENT, LetterState.FAILED])
     rows = tx.execute(
@@ -68,12 +70,14 @@ def received(
         .where(Letter.registration_id == registration.id, or_(is_there, is_coming))
         .order_by(Letter.id.desc())
     )
-    found = placeholders.values(discussion, registration, registration.attendee(tx.keys), links)
+    values = placeholders.values(discussion, registration, registration.attendee(tx.keys), links)
     has_seat = registration.status is RegistrationStatus.CONFIRMED
     join_url, shown = discussion.content.join_url, []
     for at, circular in rows:
         wording = circular.wording(tx.keys)
         if has_seat or not placeholders.has_link(wording, join_url):
-            subject = placeholders.filled(wording.subject, found)
-            shown.append(Received(at, subject, placeholders.paragraphs(wording.text, found)))
+            subject = placeholders.filled(wording.subject, values)
+            shown.append(
+                ReceivedCircular(at, subject, placeholders.paragraphs(wording.text, values))
+            )
     return shown

@@ -1,5 +1,7 @@
-"""Tells attendees what has changed since they were last told: by one letter, a little later, so
-that changes made within a short while are told together, and one that is taken back is not told.
+"""Owes attendees a letter about what has changed since the last one.
+
+It is due `CHANGE_GRACE` later, so that several changes share one letter, and a change that is taken
+back causes none.
 """
 
 from datetime import timedelta
@@ -10,16 +12,16 @@ from ... import outbox
 from ...database import Transaction
 from ...models import Discussion, Essentials, LetterKind, Registration, Revision
 
-# How long a change waits for the next one; none of them waits where a start is so near.
-GRACE = timedelta(minutes=5)
-NEAR = timedelta(hours=2)
+# How long a letter waits for further changes; it does not wait if a start is within NEAR_START.
+CHANGE_GRACE = timedelta(minutes=5)
+NEAR_START = timedelta(hours=2)
 
 
-def owe(tx: Transaction, discussion: Discussion, *, only: int | None = None) -> int:
-    """Owe a letter to everybody who comes and was last told otherwise, or to `only` one of them;
-    return to how many.
+def owe_changes(tx: Transaction, discussion: Discussion, *, only: int | None = None) -> int:
+    """Owe a letter to every attendee who was last told other essentials; return how many.
 
-    What has taken place is told to nobody.
+    `only` limits this to the registration with that id. Nothing is owed for a discussion that is
+    over.
     """
     is_now = discussion.essentials
     if is_now.when.ends_at <= tx.now:
@@ -30,8 +32,8 @@ def owe(tx: Transaction, discussion: Discussion, *, only: int | None = None) -> 
         to_tell = to_tell.where(Registration.id == only)
     ids = tx.scalars(to_tell).all()
     starts = [essentials.when.starts_at for essentials in (*told.values(), is_now)]
-    is_near = any(tx.now - NEAR < start < tx.now + NEAR for start in starts)
-    due_at = tx.now if is_near else tx.now + GRACE
+    is_near = any(tx.now - NEAR_START < start < tx.now + NEAR_START for start in starts)
+    due_at = tx.now if is_near else tx.now + CHANGE_GRACE
     waiting = outbox.put_off(tx, ids, LetterKind.CHANGE, due_at)
     outbox.post_all(
         tx,
@@ -45,15 +47,15 @@ def owe(tx: Transaction, discussion: Discussion, *, only: int | None = None) -> 
 
 
 def count(tx: Transaction, discussion: Discussion, is_now: Essentials) -> int:
-    """Return to how many `owe` would owe a letter if this were what a discussion is."""
+    """Return how many letters `owe_changes` would owe if the essentials were `is_now`."""
     if is_now.when.ends_at <= tx.now:
         return 0
     to_tell = _comes(discussion), _has_news(_told(tx, discussion), is_now)
     return tx.scalars(select(func.count(Registration.id)).where(*to_tell)).one()
 
 
-def last_told(tx: Transaction, registration: Registration) -> Essentials | None:
-    """Return what an attendee was last told; None if that is not known any more."""
+def last_told_essentials(tx: Transaction, registration: Registration) -> Essentials | None:
+    """Return the essentials that an attendee was last told; None if their revision is unknown."""
     revision = tx.scalar(
         select(Revision).where(
             Revision.discussion_id == registration.discussion_id,
@@ -63,8 +65,8 @@ def last_told(tx: Transaction, registration: Registration) -> Essentials | None:
     return revision.essentials if revision else None
 
 
-def has_told(tx: Transaction, registration_id: int, version: int) -> None:
-    """Note that a letter told what a discussion is as of `version`."""
+def note_told(tx: Transaction, registration_id: int, version: int) -> None:
+    """Note that an attendee was told of a discussion as of `version`."""
     tx.execute(
         update(Registration)
         .where(Registration.id == registration_id, Registration.told_revision < version)
@@ -73,14 +75,14 @@ def has_told(tx: Transaction, registration_id: int, version: int) -> None:
 
 
 def _told(tx: Transaction, discussion: Discussion) -> dict[int, Essentials]:
-    """Return the revisions that were told to anybody who comes, by number."""
+    """Return the essentials that attendees were last told, by number of revision."""
     numbers = select(Registration.told_revision).where(_comes(discussion)).distinct()
-    found = tx.scalars(
+    revisions = tx.scalars(
         select(Revision).where(
             Revision.discussion_id == discussion.id, Revision.number.in_(numbers)
         )
     )
-    return {revision.number: revision.essentials for revision in found}
+    return {revision.number: revision.essentials for revision in revisions}
 
 
 def _comes(discussion: Discussion) -> ColumnElement[bool]:
@@ -92,7 +94,7 @@ def _comes(discussion: Discussion) -> ColumnElement[bool]:
 
 
 def _has_news(told: dict[int, Essentials], is_now: Essentials) -> ColumnElement[bool]:
-    """Whether somebody was told otherwise: who has no seat is told no link to join."""
+    """Return the condition that an attendee was told otherwise; the link counts with a seat."""
     seated = [number for number, was in told.items() if not is_now.is_news_after(was)]
     waiting = [
         number

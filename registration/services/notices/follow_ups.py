@@ -1,7 +1,7 @@
-"""Tells those who asked for it what came of a discussion: once, when it is over.
+"""Owes the letter with recording and afterword to attendees who asked for it, once.
 
-It is planned when a recording or an afterword is published, and owed by the round: so who asks for
-it later gets it too, and a discussion that is postponed is not told of too early.
+It is planned when either is published, and owed by `housekeeping` once the discussion is over: so
+attendees who ask later get it too, and a discussion that is postponed sends none too early.
 """
 
 from collections.abc import Sequence
@@ -20,26 +20,26 @@ from ...models import (
     LetterState,
     Registration,
 )
-from .change_notices import GRACE
+from .change_notices import CHANGE_GRACE
 
 
 def plan(tx: Transaction, discussion: Discussion, before: Content | None) -> int:
-    """Plan the letter if there is more to tell than `before`, and return how many that owes."""
+    """Plan the letter if the content has more than `before`; return how many it will go to."""
     if not _tells_more(discussion.content, before):
         return 0
-    discussion.follow_up_at = tx.now + GRACE
+    discussion.follow_up_at = tx.now + CHANGE_GRACE
     return _count(tx, discussion) if discussion.status is DiscussionStatus.PUBLISHED else 0
 
 
 def count(tx: Transaction, discussion: Discussion, content: Content) -> int:
-    """Return how many letters `plan` would owe if a published discussion said this."""
+    """Return how many letters `plan` would announce for a published discussion with `content`."""
     return _count(tx, discussion) if _tells_more(content, discussion.content) else 0
 
 
-def due(tx: Transaction) -> Sequence[int]:
-    """Return the ids of discussions of which somebody is to be told now what came of them."""
+def due_discussions(tx: Transaction) -> Sequence[int]:
+    """Return the ids of discussions whose follow-up letter is due to somebody."""
     to_tell = exists().where(Registration.discussion_id == Discussion.id, _to_tell())
-    found = tx.scalars(
+    candidates = tx.scalars(
         select(Discussion).where(
             Discussion.status == DiscussionStatus.PUBLISHED,
             Discussion.ends_at <= tx.now,
@@ -47,11 +47,11 @@ def due(tx: Transaction) -> Sequence[int]:
             to_tell,
         )
     )
-    return [discussion.id for discussion in found if _is_due(discussion, tx.now)]
+    return [discussion.id for discussion in candidates if _is_due(discussion, tx.now)]
 
 
-def owe(tx: Transaction, discussion_id: int) -> int:
-    """Owe the letter to everybody who asked for it and has not got it; return to how many."""
+def owe_follow_ups(tx: Transaction, discussion_id: int) -> int:
+    """Owe the letter to everybody who asked for it and has none; return how many."""
     discussion = tx.get_one(Discussion, discussion_id, with_for_update=True)
     if not _is_due(discussion, tx.now):
         return 0
@@ -78,13 +78,13 @@ def _is_due(discussion: Discussion, now: datetime) -> bool:
     planned = discussion.follow_up_at
     if planned is None or not discussion.has_follow_up(now):
         return False
-    # A clock that was ahead, and has been set right, leaves a time that is too late.
-    return not now < planned <= now + 2 * GRACE
+    # A clock that was ahead has left a time that is too late: ignore it.
+    return not now < planned <= now + 2 * CHANGE_GRACE
 
 
 def _to_tell() -> ColumnElement[bool]:
-    """Whether somebody registered, asked for it, and has no such letter: one that was dropped had
-    become untrue."""
+    """Return the condition that an attendee asked for the letter and has none; dropped ones do not
+    count, as their content was outdated."""
     has_letter = exists().where(
         Letter.registration_id == Registration.id,
         Letter.kind == LetterKind.FOLLOW_UP,

@@ -1,7 +1,7 @@
-"""Reminds attendees of a discussion: before its start, once, with the link to join.
+"""Owes attendees the reminders before a discussion, with the link to join.
 
-A moment that passed before the time was set is not made up for: the letter that told the time was
-the reminder. Nor is one that passed before somebody had a seat.
+A reminder whose moment came before the time was set is left out: the letter about the time reminds
+as well. So is one whose moment came before an attendee had a seat.
 """
 
 from collections.abc import Sequence
@@ -14,8 +14,8 @@ from ...database import Transaction
 from ...models import Discussion, DiscussionStatus, Letter, LetterKind, Registration
 
 
-def due(tx: Transaction) -> Sequence[int]:
-    """Return the ids of discussions of which somebody is to be reminded now."""
+def due_discussions(tx: Transaction) -> Sequence[int]:
+    """Return the ids of discussions with a reminder due to somebody."""
     coming = tx.scalars(
         select(Discussion).where(
             Discussion.status == DiscussionStatus.PUBLISHED, Discussion.starts_at > tx.now
@@ -29,13 +29,13 @@ def due(tx: Transaction) -> Sequence[int]:
     ]
 
 
-def owe(tx: Transaction, discussion_id: int) -> int:
-    """Owe the reminder that is due to everybody who has not got it; return to how many."""
+def owe_reminders(tx: Transaction, discussion_id: int) -> int:
+    """Owe the reminder that is due to everybody who has none; return how many."""
     discussion = tx.get_one(Discussion, discussion_id, with_for_update=True)
     span = _due_span(discussion, tx.now)
     if span is None or discussion.status is not DiscussionStatus.PUBLISHED:
         return 0
-    # Where letters have waited long, this one takes the place of the one before.
+    # Replaces an earlier reminder that is still waiting.
     occasion = _occasion(discussion, span)
     outbox.drop_all(tx, discussion.id, LetterKind.REMINDER, but=occasion)
     ids = tx.scalars(_to_remind(discussion, span, tx.now)).all()
@@ -51,13 +51,13 @@ def owe(tx: Transaction, discussion_id: int) -> int:
 
 
 def _due_span(discussion: Discussion, now: datetime) -> timedelta | None:
-    """Return how long before the start the moment was that came last, if one has come since the
-    time was set."""
+    """Return the span before the start of the reminder that is due; None if none has become due
+    since the time was set."""
     passed = [
         span
         for span in discussion.content.reminder_spans
         if discussion.starts_at - span <= now < discussion.starts_at
-        # A clock that was ahead, and has been set right, leaves a time that tells nothing.
+        # A time in the future was left by a clock that was ahead: ignore it.
         and not discussion.starts_at - span <= discussion.time_set_at <= now
         and not (discussion.all_day and span < timedelta(days=1))
     ]
@@ -65,7 +65,7 @@ def _due_span(discussion: Discussion, now: datetime) -> timedelta | None:
 
 
 def _to_remind(discussion: Discussion, span: timedelta, now: datetime) -> Select[int]:
-    """Return the ids of those to remind: who had a seat at that moment, and has no such letter."""
+    """Return the SELECT of attendees who had a seat at that moment and have no such letter."""
     moment = discussion.starts_at - span
     seated_at, confirmed_at = Registration.seated_at, Registration.confirmed_at
     prefix, end = f"{LetterKind.REMINDER}/", f"/{_occasion(discussion, span)}"
@@ -73,7 +73,7 @@ def _to_remind(discussion: Discussion, span: timedelta, now: datetime) -> Select
     return select(Registration.id).where(
         Registration.discussion_id == discussion.id,
         Registration.withdrawn_at.is_(None),
-        # A clock that was ahead, and has been set right, leaves times to come.
+        # Times in the future were left by a clock that was ahead.
         or_(confirmed_at < moment, confirmed_at > now),
         or_(seated_at < moment, seated_at > now),
         ~exists().where(Letter.key == key),

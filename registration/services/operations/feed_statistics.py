@@ -1,7 +1,7 @@
-"""The calendar doctor: which kinds of calendar service fetch the feed, and what they last took.
+"""Counts which families of calendar programs fetch the feed, and which version they took last.
 
-Requests only count in memory (`Tally`); the counts are written a while later, off their path.
-What is kept is a family of programs and a day, never who asked.
+Requests are counted in memory (`Tally`), and the counts written a while later, outside of requests.
+Only the family of a program and the day are stored, nothing that identifies a client.
 """
 
 import threading
@@ -14,10 +14,10 @@ from sqlalchemy import delete, func, select
 from ...database import Transaction
 from ...models import Discussion, FeedReading
 
-# Days of counts that are kept.
-KEPT = timedelta(days=31)
-# What a program calls itself (User-Agent), the first that fits; far more is never looked at.
-_LONGEST = 500
+# How long a day's counts are kept.
+COUNTS_KEPT = timedelta(days=31)
+# Parts of the User-Agent, of which the first match gives the family.
+_MAX_USER_AGENT_CHARACTERS = 500
 _FAMILIES = (
     ("google-calendar", "Google Calendar"),
     ("thunderbird", "Thunderbird"),
@@ -38,12 +38,15 @@ _FAMILIES = (
     ("vdirsyncer", "vdirsyncer"),
     ("mozilla", "a browser"),
 )
-OTHER = "another program"
+OTHER_FAMILY = "another program"
 
 
 @dataclass(slots=True)
 class Count:
-    """What one family has done on one day since the counts were last written."""
+    """The fetches of one family on one day since counts were last written.
+
+    `took` is the `changed_at` of the feed that it fetched last.
+    """
 
     last_at: datetime
     took: datetime | None
@@ -57,7 +60,7 @@ Counts = dict[tuple[datetime, str], Count]
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """A family as an operator sees it. `is_current` is true if it has the feed as it is now."""
+    """A family as an operator sees it; `is_current` is true if it has the current feed."""
 
     family: str
     last_at: datetime
@@ -77,25 +80,25 @@ class Tally:
     def add(
         self, user_agent: str, *, took: datetime | None, not_modified: bool, now: datetime
     ) -> None:
-        """Count one fetch of the feed as of `took`."""
-        place = (_day(now), family_of(user_agent))
+        """Count one fetch of the feed whose `changed_at` is `took`."""
+        key = (_day(now), family_of(user_agent))
         with self._lock:
-            count = self._counts.setdefault(place, Count(now, took))
+            count = self._counts.setdefault(key, Count(now, took))
             count.last_at, count.took = now, took
             count.fetches += 1
             count.not_modified += not_modified
 
     def take(self) -> Counts:
-        """Return what was counted, to be written, and begin anew."""
+        """Return the counts, and start again from none."""
         with self._lock:
             counts, self._counts = self._counts, {}
         return counts
 
     def put_back(self, counts: Counts) -> None:
-        """Count again what could not be written."""
+        """Add counts that could not be written."""
         with self._lock:
-            for place, count in counts.items():
-                later = self._counts.setdefault(place, Count(count.last_at, count.took))
+            for key, count in counts.items():
+                later = self._counts.setdefault(key, Count(count.last_at, count.took))
                 later.fetches += count.fetches
                 later.not_modified += count.not_modified
 
@@ -104,27 +107,27 @@ class Tally:
 
 
 def write(tx: Transaction, counts: Counts) -> None:
-    """Add counts to those of their days, and forget old days."""
+    """Add counts to the stored ones, and delete those older than `COUNTS_KEPT`."""
     for (day, family), count in sorted(counts.items()):
         _add(tx, day, family, count)
-    tx.execute(delete(FeedReading).where(FeedReading.day < (tx.now - KEPT).date()))
+    tx.execute(delete(FeedReading).where(FeedReading.day < (tx.now - COUNTS_KEPT).date()))
 
 
 def family_of(user_agent: str) -> str:
-    """Return what kind of program calls itself so."""
-    words = user_agent[:_LONGEST].casefold()
-    return next((name for word, name in _FAMILIES if word in words), OTHER)
+    """Return the family of the program with this User-Agent."""
+    words = user_agent[:_MAX_USER_AGENT_CHARACTERS].casefold()
+    return next((name for word, name in _FAMILIES if word in words), OTHER_FAMILY)
 
 
 def readers(tx: Transaction) -> Sequence[Reader]:
-    """Return every family that has fetched the feed within a month, the latest first."""
+    """Return every family of the last `COUNTS_KEPT`, the latest first."""
     current = tx.scalar(select(func.max(Discussion.changed_at)))
     today = tx.now.astimezone(UTC).date()
     latest: dict[str, FeedReading] = {}
     for row in tx.scalars(select(FeedReading).order_by(FeedReading.day)):
         latest[row.family] = row
-    found = [_reader(row, row.day == today, row.took == current) for row in latest.values()]
-    return sorted(found, key=lambda reader: reader.last_at, reverse=True)
+    families = [_reader(row, row.day == today, row.took == current) for row in latest.values()]
+    return sorted(families, key=lambda reader: reader.last_at, reverse=True)
 
 
 def _reader(row: FeedReading, is_today: bool, is_current: bool) -> Reader:
@@ -139,8 +142,8 @@ def _reader(row: FeedReading, is_today: bool, is_current: bool) -> Reader:
 
 
 def _add(tx: Transaction, day: datetime, family: str, count: Count) -> None:
-    place = (day.date(), family)
-    row = tx.get(FeedReading, place, with_for_update=True)
+    key = (day.date(), family)
+    row = tx.get(FeedReading, key, with_for_update=True)
     if row is None:
         row = FeedReading(day=day.date(), family=family, fetches=0, not_modified=0)
         row.last_at = count.last_at

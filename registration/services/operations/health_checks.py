@@ -1,4 +1,4 @@
-"""Tells whoever runs the service what is wrong with it, and its figures: counts, never anybody."""
+"""Reports what is wrong with the service, and its figures, as counts without personal data."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -20,20 +20,20 @@ from ...models import (
 from .. import rate_limits
 from ..erasure import ledger
 
-# A letter that has been tried for so long, or waits for so long, is stuck.
-LONGEST_WAIT = timedelta(minutes=15)
-# The round is made every hour: one may be missed, two are too many.
+# A letter that is due for longer, beyond the delays of its attempts, is stuck.
+MAX_LETTER_WAIT = timedelta(minutes=15)
+# The worker makes a round every hour: one may be missed, two may not.
 ROUND_OVERDUE = timedelta(hours=3)
 ERASURE_OVERDUE = timedelta(hours=2)
 BACKUP_OVERDUE = timedelta(days=2)
-A_DAY = timedelta(days=1)
+FAILURE_SHOWN = timedelta(days=1)
 
 _OWED = Letter.state == LetterState.OWED
 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """Counts by their kind; `oldest_due` in seconds, times in Unix seconds, 0 for never."""
+    """Counts; `oldest_due` is an age in seconds, `last_...` are Unix seconds, 0 for never."""
 
     letters: dict[LetterState, int]
     oldest_due: float
@@ -44,11 +44,11 @@ class Figures:
     schema: str
 
 
-def complaints(tx: Transaction) -> list[str]:
-    """Return a sentence for each thing that is wrong; none tells how many are concerned."""
+def problems(tx: Transaction) -> list[str]:
+    """Return a sentence for each thing that is wrong, without numbers of letters or people."""
     own = tx.get_one(Installation, 1)
     is_held = rate_limits.breaker_is_open(tx)
-    found = {
+    checks = {
         "Mail is stuck: a letter has waited for more than 15 minutes.": _is_stuck(
             tx, without_first=is_held
         ),
@@ -64,7 +64,7 @@ def complaints(tx: Transaction) -> list[str]:
         ),
         "There is no backup of the last 2 days.": _is_backup_overdue(tx, own),
     }
-    return [sentence for sentence, holds in found.items() if holds]
+    return [sentence for sentence, holds in checks.items() if holds]
 
 
 def figures(tx: Transaction) -> Figures:
@@ -85,12 +85,12 @@ def figures(tx: Transaction) -> Figures:
 
 
 def _is_stuck(tx: Transaction, *, without_first: bool) -> bool:
-    """Whether a letter was due long ago. Each attempt has moved `due_at` on by its delay."""
-    moved = list(accumulate(outbox.DELAYS, initial=tx.now - LONGEST_WAIT))
+    """Whether a letter is due for too long. Each attempt has moved `due_at` by its delay."""
+    moved = list(accumulate(outbox.DELAYS, initial=tx.now - MAX_LETTER_WAIT))
     latest = {tried: literal(limit, UtcDateTime) for tried, limit in enumerate(moved)}
     waiting = [*outbox.FIRST] if without_first else []
-    # To hand on tens of thousands takes longer, and is not stuck as long as letters leave.
-    if _exists(tx, Letter.state == LetterState.SENT, Letter.sent_at > tx.now - LONGEST_WAIT):
+    # Sending a large circular takes longer: it is not stuck while any letter is sent.
+    if _exists(tx, Letter.state == LetterState.SENT, Letter.sent_at > tx.now - MAX_LETTER_WAIT):
         waiting.append(LetterKind.CIRCULAR)
     kinds = Letter.kind.not_in(waiting)
     return _exists(
@@ -104,18 +104,18 @@ def _is_stuck(tx: Transaction, *, without_first: bool) -> bool:
 
 def _has_failed(tx: Transaction) -> bool:
     # A letter that failed keeps the time of its last attempt.
-    return _exists(tx, Letter.state == LetterState.FAILED, Letter.due_at > tx.now - A_DAY)
+    return _exists(tx, Letter.state == LetterState.FAILED, Letter.due_at > tx.now - FAILURE_SHOWN)
 
 
 def _is_round_overdue(tx: Transaction, own: Installation) -> bool:
-    """Whether the worker has made no round for long; a new installation owes none yet."""
+    """Whether the last round is too long ago; without any, whether a discussion is that old."""
     if own.last_round_at is not None:
         return own.last_round_at < tx.now - ROUND_OVERDUE
     return _exists(tx, Discussion.published_at < tx.now - ROUND_OVERDUE)
 
 
 def _is_backup_overdue(tx: Transaction, own: Installation) -> bool:
-    """Whether there was no backup for long; who tries the service out needs none."""
+    """Whether the last backup is too long ago; a private installation needs no first one."""
     if own.last_backup_at is not None:
         return own.last_backup_at < tx.now - BACKUP_OVERDUE
     is_old = _exists(tx, Discussion.published_at < tx.now - BACKUP_OVERDUE)

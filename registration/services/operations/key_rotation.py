@@ -1,4 +1,4 @@
-"""Changes the key: everything personal is sealed and indexed anew, in one transaction."""
+"""Rotates the key: seals and indexes all personal data with a new one, in one transaction."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,12 +24,12 @@ from ...text import addresses
 from .. import installation
 
 # How many registrations are held in memory at once.
-STEP = 1000
+ROWS_A_STEP = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A key as an operator sees it: its fingerprint, when its file was made, what it opens."""
+    """A key as an operator sees it; `registrations` is how many it opens."""
 
     fingerprint: str
     made_at: datetime | None
@@ -39,23 +39,23 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class Rotation:
-    """What a rotation did: which key it replaced by which, and how many it sealed anew."""
+    """The fingerprints of the replaced and the new key, and how many registrations were sealed."""
 
     replaced: str
     made: str
     registrations: int
 
 
-def keys(tx: Transaction, folder: Path, credentials: Path | None) -> list[Key]:
+def list_keys(tx: Transaction, folder: Path, credentials: Path | None) -> list[Key]:
     """Return every key of the ring, the one in use first, and how many registrations it opens."""
     current = tx.keys.current
     counted = select(Registration.key_id, func.count()).group_by(Registration.key_id)
     counts = dict(tx.execute(counted).all())
-    found = [
+    listed = [
         Key(name, _made_at(folder, name), name == current, counts.get(name, 0))
         for name in read_keys(folder, credentials)
     ]
-    return sorted(found, key=lambda key: (not key.is_in_use, key.fingerprint))
+    return sorted(listed, key=lambda key: (not key.is_in_use, key.fingerprint))
 
 
 def _made_at(folder: Path, fingerprint: str) -> datetime | None:
@@ -64,30 +64,30 @@ def _made_at(folder: Path, fingerprint: str) -> datetime | None:
 
 
 def rotate(tx: Transaction, folder: Path, credentials: Path | None) -> Rotation:
-    """Make a key in `folder`, and seal and index everything personal with it.
+    """Make a key in `folder`, and seal and index all personal data with it.
 
-    Personal links go on working: a token is found by a hash without a key. A link to confirm a
-    new address ends. Whoever writes waits meanwhile, and finds the new key afterwards
-    (`installing.key_in_use`); a crash at any moment leaves everything under the old key. Raises
+    Personal links keep working, as tokens are found by a hash without a key; links to confirm a new
+    address do not. Writers wait meanwhile, and use the new key afterwards
+    (`installation.key_in_use`). A crash at any moment leaves everything under the old key. Raises
     `SealBroken` if a registration does not open.
     """
-    installation.change_key(tx)
+    installation.lock_key_for_rotation(tx)
     old = installation.open_ring(tx, folder, credentials)
     made = make_key(folder)
     try:
-        total = _seal_anew(tx, old, installation.ring_of(made, folder, credentials))
+        total = _reseal_all(tx, old, installation.ring_with(made, folder, credentials))
     except BaseException:
-        (folder / f"{made}.key").unlink()  # it has sealed nothing that is kept
+        (folder / f"{made}.key").unlink()  # nothing sealed with it is committed
         raise
     return Rotation(old.current, made, total)
 
 
-def _seal_anew(tx: Transaction, old: Ring, new: Ring) -> int:
+def _reseal_all(tx: Transaction, old: Ring, new: Ring) -> int:
     last = total = 0
-    while found := _step(tx, last):
-        tx.connection().execute(_ANEW, [_anew(row, old, new) for row in found])
-        last = found[-1].id
-        total += len(found)
+    while batch := _read_step(tx, last):
+        tx.connection().execute(_RESEAL, [_resealed(row, old, new) for row in batch])
+        last = batch[-1].id
+        total += len(batch)
     for organizer in tx.scalars(select(Organizer)):
         identity = organizer.identity(old)
         organizer.seal(identity, new)
@@ -98,25 +98,25 @@ def _seal_anew(tx: Transaction, old: Ring, new: Ring) -> int:
     return total
 
 
-_ANEW = (
+_RESEAL = (
     update(rows(Registration))
     .where(rows(Registration).c.id == bindparam("number"))
     .values(sealed=bindparam("anew"), key_id=bindparam("key"), address_index=bindparam("index"))
 )
 
 
-def _step(tx: Transaction, last: int) -> Sequence[Any]:
+def _read_step(tx: Transaction, last: int) -> Sequence[Any]:
     wanted = (
         select(Registration.id, Registration.public_id, Registration.sealed, Discussion.uid)
         .join(Discussion, Discussion.id == Registration.discussion_id)
         .where(Registration.id > last)
         .order_by(Registration.id)
-        .limit(STEP)
+        .limit(ROWS_A_STEP)
     )
     return tx.execute(wanted).all()
 
 
-def _anew(row: Row[Any], old: Ring, new: Ring) -> dict[str, Any]:
+def _resealed(row: Row[Any], old: Ring, new: Ring) -> dict[str, Any]:
     attendee = Attendee.unsealed(row.sealed, row.public_id, old)
     address = addresses.parse(attendee.address)
     return {

@@ -1,4 +1,4 @@
-"""Brings the database's tables up to date."""
+"""Upgrades the database's schema with Alembic."""
 
 import logging
 from collections.abc import Iterator
@@ -15,25 +15,25 @@ from ...database import phrased
 from ...refusals import Refusal
 from .schema import MIGRATIONS, refuse_newer
 
-# It reports each step as if it were news.
+# Alembic logs every step at INFO.
 logging.getLogger("alembic").setLevel(logging.WARNING)
 
 
 class UpgradeFailed(Refusal):
-    """Bringing the tables up to date went wrong, and was undone."""
+    """The upgrade failed, and was rolled back."""
 
 
 def upgrade(engine: Engine, folder: Path = MIGRATIONS) -> None:
-    """Bring the tables up to date by the migrations in `folder`, all or nothing.
+    """Upgrade the schema by the migrations in `folder`, all or nothing.
 
     Raises `SchemaNewer`, `UpgradeFailed`.
     """
-    with phrased(), alone(engine) as connection:
+    with phrased(), exclusive_transaction(engine) as connection:
         upgrade_within(connection, folder)
 
 
 def upgrade_within(connection: Connection, folder: Path = MIGRATIONS) -> None:
-    """Bring the tables up to date in the transaction that `alone` opened.
+    """Upgrade the schema in the transaction that `exclusive_transaction` opened.
 
     Raises `SchemaNewer`, `UpgradeFailed`.
     """
@@ -49,7 +49,7 @@ def upgrade_within(connection: Connection, folder: Path = MIGRATIONS) -> None:
 
 
 def _refuse_broken_references(connection: Connection) -> None:
-    # PostgreSQL has checked them all along.
+    # PostgreSQL checks them with every statement.
     if connection.dialect.name == "sqlite":
         broken = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
         if broken:
@@ -59,15 +59,15 @@ def _refuse_broken_references(connection: Connection) -> None:
 
 
 @contextmanager
-def alone(engine: Engine) -> Iterator[Connection]:
-    """Open a transaction that no other upgrade runs beside."""
+def exclusive_transaction(engine: Engine) -> Iterator[Connection]:
+    """Open a transaction during which no other upgrade runs."""
     with engine.execution_options(writes=True).connect() as connection:
         if engine.dialect.name == "sqlite":
             # Batch operations replace tables: with foreign keys on, CASCADE empties the children.
-            # It must be said before the transaction begins, so straight to the driver.
+            # The pragma works only outside of a transaction, so it goes straight to the driver.
             driver: Any = connection.connection.dbapi_connection
             driver.execute("PRAGMA foreign_keys = OFF")
-            # Another upgrade may take longer than a visitor would wait.
+            # Another upgrade may take longer than a request would wait.
             lock_timeout_ms = driver.execute("PRAGMA busy_timeout").fetchone()[0]
             driver.execute("PRAGMA busy_timeout = 60000")
         try:

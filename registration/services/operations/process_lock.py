@@ -1,7 +1,7 @@
-"""Whether the service runs. A restore must know, and so must a service that starts beside one.
+"""Keeps the service and a restore from running at the same time.
 
-Both lock the instance's folder itself: the lock ends with its process, leaves nothing behind, and
-does not move away with the database's file.
+Both lock the instance's folder itself: the lock ends with its process, leaves no file behind, and
+stays where it is when the database file is moved.
 """
 
 import fcntl
@@ -14,28 +14,28 @@ from ...refusals import Refusal
 
 
 class ServiceRunning(Refusal):
-    """The service runs, and what was asked for needs it stopped."""
+    """The service runs, and must be stopped first."""
 
 
 class RestoreRunning(Refusal):
-    """A backup is being restored, and the service must not start before it is there."""
+    """A backup is being restored, and the service must not start meanwhile."""
 
 
 class InstanceMissing(Refusal):
-    """The folder of the installation is not there, or cannot be opened."""
+    """The instance's folder does not exist, or cannot be opened."""
 
 
 @contextmanager
-def serving(instance: Path) -> Iterator[None]:
-    """Run as the service, of which there may be several processes. Raises `RestoreRunning`."""
+def lock_for_service(instance: Path) -> Iterator[None]:
+    """Hold the lock of the service, which several processes share. Raises `RestoreRunning`."""
     refusal = RestoreRunning("A backup is being restored: start the service when that is done.")
     with _locked(instance, fcntl.LOCK_SH, refusal):
         yield
 
 
 @contextmanager
-def stopped(instance: Path) -> Iterator[None]:
-    """Keep the service from starting until the block ends. Raises `ServiceRunning`."""
+def lock_for_restore(instance: Path) -> Iterator[None]:
+    """Hold the lock of a restore, which excludes the service. Raises `ServiceRunning`."""
     refusal = ServiceRunning(
         f"The service of {instance} runs, or another restore does: "
         "stop `flask serve` and `flask outbox deliver --forever` first."

@@ -1,8 +1,8 @@
-"""Tells whether the database's tables are this version's.
+"""Checks whether the database's schema is this version's.
 
-Every process asks this before its first use of the database. So it reads Alembic's table and the
-names of the migrations, and leaves Alembic itself to `migration`: importing it takes longer than
-the rest of a command.
+Every process does this before its first use of the database. So it reads Alembic's table and the
+names of the migrations, without Alembic itself, which takes longer to import than the rest of a
+command (see `migration`).
 """
 
 from pathlib import Path
@@ -26,7 +26,7 @@ class SchemaNewer(Refusal):
 def check(engine: Engine) -> None:
     """Raise `SchemaOutdated` or `SchemaNewer` unless the tables are this version's."""
     if engine.dialect.name == "sqlite" and not Path(engine.url.database or "").exists():
-        # Connecting would make an empty one, perhaps beside the one that was meant.
+        # Connecting would make an empty database, perhaps beside the one that was meant.
         raise SchemaOutdated(
             f"There is no database at {engine.url.database} yet: run `flask database upgrade`."
         )

@@ -1,4 +1,4 @@
-"""Who may sign in, as what, and with which discussions; the operator adds, resets and removes."""
+"""Adds, resets and removes organizers for the operator, and finds their discussions."""
 
 import secrets
 from collections.abc import Sequence
@@ -19,23 +19,23 @@ INVITATION_LIFE = timedelta(hours=72)
 
 
 class NoSuchOrganizer(Refusal):
-    """Nobody with that address may sign in."""
+    """No organizer has that address."""
 
 
 class OrganizerRefused(Refusal):
-    """The organizer is there already, or what is asked for them makes no sense."""
+    """The organizer exists already, or role, discussions and partner contradict each other."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What an organizer is to be. An administrator has every discussion; a partner is named."""
+    """The role and discussions of an organizer to add, and a partner's name."""
 
     role: Role
     slugs: tuple[str, ...] = ()
     partner: str | None = None
 
     def check(self) -> None:
-        """Raise `OrganizerRefused` if it makes no sense."""
+        """Raise `OrganizerRefused` if role, discussions and partner contradict each other."""
         if self.role is Role.ADMINISTRATOR and self.slugs:
             raise OrganizerRefused("An administrator has every discussion: name none.")
         if self.role is not Role.ADMINISTRATOR and not self.slugs:
@@ -47,15 +47,16 @@ class Wanted:
 
 
 def add(tx: Transaction, address: EmailAddress, wanted: Wanted) -> str | None:
-    """Let somebody sign in, and return the token of the link that sets password and second factor;
-    None for an organizer who signs in already, and is given further discussions.
+    """Add an organizer; return the token of the link that sets password and second factor.
+
+    An organizer who can sign in already gets further discussions; then it returns None.
 
     Raises `OrganizerRefused`, `NoSuchDiscussion`.
     """
     wanted.check()
     discussions = [catalog.find(tx, slug) for slug in wanted.slugs]
     _refuse_unknown_partner(discussions, wanted)
-    organizer = _by_address(tx, address)
+    organizer = _find_by_address(tx, address)
     if organizer and not organizer.removed_at and organizer.role is wanted.role is Role.ORGANIZER:
         _give(tx, organizer, discussions)
         audit_log.note(tx, Deed.GIVEN, subject=organizer.id)
@@ -90,35 +91,35 @@ def _give(tx: Transaction, organizer: Organizer, discussions: Sequence[Discussio
 
 
 def reset(tx: Transaction, address: EmailAddress) -> str:
-    """Take password and second factor away, end every sign-in, and return the token of a new link.
+    """Delete password and second factor, end all sessions, and return the token of a new link.
 
     Raises `NoSuchOrganizer`.
     """
     organizer = find(tx, address)
-    _shut_out(tx, organizer)
+    _end_access(tx, organizer)
     token = _invite(organizer, tx.now)
     audit_log.note(tx, Deed.RESET, subject=organizer.id)
     return token
 
 
 def remove(tx: Transaction, address: EmailAddress) -> None:
-    """Let somebody sign in no more, from now on. Raises `NoSuchOrganizer`."""
+    """Remove an organizer, and end their sessions. Raises `NoSuchOrganizer`."""
     organizer = find(tx, address)
-    _shut_out(tx, organizer)
+    _end_access(tx, organizer)
     organizer.removed_at = tx.now
     organizer.invitation_hash = organizer.invited_until = None
     tx.execute(delete(Grant).where(Grant.organizer_id == organizer.id))
     audit_log.note(tx, Deed.REMOVED, subject=organizer.id)
 
 
-def every(tx: Transaction) -> Sequence[Organizer]:
-    """Return everybody who may sign in, in the order they were added."""
+def list_all(tx: Transaction) -> Sequence[Organizer]:
+    """Return all organizers who are not removed, in the order they were added."""
     here = select(Organizer).where(Organizer.removed_at.is_(None))
     return tx.scalars(here.order_by(Organizer.added_at, Organizer.id)).all()
 
 
 def discussions_of(tx: Transaction, organizer: Organizer) -> Sequence[Discussion]:
-    """Return the discussions that an organizer has, the next or the latest first."""
+    """Return the discussions that an organizer has, the one that starts last first."""
     wanted = select(Discussion).order_by(Discussion.starts_at.desc())
     if organizer.role is not Role.ADMINISTRATOR:
         given = select(Grant.discussion_id).where(Grant.organizer_id == organizer.id)
@@ -127,8 +128,8 @@ def discussions_of(tx: Transaction, organizer: Organizer) -> Sequence[Discussion
 
 
 def discussion_of(tx: Transaction, organizer: Organizer, slug: str) -> Discussion:
-    """Return a discussion that an organizer has; for one they have not, `NoSuchDiscussion`, as for
-    one that is not there."""
+    """Return a discussion that an organizer has. Raises `NoSuchDiscussion` if they have not, as if
+    there were none."""
     discussion = catalog.find(tx, slug)
     given = (Grant.organizer_id == organizer.id, Grant.discussion_id == discussion.id)
     if organizer.role is Role.ADMINISTRATOR or tx.scalar(select(Grant).where(*given)):
@@ -137,8 +138,8 @@ def discussion_of(tx: Transaction, organizer: Organizer, slug: str) -> Discussio
 
 
 def run_by(tx: Transaction, organizer: Organizer, slug: str) -> Discussion:
-    """Return a discussion that an organizer runs, as no partner does, or raise
-    `NoSuchDiscussion`."""
+    """Return a discussion that an organizer has and may edit. Raises `NoSuchDiscussion`, always for
+    a partner."""
     discussion = discussion_of(tx, organizer, slug)
     if organizer.role is Role.PARTNER:
         raise NoSuchDiscussion(f"There is no discussion {slug}.")
@@ -146,14 +147,14 @@ def run_by(tx: Transaction, organizer: Organizer, slug: str) -> Discussion:
 
 
 def find(tx: Transaction, address: EmailAddress) -> Organizer:
-    """Return who signs in with an address, locked, or raise `NoSuchOrganizer`."""
-    organizer = _by_address(tx, address)
+    """Return the organizer with an address, locked, or raise `NoSuchOrganizer`."""
+    organizer = _find_by_address(tx, address)
     if organizer is None or organizer.removed_at:
         raise NoSuchOrganizer(f"Nobody signs in with {address.sent}.")
     return organizer
 
 
-def _by_address(tx: Transaction, address: EmailAddress) -> Organizer | None:
+def _find_by_address(tx: Transaction, address: EmailAddress) -> Organizer | None:
     index = organizer_index(tx.keys, address)
     named = select(Organizer).where(Organizer.address_index == index)
     return tx.scalar(named.with_for_update())
@@ -169,7 +170,7 @@ def _refuse_unknown_partner(discussions: Sequence[Discussion], wanted: Wanted) -
             )
 
 
-def _shut_out(tx: Transaction, organizer: Organizer) -> None:
+def _end_access(tx: Transaction, organizer: Organizer) -> None:
     organizer.password_hash = None
     bare = replace(organizer.identity(tx.keys), second_factor="", recovery_hashes=[])
     organizer.seal(bare, tx.keys)

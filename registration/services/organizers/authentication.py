@@ -1,9 +1,9 @@
-"""Signing in: by password and code, for a browser, until it is idle, a day is over or it is ended.
+"""Signs organizers in, by password and code, and ends their sessions.
 
-What is wrong is never told. Only who knows the password can use up the codes that may be tried,
-so nobody else can lock an organizer out; how many passwords a client may try is limited by
-`throttling`, and how fast they can be tried, by Argon2id. A browser that is known has tries of its
-own, also where all clients look alike.
+A refusal never says which of the two was wrong. Wrong codes count only after the right password, so
+that nobody else can lock an organizer out. `rate_limits` limits how many passwords a client may
+try, Argon2id how fast. A browser with which somebody has signed in before has tries of its own,
+also where all clients have one address.
 """
 
 from dataclasses import replace
@@ -20,51 +20,54 @@ from .. import audit_log, rate_limits
 from ..rate_limits import Bucket, TooManyForms
 from . import passwords, totp
 
-IDLE = timedelta(minutes=60)
-LIFE = timedelta(hours=12)
-# How often it is noted that somebody is still there.
-_SEEN = timedelta(minutes=1)
-# How many passwords a client may try in an hour, and everybody whose client looks alike.
-TRIES, TRIES_OF_ALL = 30, 300
-# How many wrong codes in an hour, with the right password.
-WRONG_CODES = 5
+SESSION_IDLE_LIFE = timedelta(minutes=60)
+SESSION_LIFE = timedelta(hours=12)
+# How often a session in use is marked as seen.
+_SEEN_INTERVAL = timedelta(minutes=1)
+# Passwords that a client may try, and that all may try where clients have one address.
+SIGN_IN_TRIES_AN_HOUR = 30
+SHARED_SIGN_IN_TRIES_AN_HOUR = 300
+# Wrong codes that may be tried after the right password.
+WRONG_CODES_AN_HOUR = 5
 
 
 class InvitationOver(Refusal):
-    """The link was used, is too old, or never was one: nobody is told which."""
+    """The link was used, is too old, or never existed; the sentence does not say which."""
 
 
 class CodeWrong(Refusal):
-    """The code is not the one that the app shows now."""
+    """The code is not the one that the authenticator app shows now."""
 
 
-def try_from(tx: Transaction, client: str, device: str) -> None:
-    """Take one of the tries that a client has, or raise `TooManyForms`.
+def take_try(tx: Transaction, client: str, device: str) -> None:
+    """Take one of a client's tries of this hour, or raise `TooManyForms`.
 
-    A browser with which somebody has signed in before, `device`, has tries of its own: nobody else
-    can use them up.
+    `device` identifies a browser with which somebody has signed in before: it has tries of its own,
+    which nobody else can use up. `client` is empty where all clients have one address.
     """
-    bucket = Bucket(("sign in", client), TRIES if client else TRIES_OF_ALL)
+    bucket = Bucket(
+        ("sign in", client), SIGN_IN_TRIES_AN_HOUR if client else SHARED_SIGN_IN_TRIES_AN_HOUR
+    )
     if device:
-        bucket = Bucket(("sign in", "device", device), TRIES)
+        bucket = Bucket(("sign in", "device", device), SIGN_IN_TRIES_AN_HOUR)
     rate_limits.take_each(tx, [bucket])
 
 
-def kept_password(tx: Transaction, address: EmailAddress) -> tuple[int, str | None]:
-    """Return the id and the password's hash of who has an address; 0 and None for nobody."""
+def find_password_hash(tx: Transaction, address: EmailAddress) -> tuple[int, str | None]:
+    """Return id and password hash of the account with this address; 0 and None if there is none."""
     index = organizer_index(tx.keys, address)
-    found = tx.scalar(
+    organizer = tx.scalar(
         select(Organizer).where(Organizer.address_index == index, Organizer.removed_at.is_(None))
     )
-    return (found.id, found.password_hash) if found else (0, None)
+    return (organizer.id, organizer.password_hash) if organizer else (0, None)
 
 
-def begin(tx: Transaction, organizer_id: int, password_hash: str, code: str) -> str | None:
-    """Sign in who gave the password of that hash, if the code is right; return the token.
+def sign_in(tx: Transaction, organizer_id: int, password_hash: str, code: str) -> str | None:
+    """Start a session, after the password of `password_hash` was given, and return its token.
 
-    Returns None if it is not, or too many were tried; either way the transaction is to be kept.
+    Returns None if the code is wrong or too many were tried. Commit the transaction in any case.
     """
-    if not prove(tx, organizer_id, password_hash, code):
+    if not verify(tx, organizer_id, password_hash, code):
         return None
     token = new_token()
     tx.add(
@@ -80,25 +83,25 @@ def begin(tx: Transaction, organizer_id: int, password_hash: str, code: str) -> 
     return token
 
 
-def prove(tx: Transaction, organizer_id: int, password_hash: str, code: str) -> bool:
-    """Whether who has given the password of that hash has the code too.
+def verify(tx: Transaction, organizer_id: int, password_hash: str, code: str) -> bool:
+    """Check the code, after the password of `password_hash` was given; return whether it is right.
 
-    The password may have been changed while it was checked. Either way the transaction is to be
-    kept.
+    The hash is compared again, as the password may have been changed meanwhile. Commit the
+    transaction in any case.
     """
     tx.hold_keys()
     organizer = tx.get_one(Organizer, organizer_id, with_for_update=True)
     if organizer.password_hash != password_hash or organizer.removed_at:
         return False
-    return _takes(tx, organizer, code)
+    return _use_code(tx, organizer, code)
 
 
-def _takes(tx: Transaction, organizer: Organizer, code: str) -> bool:
-    """Whether a code is right; it is used up by that. A wrong one takes one of those that may be
-    tried."""
-    bucket = Bucket(("codes", organizer.public_id), WRONG_CODES)
+def _use_code(tx: Transaction, organizer: Organizer, code: str) -> bool:
+    """Return whether a code is right. A right code is used up; a wrong one counts against
+    `WRONG_CODES_AN_HOUR`."""
+    bucket = Bucket(("codes", organizer.public_id), WRONG_CODES_AN_HOUR)
     try:
-        rate_limits.look(tx, [bucket])
+        rate_limits.refuse_if_empty(tx, [bucket])
     except TooManyForms:
         return False
     identity = organizer.identity(tx.keys)
@@ -107,7 +110,7 @@ def _takes(tx: Transaction, organizer: Organizer, code: str) -> bool:
     if step is not None:
         organizer.code_step = step
         return True
-    left = totp.without(identity.recovery_hashes, totp.recovery_hash(code))
+    left = totp.remove_hash(identity.recovery_hashes, totp.recovery_hash(code))
     if left is not None:
         organizer.seal(replace(identity, recovery_hashes=left), tx.keys)
         return True
@@ -116,9 +119,9 @@ def _takes(tx: Transaction, organizer: Organizer, code: str) -> bool:
     return False
 
 
-def who(tx: Transaction, token: str) -> tuple[Organizer, SignIn] | None:
-    """Return who is signed in with a token; None if nobody is, any more."""
-    found = tx.execute(
+def find_signed_in(tx: Transaction, token: str) -> tuple[Organizer, SignIn] | None:
+    """Return organizer and session of a token; None if the session has ended."""
+    row = tx.execute(
         select(Organizer, SignIn)
         .join(SignIn, SignIn.organizer_id == Organizer.id)
         .where(
@@ -127,35 +130,36 @@ def who(tx: Transaction, token: str) -> tuple[Organizer, SignIn] | None:
             ~_is_over(tx.now),
         )
     ).one_or_none()
-    return (found[0], found[1]) if found else None
+    return (row[0], row[1]) if row else None
 
 
-def is_to_be_noted(sign_in: SignIn, now: datetime) -> bool:
-    """Whether it is time to note that somebody is still there."""
-    return now - sign_in.seen_at >= _SEEN
+def is_seen_note_due(sign_in: SignIn, now: datetime) -> bool:
+    """Whether it is time to mark a session as seen."""
+    return now - sign_in.seen_at >= _SEEN_INTERVAL
 
 
 def note_seen(tx: Transaction, sign_in_id: int) -> None:
-    """Note that somebody is still there."""
+    """Mark a session as seen now."""
     tx.execute(update(SignIn).where(SignIn.id == sign_in_id).values(seen_at=tx.now))
 
 
-def end(tx: Transaction, token: str) -> None:
-    """Sign out in one browser."""
-    found = who(tx, token)
-    if found:
-        tx.delete(found[1])
-        audit_log.note(tx, Deed.SIGNED_OUT, by=found[0].id)
+def sign_out(tx: Transaction, token: str) -> None:
+    """End the session of a token."""
+    signed_in = find_signed_in(tx, token)
+    if signed_in:
+        organizer, sign_in_row = signed_in
+        tx.delete(sign_in_row)
+        audit_log.note(tx, Deed.SIGNED_OUT, by=organizer.id)
 
 
-def end_all(tx: Transaction, organizer_id: int) -> None:
-    """Sign out everywhere."""
+def sign_out_everywhere(tx: Transaction, organizer_id: int) -> None:
+    """End all sessions of an organizer."""
     tx.execute(delete(SignIn).where(SignIn.organizer_id == organizer_id))
     audit_log.note(tx, Deed.SIGNED_OUT_EVERYWHERE, by=organizer_id)
 
 
-def invited(tx: Transaction, token: str, *, lock: bool = False) -> tuple[Organizer, Identity]:
-    """Return who an invitation is for, or raise `InvitationOver`."""
+def find_invited(tx: Transaction, token: str, *, lock: bool = False) -> tuple[Organizer, Identity]:
+    """Return the organizer and identity of an invitation, or raise `InvitationOver`."""
     named = select(Organizer).where(
         Organizer.invitation_hash == token_hash(token), Organizer.invited_until > tx.now
     )
@@ -165,11 +169,11 @@ def invited(tx: Transaction, token: str, *, lock: bool = False) -> tuple[Organiz
     return found, found.identity(tx.keys)
 
 
-def accept(tx: Transaction, token: str, password_hash: str, code: str) -> list[str]:
-    """Set password and second factor by an invitation, and return the recovery codes, which are
-    never shown again. Raises `InvitationOver`, `CodeWrong`."""
+def accept_invitation(tx: Transaction, token: str, password_hash: str, code: str) -> list[str]:
+    """Set password and second factor by an invitation; return the recovery codes, which are not
+    stored. Raises `InvitationOver`, `CodeWrong`."""
     tx.hold_keys()
-    organizer, identity = invited(tx, token, lock=True)
+    organizer, identity = find_invited(tx, token, lock=True)
     key = totp.key_of(tx.keys, token)
     step = totp.step_of(key, code, after=0, now=tx.now)
     if step is None:
@@ -184,7 +188,7 @@ def accept(tx: Transaction, token: str, password_hash: str, code: str) -> list[s
 
 
 def change_password(tx: Transaction, organizer_id: int, password_hash: str) -> None:
-    """Keep another password, and end every session of who has proven to be it."""
+    """Store a new password hash, and end all sessions of the organizer."""
     organizer = tx.get_one(Organizer, organizer_id, with_for_update=True)
     organizer.password_hash = password_hash
     tx.execute(delete(SignIn).where(SignIn.organizer_id == organizer_id))
@@ -192,20 +196,20 @@ def change_password(tx: Transaction, organizer_id: int, password_hash: str) -> N
 
 
 def renew_hash(tx: Transaction, organizer_id: int, kept: str, renewed: str) -> None:
-    """Replace a password's hash by one of the same password, unless it was changed meanwhile."""
+    """Replace a hash by a newer one of the same password, unless that was changed meanwhile."""
     is_same = (Organizer.id == organizer_id) & (Organizer.password_hash == kept)
     tx.execute(update(Organizer).where(is_same).values(password_hash=renewed))
 
 
 def refuse_weak(password: str, identity: Identity, site: str) -> None:
-    """Raise `PasswordRefused` unless a password is good for this organizer."""
+    """Raise `PasswordRefused` if a password is too weak for this organizer."""
     passwords.check(password, *identity.address.split("@"), site)
 
 
 def _is_over(now: datetime) -> ColumnElement[bool]:
-    # Nobody signs in to come, unless a clock was wrong.
+    # A session that starts in the future was made by a wrong clock.
     return or_(
-        SignIn.seen_at <= now - IDLE,
-        SignIn.started_at <= now - LIFE,
-        SignIn.started_at > now + rate_limits.SKEW,
+        SignIn.seen_at <= now - SESSION_IDLE_LIFE,
+        SignIn.started_at <= now - SESSION_LIFE,
+        SignIn.started_at > now + rate_limits.MAX_CLOCK_SKEW,
     )

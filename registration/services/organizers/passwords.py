@@ -1,7 +1,7 @@
-"""Organizers' passwords: which are accepted, and how they are kept (Argon2id, RFC 9106).
+"""Checks the strength of passwords, and hashes and verifies them (Argon2id, RFC 9106).
 
-A process computes one hash at a time. Two threads that compute hashes of more than one lane at the
-same moment wait for each other for good (docs/dependencies.md), and each hash takes 64 MiB.
+A process computes one hash at a time: two threads that compute hashes of more than one lane at the
+same time deadlock (docs/dependencies.md), and each hash takes 64 MiB.
 """
 
 import os
@@ -19,52 +19,54 @@ from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 
 from ...refusals import Refusal
 
-LEAST, MOST = 12, 128
-# Requests that compute a hash or wait for it. The server has more threads than these and the
-# waiting writers together, so pages are always answered.
+MIN_CHARACTERS = 12
+MAX_CHARACTERS = 128
+# How many requests may compute a hash or wait for it. The server has more threads than these and
+# the waiting writers together, so that pages are always answered.
 QUEUE_LENGTH = 20
 LONGEST_WAIT_SECONDS = 2.5
-# What long passwords are made of that others guess first; digits and signs do not count.
-_GUESSED = """
+# Words of which guessable passwords are made; digits and signs do not count.
+_GUESSED_WORDS = """
 password passwort parol welcome letmein iloveyou monkey dragon football baseball superman batman
 princess sunshine master shadow admin administrator organizer registration discussion secret
 changeme test testing qwerty qwertz azerty qwertyuiop asdfghjkl zxcvbnm login user guest abc abcd
 abcdef hello summer winter spring autumn internet computer starwars trustno
 """
-_LONGEST_FIRST = sorted(_GUESSED.split(), key=len, reverse=True)
+_LONGEST_FIRST = sorted(_GUESSED_WORDS.split(), key=len, reverse=True)
 _MADE_OF_GUESSED = re.compile(f"(?:{'|'.join(_LONGEST_FIRST)})++")
 _RUNS = ("abcdefghijklmnopqrstuvwxyz", "01234567890123456789", "qwertyuiop", "asdfghjkl", "zxcvbnm")
-_DISTINCT = 6
+_MIN_DISTINCT_CHARACTERS = 6
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What a hash costs: passes over the memory, and KiB of memory. It always has one lane."""
+    """The cost of a hash: passes over the memory, and KiB of memory. It always has one lane."""
 
     iterations: int = 3
     memory_kib: int = 64 * 1024
 
 
-# The memory and passes of the second recommended option of RFC 9106, 4. Its four lanes would only
-# make it faster for whoever has four cores, and are what deadlocks.
+# Memory and passes of the second recommended option of RFC 9106, 4. Its four lanes would only be
+# faster on four cores, and cause the deadlock.
 FULL_COST = Cost()
 _LANES = 1
 
 
 class PasswordRefused(Refusal):
-    """The password is too short, too long, or one that others guess first."""
+    """The password is too short, too long, or easy to guess."""
 
 
 class PasswordsBusy(Refusal):
-    """Too many passwords are being checked at this moment; each check takes long on purpose."""
+    """Too many passwords are being hashed or verified now; each takes long on purpose."""
 
 
 def check(password: str, *known: str) -> None:
-    """Raise `PasswordRefused` unless a password is good: `known` are words that others know of its
-    owner, such as the address."""
-    if not LEAST <= len(password) <= MOST:
+    """Raise `PasswordRefused` if a password is weak. `known` are words that others know of its
+    owner, such as the parts of the address."""
+    if not MIN_CHARACTERS <= len(password) <= MAX_CHARACTERS:
         raise PasswordRefused(
-            f"A password has {LEAST} to {MOST} characters; this one has {len(password)}."
+            f"A password has {MIN_CHARACTERS} to {MAX_CHARACTERS} characters; "
+            f"this one has {len(password)}."
         )
     said = password.casefold()
     # First without the digits and signs at its ends, then with those within read as letters.
@@ -74,14 +76,14 @@ def check(password: str, *known: str) -> None:
     is_guessed = any(_MADE_OF_GUESSED.fullmatch(re.sub(r"[^a-z]", "", item)) for item in plain)
     repeats = re.fullmatch(r"(.{1,8}?)\1+", said)
     runs = any(said in run or said in run[::-1] for run in _RUNS)
-    if repeats or runs or len(set(said)) < _DISTINCT or is_guessed:
+    if repeats or runs or len(set(said)) < _MIN_DISTINCT_CHARACTERS or is_guessed:
         raise PasswordRefused("Others guess this password first. Take a few words at random.")
     if any(len(word) > 3 and word.casefold() in said for word in known):
         raise PasswordRefused("Leave your address and the name of this site out of the password.")
 
 
-def hashed(password: str, cost: Cost) -> str:
-    """Return what is kept of a password: Argon2id in the PHC string format, with a salt.
+def hash_password(password: str, cost: Cost) -> str:
+    """Return the Argon2id hash of a password with a new salt, in the PHC string format.
 
     Raises `PasswordsBusy`.
     """
@@ -90,7 +92,10 @@ def hashed(password: str, cost: Cost) -> str:
 
 
 def is_right(password: str, kept: str | None, cost: Cost) -> bool:
-    """Whether `kept` is of this password; as slow where there is none. Raises `PasswordsBusy`."""
+    """Whether the hash `kept` is of this password; without one, False after the same time.
+
+    Raises `PasswordsBusy`.
+    """
     with turn():
         try:
             Argon2id.verify_phc_encoded(_bytes(password), kept or _decoy(cost))
@@ -100,12 +105,12 @@ def is_right(password: str, kept: str | None, cost: Cost) -> bool:
 
 
 def is_outdated(kept: str, cost: Cost) -> bool:
-    """Whether a hash was made with other parameters than new ones are."""
+    """Whether a hash has other parameters than new ones get."""
     return f"$m={cost.memory_kib},t={cost.iterations},p={_LANES}$" not in kept
 
 
 def stuck_seconds() -> float:
-    """Return for how long the hash in hand has been computed; 0 if none is."""
+    """Return for how many seconds the current hash has been computed; 0 if there is none."""
     began = _turn_began
     return time.monotonic() - began if began else 0.0
 
@@ -117,7 +122,7 @@ _turn_began = 0.0
 
 @contextmanager
 def place_in_queue() -> Iterator[None]:
-    """Take a place among those who wait or compute. Raises `PasswordsBusy` if there is none."""
+    """Take one of the `QUEUE_LENGTH` places. Raises `PasswordsBusy` if none is free."""
     if not _queue.acquire(blocking=False):
         raise PasswordsBusy("Too many passwords are being checked.")
     try:
@@ -128,7 +133,7 @@ def place_in_queue() -> Iterator[None]:
 
 @contextmanager
 def turn() -> Iterator[None]:
-    """Wait for the turn to compute a hash. Raises `PasswordsBusy` if it does not come."""
+    """Wait for the turn to compute a hash. Raises `PasswordsBusy` after LONGEST_WAIT_SECONDS."""
     global _turn_began  # noqa: PLW0603
     with place_in_queue():
         if not _turns.acquire(timeout=LONGEST_WAIT_SECONDS):
@@ -143,7 +148,7 @@ def turn() -> Iterator[None]:
 
 @cache
 def _decoy(cost: Cost) -> str:
-    """Return the hash of a password that nobody knows: unknown addresses take as long."""
+    """Return the hash of a random password, so that unknown addresses take as long as others."""
     return _derived(os.urandom(32), os.urandom(16), cost)
 
 

@@ -1,7 +1,7 @@
-"""Takes registrations, and confirms them.
+"""Registers and confirms attendees.
 
-The answer is the same for every address. What is known already is told to whoever reads the
-address, by letter, at most three times a day.
+The response is the same for every address. That an address is registered already is told by letter
+to that address only, at most `LETTERS_A_DAY` times.
 """
 
 import secrets
@@ -26,27 +26,29 @@ from ...models import (
 from ...refusals import Refusal
 from ...text.addresses import EmailAddress
 from .. import rate_limits
-from ..catalog import identify
+from ..catalog import find_id
 from ..seats import allocation
-from ..seats.retention import UNCONFIRMED_LIFE, erase_at
+from ..seats.retention import UNCONFIRMED_RETENTION, erase_at
 
-# Unconfirmed registrations are erased after this.
+# Letters that others can cause to one mailbox, about one discussion.
 LETTERS_A_DAY = 3
-# How many characters an entry's texts have at most.
-MOST_NAME, MOST_LINE, MOST_LONG = 200, 300, 2000
-# What of an entry is not sealed.
-IN_THE_CLEAR = ("language", "zone", "wants_follow_up")
-# Confirming and withdrawing, again and again, is answered by so many letters a day.
+# Limits of an entry's texts.
+MAX_NAME_CHARACTERS = 200
+MAX_LINE_CHARACTERS = 300
+MAX_LONG_CHARACTERS = 2000
+# Fields of an entry that are stored without being sealed.
+UNSEALED_FIELDS = ("language", "zone", "wants_follow_up")
+# Letters that answer what an attendee does on their own page.
 ANSWERS_A_DAY = 6
 
 
 class RegistrationClosed(Refusal):
-    """The discussion takes no registrations, now or any more."""
+    """The discussion takes no registrations now."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What somebody typed into the form, in its right shape."""
+    """The validated values of a registration form."""
 
     name: str
     address: EmailAddress
@@ -59,36 +61,38 @@ class Entry:
 
 
 def register(tx: Transaction, slug: str, entry: Entry) -> None:
-    """Register `entry`, or, for a known address, tell that address so.
+    """Register an entry; if its address is confirmed already, owe that address a letter instead.
 
-    Until an address is confirmed, the last form wins; after that, only the attendee's own page
-    changes anything. Raises `NoSuchDiscussion`, `RegistrationClosed`.
+    Until an address is confirmed, the last form wins; afterwards only the attendee's own page can
+    change the registration. Raises `NoSuchDiscussion`, `RegistrationClosed`.
     """
     tx.hold_keys()
-    with allocation.changing(tx, identify(tx, slug), promotes=True) as discussion:
+    with allocation.locked_discussion(tx, find_id(tx, slug), promotes=True) as discussion:
         if not discussion.takes_registrations(tx.now):
             raise RegistrationClosed("Registration for this discussion is closed.")
-        known = known_as(tx, discussion, entry.address, lock=True)
+        known = find_by_address(tx, discussion, entry.address, lock=True)
         mailbox = entry.address.mailbox
         may_write = may_write_to(tx, discussion, mailbox)
         if known and known.status in {RegistrationStatus.CONFIRMED, RegistrationStatus.WAITING}:
             number, kind = known.id, LetterKind.ALREADY_REGISTERED
-            # What is held is sealed anew: as much work as for an address that is not known.
+            # Seal the same data again, which takes as long as for an unknown address.
             known.seal(known.attendee(tx.keys), tx.keys)
             tx.flush()
         else:
-            number, kind = enter(tx, discussion, entry, known)
-        with tx.begin_nested() as owing:
-            owe(tx, number, kind, discussion)
-            if not may_write:  # found out only now, so that the time it takes does not tell
-                owing.rollback()
+            number, kind = write_registration(tx, discussion, entry, known)
+        with tx.begin_nested() as savepoint:
+            owe_letter(tx, number, kind, discussion)
+            if not may_write:  # undone only now, so that the time taken does not tell
+                savepoint.rollback()
 
 
-def known_as(
+def find_by_address(
     tx: Transaction, discussion: Discussion, address: EmailAddress, *, lock: bool = False
 ) -> Registration | None:
-    """Return the registration of an address, if there is one; locked, for who writes it anew: what
-    its attendee has changed meanwhile must not be undone."""
+    """Return the registration of an address in a discussion, or None.
+
+    Lock it to overwrite it, so that a concurrent change of its attendee is not undone.
+    """
     known = select(Registration).where(
         Registration.discussion_id == discussion.id,
         Registration.address_index == address_index(tx.keys, discussion.uid, address),
@@ -99,47 +103,48 @@ def known_as(
     return tx.scalar(known)
 
 
-def enter(
+def write_registration(
     tx: Transaction, discussion: Discussion, entry: Entry, known: Registration | None
 ) -> tuple[int, LetterKind]:
-    """Write a registration, over one that is `known` and means to come no more, or not yet.
+    """Insert a registration, or overwrite the `known` one, which is withdrawn or unconfirmed.
 
-    Returns its id, and which letter tells of it. The discussion is locked (`seating.changing`).
+    Returns its id, and the kind of letter that it calls for. The caller is inside
+    `allocation.locked_discussion`.
     """
-    values = _entered(tx, discussion, entry, known)
+    values = _columns(tx, discussion, entry, known)
     index = address_index(tx.keys, discussion.uid, entry.address)
-    return _keep(tx, discussion, known, index, values), _first_letter(values)
+    return _write_row(tx, discussion, known, index, values), _first_letter(values)
 
 
 def confirm(tx: Transaction, registration: Registration) -> None:
-    """Confirm that the attendee reads the address; a second time changes nothing."""
+    """Confirm a registration; a second time changes nothing."""
     tx.hold_keys()
-    with allocation.changing(tx, registration.discussion_id, promotes=True) as discussion:
+    with allocation.locked_discussion(tx, registration.discussion_id, promotes=True) as discussion:
         if not allocation.is_still_there(tx, registration):
             return
         if registration.status is not RegistrationStatus.UNCONFIRMED:
             return
-        place = allocation.settle(tx, discussion, registration)
+        place = allocation.place_on_confirming(tx, discussion, registration)
         registration.seated_at, registration.queue_position = place.seated_at, place.queue_position
         registration.seat_held_until = None
         registration.confirmed_at = tx.now
         registration.erase_at = erase_at(discussion, registration.registered_at, tx.settings)
-        registration.calendar_sequence = _returning(registration)
+        registration.calendar_sequence = _calendar_sequence(registration)
         kind = LetterKind.CONFIRMATION if place.seated_at else LetterKind.WAITING
         if may_answer(tx, registration):
-            owe(tx, registration.id, kind, discussion)
+            owe_letter(tx, registration.id, kind, discussion)
 
 
 def may_answer(tx: Transaction, registration: Registration) -> bool:
-    """Whether another letter may answer what is done on the attendee's own page today."""
+    """Take one of `ANSWERS_A_DAY`; return whether there was one left."""
     return rate_limits.take(tx, "answers", registration.public_id, capacity=ANSWERS_A_DAY)
 
 
 def may_write_to_all(
     tx: Transaction, discussion: Discussion, mailboxes: Counter[str]
 ) -> dict[str, int]:
-    """Return how many of so many letters each of these mailboxes may get, as `may_write_to` does of
-    one."""
+    """Take as `may_write_to` does, for as many letters as `mailboxes` counts for each; return how
+    many each may get."""
     buckets: dict[tuple[str, ...], int] = {
         ("letters", discussion.uid, box): count for box, count in mailboxes.items()
     }
@@ -148,19 +153,21 @@ def may_write_to_all(
 
 
 def may_write_to(tx: Transaction, discussion: Discussion, mailbox: str) -> bool:
-    """Whether this mailbox may get another letter about this discussion that others can cause."""
+    """Take one of a mailbox's `LETTERS_A_DAY` for a discussion; return whether one was left."""
     return rate_limits.take(tx, "letters", discussion.uid, mailbox, capacity=LETTERS_A_DAY)
 
 
-def owe(tx: Transaction, registration_id: int, kind: LetterKind, discussion: Discussion) -> None:
-    """Owe a letter to a registration, in this transaction."""
+def owe_letter(
+    tx: Transaction, registration_id: int, kind: LetterKind, discussion: Discussion
+) -> None:
+    """Add a letter to a registration to the outbox, in this transaction."""
     outbox.post(tx, registration_id, kind, revision=discussion.version, host=tx.settings.host)
 
 
-def _entered(
+def _columns(
     tx: Transaction, discussion: Discussion, entry: Entry, known: Registration | None
 ) -> dict[str, Any]:
-    """Return the columns of a registration as the form makes it."""
+    """Return the columns of the registration that an entry makes."""
     if known:
         attendee = known.attendee(tx.keys)
     else:
@@ -174,7 +181,7 @@ def _entered(
         shared_with=entry.shared_with,
         new_address="",
     )
-    place = allocation.assign(tx, discussion, known)
+    place = allocation.place_on_registering(tx, discussion, known)
     asks = discussion.content.address_confirmation
     return {
         "public_id": attendee.public_id,
@@ -188,24 +195,24 @@ def _entered(
         "seated_at": place.seated_at,
         "queue_position": place.queue_position,
         "seat_held_until": place.seat_held_until if asks else None,
-        "erase_at": tx.now + UNCONFIRMED_LIFE
+        "erase_at": tx.now + UNCONFIRMED_RETENTION
         if asks
         else erase_at(discussion, tx.now, tx.settings),
-        **{name: getattr(entry, name) for name in IN_THE_CLEAR},
+        **{name: getattr(entry, name) for name in UNSEALED_FIELDS},
     }
 
 
-def _keep(
+def _write_row(
     tx: Transaction,
     discussion: Discussion,
     known: Registration | None,
     index: bytes,
     values: dict[str, Any],
 ) -> int:
-    """Write the row, by Core: this is the one path that hundreds take at once."""
+    """Insert or update the row, without the ORM: hundreds may register at once."""
     if known:
         if values["confirmed_at"]:
-            values |= {"calendar_sequence": _returning(known)}
+            values |= {"calendar_sequence": _calendar_sequence(known)}
         tx.execute(update(Registration).where(Registration.id == known.id).values(**values))
         return known.id
     values |= {"discussion_id": discussion.id, "address_index": index}
@@ -215,9 +222,9 @@ def _keep(
     return int(tx.execute(added).scalar_one())
 
 
-def _returning(known: Registration) -> int:
-    """Return the calendar's count of who confirms: back after a withdrawal, they must outrank
-    its CANCEL (RFC 5546 2.1.4)."""
+def _calendar_sequence(known: Registration) -> int:
+    """Return the SEQUENCE of the attendee's calendar entry: after a withdrawal it must be above
+    that of the CANCEL (RFC 5546 2.1.4)."""
     return known.calendar_sequence + (known.calendar_sequence > 0)
 
 

@@ -1,4 +1,4 @@
-"""What an attendee does on their own page: see, change, withdraw, erase, find it again."""
+"""What attendees do on their own page: see, change, withdraw, erase; and find the page again."""
 
 import hmac
 from collections.abc import Iterable
@@ -30,12 +30,12 @@ from ..seats import allocation
 from . import register
 from .register import Entry
 
-# Who means to come, and can change or withdraw that.
-COMING = frozenset({RegistrationStatus.CONFIRMED, RegistrationStatus.WAITING})
+# The statuses of attendees who intend to come, and can change or withdraw.
+COMING_STATUSES = frozenset({RegistrationStatus.CONFIRMED, RegistrationStatus.WAITING})
 
 
 class NoSuchRegistration(Refusal):
-    """The link is wrong, or the registration has been erased: nobody is told which."""
+    """The link is wrong, or the registration is erased; the sentence does not say which."""
 
 
 class LinkIsOver(Refusal):
@@ -43,7 +43,7 @@ class LinkIsOver(Refusal):
 
 
 class RegistrationEnded(Refusal):
-    """The registration's calendar has nothing more to tell: the attendee has withdrawn."""
+    """The attendee has withdrawn, so the registration's calendar is no longer served."""
 
 
 def by_token(tx: Transaction, token: str) -> tuple[Registration, Discussion]:
@@ -52,7 +52,7 @@ def by_token(tx: Transaction, token: str) -> tuple[Registration, Discussion]:
 
 
 def by_calendar_token(tx: Transaction, token: str) -> tuple[Registration, Discussion]:
-    """Return the registration whose calendar has `token`, or raise `NoSuchRegistration`."""
+    """Return the registration whose calendar link has `token`, or raise `NoSuchRegistration`."""
     return _by(tx, Registration.calendar_token_hash == token_hash(token))
 
 
@@ -74,14 +74,14 @@ def _by(tx: Transaction, condition: Any, *, lock: bool = False) -> tuple[Registr
 
 
 def change(tx: Transaction, token: str, entry: Entry) -> None:
-    """Keep what the attendee changed. A new address takes effect when it confirms.
+    """Store an attendee's changes; a new address takes effect once it is confirmed.
 
-    Nothing changes unless the registration is confirmed: until then the form does that. Raises
+    An unconfirmed or withdrawn registration is not changed: the form does that. Raises
     `NoSuchRegistration`.
     """
     tx.hold_keys()
     registration, discussion = _by(tx, Registration.token_hash == token_hash(token), lock=True)
-    if registration.status not in COMING:
+    if registration.status not in COMING_STATUSES:
         return
     attendee = registration.attendee(tx.keys)
     same = addresses.parse(attendee.address).canonical == entry.address.canonical
@@ -98,23 +98,23 @@ def change(tx: Transaction, token: str, entry: Entry) -> None:
     tx.flush()
     if changed.new_address == attendee.new_address:
         return
-    # The earlier letter was allowed for another address than the one it would now go to.
+    # An earlier letter was counted for another address than it would go to now.
     outbox.drop(tx, registration.id, LetterKind.ADDRESS_CHANGE)
-    if same or not may_ask(tx, registration, discussion, entry.address):
+    if same or not may_ask_new_address(tx, registration, discussion, entry.address):
         return
-    # If it is registered itself, a letter tells only it so.
-    taken = register.known_as(tx, discussion, entry.address)
+    # If that address is registered itself, only a letter to it says so.
+    taken = register.find_by_address(tx, discussion, entry.address)
     kind = LetterKind.ALREADY_REGISTERED if taken else LetterKind.ADDRESS_CHANGE
     number = (taken or registration).id
-    register.owe(tx, number, kind, discussion)
+    register.owe_letter(tx, number, kind, discussion)
 
 
-def may_ask(
+def may_ask_new_address(
     tx: Transaction, registration: Registration, discussion: Discussion, address: EmailAddress
 ) -> bool:
-    """Whether another letter may ask a new address today.
+    """Take one of today's letters to a new address; return whether there was one left.
 
-    Its limit is one of its own: nobody can use up what an address gets when it registers.
+    The limit is separate, so that nobody can use up the letters of a registration by the form.
     """
     return all(
         rate_limits.take(tx, "new address", discussion.uid, bucket, capacity=register.LETTERS_A_DAY)
@@ -123,29 +123,31 @@ def may_ask(
 
 
 def confirm_new_address(tx: Transaction, signed: str) -> str:
-    """Make the address that the signed link was sent to the attendee's, and return a new token.
+    """Make the address that got the signed link the attendee's; return their new token.
 
-    Everything comes again to the new address, with the invitation. Raises `LinkIsOver`.
+    The confirmation, with its invitation, is owed to the new address. Raises `LinkIsOver`.
     """
     registration, _attendee = by_new_address(tx, signed)
-    with allocation.changing(tx, registration.discussion_id) as discussion:
+    with allocation.locked_discussion(tx, registration.discussion_id) as discussion:
         registration, attendee = by_new_address(tx, signed, lock=True)
         new = addresses.parse(attendee.new_address)
         try:
-            attendee = give_address(tx, registration, discussion, new)
+            attendee = set_address(tx, registration, discussion, new)
         except IntegrityError:
             raise LinkIsOver("This link does not apply any more.") from None
         seated = registration.status is RegistrationStatus.CONFIRMED
         kind = LetterKind.CONFIRMATION if seated else LetterKind.WAITING
-        register.owe(tx, registration.id, kind, discussion)
+        register.owe_letter(tx, registration.id, kind, discussion)
     return attendee.token
 
 
-def give_address(
+def set_address(
     tx: Transaction, registration: Registration, discussion: Discussion, new: EmailAddress
 ) -> Attendee:
-    """Make an address the attendee's, with new links too: whoever had the old ones may be somebody
-    else. Raises `IntegrityError` if it is registered already."""
+    """Give an attendee another address and new links: somebody else may have read the old address.
+
+    Raises `IntegrityError` if the new one is registered already.
+    """
     attendee = replace(
         registration.attendee(tx.keys),
         address=new.sent,
@@ -164,7 +166,7 @@ def give_address(
 def by_new_address(
     tx: Transaction, signed: str, *, lock: bool = False
 ) -> tuple[Registration, Attendee]:
-    """Return the registration that a link to confirm a new address is for; else `LinkIsOver`."""
+    """Return the registration of a signed link for a new address, or raise `LinkIsOver`."""
     over = LinkIsOver("This link does not apply any more.")
     proven = read_new_address(tx.keys.secret("links"), signed)
     if proven is None:
@@ -178,22 +180,26 @@ def by_new_address(
     wanted = attendee.new_address and address_index(
         tx.keys, discussion.uid, addresses.parse(attendee.new_address)
     )
-    if not wanted or not hmac.compare_digest(wanted, index) or registration.status not in COMING:
+    if (
+        not wanted
+        or not hmac.compare_digest(wanted, index)
+        or registration.status not in COMING_STATUSES
+    ):
         raise over
     return registration, attendee
 
 
 def withdraw(tx: Transaction, registration: Registration) -> None:
-    """Withdraw: the seat is free, the calendar entry is cancelled by letter, nothing else is sent.
+    """Withdraw a registration: free the seat, and owe the letter that cancels the calendar entry.
 
     A second time changes nothing.
     """
     tx.hold_keys()
-    with allocation.changing(tx, registration.discussion_id, promotes=True) as discussion:
+    with allocation.locked_discussion(tx, registration.discussion_id, promotes=True) as discussion:
         if not allocation.is_still_there(tx, registration):
             return
         status = registration.status
-        if status not in COMING:
+        if status not in COMING_STATUSES:
             return
         registration.withdrawn_at = tx.now
         registration.seal(replace(registration.attendee(tx.keys), new_address=""), tx.keys)
@@ -202,33 +208,33 @@ def withdraw(tx: Transaction, registration: Registration) -> None:
         registration.calendar_sequence += status is RegistrationStatus.CONFIRMED
         kind = LetterKind.WITHDRAWAL
         if register.may_answer(tx, registration):
-            register.owe(tx, registration.id, kind, discussion)
+            register.owe_letter(tx, registration.id, kind, discussion)
 
 
 def erase(tx: Transaction, registration: Registration) -> Receipt:
-    """Erase everything at once, on the attendee's word; whoever waits gets the seat."""
-    with allocation.changing(tx, registration.discussion_id, promotes=True):
+    """Erase a registration at once, at the attendee's request, and give its seat to the next."""
+    with allocation.locked_discussion(tx, registration.discussion_id, promotes=True):
         return erasures.erase(tx, registration, letters=tx.settings.mail.folder)
 
 
 def send_links(tx: Transaction, address: EmailAddress) -> None:
-    """Owe the personal link of every registration of `address`, if there is any.
+    """Owe the personal link of every registration of `address`.
 
-    The answer on the web does not tell whether there is.
+    The caller must not tell whether there is any.
     """
     allowed = rate_limits.take(tx, "find", address.mailbox, capacity=register.LETTERS_A_DAY)
     discussions = tx.scalars(select(Discussion)).all()
     owners = {address_index(tx.keys, item.uid, address): item for item in discussions}
-    for registration in _indexed(tx, list(owners)):
+    for registration in _by_indexes(tx, list(owners)):
         discussion = owners[registration.address_index]
         if allowed and register.may_write_to(tx, discussion, address.mailbox):
             unconfirmed = registration.status is RegistrationStatus.UNCONFIRMED
             kind = LetterKind.ADDRESS_CONFIRMATION if unconfirmed else LetterKind.LINK
-            register.owe(tx, registration.id, kind, discussion)
+            register.owe_letter(tx, registration.id, kind, discussion)
 
 
-def _indexed(tx: Transaction, indexes: list[bytes]) -> Iterable[Registration]:
-    # SQLite takes a limited number of values in one statement.
+def _by_indexes(tx: Transaction, indexes: list[bytes]) -> Iterable[Registration]:
+    # SQLite limits the number of values of a statement.
     for start in range(0, len(indexes), 500):
         some = indexes[start : start + 500]
         yield from tx.scalars(select(Registration).where(Registration.address_index.in_(some)))

@@ -1,4 +1,4 @@
-"""Discloses to an attendee everything that is held about them."""
+"""Collects everything that is stored about an attendee, for that attendee."""
 
 from datetime import datetime
 from typing import Any
@@ -10,8 +10,8 @@ from ...models import Discussion, Letter, LetterKind, Registration, Registration
 from ..seats import allocation
 
 
-def held(tx: Transaction, registration: Registration, discussion: Discussion) -> dict[str, Any]:
-    """Return everything that is held about one attendee, by plain names (GDPR Art. 15 and 20)."""
+def disclose(tx: Transaction, registration: Registration, discussion: Discussion) -> dict[str, Any]:
+    """Return all data of an attendee as values for JSON, by plain names (GDPR Art. 15 and 20)."""
     attendee = registration.attendee(tx.keys)
     is_waiting = registration.status is RegistrationStatus.WAITING
     place = allocation.waiting_before(tx, registration) + 1 if is_waiting else None
@@ -34,7 +34,7 @@ def held(tx: Transaction, registration: Registration, discussion: Discussion) ->
         "attended_at": _iso(registration.attended_at),
         "seated_at": _iso(registration.seated_at),
         "seat_held_until": _iso(registration.seat_held_until),
-        # Its place as the page shows it: the stored number counts others who never confirmed.
+        # As the page shows it: queue_position also counts attendees who never confirmed.
         "place": place,
         "calendar_sequence": registration.calendar_sequence,
         "letters": _letters(tx, registration),
@@ -43,16 +43,16 @@ def held(tx: Transaction, registration: Registration, discussion: Discussion) ->
 
 
 def _letters(tx: Transaction, registration: Registration) -> list[dict[str, Any]]:
-    found = tx.scalars(
+    letters = tx.scalars(
         select(Letter)
         .where(
             Letter.registration_id == registration.id,
-            # Whether one was owed for a new address tells whether that one is registered.
+            # A letter about a new address would tell whether that address is registered.
             Letter.kind != LetterKind.ADDRESS_CHANGE,
         )
         .order_by(Letter.id)
     )
-    return [_letter(letter) for letter in found]
+    return [_letter(letter) for letter in letters]
 
 
 def _letter(letter: Letter) -> dict[str, Any]:

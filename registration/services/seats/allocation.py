@@ -1,4 +1,7 @@
-"""Seats and the waiting list. Everything that takes or frees a seat happens inside `changing`."""
+"""Allocates seats, and promotes attendees from the waiting list.
+
+Everything that takes or frees a seat happens inside `locked_discussion`.
+"""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -11,15 +14,15 @@ from sqlalchemy.orm import aliased
 from ... import outbox
 from ...database import Transaction
 from ...models import Discussion, DiscussionStatus, Letter, LetterKind, LetterState, Registration
-from ..installation import content_has_changed
+from ..installation import note_content_change
 
 # How long an unconfirmed registration keeps its seat.
-HOLD = timedelta(hours=24)
+SEAT_HOLD = timedelta(hours=24)
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A seat, or a place on the waiting list."""
+    """A seat, which may be held until a moment, or a position on the waiting list."""
 
     seated_at: datetime | None
     queue_position: int | None
@@ -27,14 +30,14 @@ class Place:
 
 
 @contextmanager
-def changing(
+def locked_discussion(
     tx: Transaction, discussion_id: int, *, promotes: bool = False
 ) -> Iterator[Discussion]:
-    """Lock the discussion until the transaction ends: counting seats and taking one are one step.
+    """Lock the discussion until the transaction ends, so that counting and taking seats are atomic.
 
-    SQLite has one writer at a time anyway. If it `promotes`, whoever waits gets what the block has
-    freed. When it has filled the last seat or freed one, what the public pages say of it has
-    changed.
+    SQLite has one writer at a time anyway. With `promotes`, attendees on the waiting list get the
+    seats that the block has freed. If the block has filled the last seat or freed one, public pages
+    have changed.
     """
     discussion = tx.get_one(Discussion, discussion_id, with_for_update=True, populate_existing=True)
     was_full = is_full(tx, discussion)
@@ -43,13 +46,13 @@ def changing(
     if promotes:
         promote(tx, discussion)
     if is_full(tx, discussion) != was_full:
-        content_has_changed(tx)
+        note_content_change(tx)
 
 
 def promote(tx: Transaction, discussion: Discussion) -> int:
-    """Give free seats to those who wait, in their order, each with a letter; return to how many.
+    """Give free seats to the first on the waiting list, and owe each a letter; return how many.
 
-    The discussion is locked. Nobody is given a seat of what is cancelled or over.
+    The discussion is locked. If it is cancelled, unpublished or over, nobody is promoted.
     """
     _end_holds(tx, discussion)
     if not _gives_seats(discussion, tx.now):
@@ -70,16 +73,16 @@ def promote(tx: Transaction, discussion: Discussion) -> int:
     return _owe_seats(tx, discussion, ids)
 
 
-def tell_again(tx: Transaction, discussion: Discussion) -> int:
-    """Owe the letters of seats that were dropped while the discussion was off, to those who have
-    got none since; return to how many."""
-    ids = tx.scalars(untold(discussion)).all()
+def owe_dropped_letters(tx: Transaction, discussion: Discussion) -> int:
+    """Owe again the letters about seats that were dropped while the discussion was cancelled;
+    return how many."""
+    ids = tx.scalars(select_untold(discussion)).all()
     return _owe_seats(tx, discussion, ids)
 
 
-def untold(discussion: Discussion) -> Select[int]:
-    """Return how to select who has a seat, and whose letter of it was dropped while the discussion
-    was off."""
+def select_untold(discussion: Discussion) -> Select[int]:
+    """Return the SELECT of registrations with a seat whose letter about it was dropped while the
+    discussion was cancelled, and has not been replaced."""
     later = aliased(Letter)
     told = exists().where(
         later.registration_id == Letter.registration_id,
@@ -111,8 +114,8 @@ def _gives_seats(discussion: Discussion, now: datetime) -> bool:
 
 
 def _end_holds(tx: Transaction, discussion: Discussion) -> None:
-    """Take the seats of holds that have ended: who has waited for the lock since before that must
-    not find it held."""
+    """Release expired holds. A transaction that queued for the lock before a hold expired must not
+    count it as active."""
     tx.execute(
         update(Registration)
         .where(
@@ -125,9 +128,9 @@ def _end_holds(tx: Transaction, discussion: Discussion) -> None:
     )
 
 
-def promotable(tx: Transaction) -> Sequence[int]:
-    """Return the ids of discussions in which somebody waits while a seat is free: one that was
-    held is freed by time alone."""
+def find_promotable(tx: Transaction) -> Sequence[int]:
+    """Return the ids of discussions with a free seat and a waiting list: a hold expires by time
+    alone, so nothing else notices."""
     seated = (
         select(func.count())
         .where(Registration.discussion_id == Discussion.id, _seated(tx.now))
@@ -135,39 +138,38 @@ def promotable(tx: Transaction) -> Sequence[int]:
         .scalar_subquery()
     )
     waiting = exists().where(Registration.discussion_id == Discussion.id, _waiting())
-    found = tx.scalars(
+    candidates = tx.scalars(
         select(Discussion).where(
             Discussion.status == DiscussionStatus.PUBLISHED,
             waiting,
             or_(Discussion.seats.is_(None), Discussion.seats > seated),
         )
     )
-    return [discussion.id for discussion in found if _gives_seats(discussion, tx.now)]
+    return [discussion.id for discussion in candidates if _gives_seats(discussion, tx.now)]
 
 
 def is_still_there(tx: Transaction, registration: Registration) -> bool:
-    """Read a registration again and lock it, once its discussion is locked; False if it has been
-    erased."""
+    """Lock and read a registration again, after its discussion; return False if it is erased."""
     named = select(Registration).where(Registration.id == registration.id)
     # Letters refer to the row meanwhile: only its key must stay.
-    again = named.with_for_update(key_share=True)
-    return tx.scalar(again.execution_options(populate_existing=True)) is not None
+    locked = named.with_for_update(key_share=True)
+    return tx.scalar(locked.execution_options(populate_existing=True)) is not None
 
 
 def is_full(tx: Transaction, discussion: Discussion) -> bool:
-    """Whether the next one to register would wait: no seat is free, or others wait for it."""
+    """Whether the next registration would wait: no seat is free, or others wait already."""
     if discussion.seats is None:
         return False
     return _free(tx, discussion) == 0 or _count(tx, discussion, _waiting()) > 0
 
 
-def left(tx: Transaction, discussion: Discussion) -> int | None:
-    """Return how many could register before the next one waits; None where there is no end."""
+def seats_left(tx: Transaction, discussion: Discussion) -> int | None:
+    """Return how many can register before one has to wait; None if seats are unlimited."""
     return 0 if is_full(tx, discussion) else _free(tx, discussion)
 
 
 def last_in_queue(tx: Transaction, discussion: Discussion) -> int:
-    """Return the last place of the waiting list; 0 if nobody has ever had one that is held."""
+    """Return the highest position on the waiting list; 0 if nobody has one."""
     last = tx.scalar(
         select(func.max(Registration.queue_position)).where(
             Registration.discussion_id == discussion.id
@@ -176,8 +178,8 @@ def last_in_queue(tx: Transaction, discussion: Discussion) -> int:
     return last or 0
 
 
-def full_until(tx: Transaction, discussion: Discussion) -> datetime | None:
-    """Return when the next held seat is freed by time alone; None if no seat is only held."""
+def next_hold_end(tx: Transaction, discussion: Discussion) -> datetime | None:
+    """Return when the next hold of a seat expires; None if no seat is held."""
     held = and_(_seated(tx.now), Registration.confirmed_at.is_(None))
     return tx.scalar(
         select(func.min(Registration.seat_held_until)).where(
@@ -186,23 +188,30 @@ def full_until(tx: Transaction, discussion: Discussion) -> datetime | None:
     )
 
 
-def assign(tx: Transaction, discussion: Discussion, known: Registration | None) -> Place:
-    """Return the place of somebody who registers: the one they have, a seat, or the queue's end."""
+def place_on_registering(
+    tx: Transaction, discussion: Discussion, known: Registration | None
+) -> Place:
+    """Return the place of a new registration: its old one, a free seat, or the queue's end.
+
+    `known` is the earlier registration of the same address.
+    """
     if known and (known.queue_position or _holds_seat(known, tx.now)):
         return Place(known.seated_at, known.queue_position, known.seat_held_until)
     if not is_full(tx, discussion):
-        return Place(tx.now, None, tx.now + HOLD)
+        return Place(tx.now, None, tx.now + SEAT_HOLD)
     return Place(None, last_in_queue(tx, discussion) + 1)
 
 
-def settle(tx: Transaction, discussion: Discussion, registration: Registration) -> Place:
-    """Return the place of somebody who confirms: a seat that is held, else as if just come; who
-    waits moves up only if a seat is free and nobody waits before."""
+def place_on_confirming(
+    tx: Transaction, discussion: Discussion, registration: Registration
+) -> Place:
+    """Return the place of a registration that is confirmed now: the seat held for it, else as a new
+    one. From the waiting list it gets a seat only if one is free and nobody waits before it."""
     if _holds_seat(registration, tx.now):
         return Place(registration.seated_at, None)
     if registration.queue_position and _may_move_up(tx, discussion, registration):
         return Place(tx.now, None)
-    place = assign(tx, discussion, registration)
+    place = place_on_registering(tx, discussion, registration)
     return Place(place.seated_at, place.queue_position)
 
 
@@ -212,19 +221,19 @@ def _may_move_up(tx: Transaction, discussion: Discussion, registration: Registra
 
 
 def _free(tx: Transaction, discussion: Discussion) -> int | None:
-    """Return how many seats are free; None where there is no end of them."""
+    """Return how many seats are free; None if they are unlimited."""
     if discussion.seats is None:
         return None
-    return max(0, discussion.seats - taken(tx, discussion))
+    return max(0, discussion.seats - count_taken(tx, discussion))
 
 
-def taken(tx: Transaction, discussion: Discussion) -> int:
-    """Return how many seats are taken, or held."""
+def count_taken(tx: Transaction, discussion: Discussion) -> int:
+    """Return how many seats are taken, those held included."""
     return _count(tx, discussion, _seated(tx.now))
 
 
 def waiting_before(tx: Transaction, registration: Registration) -> int:
-    """Return how many wait before `registration`: its place is one more."""
+    """Return how many wait before `registration`; 0 if it does not wait."""
     if registration.queue_position is None:
         return 0
     count = tx.scalar(

@@ -1,4 +1,4 @@
-"""How long personal data is kept: the one formula for the day of erasure."""
+"""Computes when personal data is erased."""
 
 from datetime import datetime, timedelta
 
@@ -6,9 +6,9 @@ from ...config import Settings
 from ...models import Discussion
 
 # How long an unconfirmed registration is kept.
-UNCONFIRMED_LIFE = timedelta(hours=72)
+UNCONFIRMED_RETENTION = timedelta(hours=72)
 
 
 def erase_at(discussion: Discussion, registered_at: datetime, settings: Settings) -> datetime:
-    """Return when a registration's personal data is erased."""
+    """Return when a confirmed registration is erased."""
     return max(discussion.ends_at, registered_at) + timedelta(days=settings.retention_days)

@@ -19,7 +19,7 @@ from wtforms.validators import ValidationError
 
 from ...mail import placeholders
 from ...models import Group, RegistrationStatus, Wording
-from ...services.discussions.cancellation import LONGEST_WHY
+from ...services.discussions.cancellation import MAX_REASON_CHARACTERS
 from ...services.organizers import passwords
 from ...services.registrations import register
 from ...text.languages import gettext as _
@@ -85,7 +85,7 @@ def cancel() -> FlaskForm:
     named = {
         "why": LineField(
             _("Why"),
-            [Needed(_("Say why: attendees and the page are told.")), AtMost(LONGEST_WHY)],
+            [Needed(_("Say why: attendees and the page are told.")), AtMost(MAX_REASON_CHARACTERS)],
         ),
         "version": HiddenField(""),
     }
@@ -131,7 +131,7 @@ def export(columns: list[str], partners: list[str], *, is_partner: bool) -> Flas
 
 def search() -> FlaskForm:
     """Return the form that searches the attendees."""
-    named = {"search": LineField(_("Search"), [AtMost(register.MOST_NAME)])}
+    named = {"search": LineField(_("Search"), [AtMost(register.MAX_NAME_CHARACTERS)])}
     return _bound("SearchForm", named)
 
 
@@ -269,7 +269,7 @@ def safe_next(wanted: str) -> str:
 def _password(label: str, autocomplete: str, *checks: Callable[..., None]) -> Any:
     return PasswordField(
         label,
-        [Needed(_("Write the password.")), AtMost(passwords.MOST), *checks],
+        [Needed(_("Write the password.")), AtMost(passwords.MAX_CHARACTERS), *checks],
         render_kw={"autocomplete": autocomplete},
     )
 

@@ -139,13 +139,13 @@ def _entry_fields(content: Content) -> dict[str, Any]:
         "content": content,
         "name": LineField(
             _("Name"),
-            [Needed(_("Write a name; a pseudonym is fine.")), AtMost(register.MOST_NAME)],
+            [Needed(_("Write a name; a pseudonym is fine.")), AtMost(register.MAX_NAME_CHARACTERS)],
             render_kw={"autocomplete": "name"},
         ),
         "email": _email(),
         "affiliation": LineField(
             _("Affiliation"),
-            [AtMost(register.MOST_NAME)],
+            [AtMost(register.MAX_NAME_CHARACTERS)],
             render_kw={"autocomplete": "organization"},
         ),
     }
@@ -172,8 +172,12 @@ def _email() -> AddressField:
 
 def _question(item: Question) -> Field:
     kinds: dict[str, Callable[..., Any]] = {
-        "line": lambda checks: LineField(item.label, [*checks, AtMost(register.MOST_LINE)]),
-        "long": lambda checks: LongField(item.label, [*checks, AtMost(register.MOST_LONG)]),
+        "line": lambda checks: LineField(
+            item.label, [*checks, AtMost(register.MAX_LINE_CHARACTERS)]
+        ),
+        "long": lambda checks: LongField(
+            item.label, [*checks, AtMost(register.MAX_LONG_CHARACTERS)]
+        ),
         "yes": lambda checks: BooleanField(item.label, checks),
         "choice": lambda checks: ChoiceField(
             item.label,

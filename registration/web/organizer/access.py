@@ -45,11 +45,11 @@ def ask_to_sign_in() -> BaseResponse | None:
         return None
     now = app_context.now()
     with reading() as tx:
-        found = authentication.who(tx, cookies.token())
+        found = authentication.find_signed_in(tx, cookies.token())
     if found is None:
         return _signed_out()
     g.organizer, sign_in = found
-    if authentication.is_to_be_noted(sign_in, now):
+    if authentication.is_seen_note_due(sign_in, now):
         with writing() as tx:
             authentication.note_seen(tx, sign_in.id)
     return None

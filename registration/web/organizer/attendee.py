@@ -86,7 +86,7 @@ def withdraw(slug: str, public_id: str) -> BaseResponse | tuple[str, int]:
         return _page(slug, public_id, is_stale=True), 422
     with writing() as tx:
         registration = _find(tx, slug, public_id)
-        if registration.status in self_service.COMING:
+        if registration.status in self_service.COMING_STATUSES:
             self_service.withdraw(tx, registration)
             note(tx, Deed.ATTENDEE_WITHDRAWN, slug, count=1)
     return _back(slug, public_id)
@@ -116,7 +116,7 @@ def mark(slug: str, public_id: str) -> BaseResponse | tuple[str, int]:
     with writing() as tx:
         discussion = accounts.run_by(tx, organizer(), slug)
         _find(tx, slug, public_id)
-        if manage.mark(tx, discussion, [public_id], attended=attended):
+        if manage.mark_attendance(tx, discussion, [public_id], attended=attended):
             deed = Deed.MARKED_ATTENDED if attended else Deed.MARKED_ABSENT
             note(tx, deed, slug, count=1)
     return _back(slug, public_id)
@@ -124,7 +124,7 @@ def mark(slug: str, public_id: str) -> BaseResponse | tuple[str, int]:
 
 def _find(tx: Transaction, slug: str, public_id: str) -> Registration:
     discussion = accounts.run_by(tx, organizer(), slug)
-    return table.find(tx, discussion.id, public_id)
+    return table.find_registration(tx, discussion.id, public_id)
 
 
 def _back(slug: str, public_id: str) -> BaseResponse:
@@ -141,7 +141,7 @@ def _page(
 ) -> str:
     with reading() as tx:
         discussion = accounts.run_by(tx, organizer(), slug)
-        registration = table.find(tx, discussion.id, public_id)
+        registration = table.find_registration(tx, discussion.id, public_id)
         return render_template(
             "organizer/attendee.html",
             discussion=discussion,
@@ -149,7 +149,7 @@ def _page(
             attendee=registration.attendee(tx.keys),
             labels={question.key: question.label for question in discussion.content.questions},
             place=allocation.waiting_before(tx, registration) + 1,
-            moments=timeline.of(tx, registration),
+            moments=timeline.events_of(tx, registration),
             form=typed or organizer_forms.correction(),
             is_correcting=typed is not None,
             button=public_forms.button(),

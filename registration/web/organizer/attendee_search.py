@@ -9,15 +9,15 @@ from typing import Any, TypeVar
 from flask import request, url_for
 
 from ...crypto.key_ring import Ring, SealBroken
-from ...services.attendees.table import Filter, Order, Wanted
+from ...services.attendees.table import Filter, Order, Query
 
 _Choice = TypeVar("_Choice", bound=StrEnum)
 
 
-def wanted(slug: str, ring: Ring) -> Wanted:
+def wanted(slug: str, ring: Ring) -> Query:
     """Return what the request's address asks for; what is no choice there counts as not said."""
     asked = request.args
-    return Wanted(
+    return Query(
         _one_of(Filter, asked.get("who", ""), Filter.ALL),
         _one_of(Order, asked.get("order", ""), Order.LAST),
         _opened(slug, asked.get("search", ""), ring),
@@ -28,7 +28,7 @@ def wanted(slug: str, ring: Ring) -> Wanted:
 def address(
     slug: str,
     ring: Ring,
-    shown: Wanted,
+    shown: Query,
     endpoint: str = "organizer.attendees.attendees",
     **changes: object,
 ) -> str:

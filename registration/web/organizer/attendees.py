@@ -54,7 +54,9 @@ def mark_attendees(slug: str) -> BaseResponse | tuple[str, int]:
         return _page(slug, typed, chosen=chosen), 422
     with writing() as tx:
         discussion = accounts.run_by(tx, organizer(), slug)
-        marked = manage.mark(tx, discussion, chosen[: listed.PAGE], attended=attended)
+        marked = manage.mark_attendance(
+            tx, discussion, chosen[: listed.ATTENDEES_A_PAGE], attended=attended
+        )
         if marked:
             deed = Deed.MARKED_ATTENDED if attended else Deed.MARKED_ABSENT
             note(tx, deed, slug, count=marked)
@@ -109,7 +111,7 @@ def _add_page(slug: str, typed: EntryForm, wait: Later | None = None) -> str:
 def _page(slug: str, typed: FlaskForm, *, chosen: Sequence[str] = ()) -> str:
     with reading() as tx:
         discussion = accounts.run_by(tx, organizer(), slug)
-        numbers, ring = statistics.people(tx, discussion), tx.keys
+        numbers, ring = statistics.count_by_status(tx, discussion), tx.keys
     shown = attendee_search.wanted(slug, ring)
     if request.method == "GET":
         typed["search"].data = shown.search

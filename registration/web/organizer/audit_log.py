@@ -20,5 +20,5 @@ def log() -> str:
     # No more than a number of the database can be.
     before = min(request.args.get("before", default=LAST, type=int), LAST)
     with reading() as tx:
-        lines = audit_log.lines(tx, before=before)
-    return render_template("organizer/log.html", lines=lines, page=audit_log.PAGE)
+        lines = audit_log.read_page(tx, before=before)
+    return render_template("organizer/log.html", lines=lines, page=audit_log.ENTRIES_A_PAGE)

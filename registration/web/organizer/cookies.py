@@ -9,7 +9,7 @@ from itsdangerous import BadSignature, URLSafeSerializer
 from werkzeug.sansio.http import parse_cookie
 from werkzeug.wrappers import Response
 
-from ...services.organizers.authentication import LIFE
+from ...services.organizers.authentication import SESSION_LIFE
 
 _TOKEN, _DEVICE = "organizer", "organizer-device"
 _DEVICE_LIFE = timedelta(days=365)
@@ -32,7 +32,7 @@ def has_device(header: str) -> bool:
 
 def give(response: Response, value: str) -> None:
     """Let the browser keep a token, and, for a year, that it is an organizer's."""
-    _set(response, _TOKEN, value, LIFE)
+    _set(response, _TOKEN, value, SESSION_LIFE)
     give_device(response)
 
 

@@ -20,7 +20,7 @@ blueprint = Blueprint("discussions", __name__)
 def overview() -> str:
     """The discussions that one has, and how many come."""
     with reading() as tx:
-        found = statistics.overview(tx, organizer())
+        found = statistics.overview_of_all(tx, organizer())
         drafts = drafting.drafts_of_new(tx, organizer())
         identity = organizer().identity(tx.keys)
     return render_template(
@@ -37,10 +37,10 @@ def discussion(slug: str) -> str:
     """One discussion: its numbers, when people came, and which calendars follow."""
     now = app_context.now()
     with reading() as tx:
-        item = statistics.of_one(tx, organizer(), slug)
-        spans = statistics.by_day(tx, item.discussion)
+        item = statistics.overview_of(tx, organizer(), slug)
+        spans = statistics.count_by_day(tx, item.discussion)
         readers = feed_statistics.readers(tx)
-        has_draft = drafting.standing(tx, organizer(), slug).draft is not None
+        has_draft = drafting.find(tx, organizer(), slug).draft is not None
     return render_template(
         "organizer/discussion.html",
         item=item,

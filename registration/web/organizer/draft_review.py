@@ -36,7 +36,7 @@ REFUSED = (IdentityTaken, MovedIntoThePast, MustBeTold)
 def review(slug: str) -> BaseResponse | tuple[str, int]:
     """What a draft would be and change, and the buttons that publish it."""
     with reading() as tx:
-        found = drafts.standing(tx, organizer(), slug)
+        found = drafts.find(tx, organizer(), slug)
     if found.draft is None:
         return redirect(url_for("organizer.edit.edit", slug=slug), 303)
     return _page(found)
@@ -102,7 +102,7 @@ def review_file(slug: str) -> BaseResponse:
     """What a draft says, as a discussion file; the mistakes, if there are any."""
     try:
         with reading() as tx:
-            announcement = drafts.standing(tx, organizer(), slug).announced()
+            announcement = drafts.find(tx, organizer(), slug).announced()
     except DiscussionFileRefused:
         return redirect(url_for("organizer.draft_review.review", slug=slug), 303)
     return _file(announcement)
@@ -117,7 +117,7 @@ def _file(announcement: Announcement) -> Response:
 
 def _refused(slug: str, refusal: Exception, *, is_deleting: bool = False) -> tuple[str, int]:
     with reading() as tx:
-        found = drafts.standing(tx, organizer(), slug)
+        found = drafts.find(tx, organizer(), slug)
     is_wrong = isinstance(refusal, DiscussionFileRefused)
     refused, status = ("", 422) if is_wrong else (str(refusal), 409)
     return _page(found, refused=refused, is_deleting=is_deleting, status=status)
@@ -169,7 +169,7 @@ def _foretold(found: Standing, announcement: Announcement) -> tuple[int | None, 
         return None, ""
     try:
         with reading() as tx:
-            return email_forecast.published(tx, found.discussion, announcement), ""
+            return email_forecast.count_if_published(tx, found.discussion, announcement), ""
     except MovedIntoThePast as refusal:
         return None, str(refusal)
 
@@ -180,12 +180,12 @@ def _held(found: Standing, announcement: Announcement) -> dict[str, int]:
         return {}
     keys = draft_changes.questions_changed(found.discussion.content, announcement.content)
     with reading() as tx:
-        return preview.answers_held(tx, found.discussion, keys)
+        return preview.count_answers(tx, found.discussion, keys)
 
 
 def _would_be(slug: str) -> Discussion:
     with reading() as tx:
-        found = drafts.standing(tx, organizer(), slug)
+        found = drafts.find(tx, organizer(), slug)
     try:
         return _discussion(found, found.announced())
     except DiscussionFileRefused:

@@ -57,8 +57,8 @@ def submit_new() -> Page | Response:
 def edit(slug: str) -> Page:
     """The form of a discussion: its draft, or what is published."""
     with reading() as tx:
-        found = drafts.standing(tx, organizer(), slug)
-        written, clashes = drafts.caught_up(tx, found)
+        found = drafts.find(tx, organizer(), slug)
+        written, clashes = drafts.merge_published(tx, found)
     mistakes = _mistakes(slug, written) if found.draft else []
     return _page(found, written, found.opened, mistakes, clashes=clashes)
 
@@ -69,7 +69,7 @@ def submit_edit(slug: str) -> Page | Response:
     """Save the draft of a discussion, and show what it would change."""
     try:
         with reading() as tx:
-            found = drafts.standing(tx, organizer(), slug)
+            found = drafts.find(tx, organizer(), slug)
     except NoSuchDiscussion:
         return _gone()
     return _submit(found)
@@ -101,7 +101,7 @@ def _submit(found: Standing | None) -> Page | Response:
 
 def _clashed(slug: str, refusal: ChangedMeanwhile) -> Page:
     with reading() as tx:
-        found = drafts.standing(tx, organizer(), slug)
+        found = drafts.find(tx, organizer(), slug)
     merged, clashes = refusal.merged, refusal.clashes
     mistakes = _mistakes(slug, merged)
     return _page(found, merged, refusal.opened, mistakes, clashes=clashes, status=409)
@@ -120,7 +120,7 @@ def _saved(found: Standing | None, written: Typed, opened: Opened) -> str:
     """Save what was typed, and return the slug under which it is found."""
     with writing() as tx:
         if found is None:
-            drafts.begin(tx, organizer(), written["slug"], written)
+            drafts.create(tx, organizer(), written["slug"], written)
             return str(written["slug"])
         return drafts.save(tx, organizer(), found.slug, written, opened)
 

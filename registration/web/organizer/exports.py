@@ -51,7 +51,7 @@ def submit_export(slug: str) -> Response | tuple[str, int, dict[str, str]]:
     with writing() as tx:
         audit_log.note(tx, Deed.EXPORTED, by=organizer().id, slug=slug, count=count, detail=detail)
     separator = organizer_forms.SEPARATORS[typed["separator"].data]
-    lines = exports.lines(rows, names, separator)
+    lines = exports.csv_lines(rows, names, separator)
     headers = {"Content-Disposition": f'attachment; filename="{slug}.csv"'}
     kind = "text/csv; charset=utf-8"
     return Response(_streamed(lines), content_type=kind, headers=headers)
@@ -92,7 +92,7 @@ def _chosen(slug: str, typed: FlaskForm) -> tuple[list[str], Rows, int]:
     partner = typed["partner"].data
     if partner:
         with reading() as tx:
-            names = exports.shared(tx, slug, partner)
+            names = exports.shared_columns(tx, slug, partner)
         agreed = partial(exports.attendees, reading, slug, partner=partner)
         # Who has agreed stands sealed: they are counted by reading them.
         return names, agreed(), sum(1 for _row in agreed())

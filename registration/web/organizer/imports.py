@@ -126,8 +126,8 @@ def _page(
         content=base64.b64encode(content).decode(),
         refusal=refusal,
         is_stale=public_forms.is_stale(typed),
-        megabytes=imports.MOST_BYTES // 1048576,
-        most=imports.MOST_ROWS,
+        megabytes=imports.MAX_BYTES // 1048576,
+        most=imports.MAX_ROWS,
         retention=app_context.settings().retention_days,
     )
 

@@ -9,7 +9,7 @@ from ...models import Circular, Discussion
 from ...services.erasure.erasures import Receipt
 from ...services.mailings import mailings, preview, recipients
 from ...services.mailings.mailings import CircularChanged, NobodyToWriteTo, NoLinkToJoin
-from ...services.mailings.preview import Rehearsal
+from ...services.mailings.preview import Preview
 from ...services.organizers import accounts
 from ..forms import organizer_forms
 from ..forms import registration_forms as public_forms
@@ -56,7 +56,7 @@ def try_circular_out(slug: str, circular: str) -> BaseResponse | tuple[str, int]
         return _stale()
     with writing() as tx:
         discussion = accounts.run_by(tx, organizer(), slug)
-        mailings.try_out(tx, discussion, circular, by=organizer().id)
+        mailings.send_test(tx, discussion, circular, by=organizer().id)
     return redirect(
         url_for("organizer.mailing.circular", slug=slug, circular=circular, tried=1), 303
     )
@@ -131,12 +131,12 @@ def _draft_page(slug: str, circular: str, *, is_changed: bool = False) -> str:
     )
 
 
-def _rehearsed(slug: str, circular: str) -> tuple[Discussion, Circular, Rehearsal]:
+def _rehearsed(slug: str, circular: str) -> tuple[Discussion, Circular, Preview]:
     number = request.args.get("n", 0, type=int)
     with reading() as tx:
         discussion = accounts.run_by(tx, organizer(), slug)
         found = mailings.find(tx, discussion, circular)
-        shown = preview.rehearse(tx, discussion, found, number)
+        shown = preview.preview(tx, discussion, found, number)
     return discussion, found, shown
 
 

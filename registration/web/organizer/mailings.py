@@ -32,7 +32,7 @@ def circulars(slug: str) -> str:
     """What was written to the attendees of a discussion, and what became of it."""
     with reading() as tx:
         discussion = accounts.run_by(tx, organizer(), slug)
-        found = mailings.every(tx, discussion)
+        found = mailings.list_all(tx, discussion)
         ring = tx.keys
     shown = [(item, item.wording(ring).subject, progress) for item, progress in found]
     return render_template("organizer/circulars.html", discussion=discussion, circulars=shown)

@@ -46,7 +46,7 @@ def _change(typed: FlaskForm) -> bool:
     """Change the password, if the old one and the code are right. Raises one of `NOT_NOW`."""
     if not reauthentication.is_proven(typed):
         return False
-    hashed = passwords.hashed(typed["new"].data, app_context.password_cost())
+    hashed = passwords.hash_password(typed["new"].data, app_context.password_cost())
     with writing() as tx:
         authentication.change_password(tx, organizer().id, hashed)
     return True
@@ -70,5 +70,5 @@ def _page(typed: FlaskForm, wait: Later | None = None, *, is_wrong: bool = False
         wait=wait,
         is_wrong=is_wrong,
         is_stale=public_forms.is_stale(typed),
-        least=passwords.LEAST,
+        least=passwords.MIN_CHARACTERS,
     )

@@ -16,10 +16,10 @@ def is_proven(typed: FlaskForm) -> bool:
     Raises one of `limits.NOT_NOW`.
     """
     with writing() as tx:
-        authentication.try_from(tx, client(), cookies.device())
+        authentication.take_try(tx, client(), cookies.device())
     kept = organizer().password_hash
     cost = app_context.password_cost()
     if not passwords.is_right(typed["password"].data, kept, cost) or kept is None:
         return False
     with writing() as tx:
-        return authentication.prove(tx, organizer().id, kept, typed["code"].data)
+        return authentication.verify(tx, organizer().id, kept, typed["code"].data)

@@ -63,14 +63,14 @@ def _begin(typed: FlaskForm) -> str | None:
     """Return a new token, or None. The password is checked outside of any transaction: that takes
     long, on purpose."""
     with writing() as tx:
-        authentication.try_from(tx, client(), cookies.device())
+        authentication.take_try(tx, client(), cookies.device())
     with reading() as tx:
-        found, kept = authentication.kept_password(tx, typed["email"].address)
+        found, kept = authentication.find_password_hash(tx, typed["email"].address)
     password, cost = typed["password"].data, app_context.password_cost()
     if not passwords.is_right(password, kept, cost) or kept is None:
         return None
     with writing() as tx:
-        token = authentication.begin(tx, found, kept, typed["code"].data)
+        token = authentication.sign_in(tx, found, kept, typed["code"].data)
     if token and passwords.is_outdated(kept, cost):
         _renew_hash(found, kept, password)
     return token
@@ -79,7 +79,7 @@ def _begin(typed: FlaskForm) -> str | None:
 def _renew_hash(organizer_id: int, kept: str, password: str) -> None:
     """Keep the same password with the parameters of today; another sign-in can do it as well."""
     with suppress(*NOT_NOW):
-        renewed = passwords.hashed(password, app_context.password_cost())
+        renewed = passwords.hash_password(password, app_context.password_cost())
         with writing() as tx:
             authentication.renew_hash(tx, organizer_id, kept, renewed)
 
@@ -101,9 +101,9 @@ def _sign_out(*, everywhere: bool) -> BaseResponse | tuple[str, int]:
         return render_template("organizer/stale.html"), 422
     with writing() as tx:
         if everywhere:
-            authentication.end_all(tx, organizer().id)
+            authentication.sign_out_everywhere(tx, organizer().id)
         else:
-            authentication.end(tx, cookies.token())
+            authentication.sign_out(tx, cookies.token())
     session.clear()
     response = redirect(url_for("organizer.sign_in.sign_in"), 303)
     cookies.take_away(response)
@@ -140,14 +140,14 @@ def accept_invitation(token: str) -> Response | tuple[str, int, dict[str, str]]:
 
 def _accept(token: str, typed: FlaskForm) -> list[str]:
     """Accept the invitation, and return the recovery codes."""
-    kept = passwords.hashed(typed["password"].data, app_context.password_cost())
+    kept = passwords.hash_password(typed["password"].data, app_context.password_cost())
     with writing() as tx:
-        return authentication.accept(tx, token, kept, typed["code"].data)
+        return authentication.accept_invitation(tx, token, kept, typed["code"].data)
 
 
 def _is_good(token: str, typed: FlaskForm) -> bool:
     with reading() as tx:
-        _organizer, identity = authentication.invited(tx, token)
+        _organizer, identity = authentication.find_invited(tx, token)
     try:
         authentication.refuse_weak(
             typed["password"].data, identity, app_context.settings().site_name
@@ -161,7 +161,7 @@ def _is_good(token: str, typed: FlaskForm) -> bool:
 def _invitation_page(token: str, typed: FlaskForm, wait: Later | None = None) -> str:
     with reading() as tx:
         ring = tx.keys
-        _organizer, identity = authentication.invited(tx, token)
+        _organizer, identity = authentication.find_invited(tx, token)
     key = totp.key_of(ring, token)
     site = app_context.settings().site_name
     return render_template(
@@ -172,7 +172,7 @@ def _invitation_page(token: str, typed: FlaskForm, wait: Later | None = None) ->
         address=identity.address,
         key=totp.as_text(key),
         picture=_picture(totp.uri(key, identity.address, site)),
-        least=passwords.LEAST,
+        least=passwords.MIN_CHARACTERS,
     )
 
 

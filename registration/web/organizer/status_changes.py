@@ -153,7 +153,7 @@ def _cancelling(why: str) -> Act:
         return cancellation.cancel(tx, slug, why)
 
     def count(tx: Transaction, discussion: Discussion) -> int:
-        return email_forecast.cancelled(tx, discussion)
+        return email_forecast.count_if_cancelled(tx, discussion)
 
     return Act("cancel", Deed.CANCELLED, cancel, count)
 
@@ -176,12 +176,12 @@ _RESTORE = Act(
     "restore",
     Deed.RESTORED,
     _restore,
-    email_forecast.restored,
+    email_forecast.count_if_restored,
 )
 _TAKE_OFF = Act("take_off", Deed.TAKEN_OFF, _take_off, lambda _tx, _it: 0)
 _PUBLISH_AGAIN = Act(
     "publish_again",
     Deed.PUBLISHED,
     _publish_again,
-    lambda tx, it: email_forecast.published(tx, it, it.announcement),
+    lambda tx, it: email_forecast.count_if_published(tx, it, it.announcement),
 )

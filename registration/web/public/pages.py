@@ -17,7 +17,7 @@ from ...models import Discussion, Tense
 from ...services import catalog
 from ...services.catalog import DiscussionUnpublished
 from ...services.seats import allocation
-from ...services.seats.retention import UNCONFIRMED_LIFE
+from ...services.seats.retention import UNCONFIRMED_RETENTION
 from ..page_cache import Made, kept
 
 HTML = "text/html; charset=utf-8"
@@ -95,7 +95,7 @@ def published(tx: Transaction, slug: str) -> Discussion:
 
 
 def _agenda(tx: Transaction) -> Made:
-    found = catalog.public(tx)
+    found = catalog.list_public(tx)
     past = [item for item in found if item.when.tense(tx.now) is Tense.PAST]
     coming = [item for item in found if item not in past]
     html = render_template(
@@ -114,7 +114,7 @@ def _page(tx: Transaction, slug: str) -> Made:
     found = published(tx, slug)
     full = allocation.is_full(tx, found)
     html = page_of(found, tx.now, is_full=full)
-    freed = allocation.full_until(tx, found) if full else None
+    freed = allocation.next_hold_end(tx, found) if full else None
     return _timed(html, _next_turn([found], tx.now, freed))
 
 
@@ -137,9 +137,11 @@ def page_of(found: Discussion, now: datetime, *, is_full: bool) -> str:
 
 
 def _feed(tx: Transaction) -> Made:
-    body = calendars.feed(catalog.public(tx), app_context.settings().site_name, app_context.links())
+    body = calendars.feed(
+        catalog.list_public(tx), app_context.settings().site_name, app_context.links()
+    )
     # Of what was unpublished, too: its absence is a change.
-    return Made(body, CALENDAR, _changed(catalog.every(tx)))
+    return Made(body, CALENDAR, _changed(catalog.list_all(tx)))
 
 
 def _file(tx: Transaction, slug: str) -> Made:
@@ -152,7 +154,7 @@ def _static(template: str) -> Made:
         template,
         settings=app_context.settings(),
         links=app_context.links(),
-        unconfirmed=UNCONFIRMED_LIFE,
+        unconfirmed=UNCONFIRMED_RETENTION,
     )
     return Made(html.encode(), HTML, None)
 

@@ -133,6 +133,6 @@ def _form_page(
         wait=wait,
         is_stale=registration_forms.is_stale(typed),
         erase_at=retention.erase_at(discussion, now, app_context.settings()),
-        unconfirmed=retention.UNCONFIRMED_LIFE,
+        unconfirmed=retention.UNCONFIRMED_RETENTION,
         settings=app_context.settings(),
     )

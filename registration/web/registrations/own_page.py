@@ -40,7 +40,7 @@ def download(token: str) -> Response:
     """Everything that is held about the attendee."""
     with reading() as tx:
         registration, discussion = self_service.by_token(tx, token)
-        held = subject_access.held(tx, registration, discussion)
+        held = subject_access.disclose(tx, registration, discussion)
     body = json.dumps(held, ensure_ascii=False, indent=2) + "\n"
     headers = {"Content-Disposition": 'attachment; filename="registration.json"'}
     return Response(body, content_type="application/json; charset=utf-8", headers=headers)
@@ -167,7 +167,7 @@ def shown(
         before = allocation.waiting_before(tx, registration)
         ring = tx.keys
         attendee = registration.attendee(ring)
-        written = unsubscribe.received(tx, registration, discussion, app_context.links())
+        written = unsubscribe.list_received(tx, registration, discussion, app_context.links())
     return render_template(
         "registrations/page.html",
         registration=registration,

@@ -147,9 +147,9 @@ def test_a_failed_export_leaves_the_older_one_kept_clean(file):
 @on_sqlite
 def test_an_export_is_written_into_the_installation_while_it_serves(file):
     instance = app_context.settings().instance
-    with process_lock.serving(instance):
+    with process_lock.lock_for_service(instance):
         write(instance / "attendees.csv")
-        with process_lock.serving(instance):
+        with process_lock.lock_for_service(instance):
             erase()
     assert len(export_files.refresh(source())) == 2
 
@@ -205,7 +205,7 @@ app = create_app()
 with app.app_context():
     source = export_files.Source(reading, writing, app_context.settings().keys)
     if where == "lines":
-        export_files.exports.lines = lambda rows, *_: (kill() if row else "" for row in rows)
+        export_files.exports.csv_lines = lambda rows, *_: (kill() if row else "" for row in rows)
     else:
         Path.replace = kill
     if name:

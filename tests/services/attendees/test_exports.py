@@ -17,7 +17,12 @@ from registration.crypto.key_ring import new_token, token_hash
 from registration.database import reading, writing
 from registration.models import Attendee, Letter, LetterState, Registration
 from registration.services.attendees import exports
-from registration.services.attendees.exports import NoSuchColumn, guarded, lines, unguarded
+from registration.services.attendees.exports import (
+    NoSuchColumn,
+    csv_lines,
+    escape_cell,
+    unescape_cell,
+)
 from registration.services.catalog import NoSuchDiscussion
 from registration.services.registrations import self_service
 
@@ -61,9 +66,9 @@ def read(text: str, separator: str = ",") -> list[list[str]]:
 def export(slug: str = "water") -> list[dict[str, str]]:
     with reading() as tx:
         names = exports.header(tx, slug)
-    text = "".join(lines(exports.attendees(reading, slug), names))
+    text = "".join(csv_lines(exports.attendees(reading, slug), names))
     header, *rows = read(text.removeprefix("\ufeff"))
-    return [dict(zip(header, map(unguarded, row), strict=True)) for row in rows]
+    return [dict(zip(header, map(unescape_cell, row), strict=True)) for row in rows]
 
 
 @given(st.text())
@@ -73,7 +78,7 @@ def export(slug: str = "water") -> list[dict[str, str]]:
 @example("\N{FULLWIDTH EQUALS SIGN}1")
 @example("\0")
 def test_a_guard_is_undone_exactly(text):
-    assert unguarded(guarded(text)) == text
+    assert unescape_cell(escape_cell(text)) == text
 
 
 @pytest.mark.parametrize(
@@ -81,15 +86,15 @@ def test_a_guard_is_undone_exactly(text):
     ["=", "+", "-", "@", "\t", "\r", "\n", "\0", "\uff1d", "\uff0b", "\uff0d", "\uff20", "'"],
 )
 def test_a_cell_that_a_spreadsheet_would_run_is_guarded(first):
-    assert guarded(first + "1") == "'" + first + "1"
-    assert guarded(first) == "'" + first
+    assert escape_cell(first + "1") == "'" + first + "1"
+    assert escape_cell(first) == "'" + first
 
 
 @pytest.mark.parametrize(
     "text", ["", " =1", "a=1", "1-2", "Айгерим", "a@b", "\N{PLUS-MINUS SIGN}1"]
 )
 def test_a_cell_that_a_spreadsheet_leaves_alone_is_unchanged(text):
-    assert guarded(text) == text
+    assert escape_cell(text) == text
 
 
 @given(
@@ -100,20 +105,20 @@ def test_a_cell_that_a_spreadsheet_leaves_alone_is_unchanged(text):
 def test_every_cell_is_read_back_by_another_parser(rows, separator):
     names = ["a", "b", "c"]
     named = (dict(zip(names, row, strict=True)) for row in rows)
-    written = list(lines(named, names, separator))
+    written = list(csv_lines(named, names, separator))
     text = "".join(written)
     assert len(written) == len(rows) + 1
     assert all(line.endswith("\r\n") for line in written)
     assert text.encode().startswith(b"\xef\xbb\xbfa")
     header, *found = read(text.removeprefix("\ufeff"), separator)
     assert header == names
-    assert [[unguarded(cell) for cell in row] for row in found] == rows
+    assert [[unescape_cell(cell) for cell in row] for row in found] == rows
 
 
 @given(st.text(max_size=20))
 def test_a_lone_cell_is_a_line_of_its_own(text):
-    written = "".join(lines(iter([{"a": text}]), ["a"]))
-    assert [unguarded(cell) for row in read(written)[1:] for cell in row] == [text]
+    written = "".join(csv_lines(iter([{"a": text}]), ["a"]))
+    assert [unescape_cell(cell) for row in read(written)[1:] for cell in row] == [text]
 
 
 def test_the_header_is_the_contracts_then_the_questions(app):
@@ -246,12 +251,12 @@ def _row(ring: Any, discussion_id: int, at: datetime) -> dict[str, object]:
 @pytest.mark.parametrize("instance", ["sqlite"], indirect=True)
 def test_memory_does_not_grow_with_the_rows(app):
     discussion = builders.publish()
-    fill(discussion.id, 8 * exports.STEP)
-    text = lines(exports.attendees(reading, "water"), COLUMNS)
+    fill(discussion.id, 8 * exports.ROWS_A_STEP)
+    text = csv_lines(exports.attendees(reading, "water"), COLUMNS)
     tracemalloc.start()
-    assert len(list(islice(map(len, text), 2 * exports.STEP))) == 2 * exports.STEP
+    assert len(list(islice(map(len, text), 2 * exports.ROWS_A_STEP))) == 2 * exports.ROWS_A_STEP
     _, early = tracemalloc.get_traced_memory()
-    assert sum(1 for _ in text) == 6 * exports.STEP + 1
+    assert sum(1 for _ in text) == 6 * exports.ROWS_A_STEP + 1
     _, late = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert late < early * 1.2
@@ -259,21 +264,21 @@ def test_memory_does_not_grow_with_the_rows(app):
 
 def test_somebody_can_register_while_an_export_is_read_slowly(app):
     discussion = builders.publish()
-    fill(discussion.id, exports.STEP + 10)
+    fill(discussion.id, exports.ROWS_A_STEP + 10)
     rows = exports.attendees(reading, "water")
     assert next(rows)["name"] == "Айгерим"
     builders.register()
-    assert len(list(rows)) == exports.STEP + 10
+    assert len(list(rows)) == exports.ROWS_A_STEP + 10
 
 
 def test_rows_erased_while_an_export_is_read_are_no_fault(app):
     discussion = builders.publish()
-    fill(discussion.id, exports.STEP + 10)
+    fill(discussion.id, exports.ROWS_A_STEP + 10)
     rows = exports.attendees(reading, "water")
     next(rows)
     with writing() as tx:
         tx.query(Registration).delete()
-    assert len(list(rows)) == exports.STEP - 1
+    assert len(list(rows)) == exports.ROWS_A_STEP - 1
 
 
 def test_answers_to_a_question_that_is_asked_no_more_are_exported_still(app):

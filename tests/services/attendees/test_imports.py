@@ -48,7 +48,7 @@ def bring(content: bytes, slug: str = "water", *, is_told: bool = False) -> impo
 def export(slug: str = "water") -> bytes:
     with reading() as tx:
         names = exports.header(tx, slug)
-    return "".join(exports.lines(exports.attendees(reading, slug), names)).encode()
+    return "".join(exports.csv_lines(exports.attendees(reading, slug), names)).encode()
 
 
 def without(content: bytes, column: str) -> list[dict[str, str]]:
@@ -303,12 +303,12 @@ def test_one_mailbox_gets_three_letters_a_day_by_imports_too(app, clock):
 @on_sqlite
 def test_a_sheet_of_the_most_rows_is_read_and_a_larger_one_refused(app):
     builders.publish()
-    lines = b"".join(b"A,not an address %d\n" % number for number in range(imports.MOST_ROWS))
+    lines = b"".join(b"A,not an address %d\n" % number for number in range(imports.MAX_ROWS))
     found = read(b"name,email\n" + lines)
     assert found.faults == {
-        "email is not an e-mail address: no single @.": [*range(2, imports.MOST_ROWS + 2)]
+        "email is not an e-mail address: no single @.": [*range(2, imports.MAX_ROWS + 2)]
     }
     with pytest.raises(NoSheet, match="more than 10000 rows: split it"):
         read(b"name,email\n" + lines * 10)
     with pytest.raises(NoSheet, match=r"The file has 6\.0 MB; at most 6 MB"):
-        read(b"x" * (imports.MOST_BYTES + 1))
+        read(b"x" * (imports.MAX_BYTES + 1))

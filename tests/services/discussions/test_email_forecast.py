@@ -25,12 +25,12 @@ def test_as_many_are_foretold_as_cancelling_and_restoring_owe(app, clock):
         registration, _discussion = self_service.by_token(tx, token)
         self_service.withdraw(tx, registration)
     with reading() as tx:
-        foretold = email_forecast.cancelled(tx, water(tx))
+        foretold = email_forecast.count_if_cancelled(tx, water(tx))
     with writing() as tx:
         assert cancellation.cancel(tx, "water", "A strike.") == foretold == 2
     # The letter of the seat that was freed is dropped: the discussion is off.
     builders.deliver()
     with reading() as tx:
-        foretold = email_forecast.restored(tx, water(tx))
+        foretold = email_forecast.count_if_restored(tx, water(tx))
     with writing() as tx:
         assert cancellation.restore(tx, "water") == foretold == 1

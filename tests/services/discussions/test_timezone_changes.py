@@ -52,7 +52,7 @@ def test_an_announced_time_stays_until_it_is_audited(app, visitor, water):
 
 def test_a_moved_instant_is_mended_and_told(app, clock, visitor, water):
     with writing() as tx:
-        (finding,) = timezone_changes.mend(tx)
+        (finding,) = timezone_changes.apply_changes(tx)
     assert (finding.slug, finding.letters) == ("water", 1)
     assert (water_now().sequence, water_now().version) == (1, 2)
     assert "UTC+5 (Asia/Almaty)" in visitor.get("/discussions/water").text
@@ -64,7 +64,7 @@ def test_a_moved_instant_is_mended_and_told(app, clock, visitor, water):
     text = letter.get_body(("plain",)).get_content()
     assert text.index("UTC+5 (Asia/Almaty)") < text.index("Until now") < text.index("UTC+6")
     with writing() as tx:
-        assert timezone_changes.mend(tx) == []
+        assert timezone_changes.apply_changes(tx) == []
 
 
 @on_sqlite
@@ -117,13 +117,13 @@ def test_a_zone_that_has_vanished_is_told_to_the_operator_and_harms_nothing(
 def test_a_past_discussion_is_not_audited(app, clock, water):
     clock.advance(days=40)
     with writing() as tx:
-        assert timezone_changes.mend(tx) == []
+        assert timezone_changes.apply_changes(tx) == []
 
 
 def test_two_audits_at_once_mend_and_tell_once(app, clock, water):
     def mend() -> int:
         with writing() as tx:
-            done = timezone_changes.mend(tx)
+            done = timezone_changes.apply_changes(tx)
         return sum(item.letters for item in done)
 
     assert sum(builders.at_once(app, [mend] * 3)) == 1

@@ -128,11 +128,11 @@ def test_erase_due_erases_due_registrations_and_nothing_else(app, clock):
 def test_erase_due_takes_no_more_than_a_batch(app, clock):
     builders.publish()
     with writing() as tx:
-        for number in range(erasures.BATCH + 3):
+        for number in range(erasures.REGISTRATIONS_A_BATCH + 3):
             typed = builders.entry(f"a{number}@example.org")
             register.register(tx, "water", typed)
     clock.advance(days=4)
-    assert [erase_due(), erase_due(), erase_due()] == [erasures.BATCH, 3, 0]
+    assert [erase_due(), erase_due(), erase_due()] == [erasures.REGISTRATIONS_A_BATCH, 3, 0]
 
 
 @on_sqlite

@@ -8,7 +8,7 @@ from registration import app_context
 from registration.database import reading, writing
 from registration.models import Erasure
 from registration.services.erasure import ledger
-from registration.services.erasure.ledger import remember, remembered
+from registration.services.erasure.ledger import add, read
 
 from ...machine import on_sqlite, program
 from ...server_process import TOP
@@ -17,28 +17,28 @@ ONE, TWO, THREE = "1" * 32, "2" * 32, "3" * 32
 
 
 def test_noted_erasures_are_read_back(tmp_path):
-    assert remembered(tmp_path) == set()
-    remember(tmp_path, [])
+    assert read(tmp_path) == set()
+    add(tmp_path, [])
     assert (tmp_path / "erasures").read_text() == ""
-    remember(tmp_path, [ONE])
-    remember(tmp_path, [TWO, THREE])
-    assert remembered(tmp_path) == {ONE, TWO, THREE}
+    add(tmp_path, [ONE])
+    add(tmp_path, [TWO, THREE])
+    assert read(tmp_path) == {ONE, TWO, THREE}
     assert stat.S_IMODE((tmp_path / "erasures").stat().st_mode) == 0o600
 
 
 def test_a_line_that_a_power_cut_left_spoils_no_other(tmp_path):
-    remember(tmp_path, [ONE])
+    add(tmp_path, [ONE])
     for left in ("2", "2" * 31, "2" * 31 + "\n", "\0" * 40, "\n\n"):
         with (tmp_path / "erasures").open("a") as file:
             file.write(left)
-        remember(tmp_path, [THREE])
-        assert remembered(tmp_path) == {ONE, THREE}
+        add(tmp_path, [THREE])
+        assert read(tmp_path) == {ONE, THREE}
 
 
 def test_the_list_is_synchronised_before_anything_goes_on(tmp_path):
     strace = program("strace")
     words = "from registration.services.erasure.ledger import *; from pathlib import Path; "
-    act = f"{words} remember(Path({str(tmp_path)!r}), ['{ONE}']); print('done')"
+    act = f"{words} add(Path({str(tmp_path)!r}), ['{ONE}']); print('done')"
     told = tmp_path / "calls"
     calls = [strace, "-y", "-o", told, "-e", "trace=fsync,fdatasync,write"]
     subprocess.run([*calls, sys.executable, "-c", act], cwd=TOP, check=True)
@@ -51,9 +51,9 @@ def test_catching_up_adds_ids_that_a_crash_left_out_once(app):
     keys = app_context.settings().keys
     with writing() as tx:
         tx.add_all(Erasure(public_id=one, at=app_context.now()) for one in (ONE, TWO))
-    remember(keys, [TWO])
+    add(keys, [TWO])
     for added in (1, 0):
         with reading() as tx:
             assert ledger.catch_up(tx, keys) == added
-    assert remembered(keys) == {ONE, TWO}
+    assert read(keys) == {ONE, TWO}
     assert (keys / "erasures").read_text().count("\n") == 3

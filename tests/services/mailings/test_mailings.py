@@ -70,7 +70,7 @@ def names(*groups: Group) -> list[str]:
     """Return the names of the recipients of a circular to these groups."""
     with reading() as tx:
         discussion = catalog.find(tx, "water")
-        wanted = recipients.recipients(discussion, groups, has_link=False, now=app_context.now())
+        wanted = recipients.select_ids(discussion, groups, has_link=False, now=app_context.now())
         ring = tx.keys
         ids = tx.scalars(wanted.order_by(Registration.id)).all()
         return [tx.get_one(Registration, one).attendee(ring).name for one in ids]
@@ -216,7 +216,7 @@ def test_mail_is_not_said_to_be_stuck_while_circulars_leave(app, people, clock):
 
     def is_stuck() -> bool:
         with reading() as tx:
-            said = health_checks.complaints(tx)
+            said = health_checks.problems(tx)
         return any("Mail is stuck" in sentence for sentence in said)
 
     assert is_stuck()
@@ -247,7 +247,7 @@ def test_it_is_erased_when_its_time_has_come_and_not_before(app, people, clock):
     number = draft()
     with writing() as tx:
         discussion = catalog.find(tx, "water")
-        mailings.try_out(tx, discussion, number, by=1)
+        mailings.send_test(tx, discussion, number, by=1)
     builders.deliver()
     assert "Test: News" in [it["Subject"] for it in builders.kept_letters(app)]
     with reading() as tx:
@@ -268,7 +268,7 @@ def test_it_is_erased_when_its_time_has_come_and_not_before(app, people, clock):
         assert tx.query(Circular).count() == 0
         assert tx.query(Erasure).filter_by(public_id=number).count() == 1
         assert tx.query(Letter).filter_by(kind=LetterKind.CIRCULAR).count() == 0
-    assert number in ledger.remembered(app_context.settings().keys)
+    assert number in ledger.read(app_context.settings().keys)
 
 
 @on_sqlite

@@ -172,11 +172,11 @@ def test_a_day_without_a_time_has_a_reminder_of_days_only(app, clock):
 def test_two_workers_remind_once(app, clock, water):
     clock.now = START - timedelta(days=1)
     with reading() as tx:
-        (number,) = reminders.due(tx)
+        (number,) = reminders.due_discussions(tx)
 
     def owe() -> None:
         with writing() as tx:
-            reminders.owe(tx, number)
+            reminders.owe_reminders(tx, number)
 
     at_once(app, [owe] * 4)
     assert reminder_states() == [LetterState.SENT]
@@ -214,11 +214,11 @@ def test_after_a_standstill_of_the_mail_only_the_last_reminder_is_sent(app, cloc
 def test_nobody_is_reminded_of_a_discussion_unpublished_meanwhile(app, clock, water):
     clock.now = START - timedelta(days=1)
     with reading() as tx:
-        (number,) = reminders.due(tx)
+        (number,) = reminders.due_discussions(tx)
     with writing() as tx:
         publication.unpublish(tx, "water")
     with writing() as tx:
-        assert reminders.owe(tx, number) == 0
+        assert reminders.owe_reminders(tx, number) == 0
 
 
 @on_sqlite

@@ -31,7 +31,7 @@ def rotate() -> Rotation:
 
 
 def test_after_a_rotation_everything_opens_with_the_new_key_alone(app, monkeypatch):
-    monkeypatch.setattr(key_rotation, "STEP", 3)
+    monkeypatch.setattr(key_rotation, "ROWS_A_STEP", 3)
     builders.publish()
     tokens = [builders.register_and_confirm(address).token for address in PEOPLE]
     before = builders.ring().current
@@ -137,7 +137,7 @@ with app.app_context():
     event.listen(database.engine(), "before_cursor_execute", count)
     event.listen(database.engine(), "commit", count)
     from registration.services.operations import key_rotation
-    key_rotation.STEP = 3
+    key_rotation.ROWS_A_STEP = 3
     app.test_cli_runner().invoke(args=["keys", "rotate"], catch_exceptions=False)
 """
 

@@ -43,7 +43,7 @@ def test_any_other_is_taken_and_found_right_again(password):
 
 
 def test_it_is_kept_as_argon2id_with_a_salt_of_its_own():
-    first, second = (passwords.hashed("gravel lantern otter", FULL_COST) for _ in range(2))
+    first, second = (passwords.hash_password("gravel lantern otter", FULL_COST) for _ in range(2))
     assert first != second
     assert first.startswith("$argon2id$v=19$m=65536,t=3,p=1$")
     assert passwords.is_right("gravel lantern otter", first, FULL_COST)
@@ -52,7 +52,7 @@ def test_it_is_kept_as_argon2id_with_a_salt_of_its_own():
 
 
 def test_the_same_letters_in_another_form_are_the_same_password():
-    kept = passwords.hashed("caf\u00e9 gravel otter", FULL_COST)
+    kept = passwords.hash_password("caf\u00e9 gravel otter", FULL_COST)
     assert passwords.is_right("cafe\u0301 gravel otter", kept, FULL_COST)
 
 
@@ -111,10 +111,12 @@ def test_a_check_without_end_delays_nobody_beyond_the_limit(monkeypatch):
         time.sleep(0.05)
         assert passwords.stuck_seconds() > 0.04
         with pytest.raises(PasswordsBusy):
-            passwords.hashed("gravel lantern otter", FULL_COST)
+            passwords.hash_password("gravel lantern otter", FULL_COST)
     assert passwords.stuck_seconds() == 0
 
 
 def test_a_hash_with_other_parameters_is_outdated():
     assert passwords.is_outdated(FOUR_LANES, FULL_COST)
-    assert not passwords.is_outdated(passwords.hashed("gravel lantern otter", FULL_COST), FULL_COST)
+    assert not passwords.is_outdated(
+        passwords.hash_password("gravel lantern otter", FULL_COST), FULL_COST
+    )

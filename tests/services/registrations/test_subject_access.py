@@ -12,7 +12,7 @@ pytestmark = on_sqlite
 def held(address: str) -> dict:
     with reading() as tx:
         found = self_service.by_token(tx, builders.attendee(address).token)
-        return subject_access.held(tx, *found)
+        return subject_access.disclose(tx, *found)
 
 
 def change(address: str, new: str) -> None:

@@ -196,8 +196,8 @@ def test_full_until_names_when_the_next_held_seat_is_free(app, clock):
     clock.advance(hours=1)
     register("b")
     with reading() as tx:
-        assert allocation.full_until(tx, discussion) == first
+        assert allocation.next_hold_end(tx, discussion) == first
     confirm("a", "b")
     with reading() as tx:
-        assert allocation.full_until(tx, discussion) is None
+        assert allocation.next_hold_end(tx, discussion) is None
         assert tx.query(Registration).count() == 2

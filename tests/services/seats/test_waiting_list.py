@@ -196,7 +196,7 @@ def test_the_waiting_list_of_a_past_discussion_is_not_promoted(app, clock, three
     clock.advance(days=32)
     withdraw("a")
     with reading() as tx:
-        assert allocation.promotable(tx) == []
+        assert allocation.find_promotable(tx) == []
 
 
 @pytest.mark.parametrize("minutes", [3, 10])

@@ -129,7 +129,7 @@ def test_nothing_that_is_sealed_at_rest_opens_through_an_address(app, clock, peo
 
 @on_sqlite
 def test_pages_are_turned_and_one_too_far_is_the_last(app, clock, people, monkeypatch):
-    monkeypatch.setattr(table, "PAGE", 3)
+    monkeypatch.setattr(table, "ATTENDEES_A_PAGE", 3)
     asel = signed_in(app, clock)
     page = asel.get(TABLE).text
     assert "4 people. Page 1 of 2." in text_of(page)

@@ -63,7 +63,7 @@ def test_the_days_are_drawn_and_told_in_words_and_as_a_table(app, clock, people)
     assert words in text_of(page)
     assert f'aria-label="{words}' in page
     with reading() as tx:
-        spans = statistics.by_day(tx, catalog.find(tx, "water"))
+        spans = statistics.count_by_day(tx, catalog.find(tx, "water"))
     assert [(span.first, span.count) for span in spans] == [
         (date(2026, 3, 2), 2),
         (date(2026, 3, 3), 0),
@@ -79,7 +79,7 @@ def test_many_days_are_drawn_by_week(app, clock):
         builders.register(address=f"a{number}@example.org")
         clock.advance(days=40)
     with reading() as tx:
-        spans = statistics.by_day(tx, catalog.find(tx, "water"))
+        spans = statistics.count_by_day(tx, catalog.find(tx, "water"))
     assert {(span.last - span.first).days for span in spans} == {6}
     assert (sum(span.count for span in spans), len(spans)) == (3, 12)
 
@@ -122,10 +122,10 @@ def test_the_audit_log_names_who_did_it_page_by_page(app, clock):
     assert ["command line", "organizer added", ASEL] in rows
     assert [ASEL, "signed in", ""] in rows
     with writing() as tx:
-        for _ in range(audit_log.PAGE):
+        for _ in range(audit_log.ENTRIES_A_PAGE):
             audit_log.note(tx, Deed.SIGNED_OUT, by=1)
     page = asel.get("/organizer/log").text
-    assert page.count("<tr>") == audit_log.PAGE + 1
+    assert page.count("<tr>") == audit_log.ENTRIES_A_PAGE + 1
     (earlier,) = [link.get("href") for link in tree_of(page).iter("a") if link.text == "Earlier"]
     assert text_of(asel.get(earlier).text).count("organizer added") == 1
 

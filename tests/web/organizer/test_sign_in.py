@@ -115,9 +115,12 @@ def test_one_client_tries_so_many_passwords_and_others_go_on(app, clock, asel):
     stranger.client.environ_base["REMOTE_ADDR"] = "203.0.113.9"
     statuses = [
         stranger.fill(SIGN_IN, email=ASEL, password="wrong password", code="1").status_code
-        for _ in range(authentication.TRIES + 12)
+        for _ in range(authentication.SIGN_IN_TRIES_AN_HOUR + 12)
     ]
-    assert statuses[: authentication.TRIES] == [422] * authentication.TRIES
+    assert (
+        statuses[: authentication.SIGN_IN_TRIES_AN_HOUR]
+        == [422] * authentication.SIGN_IN_TRIES_AN_HOUR
+    )
     assert 429 in statuses
     assert asel.sign_in().status_code == 303
 
@@ -143,9 +146,9 @@ def test_a_known_browser_has_its_own_tries_among_identical_clients(app, clock, a
 def use_up(client: str) -> None:
     """Use up the tries of a client."""
     with writing() as tx:
-        for _ in range(authentication.TRIES + 1):
+        for _ in range(authentication.SIGN_IN_TRIES_AN_HOUR + 1):
             try:
-                authentication.try_from(tx, client, "")
+                authentication.take_try(tx, client, "")
             except TooManyForms:
                 return
 
@@ -351,7 +354,7 @@ def test_a_flood_does_not_keep_a_new_organizer_out(app, clock):
     asel, stranger = Desk(app, clock), Desk(app, clock)
     asel.accept(invite())
     with writing() as tx:
-        for _ in range(authentication.TRIES_OF_ALL):
-            authentication.try_from(tx, "", "")
+        for _ in range(authentication.SHARED_SIGN_IN_TRIES_AN_HOUR):
+            authentication.take_try(tx, "", "")
     assert stranger.fill(SIGN_IN, email=ASEL, password="x", code="1").status_code == 429
     assert asel.sign_in().status_code == 303

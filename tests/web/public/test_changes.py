@@ -177,5 +177,5 @@ def test_one_discussion_that_cannot_be_written_does_not_take_the_feed_down(app, 
     with writing() as tx:
         stated = catalog.find(tx, "water")
         stated.content = replace(stated.content, language="xx-yy-zz")
-        installation.content_has_changed(tx)
+        installation.note_content_change(tx)
     assert feed_of(visitor) == ["Kazakhstan\N{RIGHT SINGLE QUOTATION MARK}s Bloody January"]

@@ -1,15 +1,15 @@
-"""Imports attendees from a CSV: our own export, or a list with names and addresses.
+"""Imports attendees from a CSV: one of our exports, or a list of names and addresses.
 
-`read` makes rows of a file, or tells what is wrong with each; `plan` tells what adding them would
-do; `add` does it, all or nothing.
+`read` parses a file into rows and mistakes; `plan` says what adding the rows would do; `add` adds
+all of them or none.
 """
 
 from .plan import Plan, add, plan, prepare
-from .sheet import MOST_BYTES, MOST_ROWS, NoSheet, Row, Sheet, read
+from .sheet import MAX_BYTES, MAX_ROWS, NoSheet, Row, Sheet, read
 
 __all__ = [
-    "MOST_BYTES",
-    "MOST_ROWS",
+    "MAX_BYTES",
+    "MAX_ROWS",
     "NoSheet",
     "Plan",
     "Row",

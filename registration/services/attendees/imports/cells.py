@@ -1,4 +1,4 @@
-"""The cells of one row, each in its right shape, and what is wrong with those that are not."""
+"""Parses the cells of one row of a CSV, and collects their mistakes."""
 
 import re
 from collections.abc import Mapping
@@ -7,27 +7,35 @@ from datetime import UTC, datetime
 from ....models import Answer, Question, RegistrationStatus
 from ....text import addresses, languages, normalize
 from ....text.addresses import AddressRefused, EmailAddress
-from ...registrations.register import MOST_LINE, MOST_LONG, MOST_NAME, Entry
+from ...registrations.register import (
+    MAX_LINE_CHARACTERS,
+    MAX_LONG_CHARACTERS,
+    MAX_NAME_CHARACTERS,
+    Entry,
+)
 
-_YES, _NO = {"yes", "true", "1"}, {"", "no", "false", "0"}
+_YES = {"yes", "true", "1"}
+_NO = {"", "no", "false", "0"}
 
 
 class Cells:
-    """Hands out the cells of a row by column, and collects what is wrong with them."""
+    """The cells of a row by column; `mistakes` has a sentence for each that is wrong."""
 
     def __init__(
         self, cells: Mapping[str, str], questions: Mapping[str, Question], now: datetime
     ) -> None:
-        self.cells, self.questions, self.now = cells, questions, now
+        self.cells = cells
+        self.questions = questions
+        self.now = now
         self.mistakes: list[str] = []
 
     def entry(self) -> Entry | None:
-        """Return who it is; None if there is no address."""
-        name = self._text("name", MOST_NAME)
-        if not name and not self._is_told("name"):
+        """Return what the row says of the attendee; None if it has no valid address."""
+        name = self._text("name", MAX_NAME_CHARACTERS)
+        if not name and not self._has_mistake("name"):
             self._wrong("name", "is empty; a pseudonym is fine.")
         address = self._address()
-        affiliation = self._text("affiliation", MOST_NAME)
+        affiliation = self._text("affiliation", MAX_NAME_CHARACTERS)
         language = self._language()
         answers: dict[str, Answer] = {}
         for key, question in self.questions.items():
@@ -36,26 +44,26 @@ class Cells:
         return Entry(name, address, affiliation, answers, language=language) if address else None
 
     def time(self, column: str) -> datetime | None:
-        """Return an instant: ISO 8601, in UTC unless it says otherwise; None for an empty cell."""
+        """Return the instant of an ISO 8601 cell, UTC unless it has an offset; None if empty."""
         cell = self.cells.get(column, "").strip()
         if not cell:
             return None
         try:
-            found = datetime.fromisoformat(cell)
+            moment = datetime.fromisoformat(cell)
         except ValueError:
             self._wrong(column, "is no time such as 2026-03-02T12:00:00Z.")
             return None
-        if 1970 <= found.year <= self.now.year + 1:  # beyond, no zone may be reckoned with
-            found = found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
-            if found <= self.now:
-                return found
+        if 1970 <= moment.year <= self.now.year + 1:  # others may overflow
+            moment = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+            if moment <= self.now:
+                return moment
         self._wrong(column, "lies ahead, or before 1970.")
         return None
 
     def status(
         self, confirmed_at: datetime | None, withdrawn_at: datetime | None
     ) -> RegistrationStatus | None:
-        """Return where somebody stands; by the times, where the column does not say."""
+        """Return the status; if the cell is empty, the one that follows from the times, or None."""
         cell = self.cells.get("status", "").strip().casefold()
         if cell in set(RegistrationStatus):
             return RegistrationStatus(cell)
@@ -72,7 +80,7 @@ class Cells:
         confirmed_at: datetime | None,
         withdrawn_at: datetime | None,
     ) -> None:
-        """Note where the state and the times of a row say different things."""
+        """Note a mistake where status and times contradict each other."""
         if withdrawn_at and status is not RegistrationStatus.WITHDRAWN:
             self._wrong("withdrawn_at", "is there, and status says otherwise.")
         if confirmed_at and status is RegistrationStatus.UNCONFIRMED:
@@ -117,9 +125,9 @@ class Cells:
         if question.kind == "yes":
             return self.flag(key)
         if question.kind == "long":
-            return self._text(key, MOST_LONG, is_long=True)
-        # Several choices stand in one cell, with semicolons between them.
-        most = MOST_LONG if question.kind == "choices" else MOST_LINE
+            return self._text(key, MAX_LONG_CHARACTERS, is_long=True)
+        # One cell has all choices, separated by semicolons.
+        most = MAX_LONG_CHARACTERS if question.kind == "choices" else MAX_LINE_CHARACTERS
         cell = self._text(key, most)
         if question.kind == "line":
             return cell
@@ -130,7 +138,7 @@ class Cells:
             self._wrong(key, f"must be among {'; '.join(question.options)}.")
         return chosen if question.kind == "choices" else cell
 
-    def _is_told(self, column: str) -> bool:
+    def _has_mistake(self, column: str) -> bool:
         return any(sentence.startswith(f"{column} ") for sentence in self.mistakes)
 
     def _wrong(self, column: str, sentence: str) -> None:

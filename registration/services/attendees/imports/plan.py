@@ -1,5 +1,7 @@
-"""Adds the rows of a sheet: who is registered already stays as they are, and whose data was to be
-erased by now stays outside."""
+"""Plans and adds the rows of a sheet.
+
+Registered addresses stay as they are; rows whose data would be due for erasure are left out.
+"""
 
 import secrets
 from collections import Counter
@@ -26,16 +28,16 @@ from ....models import (
 from ... import catalog
 from ...registrations import register
 from ...registrations.manage import is_off
-from ...registrations.register import IN_THE_CLEAR
+from ...registrations.register import UNSEALED_FIELDS
 from ...seats import allocation, retention
-from ...seats.retention import UNCONFIRMED_LIFE
-from .seat_plan import places
+from ...seats.retention import UNCONFIRMED_RETENTION
+from .seat_plan import plan_places
 from .sheet import Row
 
-# How many rows one statement adds.
-STEP = 1000
-# What is prepared of a row and is no column.
-_NOT_KEPT = {"status", "mailbox"}
+# How many rows one INSERT adds.
+ROWS_A_STATEMENT = 1000
+# Prepared values that are no columns of the table.
+_NO_COLUMNS = {"status", "mailbox"}
 _LETTERS = {
     RegistrationStatus.UNCONFIRMED: LetterKind.ADDRESS_CONFIRMATION,
     RegistrationStatus.CONFIRMED: LetterKind.CONFIRMATION,
@@ -45,8 +47,12 @@ _LETTERS = {
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What adding a sheet does: where the new ones come to stand, and which lines are left out. Of
-    what `is_off` nobody is told."""
+    """What adding a sheet would do.
+
+    `counts` and `placed` have the statuses of the `new` rows; `known` and `late` the numbers of
+    lines left out, because their address is registered or their data due for erasure. Nobody is
+    written to about a discussion that `is_off`.
+    """
 
     new: Sequence[Row]
     counts: Counter[RegistrationStatus]
@@ -57,14 +63,14 @@ class Plan:
 
     @property
     def letters(self) -> int:
-        """How many letters that owes, if those who are added are told."""
+        """How many letters adding the rows owes, if the attendees are to be told."""
         return sum(count for status, count in self.counts.items() if status in _LETTERS)
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """Rows as the database holds them, but for their seats; sealed with one key, for one version of
-    the discussion."""
+    """Rows as the database stores them, without seats: sealed with the key of fingerprint `key`,
+    for `version` of the discussion."""
 
     key: str
     version: int
@@ -73,7 +79,7 @@ class Prepared:
 
 
 def plan(tx: Transaction, discussion: Discussion, rows: Sequence[Row]) -> Plan:
-    """Return what adding `rows` would do now."""
+    """Return what adding `rows` now would do."""
     there = _ids(tx, discussion)
     new, known, late = [], [], []
     for row in rows:
@@ -83,8 +89,8 @@ def plan(tx: Transaction, discussion: Discussion, rows: Sequence[Row]) -> Plan:
             late.append(row.line)
         else:
             new.append(row)
-    wanted = [(_wanted(discussion, row), row.registered_at or tx.now) for row in new]
-    given = places(wanted, allocation.left(tx, discussion), 0, tx.now)
+    wanted = [(_status_wanted(discussion, row), row.registered_at or tx.now) for row in new]
+    given = plan_places(wanted, allocation.seats_left(tx, discussion), 0, tx.now)
     placed = [place.status for place in given]
     return Plan(new, Counter(placed), known, late, placed, is_off(discussion, tx.now))
 
@@ -92,23 +98,24 @@ def plan(tx: Transaction, discussion: Discussion, rows: Sequence[Row]) -> Plan:
 def prepare(
     discussion: Discussion, rows: Iterable[Row], *, ring: Ring, settings: Settings, now: datetime
 ) -> Prepared:
-    """Seal `rows`: what takes long is done before anybody has to wait for it."""
+    """Seal `rows`, which takes long, before the transaction in which others wait."""
     rows = list(rows)
     columns = [_columns(discussion, row, ring, settings, now) for row in rows]
     return Prepared(ring.current, discussion.version, columns, rows)
 
 
 def add(tx: Transaction, slug: str, prepared: Prepared, *, is_told: bool) -> int:
-    """Add what is prepared and not known yet, and return how many that are. With `is_told`, each
-    is owed the letter that says where they stand.
+    """Add the prepared rows whose address is not registered; return how many were added.
+
+    With `is_told`, each is owed the letter that says their status.
 
     Raises `NoSuchDiscussion`.
     """
     tx.hold_keys()
-    number = catalog.identify(tx, slug)
-    with allocation.changing(tx, number, promotes=True) as discussion:
+    number = catalog.find_id(tx, slug)
+    with allocation.locked_discussion(tx, number, promotes=True) as discussion:
         if (prepared.key, prepared.version) != (tx.keys.current, discussion.version):
-            # Changed in between: then it takes longer.
+            # The key or the discussion has changed: seal again, though others wait.
             prepared = prepare(
                 discussion, prepared.rows, ring=tx.keys, settings=tx.settings, now=tx.now
             )
@@ -127,7 +134,7 @@ def _owe(
     placed: dict[bytes, RegistrationStatus],
     mailboxes: dict[bytes, str],
 ) -> None:
-    """Owe each the letter that says where they stand, unless the mailbox had its three of today."""
+    """Owe each the letter that says their status, unless the mailbox has had `LETTERS_A_DAY`."""
     told = {index: status for index, status in placed.items() if status in _LETTERS}
     wanted = Counter(mailboxes[index] for index in told)
     left = register.may_write_to_all(tx, discussion, wanted)
@@ -139,7 +146,7 @@ def _owe(
     for status, kind in _LETTERS.items():
         outbox.post_all(
             tx,
-            [number for number, stands in owed.items() if stands is status],
+            [number for number, its_status in owed.items() if its_status is status],
             kind,
             revision=discussion.version,
             host=tx.settings.host,
@@ -149,21 +156,21 @@ def _owe(
 def _insert(
     tx: Transaction, discussion: Discussion, columns: Sequence[dict[str, Any]]
 ) -> dict[bytes, RegistrationStatus]:
-    """Write the rows with their seats; return where each stands, by the index of its address."""
+    """Insert the rows with their seats; return the status of each by its address index."""
     wanted = [(row["status"], row["registered_at"]) for row in columns]
-    left = allocation.left(tx, discussion)
-    given = places(wanted, left, allocation.last_in_queue(tx, discussion), tx.now)
+    left = allocation.seats_left(tx, discussion)
+    given = plan_places(wanted, left, allocation.last_in_queue(tx, discussion), tx.now)
     values = [
-        {name: row[name] for name in row if name not in _NOT_KEPT} | place.columns
+        {name: row[name] for name in row if name not in _NO_COLUMNS} | place.columns
         for row, place in zip(columns, given, strict=True)
     ]
-    for start in range(0, len(values), STEP):
-        tx.execute(insert(table_of(Registration)), values[start : start + STEP])
+    for start in range(0, len(values), ROWS_A_STATEMENT):
+        tx.execute(insert(table_of(Registration)), values[start : start + ROWS_A_STATEMENT])
     return {row["address_index"]: place.status for row, place in zip(columns, given, strict=True)}
 
 
-def _wanted(discussion: Discussion, row: Row) -> RegistrationStatus:
-    """Return where somebody is to stand; as by the form, where the row does not say."""
+def _status_wanted(discussion: Discussion, row: Row) -> RegistrationStatus:
+    """Return the status that a row asks for, or the one that the form would give."""
     asks = discussion.content.address_confirmation
     by_form = RegistrationStatus.UNCONFIRMED if asks else RegistrationStatus.CONFIRMED
     return row.status or by_form
@@ -171,15 +178,15 @@ def _wanted(discussion: Discussion, row: Row) -> RegistrationStatus:
 
 def _erase_at(discussion: Discussion, row: Row, settings: Settings, now: datetime) -> datetime:
     registered_at = row.registered_at or now
-    if _wanted(discussion, row) is RegistrationStatus.UNCONFIRMED:
-        return registered_at + UNCONFIRMED_LIFE
+    if _status_wanted(discussion, row) is RegistrationStatus.UNCONFIRMED:
+        return registered_at + UNCONFIRMED_RETENTION
     return retention.erase_at(discussion, registered_at, settings)
 
 
 def _columns(
     discussion: Discussion, row: Row, ring: Ring, settings: Settings, now: datetime
 ) -> dict[str, Any]:
-    entry, status = row.entry, _wanted(discussion, row)
+    entry, status = row.entry, _status_wanted(discussion, row)
     attendee = Attendee(
         secrets.token_hex(16),
         new_token(),
@@ -211,12 +218,12 @@ def _columns(
         "told_revision": discussion.version,
         "status": status,
         "mailbox": entry.address.mailbox,
-        **{name: getattr(entry, name) for name in IN_THE_CLEAR},
+        **{name: getattr(entry, name) for name in UNSEALED_FIELDS},
     }
 
 
 def _ids(tx: Transaction, discussion: Discussion) -> dict[bytes, int]:
-    """Return the id of every registration by the index of its address."""
+    """Return the id of every registration by its address index."""
     wanted = select(Registration.address_index, Registration.id)
     rows = tx.execute(wanted.where(Registration.discussion_id == discussion.id))
     return {row[0]: row[1] for row in rows}

@@ -1,17 +1,17 @@
-"""Who of a sheet gets a seat: who is confirmed, then who is not yet and would be held one, then who
-waits; each in the file's order."""
+"""Plans the seats of a sheet's rows: first for the confirmed, then held ones for the unconfirmed,
+then for the waiting; each in the file's order."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from ....models import RegistrationStatus
-from ...seats.allocation import HOLD
+from ...seats.allocation import SEAT_HOLD
 
 
 @dataclass(slots=True)
-class Place:
-    """Where a row comes to stand, and the columns that say so."""
+class PlannedPlace:
+    """The status and the seat, or the place in the queue, that a row gets."""
 
     status: RegistrationStatus
     seated_at: datetime | None = None
@@ -20,7 +20,7 @@ class Place:
 
     @property
     def columns(self) -> dict[str, datetime | int | None]:
-        """The columns of a registration that hold it."""
+        """The values of the registration's columns."""
         return {
             "seated_at": self.seated_at,
             "queue_position": self.queue_position,
@@ -28,17 +28,17 @@ class Place:
         }
 
 
-def places(
+def plan_places(
     wanted: Sequence[tuple[RegistrationStatus, datetime]],
     left: int | None,
     last: int,
     now: datetime,
-) -> list[Place]:
-    """Return the place of each row, by where it is to stand and when it was registered.
+) -> list[PlannedPlace]:
+    """Return the place of each row; `wanted` has its status and when it was registered.
 
-    `left` is how many seats are (None: no end of them), `last` the end of the queue.
+    `left` is the number of free seats (None: unlimited), `last` the last position in the queue.
     """
-    given = [Place(status) for status, _at in wanted]
+    given = [PlannedPlace(status) for status, _at in wanted]
     for place in given:
         if place.status is RegistrationStatus.CONFIRMED and left != 0:
             place.seated_at, left = now, left and left - 1
@@ -46,9 +46,9 @@ def places(
             last += 1
             place.status, place.queue_position = RegistrationStatus.WAITING, last
     for place, (status, at) in zip(given, wanted, strict=True):
-        # As long as the form would hold it.
-        if status is RegistrationStatus.UNCONFIRMED and at + HOLD > now and left != 0:
-            place.seated_at, place.seat_held_until, left = now, at + HOLD, left and left - 1
+        # Held as long as the form would hold it.
+        if status is RegistrationStatus.UNCONFIRMED and at + SEAT_HOLD > now and left != 0:
+            place.seated_at, place.seat_held_until, left = now, at + SEAT_HOLD, left and left - 1
     for place in given:
         if place.status is RegistrationStatus.WAITING and left != 0:
             place.status, place.queue_position = RegistrationStatus.CONFIRMED, None

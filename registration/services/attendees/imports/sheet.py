@@ -1,4 +1,4 @@
-"""Reads a CSV of attendees: every row in its right shape, or every mistake with its line."""
+"""Parses a CSV of attendees into rows, or into every mistake with its line."""
 
 import codecs
 import csv
@@ -11,25 +11,25 @@ from ....models import Question, RegistrationStatus
 from ....refusals import Refusal
 from ....text.normalize import BYTE_ORDER_MARK
 from ...registrations.register import Entry
-from ..exports import COLUMNS, unguarded
+from ..exports import COLUMNS, unescape_cell
 from .cells import Cells
 
-MOST_BYTES = 6 * 1024 * 1024
-# While they are added nobody else can write: that takes a second or two, and others wait for five.
-MOST_ROWS = 10_000
-NEEDED = ("name", "email")
+MAX_BYTES = 6 * 1024 * 1024
+# Adding them blocks other writers for a second or two, and those wait for five at most.
+MAX_ROWS = 10_000
+REQUIRED_COLUMNS = ("name", "email")
 _SEPARATORS = ",;\t"
-MOST_CELL = csv.field_size_limit()
+MAX_CELL_CHARACTERS = csv.field_size_limit()
 
 
 class NoSheet(Refusal):
-    """The file as a whole is not a CSV of attendees; its text says what would be right."""
+    """The file as a whole is no CSV of attendees; the sentence says what to change."""
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One attendee to add, from the line where the row begins. Without a status they are to be
-    registered as by the form; without a time, now."""
+    """One attendee to add; the row begins on `line`. Without a status they are registered as by the
+    form; without `registered_at`, now."""
 
     line: int
     entry: Entry
@@ -42,28 +42,29 @@ class Row:
 
 @dataclass(slots=True)
 class Sheet:
-    """What a file holds: rows, or, by sentence, the lines that it is true of."""
+    """The rows of a file, and its `faults`: the lines that each sentence is about."""
 
     rows: list[Row] = field(default_factory=list)
     faults: dict[str, list[int]] = field(default_factory=dict)
 
     def wrong(self, line: int, sentence: str) -> None:
-        """Note that something is wrong with a line."""
+        """Add a line to those that a sentence is about."""
         self.faults.setdefault(sentence, []).append(line)
 
 
 def read(content: bytes, questions: Sequence[Question], now: datetime) -> Sheet:
-    """Return what a CSV holds, as UTF-8 or (with a byte order mark) UTF-16, and separated by a
-    comma, a semicolon or a tab. `questions` are those ever asked.
+    """Parse a CSV in UTF-8, or UTF-16 with a byte order mark; with comma, semicolon or tab.
+
+    `questions` are those that the discussion ever asked.
 
     Raises `NoSheet`.
     """
-    if len(content) > MOST_BYTES:
+    if len(content) > MAX_BYTES:
         raise NoSheet(
-            f"The file has {len(content) / 1048576:.1f} MB; at most {MOST_BYTES // 1048576} MB are "
+            f"The file has {len(content) / 1048576:.1f} MB; at most {MAX_BYTES // 1048576} MB are "
             "taken at once: split it."
         )
-    text, skipped = _below(_decoded(content))
+    text, skipped = _without_preamble(_decoded(content))
     known = [*COLUMNS, *(question.key for question in questions)]
     separator, names = _header(text, known)
     asked = {question.key: question for question in questions}
@@ -97,9 +98,9 @@ def _decoded(content: bytes) -> str:
     return decoded if "\n" in decoded else decoded.replace("\r", "\n")
 
 
-def _below(text: str) -> tuple[str, int]:
-    """Return the text from the line that names the columns on, and how many lines stand above:
-    empty ones, and one that tells Excel the separator."""
+def _without_preamble(text: str) -> tuple[str, int]:
+    """Return the text from the header line on, and how many lines were above it: empty ones, and
+    the one that tells Excel the separator."""
     start = skipped = 0
     while (end := text.find("\n", start)) >= 0:
         line = text[start:end]
@@ -110,21 +111,21 @@ def _below(text: str) -> tuple[str, int]:
 
 
 def _header(text: str, known: Sequence[str]) -> tuple[str, list[str]]:
-    """Return what separates the cells, and the columns, from the first line."""
+    """Return the separator and the names of the columns, from the first line."""
     first = text.partition("\n")[0].rstrip("\r")
     if "\0" in first:
         raise NoSheet("The file is no text: save it as “CSV UTF-8” and send it again.")
-    if len(first) > MOST_CELL:
+    if len(first) > MAX_CELL_CHARACTERS:
         raise NoSheet("The first line is too long: it must name the columns.")
-    # With the right separator, most of the columns are known.
-    found = {sign: _names(first, sign) for sign in _SEPARATORS}
-    separator = max(found, key=lambda sign: len(set(found[sign]) & set(known)))
-    names = found[separator]
-    missing = [name for name in NEEDED if name not in names]
+    # The right separator is the one that gives the most known columns.
+    candidates = {sign: _column_names(first, sign) for sign in _SEPARATORS}
+    separator = max(candidates, key=lambda sign: len(set(candidates[sign]) & set(known)))
+    names = candidates[separator]
+    missing = [name for name in REQUIRED_COLUMNS if name not in names]
     if missing:
         raise NoSheet(
             f"The first line has no column {' and no column '.join(missing)}: it must name the "
-            f"columns, {' and '.join(NEEDED)} among them."
+            f"columns, {' and '.join(REQUIRED_COLUMNS)} among them."
         )
     unknown = sorted({name for name in names if name not in known})
     if unknown:
@@ -138,13 +139,13 @@ def _header(text: str, known: Sequence[str]) -> tuple[str, list[str]]:
     return separator, names
 
 
-def _names(first: str, separator: str) -> list[str]:
+def _column_names(first: str, separator: str) -> list[str]:
     try:
         cells = next(csv.reader([first], delimiter=separator), [])
     except csv.Error:
         return []
     names = [cell.strip().casefold() for cell in cells]
-    while names and not names[-1]:  # columns that a spreadsheet has beside the last
+    while names and not names[-1]:  # empty columns that a spreadsheet adds at the end
         names.pop()
     return names
 
@@ -152,21 +153,21 @@ def _names(first: str, separator: str) -> list[str]:
 def _body(
     text: str, separator: str, names: list[str], sheet: Sheet, skipped: int
 ) -> Iterator[tuple[int, dict[str, str]]]:
-    """Return each row that has as many cells as the first line, as a table of its cells."""
+    """Yield line and cells by column of each row that has as many cells as the header."""
     for count, (line, cells) in enumerate(_rows(text, separator, sheet, skipped), start=1):
-        if count > MOST_ROWS:
-            raise NoSheet(f"The file has more than {MOST_ROWS} rows: split it.")
+        if count > MAX_ROWS:
+            raise NoSheet(f"The file has more than {MAX_ROWS} rows: split it.")
         while len(cells) > len(names) and not cells[-1]:
             cells.pop()
         if len(cells) == len(names):
-            yield line, dict(zip(names, map(unguarded, cells), strict=True))
+            yield line, dict(zip(names, map(unescape_cell, cells), strict=True))
         else:
             said = f"has {len(cells)} cells, and the first line has {len(names)}."
             sheet.wrong(line, said)
 
 
 def _rows(text: str, separator: str, sheet: Sheet, skipped: int) -> Iterator[tuple[int, list[str]]]:
-    """Return each row that is not empty, with the line on which it begins."""
+    """Yield each row that is not empty, with the line on which it begins."""
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     line = first = skipped + 1
     try:
@@ -178,12 +179,12 @@ def _rows(text: str, separator: str, sheet: Sheet, skipped: int) -> Iterator[tup
         sheet.wrong(
             line,
             "is not CSV: a quotation mark stands where none may, or a cell has no end or more "
-            f"than {MOST_CELL} characters.",
+            f"than {MAX_CELL_CHARACTERS} characters.",
         )
 
 
 def _row(line: int, cells: Cells, sheet: Sheet) -> Row | None:
-    """Return the attendee of a row, or note what is wrong with it."""
+    """Return the row, or note its mistakes in `sheet` and return None."""
     entry = cells.entry()
     confirmed_at, withdrawn_at = cells.time("confirmed_at"), cells.time("withdrawn_at")
     registered_at = cells.time("registered_at")

@@ -1,1 +1,1 @@
-"""Backups: one SQLite file of all that is committed, and a database made from such a file."""
+"""Makes and restores backups: single SQLite files of everything that is committed."""

@@ -1,6 +1,6 @@
-"""Backs the database up while the service runs: into one SQLite file, whichever kind it is.
+"""Backs the database up while the service runs, SQLite or PostgreSQL, into one SQLite file.
 
-What is in it is sealed as in the database; nothing of a key goes into it.
+Personal data in it is sealed as in the database; the file contains no key.
 """
 
 import os
@@ -19,20 +19,20 @@ from . import database_copy, partial_files
 
 
 class NotBackedUp(Refusal):
-    """The backup was not made, and nothing of it is left."""
+    """The backup was not made, and no part of it is left."""
 
 
 def back_up(engine: Engine, file: Path, *, now: datetime) -> None:
-    """Write all that is committed at this moment to `file`, which appears whole or not at all.
+    """Write everything that is committed now to `file`, which appears whole or not at all.
 
-    Nobody who registers waits for it. Raises `NotBackedUp`, `SchemaOutdated`, `SchemaNewer`,
+    It does not block writers. Raises `NotBackedUp`, `SchemaOutdated`, `SchemaNewer`,
     `PartThere`.
     """
     schema.check(engine)
     _refuse_taken(engine, file)
     try:
         with partial_files.part_of(file) as part:
-            with phrased(), database_copy.opened(part) as copy:
+            with phrased(), database_copy.open_file(part) as copy:
                 _fill(engine, copy)
                 _finish(copy, now)
             partial_files.finish(part, file)
@@ -42,8 +42,8 @@ def back_up(engine: Engine, file: Path, *, now: datetime) -> None:
         raise NotBackedUp(f"{file} cannot be written: {error.strerror}.") from None
 
 
-def note(tx: Transaction) -> None:
-    """Note in the database that it was backed up."""
+def note_backup(tx: Transaction) -> None:
+    """Note in the database that it was backed up now."""
     tx.execute(update(Installation).values(last_backup_at=tx.now))
 
 
@@ -51,7 +51,7 @@ def _refuse_taken(engine: Engine, file: Path) -> None:
     if not file.name or file.is_dir():
         raise NotBackedUp(f"{file} is a folder: name a file.")
     live = Path(engine.url.database or "").absolute()
-    # SQLite would take what lies there for its own.
+    # SQLite would take a file of that name for its own.
     beside = {live.with_name(f"{live.name}{end}") for end in ("-wal", "-shm", "-journal")}
     if os.path.lexists(file) or file.absolute() in beside:
         raise _taken(file)
@@ -78,21 +78,21 @@ def _copy_pages(engine: Engine, copy: Engine) -> None:
     source, target = engine.raw_connection(), copy.raw_connection()
     live: Any = source.driver_connection
     try:
-        # All at once: in steps, it would begin anew with each registration.
+        # In one step: with several, each write in between would start the copy again.
         live.backup(target.driver_connection, pages=-1)
     except dbapi.Error as error:
         raise OperationalError("backup", None, error) from error
     finally:
         source.close()
         target.close()
-    # It is marked now as the live one is; the next connection makes one file of it.
+    # The copy is in WAL mode now, as the live one is; the next connection makes it one file.
     copy.dispose()
 
 
 def _finish(copy: Engine, now: datetime) -> None:
-    """Note in the backup when it was made, and see that it can be restored."""
+    """Note in the backup when it was made, and check that it is intact."""
     with copy.begin() as connection:
         connection.execute(update(Installation).values(last_backup_at=now))
     with copy.connect() as connection:
-        if not database_copy.is_sound(connection):
+        if not database_copy.is_intact(connection):
             raise NotBackedUp("The database is damaged: restore the last backup before this.")

@@ -1,4 +1,4 @@
-"""Copies databases: into one SQLite file, or row by row from one kind to the other."""
+"""Opens single-file SQLite databases, checks them, and copies rows between databases."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,12 +9,12 @@ from sqlalchemy import URL, Connection, Engine, insert, select
 from ....database import Model, connect
 
 # How many rows are held in memory at once.
-STEP = 1000
+ROWS_A_STEP = 1000
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[Engine]:
-    """Open a SQLite file so that, when it is closed, all of it is in that one file."""
+def open_file(path: Path) -> Iterator[Engine]:
+    """Open a SQLite database without WAL, so that all of it is in one file."""
     engine = connect(URL.create("sqlite", database=str(path)), journal="delete")
     try:
         yield engine
@@ -23,14 +23,14 @@ def opened(path: Path) -> Iterator[Engine]:
 
 
 def copy_rows(source: Connection, target: Connection) -> None:
-    """Copy all rows of all tables, which are this version's on both sides and empty in `target`."""
+    """Copy all rows of all tables: both schemas are this version's, and `target` is empty."""
     for table in Model.metadata.sorted_tables:
-        found = source.execute(select(table), execution_options={"yield_per": STEP})
-        for part in found.mappings().partitions():
+        rows = source.execute(select(table), execution_options={"yield_per": ROWS_A_STEP})
+        for part in rows.mappings().partitions():
             target.execute(insert(table), [dict(row) for row in part])
 
 
-def is_sound(connection: Connection) -> bool:
-    """Whether a SQLite file is whole, and every reference in it leads somewhere."""
+def is_intact(connection: Connection) -> bool:
+    """Whether a SQLite database passes its checks of integrity and foreign keys."""
     said = connection.exec_driver_sql("PRAGMA integrity_check(1)").scalar()
     return said == "ok" and not connection.exec_driver_sql("PRAGMA foreign_key_check").first()

@@ -1,4 +1,4 @@
-"""Files that appear under their name whole, or not at all; until then, a private part beside."""
+"""Writes files that appear whole or not at all, from a private part beside them."""
 
 import os
 from collections.abc import Iterator
@@ -10,16 +10,16 @@ from ....refusals import Refusal
 
 
 class PartThere(Refusal):
-    """Another part of the same file is there: somebody writes it, or was interrupted."""
+    """A part of the same file exists: it is being written, or its writing was interrupted."""
 
 
 @contextmanager
 def part_of(path: Path) -> Iterator[Path]:
-    """Make an empty part of `path` for its owner only; it is gone when the block ends.
+    """Make an empty part of `path` with mode 0600, and remove it when the block ends.
 
     Raises `PartThere`, OSError.
     """
-    part = place_of(path)
+    part = part_path(path)
     try:
         os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
     except FileExistsError:
@@ -41,11 +41,11 @@ def finish(part: Path, path: Path) -> None:
 
 def discard(path: Path) -> None:
     """Remove the part of `path`, with the journal that SQLite may have left beside it."""
-    part = place_of(path)
+    part = part_path(path)
     for each in (part, part.with_name(f"{part.name}-journal")):
         each.unlink(missing_ok=True)
 
 
-def place_of(path: Path) -> Path:
-    """Return where the part of `path` lies."""
+def part_path(path: Path) -> Path:
+    """Return the path of the part of `path`."""
     return path.with_name(f".{path.name}.unfinished")

@@ -1,4 +1,4 @@
-"""Where a restored database goes: nothing may be there yet, and it gets there at once."""
+"""Makes a restored file the database, at once, where there is none yet."""
 
 import os
 from pathlib import Path
@@ -13,11 +13,11 @@ from . import database_copy, partial_files
 
 
 class DatabaseThere(Refusal):
-    """There is a database already, and a restore replaces nothing."""
+    """There is a database already, and a restore never replaces one."""
 
 
 def refuse_taken(engine: Engine) -> None:
-    """Raise `DatabaseThere` unless the place is free, `ServiceRunning` if somebody is at it."""
+    """Raise `DatabaseThere` if there is a database, `ServiceRunning` if others are connected."""
     if engine.dialect.name == "sqlite":
         _refuse_files(_file(engine))
         return
@@ -26,13 +26,13 @@ def refuse_taken(engine: Engine) -> None:
         _refuse_tables(connection)
 
 
-def part_for(engine: Engine, instance: Path) -> Path:
-    """Return the file beside which the part is made: the database itself, where that is one."""
+def file_for(engine: Engine, instance: Path) -> Path:
+    """Return the file whose part is to be made: the database's own with SQLite."""
     return _file(engine) if engine.dialect.name == "sqlite" else instance / "restored.sqlite3"
 
 
-def put(engine: Engine, part: Path) -> None:
-    """Make the part the database, all at once. Raises `DatabaseThere`, OSError."""
+def install(engine: Engine, part: Path) -> None:
+    """Make the part the database, all or nothing. Raises `DatabaseThere`, OSError."""
     if engine.dialect.name == "sqlite":
         try:
             partial_files.finish(part, _file(engine))
@@ -41,9 +41,9 @@ def put(engine: Engine, part: Path) -> None:
             raise
         return
     with (
-        database_copy.opened(part) as copy,
+        database_copy.open_file(part) as copy,
         copy.connect() as source,
-        migration.alone(engine) as target,
+        migration.exclusive_transaction(engine) as target,
     ):
         _refuse_tables(target)
         migration.upgrade_within(target)
@@ -56,7 +56,7 @@ def _file(engine: Engine) -> Path:
 
 
 def _refuse_files(database: Path) -> None:
-    # A journal that is left there would be taken for the restored database's own.
+    # SQLite would take a journal that is left there for the restored database's own.
     for end in ("", "-wal", "-shm", "-journal"):
         if os.path.lexists(f"{database}{end}"):
             raise DatabaseThere(
@@ -87,7 +87,7 @@ def _refuse_tables(connection: Connection) -> None:
 
 
 def _set_sequences(target: Connection) -> None:
-    """Let new rows be numbered after the copied ones."""
+    """Set the sequences, so that new ids follow the copied ones."""
     for table in Model.metadata.sorted_tables:
         column = table.autoincrement_column
         if column is not None:

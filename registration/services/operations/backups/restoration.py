@@ -1,8 +1,8 @@
-"""Restores a backup where there is no database: what was erased since is erased again, what was
-owed is held, and only then does the database appear, whole.
+"""Restores a backup where there is no database.
 
-All this happens in a part, so that a restore that is killed at any moment leaves no database, or
-the restored one.
+Data that was erased since the backup is erased again and owed letters are held before the database
+appears. All of this happens in a part, so that a restore that is killed at any moment leaves either
+no database or the restored one.
 """
 
 import shutil
@@ -37,26 +37,27 @@ from ...erasure.erasures import Receipt
 from .. import key_rotation, migration, process_lock
 from . import database_copy, partial_files, placement
 
-MAGIC = b"SQLite format 3\0"
-# More than anybody has changed since the backup: no page that is kept passes for the restored one.
-_LATER = 1_000_000
+SQLITE_MAGIC = b"SQLite format 3\0"
+# More than the changes since the backup, so that no cached page passes for a current one.
+_CONTENT_VERSION_STEP = 1_000_000
 
 
 class NoBackup(Refusal):
-    """The file is not a backup that could be restored; nothing was changed."""
+    """The file is no backup that can be restored; nothing was changed."""
 
 
 class NotRestored(Refusal):
-    """The restored database could not be written, and nothing of it is left."""
+    """The restored database could not be written, and no part of it is left."""
 
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """What a restore did: what is in the database, what is not any more, and what waits.
+    """What a restore did: rows in the database, registrations erased, letters held.
 
-    `held` are the ids of the letters that are not sent until they are retried. `is_list_there`
-    is false if nothing told what had been erased, `has_newer_key` true if `keys` has one. What is
-    due is not erased until `waits_until`: so much later than the backup, the clock may be wrong.
+    `held` are the ids of letters that are sent only once they are retried. `is_list_there` is false
+    if there was no list of erased ids, `has_newer_key` true if `keys` has a newer key than the
+    backup's. Registrations that are due are erased only after `waits_until`, unless it is None: so
+    long after the backup, the clock may be wrong.
     """
 
     backed_up_at: datetime | None
@@ -71,21 +72,21 @@ class Restored:
 
 
 def restore(engine: Engine, file: Path, *, settings: Settings, now: datetime) -> Restored:
-    """Make the database of `engine`, of which there is none yet, from the backup in `file`.
+    """Make the database of `engine`, which must not exist, from the backup in `file`.
 
     Raises `ServiceRunning`, `DatabaseThere`, `NoBackup`, `NotRestored`, `KeysRefused`,
     `SchemaNewer`, `UpgradeFailed`.
     """
-    with process_lock.stopped(settings.instance), phrased():
+    with process_lock.lock_for_restore(settings.instance), phrased():
         placement.refuse_taken(engine)
-        place = placement.part_for(engine, settings.instance)
+        place = placement.file_for(engine, settings.instance)
         try:
-            # It is of a restore that was killed: no other runs now.
+            # A killed restore left it: the lock excludes another one.
             partial_files.discard(place)
             with partial_files.part_of(place) as part:
                 _copy_file(file, part)
                 done = _make_ready(file, part, settings, now)
-                placement.put(engine, part)
+                placement.install(engine, part)
         except OSError as error:
             raise NotRestored(f"{place} cannot be written: {error.strerror}.") from None
     return done
@@ -95,7 +96,7 @@ def _copy_file(file: Path, part: Path) -> None:
     try:
         _refuse_journal(file)
         with file.open("rb") as source, part.open("wb") as target:
-            if source.read(len(MAGIC)) != MAGIC:
+            if source.read(len(SQLITE_MAGIC)) != SQLITE_MAGIC:
                 raise NoBackup(f"{file} is no backup: `flask database backup` did not write it.")
             source.seek(0)
             shutil.copyfileobj(source, target, 1024 * 1024)
@@ -114,19 +115,19 @@ def _refuse_journal(file: Path) -> None:
 
 
 def _make_ready(file: Path, part: Path, settings: Settings, now: datetime) -> Restored:
-    """Bring the part to this version, erase and hold what must be, and return what was done."""
-    with database_copy.opened(part) as copy:
+    """Upgrade the part, erase registrations and hold letters; return what was done."""
+    with database_copy.open_file(part) as copy:
         _refuse_unsound(file, copy)
         migration.upgrade(copy)
         with _writing(copy, settings, now) as tx:
-            known = key_rotation.keys(tx, settings.keys, settings.credentials)
+            known = key_rotation.list_keys(tx, settings.keys, settings.credentials)
         again = _erase_again(copy, settings, now)
         with _writing(copy, settings, now) as tx:
             waits_until = clock_guard.waits_until(tx)
         due = 0 if waits_until else _erase_due(copy, settings, now)
         with _writing(copy, settings, now) as tx:
-            held = _hold(tx)
-            _start_anew(tx)
+            held = _hold_letters(tx)
+            _reset(tx)
             return Restored(
                 tx.scalars(select(Installation.last_backup_at)).one(),
                 tx.query(Discussion).count(),
@@ -135,7 +136,7 @@ def _make_ready(file: Path, part: Path, settings: Settings, now: datetime) -> Re
                 due,
                 held,
                 waits_until,
-                (settings.keys / ledger.NAME).exists(),
+                (settings.keys / ledger.FILE_NAME).exists(),
                 _has_newer(known),
             )
 
@@ -154,7 +155,7 @@ def _writing(copy: Engine, settings: Settings, now: datetime) -> Iterator[Transa
 def _refuse_unsound(file: Path, copy: Engine) -> None:
     try:
         with copy.connect() as connection:
-            is_sound = database_copy.is_sound(connection)
+            is_sound = database_copy.is_intact(connection)
             is_ours = inspect(connection).has_table("alembic_version")
     except DBAPIError:
         is_sound = False
@@ -168,10 +169,10 @@ def _erase_again(copy: Engine, settings: Settings, now: datetime) -> int:
     with copy.connect() as connection:
         known = set(connection.scalars(select(Registration.public_id)))
         written = set(connection.scalars(select(Circular.public_id)))
-    remembered = ledger.remembered(settings.keys)
+    remembered = ledger.read(settings.keys)
     back, receipt = sorted(known & remembered), Receipt()
-    for start in range(0, len(back), erasures.BATCH):
-        some = back[start : start + erasures.BATCH]
+    for start in range(0, len(back), erasures.REGISTRATIONS_A_BATCH):
+        some = back[start : start + erasures.REGISTRATIONS_A_BATCH]
         with _writing(copy, settings, now) as tx:
             receipt += erasures.erase_again(tx, some, letters=settings.mail.folder)
     with _writing(copy, settings, now) as tx:
@@ -190,7 +191,7 @@ def _erase_due(copy: Engine, settings: Settings, now: datetime) -> int:
         total += len(erased.public_ids)
 
 
-def _hold(tx: Transaction) -> list[int]:
+def _hold_letters(tx: Transaction) -> list[int]:
     """Hold every letter that is owed: it may have been sent since the backup."""
     held = tx.scalars(
         update(Letter)
@@ -201,18 +202,18 @@ def _hold(tx: Transaction) -> list[int]:
     return sorted(held)
 
 
-def _start_anew(tx: Transaction) -> None:
+def _reset(tx: Transaction) -> None:
     tx.execute(delete(Throttle))
-    # Whoever has signed out since is not to be signed in again.
+    # A session that was ended since the backup must not come back.
     tx.execute(delete(SignIn))
     # An invitation may have been used since: `flask organizer reset` makes another.
     tx.execute(update(Organizer).values(invitation_hash=None, invited_until=None))
-    # They lie where the backup was made, and are that installation's.
+    # The exported files belong to the installation of which the backup was made.
     tx.execute(delete(Export))
     tx.execute(
         update(Installation).values(
             last_round_at=tx.now,
-            content_version=Installation.content_version + _LATER,
+            content_version=Installation.content_version + _CONTENT_VERSION_STEP,
         )
     )
 

@@ -104,7 +104,7 @@ def test_a_backup_leaves_out_uncommitted_changes(app, clock, tmp_path):
 
 def test_a_backup_is_noted_in_the_database(app, clock):
     with writing() as tx:
-        creation.note(tx)
+        creation.note_backup(tx)
     with reading() as tx:
         assert tx.scalars(select(Installation.last_backup_at)).one() == clock.now
 

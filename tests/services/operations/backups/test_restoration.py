@@ -84,7 +84,7 @@ def erase(address: str) -> None:
     with writing() as tx:
         registration, _discussion = self_service.by_token(tx, token)
         receipt = erasures.erase(tx, registration, letters=None)
-    ledger.remember(app_context.settings().keys, receipt.public_ids)
+    ledger.add(app_context.settings().keys, receipt.public_ids)
 
 
 def carry_keys(app: Flask, settings: dict[str, str]) -> None:
@@ -186,12 +186,12 @@ def test_a_restore_under_a_wrong_clock_erases_nobody_for_a_day(app, clock, backu
 def test_more_than_a_batch_is_erased_again(app, clock, backup, elsewhere):
     builders.publish()
     builders.register()
-    count = erasures.BATCH + 3
+    count = erasures.REGISTRATIONS_A_BATCH + 3
     multiply(count)
     file = backup()
     with reading() as tx:
         ids = tx.scalars(select(Registration.public_id)).all()
-    ledger.remember(Path(elsewhere["INSTANCE"], "keys"), ids)
+    ledger.add(Path(elsewhere["INSTANCE"], "keys"), ids)
     with at(elsewhere, clock):
         done = restore(file)
         assert (done.erased_again, done.registrations) == (count, 0)
@@ -263,7 +263,7 @@ def test_no_sign_in_and_no_invitation_comes_back(app, clock, backup, elsewhere):
         asel.client.application = restored
         assert asel.get("/organizer/").status_code == 303
         with pytest.raises(InvitationOver), reading() as tx:
-            authentication.invited(tx, token)
+            authentication.find_invited(tx, token)
 
 
 def tables(settings: dict[str, str]) -> list[str]:
@@ -309,7 +309,7 @@ def test_a_journal_that_was_left_behind_is_told(app, clock, backup, elsewhere, e
 def test_nothing_is_restored_while_the_service_runs(app, clock, backup, elsewhere):
     file = backup()
     with at(elsewhere, clock):
-        here = process_lock.serving(app_context.settings().instance)
+        here = process_lock.lock_for_service(app_context.settings().instance)
         with here, pytest.raises(ServiceRunning, match="stop `flask serve` and `flask outbox"):
             restore(file)
         assert tables(elsewhere) == []
