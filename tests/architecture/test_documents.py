@@ -13,12 +13,14 @@ TREE = TEXT.split("```\n")[1]
 PROSE = re.sub(r"```.*?```", "", TEXT, flags=re.DOTALL)
 SPANS = sorted(set(re.findall(r"`([^`\n]+)`", PROSE)))
 PATHS = [span for span in SPANS if re.fullmatch(r"[\w/.]+\.(py|toml|html|txt)", span)]
+GUIDES = sorted((TOP / "docs" / "how-to").glob("*.md"))
 OTHERS = sorted([*TOP.glob("*.md"), *(TOP / "docs").rglob("*.md")])
 # Columns of the database are named in the same way.
 COLUMNS = {"circulars.groups", "exports.columns"}
 NAMES = [
     span for span in SPANS if re.fullmatch(r"\w+\.\w+", span) and span not in {*PATHS, *COLUMNS}
 ]
+SOURCES = {".py", ".html", ".txt"}
 # Text of an entry begins here, below the path of its first row.
 MARGIN = 23
 
@@ -28,6 +30,14 @@ def files() -> list[Path]:
     """Return the modules of the service, from the top of the checkout."""
     found = (path.relative_to(TOP) for path in (TOP / "registration").rglob("*.py"))
     return [path for path in found if "versions" not in path.parts]
+
+
+@cache
+def words_of_the_code() -> set[str]:
+    """Return every word of the service and its tests."""
+    folders = (TOP / "registration", TOP / "tests", TOP / "templates")
+    found = [path for folder in folders for path in folder.rglob("*") if path.suffix in SOURCES]
+    return {word for path in found for word in re.findall(r"\w+", path.read_text())}
 
 
 def entries() -> dict[Path, str]:
@@ -80,6 +90,13 @@ def test_every_path_of_the_architecture_is_there(span):
 def test_every_path_in_backticks_of_a_document_is_there(page):
     spans = re.findall(r"`((?:registration|templates|tests|docs)/[\w/.-]*)`", page.read_text())
     assert [span for span in spans if not (TOP / span).exists()] == []
+
+
+@pytest.mark.parametrize("page", GUIDES, ids=lambda path: path.stem)
+def test_every_name_in_backticks_of_a_guide_is_in_the_code(page):
+    names = re.findall(r"`((?:\w+\.)?(?:[A-Za-z]*_\w+|[A-Z]\w+))[`(]", page.read_text())
+    words = {word for name in names for word in name.split(".")}
+    assert words - words_of_the_code() == set()
 
 
 @pytest.mark.parametrize("span", NAMES)
