@@ -127,7 +127,7 @@ def test_the_tree_names_no_module_that_is_gone():
     for folder, text in entries().items():
         if folder.parts[0] != "registration" or folder.suffix:
             continue
-        # What stands between commas, without what is said of it, is a module.
+        # A single word between commas is a module; explanations stand in brackets.
         plain = re.sub(r"\([^()]*\)", "", text)
         for part in re.split(r"[,;:.\n]", plain):
             name = part.strip().rstrip("/")
