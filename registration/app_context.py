@@ -10,7 +10,7 @@ from flask import Flask, current_app
 
 from . import database
 from .config import Settings
-from .crypto.key_ring import Ring
+from .crypto.key_ring import KeyRing
 from .database import Transaction
 from .links import Links
 from .mail import delivery
@@ -92,9 +92,9 @@ def open_keys() -> None:
             tx.hold_keys()
 
 
-def _open_keys(tx: Transaction) -> Ring:
+def _open_keys(tx: Transaction) -> KeyRing:
     """Open the ring for what `tx` sees: another process may have rotated the keys."""
-    found: Ring | None = current_app.extensions.get("ring")
+    found: KeyRing | None = current_app.extensions.get("ring")
     if found is None or found.current != installation.key_in_use(tx):
         found = installation.open_ring(tx, settings().keys, settings().credentials)
         current_app.extensions["ring"] = found

@@ -7,9 +7,9 @@ from jinja2 import StrictUndefined
 from jinja2.ext import Extension
 from markupsafe import Markup
 
-from .calendars.description import time_in_words
+from .calendars.description import format_when
 from .models import DiscussionStatus, RegistrationStatus, Tense
-from .text import languages, markdown
+from .text import languages, markdown, times
 
 _INDENTATION = re.compile(r"^[ \t]+", re.MULTILINE)
 
@@ -43,11 +43,11 @@ def complete(env: Environment) -> Environment:
         plain=markdown.plain,
         # Jinja's own makes all other letters small: OSCE would be Osce.
         capitalized=lambda text: text[:1].upper() + text[1:],
-        spoken_date=languages.spoken_date,
-        spoken_day=languages.spoken_day,
-        spoken_moment=languages.spoken_moment,
-        spoken_list=languages.spoken_list,
-        time_in_words=time_in_words,
+        format_date=times.format_date,
+        format_day=times.format_day,
+        format_moment=times.format_moment,
+        format_list=languages.format_list,
+        format_when=format_when,
     )
     env.globals.update(
         language=languages.language,

@@ -17,7 +17,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from registration import app_context, create_app, database
-from registration.crypto.key_ring import Ring
+from registration.crypto.key_ring import KeyRing
 from registration.database import Model, reading, writing
 from registration.discussion_file import form_values
 from registration.models import (
@@ -145,7 +145,7 @@ def _draft() -> None:
         drafts.begin(tx, by, "rivers", written)
 
 
-def values(tx: Session, ring: Ring) -> dict[str, list[dict[str, Any]]]:
+def values(tx: Session, ring: KeyRing) -> dict[str, list[dict[str, Any]]]:
     """Return every value of every row, by table, as JSON has it: what is sealed, unsealed."""
     found = {
         table.name: [

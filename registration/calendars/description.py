@@ -8,14 +8,15 @@ from ..models import Content, Contributor, Discussion, When
 from ..models.when import is_zone
 from ..text import markdown
 from ..text.languages import gettext as _
-from ..text.languages import ngettext, offset, spoken_day, spoken_time
+from ..text.languages import ngettext
+from ..text.times import format_day, format_offset, format_time
 
 
-def time_in_words(when: When, reader_zone: str | None = None) -> str:
+def format_when(when: When, reader_zone: str | None = None) -> str:
     """Return the day, and, if it is known, the time with its offset and zone, in the reader's zone
     where that is another, and in UTC."""
     if when.all_day:
-        return spoken_day(when.starts_local.date())
+        return format_day(when.starts_local.date())
     starts, ends = when.starts_there, when.ends_there
     spans = [(starts, ends, when.zone)]
     if reader_zone and reader_zone != when.zone and is_zone(reader_zone):
@@ -35,22 +36,22 @@ def _span(starts: datetime, ends: datetime, day: date | None) -> str:
     before: 21:00 UTC may be the evening of the day before."""
     first, last = _time(starts, day), _time(ends, starts.date())
     if starts.utcoffset() != ends.utcoffset():  # clocks are changed meanwhile
-        first += f" {offset(starts)}"
+        first += f" {format_offset(starts)}"
     dash = "\N{EN DASH}" if first[-1].isdigit() and last[0].isdigit() else " \N{EN DASH} "
-    return f"{first}{dash}{last} {offset(ends)}"
+    return f"{first}{dash}{last} {format_offset(ends)}"
 
 
 def _time(moment: datetime, day: date | None) -> str:
     if moment.date() == day:
-        return spoken_time(moment)
-    return f"{spoken_day(moment.date())}, {spoken_time(moment)}"
+        return format_time(moment)
+    return f"{format_day(moment.date())}, {format_time(moment)}"
 
 
 def description(discussion: Discussion, links: Links) -> str:
     """Return the abstract, the contributors with biographies, the partners and the page."""
     content = discussion.content
     speakers, moderators = content.speakers, content.moderators
-    blocks = [content.subtitle, time_in_words(discussion.when), markdown.plain(content.description)]
+    blocks = [content.subtitle, format_when(discussion.when), markdown.plain(content.description)]
     if discussion.is_cancelled:
         blocks[2:2] = [_("This discussion is cancelled."), discussion.cancelled_why or ""]
     if content.recording_url:

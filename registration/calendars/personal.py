@@ -13,7 +13,7 @@ from icalendar import Alarm, Calendar, Event, vCalAddress, vDuration
 from ..links import Links
 from ..models import Discussion, Registration
 from ..text.languages import gettext as _
-from ..text.languages import speaking
+from ..text.languages import use_language
 from .properties import Text, uri
 from .public import PRODID, REFRESH, vevent
 
@@ -102,7 +102,7 @@ def can_invite(discussion: Discussion, address: str) -> bool:
 def _personal(discussion: Discussion, links: Links) -> Event:
     event = vevent(discussion, links)
     if discussion.content.discreet:
-        with speaking(discussion.content.language):
+        with use_language(discussion.content.language):
             _make_discreet(event)
     return event
 
@@ -112,7 +112,7 @@ def _joinable(discussion: Discussion, links: Links) -> Event:
     # Once there is a recording, there is nothing to join any more.
     if not join_url or discussion.is_cancelled or discussion.content.recording_url:
         return event
-    with speaking(discussion.content.language):
+    with use_language(discussion.content.language):
         event["LOCATION"] = Text(join_url)
         event["CONFERENCE"] = uri(join_url, FEATURE="VIDEO", LABEL=_("Join"))
         words = _("Join: %(url)s") % {"url": join_url}

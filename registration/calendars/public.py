@@ -14,7 +14,7 @@ from .. import faults
 from ..links import Links
 from ..models import Discussion
 from ..text.languages import gettext as _
-from ..text.languages import speaking
+from ..text.languages import use_language
 from .description import description
 from .properties import Text, add_time, uri
 
@@ -69,7 +69,7 @@ def vevent(discussion: Discussion, links: Links) -> Event:
     event.add("CREATED", discussion.published_at)
     event.add("SEQUENCE", discussion.sequence)
     add_time(event, discussion.when)
-    with speaking(content.language):
+    with use_language(content.language):
         event["SUMMARY"] = Text(content.title)
         event["DESCRIPTION"] = Text(description(discussion, links))
         event.add("CATEGORIES", [_("Online discussion")])

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from .. import app_context
-from ..calendars.description import time_in_words
+from ..calendars.description import format_when
 from ..database import reading, writing
 from ..discussion_file import DiscussionFileRefused, read
 from ..models import Announcement, Discussion
@@ -56,7 +56,7 @@ def check(files: tuple[Path, ...]) -> None:
     """Read discussion files and tell every mistake; publish nothing."""
     announcements = _read_all(files)
     for path, announcement in zip(files, announcements, strict=True):
-        when = time_in_words(announcement.when)
+        when = format_when(announcement.when)
         click.echo(f"{path.name}: in order: {announcement.content.title}, {when}")
 
 
@@ -70,8 +70,7 @@ def list_(*, as_json: bool) -> None:
         echo_json([_summary(item) for item in found])
         return
     rows = [
-        [item.slug, item.status.value, time_in_words(item.when), item.content.title]
-        for item in found
+        [item.slug, item.status.value, format_when(item.when), item.content.title] for item in found
     ]
     echo_table(["slug", "status", "time", "title"], rows)
 
@@ -201,7 +200,7 @@ def _summary(discussion: Discussion) -> dict[str, object]:
         "status": discussion.status.value,
         "cancelled_why": discussion.cancelled_why,
         "title": discussion.content.title,
-        "time": time_in_words(discussion.when),
+        "time": format_when(discussion.when),
         "starts_at": discussion.starts_at.isoformat(),
         "ends_at": discussion.ends_at.isoformat(),
         "published_at": discussion.published_at.isoformat(),

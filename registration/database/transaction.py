@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from ..config import Settings
-from ..crypto.key_ring import Ring
+from ..crypto.key_ring import KeyRing
 from .connection import LOCK_TIMEOUT_SECONDS, connect
 from .errors import BUSY, DatabaseBusy, phrased
 from .fair_lock import FairLock
@@ -41,7 +41,7 @@ class Transaction(Session):
         *,
         now: datetime,
         settings: Settings,
-        open_keys: "Callable[[Transaction], Ring]",
+        open_keys: "Callable[[Transaction], KeyRing]",
     ) -> None:
         super().__init__(bind, expire_on_commit=False)
         self.now = now
@@ -49,7 +49,7 @@ class Transaction(Session):
         self._open_keys = open_keys
 
     @cached_property
-    def keys(self) -> Ring:
+    def keys(self) -> KeyRing:
         """The key ring, opened at first need and kept until the transaction ends."""
         return self._open_keys(self)
 

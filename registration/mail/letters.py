@@ -11,7 +11,7 @@ from email.message import EmailMessage
 
 from ..calendars import personal
 from ..config import Settings
-from ..crypto.key_ring import Ring
+from ..crypto.key_ring import KeyRing
 from ..links import Links, sign_new_address
 from ..models import (
     Attendee,
@@ -26,7 +26,7 @@ from ..models import (
     address_index,
 )
 from ..text import addresses
-from ..text.languages import speaking
+from ..text.languages import use_language
 from . import placeholders
 from .mime import Envelope, Invitation, write
 
@@ -40,7 +40,7 @@ class Case:
     discussion: Discussion
     attendee: Attendee
     settings: Settings
-    ring: Ring
+    ring: KeyRing
     now: datetime
     place: int  # on the waiting list, if the registration waits
     told: Essentials | None  # what its attendee was last told
@@ -265,7 +265,7 @@ def compose(
     registration: Registration,
     discussion: Discussion,
     *,
-    ring: Ring,
+    ring: KeyRing,
     settings: Settings,
     now: datetime,
     place: int,
@@ -287,5 +287,5 @@ def compose(
         stamp or now,
         wording,
     )
-    with speaking(registration.language):
+    with use_language(registration.language):
         return _LETTERS[letter.kind](case)

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from ..calendars.description import time_in_words
+from ..calendars.description import format_when
 from ..links import Links
 from ..models import Attendee, Discussion, Registration, Wording
 
@@ -64,7 +64,7 @@ def values(
     return {
         "name": attendee.name,
         "title": discussion.content.title,
-        "time": time_in_words(discussion.when, registration.zone),
+        "time": format_when(discussion.when, registration.zone),
         "page": links.discussion(discussion.slug),
         "join_link": discussion.content.join_url or "",
     }

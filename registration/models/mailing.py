@@ -7,7 +7,7 @@ from enum import StrEnum
 from sqlalchemy import JSON, ForeignKey, LargeBinary
 from sqlalchemy.orm import Mapped, mapped_column
 
-from ..crypto.key_ring import Ring
+from ..crypto.key_ring import KeyRing
 from ..database import Model, UtcDateTime
 from .stored import Sealed
 
@@ -71,10 +71,10 @@ class Circular(Model):
     def is_draft(self) -> bool:
         return self.state is CircularState.DRAFT
 
-    def wording(self, ring: Ring) -> Wording:
+    def wording(self, ring: KeyRing) -> Wording:
         """Return what it says, unsealed; `SealBroken` if it was sealed for another row."""
         return Wording.unsealed(self.sealed, self.public_id, ring)
 
-    def seal(self, wording: Wording, ring: Ring) -> None:
+    def seal(self, wording: Wording, ring: KeyRing) -> None:
         """Keep `wording`, sealed with the ring's current key."""
         self.sealed, self.key_id = wording.sealed(ring), ring.current

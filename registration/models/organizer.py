@@ -7,7 +7,7 @@ from enum import StrEnum
 from sqlalchemy import ForeignKey, LargeBinary
 from sqlalchemy.orm import Mapped, mapped_column
 
-from ..crypto.key_ring import Ring
+from ..crypto.key_ring import KeyRing
 from ..database import Model, UtcDateTime, by_value
 from ..text.addresses import EmailAddress
 from .stored import Sealed
@@ -35,7 +35,7 @@ class Identity(Sealed):
     recovery_hashes: list[str] = field(default_factory=list)
 
 
-def organizer_index(ring: Ring, address: EmailAddress) -> bytes:
+def organizer_index(ring: KeyRing, address: EmailAddress) -> bytes:
     """Return the blind index by which an organizer is found by address."""
     return ring.index("organizer", address.canonical)
 
@@ -64,11 +64,11 @@ class Organizer(Model):
     invitation_hash: Mapped[bytes | None] = mapped_column(LargeBinary, unique=True)
     invited_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
-    def identity(self, ring: Ring) -> Identity:
+    def identity(self, ring: KeyRing) -> Identity:
         """Return the identity, unsealed; `SealBroken` if it was sealed for another row."""
         return Identity.unsealed(self.sealed, self.public_id, ring)
 
-    def seal(self, identity: Identity, ring: Ring) -> None:
+    def seal(self, identity: Identity, ring: KeyRing) -> None:
         """Keep `identity`, sealed with the ring's current key."""
         self.sealed, self.key_id = identity.sealed(ring), ring.current
 

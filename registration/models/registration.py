@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import ForeignKey, Index, LargeBinary, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from ..crypto.key_ring import Ring
+from ..crypto.key_ring import KeyRing
 from ..database import Model, UtcDateTime
 from ..text.addresses import EmailAddress
 from .content import Sharing
@@ -68,7 +68,7 @@ def as_sealed(text: str) -> str:
     return json.dumps(text, ensure_ascii=False)[1:-1]
 
 
-def address_index(ring: Ring, discussion_uid: str, address: EmailAddress) -> bytes:
+def address_index(ring: KeyRing, discussion_uid: str, address: EmailAddress) -> bytes:
     """Return the blind index by which an address is found again, in one discussion only."""
     return ring.index("address", discussion_uid, address.canonical)
 
@@ -117,10 +117,10 @@ class Registration(Model):
     def status(self) -> RegistrationStatus:
         return RegistrationStatus.of(self.confirmed_at, self.withdrawn_at, self.seated_at)
 
-    def attendee(self, ring: Ring) -> Attendee:
+    def attendee(self, ring: KeyRing) -> Attendee:
         """Return the attendee, unsealed."""
         return Attendee.unsealed(self.sealed, self.public_id, ring)
 
-    def seal(self, attendee: Attendee, ring: Ring) -> None:
+    def seal(self, attendee: Attendee, ring: KeyRing) -> None:
         """Keep `attendee`, sealed with the ring's current key."""
         self.sealed, self.key_id = attendee.sealed(ring), ring.current

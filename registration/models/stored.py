@@ -17,7 +17,7 @@ from sqlalchemy import JSON
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator
 
-from ..crypto.key_ring import Ring, SealBroken
+from ..crypto.key_ring import KeyRing, SealBroken
 from ..refusals import Refusal
 
 Value = TypeVar("Value")
@@ -63,13 +63,13 @@ class Sealed:
 
     public_id: str
 
-    def sealed(self, ring: Ring) -> bytes:
+    def sealed(self, ring: KeyRing) -> bytes:
         """Return it sealed."""
         stored = with_version(asdict(self), self.VERSION)
         return ring.seal(json.dumps(stored, ensure_ascii=False).encode())
 
     @classmethod
-    def unsealed(cls, sealed: bytes, public_id: str, ring: Ring) -> Self:
+    def unsealed(cls, sealed: bytes, public_id: str, ring: KeyRing) -> Self:
         """Return what was sealed; `SealBroken` if not for `public_id`, or `StoredByNewer`."""
         return cls.read(ring.unseal(sealed).decode(), public_id)
 

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from email.message import EmailMessage
 
 from ...config import Settings
-from ...crypto.key_ring import Ring
+from ...crypto.key_ring import KeyRing
 from ...database import Transaction
 from ...links import Links
 from ...mail import letters, placeholders
@@ -23,7 +23,7 @@ from ...models import (
 )
 from ...text import addresses
 from ...text.languages import gettext as _
-from ...text.languages import language, speaking
+from ...text.languages import language, use_language
 from ..catalog import NoSuchDiscussion
 from ..organizers import accounts
 from . import recipients
@@ -79,7 +79,7 @@ def rehearse(tx: Transaction, discussion: Discussion, circular: Circular, number
         place=0,
         wording=wording,
     )
-    with speaking(registration.language):
+    with use_language(registration.language):
         values = placeholders.values(
             discussion, registration, attendee, Links(tx.settings.public_url)
         )
@@ -126,7 +126,7 @@ def _nth(
     return tx.get(Registration, found) if found is not None else None
 
 
-def _without_links(found: Registration, ring: Ring) -> Registration:
+def _without_links(found: Registration, ring: KeyRing) -> Registration:
     """Return a registration as no table has it, whose links lead nowhere: an organizer needs none
     of them to see how a letter looks."""
     names = ("public_id", "language", "zone", "confirmed_at", "seated_at", "erase_at")
@@ -140,7 +140,7 @@ def _made_up(
     circular: Circular,
     address: str,
     *,
-    ring: Ring,
+    ring: KeyRing,
     settings: Settings,
     now: datetime,
 ) -> Registration:

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.hashes import SHA1
 from cryptography.hazmat.primitives.twofactor import InvalidToken
 from cryptography.hazmat.primitives.twofactor.totp import TOTP
 
-from ...crypto.key_ring import Ring
+from ...crypto.key_ring import KeyRing
 
 # What every authenticator app knows: six digits, 30 seconds, SHA-1 (RFC 6238 1.2, RFC 4226 5.3).
 DIGITS, STEP = 6, 30
@@ -21,7 +21,7 @@ RECOVERY_CODES = 10
 _LETTERS = "23456789abcdefghijkmnpqrstuvwxyz"
 
 
-def key_of(ring: Ring, invitation: str) -> bytes:
+def key_of(ring: KeyRing, invitation: str) -> bytes:
     """Return the key that an invitation offers: the same each time its page is opened."""
     return ring.index("second factor", invitation)[:20]
 

@@ -12,7 +12,8 @@ from sqlalchemy import insert, select
 
 from .... import outbox
 from ....config import Settings
-from ....crypto.key_ring import Ring, new_token, token_hash
+from ....crypto.key_ring import KeyRing
+from ....crypto.tokens import new_token, token_hash
 from ....database import Transaction
 from ....database import rows as table_of
 from ....models import (
@@ -90,7 +91,7 @@ def plan(tx: Transaction, discussion: Discussion, rows: Sequence[Row]) -> Plan:
 
 
 def prepare(
-    discussion: Discussion, rows: Iterable[Row], *, ring: Ring, settings: Settings, now: datetime
+    discussion: Discussion, rows: Iterable[Row], *, ring: KeyRing, settings: Settings, now: datetime
 ) -> Prepared:
     """Seal `rows`: what takes long is done before anybody has to wait for it."""
     rows = list(rows)
@@ -177,7 +178,7 @@ def _erase_at(discussion: Discussion, row: Row, settings: Settings, now: datetim
 
 
 def _columns(
-    discussion: Discussion, row: Row, ring: Ring, settings: Settings, now: datetime
+    discussion: Discussion, row: Row, ring: KeyRing, settings: Settings, now: datetime
 ) -> dict[str, Any]:
     entry, status = row.entry, _wanted(discussion, row)
     attendee = Attendee(
