@@ -1,4 +1,4 @@
-"""What every template can use: words, dates and Markdown. For pages and letters alike."""
+"""The filters and globals of all templates: translations, dates and Markdown."""
 
 import re
 
@@ -15,9 +15,9 @@ _INDENTATION = re.compile(r"^[ \t]+", re.MULTILINE)
 
 
 class _Unindented(Extension):
-    """Send HTML without the indentation of its template, which only its readers need.
+    """Remove the indentation of HTML templates from the pages.
 
-    A template must not rely on white space at the beginning of a row, in `<pre>` neither.
+    So a template must not rely on white space at the beginning of a line, even in `<pre>`.
     """
 
     def preprocess(
@@ -30,7 +30,7 @@ class _Unindented(Extension):
 
 
 def complete(env: Environment) -> Environment:
-    """Teach the templates of `env` to speak, and to refuse what they were not given."""
+    """Add filters, globals and translations to `env`; make templates refuse undefined names."""
     env.undefined = StrictUndefined
     env.trim_blocks = env.lstrip_blocks = True
     env.add_extension("jinja2.ext.i18n")
@@ -41,7 +41,7 @@ def complete(env: Environment) -> Environment:
     env.filters.update(
         markdown=lambda text: Markup(markdown.html(text)),
         plain=markdown.plain,
-        # Jinja's own makes all other letters small: OSCE would be Osce.
+        # Jinja's `capitalize` lowers all other letters: OSCE would become Osce.
         capitalized=lambda text: text[:1].upper() + text[1:],
         format_date=times.format_date,
         format_day=times.format_day,

@@ -26,7 +26,7 @@ def upgrade() -> None:
     with database.writing() as tx:
         installation.install(tx, app_context.settings().keys, app_context.settings().credentials)
     app_context.open_keys()
-    app_context.catch_up()
+    app_context.record_missing_erasures()
     click.echo("The database is up to date.")
 
 

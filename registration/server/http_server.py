@@ -81,14 +81,14 @@ def _count(app: Flask, stop: threading.Event) -> None:
 
 def _write_counts(app: Flask) -> None:
     with app.app_context():
-        counts = app_context.readers().take()
+        counts = app_context.feed_tally().take()
         if not counts:
             return
         try:
             with writing() as tx:
                 feed_statistics.write(tx, counts)
         except Exception as error:  # noqa: BLE001  # no fault may end the counting for good
-            app_context.readers().put_back(counts)
+            app_context.feed_tally().put_back(counts)
             log.warning("Who fetched the feed was not counted: %s", faults.place_of(error))
 
 

@@ -69,7 +69,7 @@ def is_alive(app: Flask, address: tuple[str, int], *, timeout_seconds: float) ->
     forms would not be given back to their visitors meanwhile.
     """
     with app.app_context():
-        settings, stuck = app_context.settings(), app_context.stuck()
+        settings, stuck = app_context.settings(), app_context.find_stuck()
     for sentence in stuck:
         log.error("%s", sentence)
     return not stuck and _answers(settings, address, timeout_seconds)

@@ -82,7 +82,7 @@ def erase_due() -> Receipt:
         rate_limits.forget(tx)
         if until:
             installation.has_made_round(tx)
-    app_context.catch_up()
+    app_context.record_missing_erasures()
     if until:
         raise ErasureWaits(
             f"More than {clock_guard.JUMP.days} days lie between two rounds: if the clock is "
@@ -136,7 +136,7 @@ def _in_batches(*erase_some: Callable[[Transaction], Receipt]) -> Receipt:
                 receipt = erase(tx)
             if not receipt.every_id:
                 break
-            app_context.remember(receipt)
+            app_context.record_erasure(receipt)
             total += receipt
     return total
 

@@ -187,7 +187,7 @@ class Registrations(RuleBasedStateMachine):
         with writing() as tx:
             found = self._found(tx, person.address)
             receipt = self_service.erase(tx, found)
-        app_context.remember(receipt)
+        app_context.record_erasure(receipt)
         scrub()
         del self.world.people[person.address]
         self.world.promote()

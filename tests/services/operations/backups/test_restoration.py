@@ -462,7 +462,7 @@ def test_what_was_written_to_attendees_and_erased_since_is_erased_again(
     file = backup()
     with writing() as tx:
         receipt = mailings.discard(tx, discussion, kept.public_id, 1, by=1)
-    app_context.remember(receipt)
+    app_context.record_erasure(receipt)
     carry_keys(app, elsewhere)
     with at(elsewhere, clock):
         restore(file)
