@@ -22,7 +22,7 @@ def deliver(*, forever: bool) -> None:
     """Deliver the letters that are due, and erase what is due."""
     run_as_service()
     if not forever:
-        loop.make_round()
+        loop.run_housekeeping()
         count = loop.deliver_due()
         click.echo(f"{count} letters delivered.")
         return
@@ -70,7 +70,7 @@ def retry(ids: tuple[int, ...], *, held: bool) -> None:
     if not ids and not held:
         raise click.UsageError("Name letters by their ids, or say --held.")
     with writing() as tx:
-        asked = {*ids, *(letters.held(tx) if held else ())}
+        asked = {*ids, *(letters.held_ids(tx) if held else ())}
         count = letters.retry(tx, list(asked))
     click.echo(f"{count} of {len(asked)} letters will be tried again.")
     if count < len(asked):

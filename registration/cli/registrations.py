@@ -64,7 +64,7 @@ def purge(slug: str | None) -> None:
     app_context.open_keys()
     receipt = housekeeping.erase_all(slug) if slug else housekeeping.erase_due()
     click.echo(f"Erased {receipt}.")
-    for sentence in housekeeping.finish():
+    for sentence in housekeeping.finish_erasures():
         click.echo(sentence)
     if is_scrub_due():
         click.echo("The journal is in use: the worker's next round empties it, within the hour.")

@@ -139,7 +139,7 @@ def breaker_is_open(tx: Transaction) -> bool:
 
     Not whether one waits: that would tell who asks for a letter whether it is owed.
     """
-    return outbox.first_left(tx, tx.settings.letters_an_hour) == 0
+    return outbox.rate_limited_left(tx, tx.settings.letters_an_hour) == 0
 
 
 def forget(tx: Transaction) -> None:

@@ -227,8 +227,8 @@ class Registrations(RuleBasedStateMachine):
     def _pass(self, span: timedelta) -> None:
         self.clock.now += span
         self.world.now += span
-        housekeeping.make()
-        housekeeping.look()
+        housekeeping.run_hourly()
+        housekeeping.run_every_minute()
         self.world.round()
         self.world.promote()
 

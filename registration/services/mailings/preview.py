@@ -84,8 +84,8 @@ def rehearse(tx: Transaction, discussion: Discussion, circular: Circular, number
             discussion, registration, attendee, Links(tx.settings.public_url)
         )
     parts = placeholders.paragraphs(wording.text, values)
-    subject = placeholders.filled(wording.subject, values)
-    lacks_link = not join_url and placeholders.asks_for_link(wording.text)
+    subject = placeholders.fill(wording.subject, values)
+    lacks_link = not join_url and placeholders.has_link_placeholder(wording.text)
     return Rehearsal(message, subject, parts, attendee.name, number, total, lacks_link)
 
 

@@ -74,6 +74,6 @@ def received(
     for at, circular in rows:
         wording = circular.wording(tx.keys)
         if has_seat or not placeholders.has_link(wording, join_url):
-            subject = placeholders.filled(wording.subject, found)
+            subject = placeholders.fill(wording.subject, found)
             shown.append(Received(at, subject, placeholders.paragraphs(wording.text, found)))
     return shown

@@ -86,9 +86,9 @@ def figures(tx: Transaction) -> Figures:
 
 def _is_stuck(tx: Transaction, *, without_first: bool) -> bool:
     """Whether a letter was due long ago. Each attempt has moved `due_at` on by its delay."""
-    moved = list(accumulate(outbox.DELAYS, initial=tx.now - LONGEST_WAIT))
+    moved = list(accumulate(outbox.RETRY_DELAYS, initial=tx.now - LONGEST_WAIT))
     latest = {tried: literal(limit, UtcDateTime) for tried, limit in enumerate(moved)}
-    waiting = [*outbox.FIRST] if without_first else []
+    waiting = [*outbox.RATE_LIMITED_KINDS] if without_first else []
     # To hand on tens of thousands takes longer, and is not stuck as long as letters leave.
     if _exists(tx, Letter.state == LetterState.SENT, Letter.sent_at > tx.now - LONGEST_WAIT):
         waiting.append(LetterKind.CIRCULAR)

@@ -96,10 +96,10 @@ def test_a_held_seat_goes_to_who_waits_when_its_day_is_over(app, clock):
     publish("seats = 1")
     builders.register(address=address("a"))
     builders.register_and_confirm(address("b"))
-    housekeeping.look()
+    housekeeping.run_every_minute()
     assert statuses("b") == [WAITING]
     clock.advance(hours=24)
-    housekeeping.look()
+    housekeeping.run_every_minute()
     assert statuses("b") == [CONFIRMED]
     builders.confirm(address("a"))
     assert statuses("a") == [WAITING]
@@ -138,11 +138,11 @@ def test_nobody_gets_a_seat_of_what_is_off_or_over(app, clock, three):
     assert statuses("b") == [WAITING]
     with writing() as tx:
         cancellation.restore(tx, "water")
-    housekeeping.look()
+    housekeeping.run_every_minute()
     assert statuses("b", "c") == [CONFIRMED, WAITING]
     clock.advance(days=32)
     withdraw("b")
-    housekeeping.look()
+    housekeeping.run_every_minute()
     assert statuses("c") == [WAITING]
     with reading() as tx:
         found = catalog.find(tx, "water")

@@ -161,7 +161,7 @@ def test_whoever_is_due_is_erased_before_the_database_serves(app, clock, backup,
 def test_a_restore_under_a_wrong_clock_erases_nobody_for_a_day(app, clock, backup, elsewhere):
     builders.publish()
     builders.register()
-    housekeeping.make()
+    housekeeping.run_hourly()
     file = backup()
     right = clock.now
     clock.advance(days=40)
@@ -169,14 +169,14 @@ def test_a_restore_under_a_wrong_clock_erases_nobody_for_a_day(app, clock, backu
         done = restore(file)
         assert (done.registrations, done.erased_as_due) == (1, 0)
         assert done.waits_until == clock.now + timedelta(hours=24)
-        housekeeping.make()
+        housekeeping.run_hourly()
         clock.now = right  # somebody has noticed
-        housekeeping.make()
+        housekeeping.run_hourly()
         assert builders.attendee().address == "aigerim@example.org"
         clock.advance(hours=73)
-        housekeeping.make()
+        housekeeping.run_hourly()
         clock.advance(hours=24)
-        housekeeping.make()
+        housekeeping.run_hourly()
         with reading() as tx:
             assert tx.query(Registration).count() == 0
 
