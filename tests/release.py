@@ -141,7 +141,7 @@ def _draft() -> None:
         found = drafts.standing(tx, by, "water")
         written = found.typed | {"title": "Who owns the rain?", "seats": "many"}
         drafts.save(tx, by, "water", written, found.opened)
-        written = form_values.nothing() | {"slug": "rivers", "title": "Rivers"}
+        written = form_values.empty_form() | {"slug": "rivers", "title": "Rivers"}
         drafts.begin(tx, by, "rivers", written)
 
 

@@ -1,4 +1,4 @@
-"""flask outbox: deliver, look at and retry letters."""
+"""flask outbox: deliver, list and retry letters."""
 
 import logging
 import signal
@@ -29,7 +29,7 @@ def deliver(*, forever: bool) -> None:
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
     app_context.open_keys()
     stop = threading.Event()
-    # Not in this thread: a signal that comes while it waits for `stop` could never set it.
+    # Not in the main thread: a signal handler could not set `stop` while this thread waits for it.
     app = current_app._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001
     thread = threading.Thread(target=loop.run, args=(app, stop), name="mail")
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -151,12 +151,12 @@ def _read_file(path: Path, mistakes: list[str]) -> dict[str, Given]:
 
 def _refuse_unknown(given: dict[str, Given], mistakes: list[str]) -> None:
     for name in sorted(given.keys() - READERS.keys()):
-        place = given[name].place
+        source = given[name].source
         if name == "INSTANCE":
-            mistakes.append(f"{place} cannot stand in that folder; set {PREFIX}INSTANCE instead.")
+            mistakes.append(f"{source} cannot stand in that folder; set {PREFIX}INSTANCE instead.")
         else:
             known = ", ".join(["INSTANCE", *READERS])
-            mistakes.append(f"{place} is not a setting; the settings are {known}.")
+            mistakes.append(f"{source} is not a setting; the settings are {known}.")
 
 
 def _read_values(
@@ -184,7 +184,7 @@ def _read_values(
         try:
             values[field] = item.value if item.value is None else read(item, instance)
         except ValueError as error:
-            mistakes.append(f"{item.place} {error}")
+            mistakes.append(f"{item.source} {error}")
     return values
 
 

@@ -36,10 +36,10 @@ class MailRoute:
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """A value as it was given, and the name of its source (`place`) for messages."""
+    """A value as it was given, and the name of its source for messages."""
 
     value: Any
-    place: str
+    source: str
     is_text: bool = False  # an environment variable is always text
 
 

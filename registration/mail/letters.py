@@ -217,14 +217,14 @@ def circular(context: LetterContext) -> EmailMessage | None:
     has_link = placeholders.has_link(wording, context.discussion.content.join_url)
     if has_link and status is not RegistrationStatus.CONFIRMED:
         return None
-    found = placeholders.values(
+    values = placeholders.values(
         context.discussion, context.registration, context.attendee, context.links
     )
     return context.write(
         "circular",
-        subject=placeholders.fill(wording.subject, found),
-        text=placeholders.fill(wording.text, found),
-        paragraphs=placeholders.paragraphs(wording.text, found),
+        subject=placeholders.fill(wording.subject, values),
+        text=placeholders.fill(wording.text, values),
+        paragraphs=placeholders.paragraphs(wording.text, values),
         is_test=context.letter.organizer_id is not None,
     )
 

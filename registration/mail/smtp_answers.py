@@ -8,9 +8,9 @@ from collections.abc import Collection
 MAX_LENGTH = 200
 
 
-def describe(code: int, said: bytes | str) -> str:
+def describe(code: int, answer: bytes | str) -> str:
     """Return an answer in one line; smtplib gives the code -1 to an invalid answer."""
-    text = said.decode("utf-8", "replace") if isinstance(said, bytes) else said
+    text = answer.decode("utf-8", "replace") if isinstance(answer, bytes) else answer
     return _line(f"{code} {text}" if code > 0 else f"not an answer: {text}")
 
 

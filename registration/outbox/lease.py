@@ -39,19 +39,19 @@ RETRY_DELAYS = [
 
 def is_owed(tx: Transaction, letter: Letter) -> bool:
     """Whether a claimed letter is still owed, and still under the same lease."""
-    found = tx.scalar(
+    letter_id = tx.scalar(
         select(Letter.id).where(
             Letter.id == letter.id,
             Letter.state == LetterState.OWED,
             Letter.lease_until == letter.lease_until,
         )
     )
-    return found is not None
+    return letter_id is not None
 
 
 def has_owed(tx: Transaction, registration_id: int | None, kind: LetterKind) -> bool:
     """Whether a letter of a kind is owed to a registration."""
-    found = tx.scalar(
+    letter_id = tx.scalar(
         select(Letter.id)
         .where(
             Letter.registration_id == registration_id,
@@ -60,7 +60,7 @@ def has_owed(tx: Transaction, registration_id: int | None, kind: LetterKind) -> 
         )
         .limit(1)
     )
-    return found is not None
+    return letter_id is not None
 
 
 def last_sent_at(tx: Transaction, registration_id: int) -> datetime | None:
@@ -97,8 +97,8 @@ def claim(tx: Transaction, limit: int, *, max_limited: int | None = None) -> Seq
 
 def has_due(tx: Transaction, *, max_limited: int | None = None) -> bool:
     """Whether `claim` would return a letter. An idle worker asks this instead of writing."""
-    found = tx.scalar(select(Letter.id).where(_is_claimable(tx.now, max_limited)).limit(1))
-    return found is not None
+    letter_id = tx.scalar(select(Letter.id).where(_is_claimable(tx.now, max_limited)).limit(1))
+    return letter_id is not None
 
 
 def rate_limited_due(tx: Transaction) -> int:

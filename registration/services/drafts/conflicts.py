@@ -35,13 +35,13 @@ def merge(
     """Return what was typed with what others have `changed`, and each such change that says
     something else. `was` has the marks of what stood there before they did."""
     merged, clashes = dict(written), []
-    mine, marks = form_values.parts(written), form_values.marks(written)
+    mine, marks = form_values.parts(written), form_values.digest_parts(written)
     for about, theirs in changed.items():
         if mine[about] == form_values.parts(theirs)[about]:
             continue
         is_kept = was.get(about) != marks[about]
         if not is_kept:
-            form_values.take(merged, theirs, about)
+            form_values.copy_part(merged, theirs, about)
         clashes.append(Clash(about, written, theirs, is_kept))
     return merged, clashes
 
@@ -52,10 +52,10 @@ def published_since(
     """Return what was published since a version, by what it is about, with what says it."""
     if discussion is None or version == discussion.version:
         return {}
-    is_now = form_values.of(discussion.announcement)
+    is_now = form_values.from_announcement(discussion.announcement)
     was, marks = (
-        form_values.marks(typed_at(tx, discussion, version)),
-        form_values.marks(is_now),
+        form_values.digest_parts(typed_at(tx, discussion, version)),
+        form_values.digest_parts(is_now),
     )
     return {about: is_now for about in marks if marks[about] != was[about]}
 
@@ -63,8 +63,12 @@ def published_since(
 def typed_at(tx: Transaction, discussion: Discussion | None, version: int) -> Typed:
     """Return what one would have typed for a version of a discussion."""
     if discussion is None:
-        return form_values.nothing()
+        return form_values.empty_form()
     revision = tx.scalar(
         select(Revision).where(Revision.discussion_id == discussion.id, Revision.number == version)
     )
-    return form_values.of(revision.announcement) if revision else form_values.nothing()
+    return (
+        form_values.from_announcement(revision.announcement)
+        if revision
+        else form_values.empty_form()
+    )

@@ -60,12 +60,16 @@ class Standing:
     def typed(self) -> Typed:
         """What stands in the form."""
         if self.draft:
-            return typed.known(self.draft.typed) | {"slug": self.slug}
+            return typed.from_stored(self.draft.typed) | {"slug": self.slug}
         return self._published | {"slug": self.slug}
 
     @property
     def _published(self) -> Typed:
-        return typed.of(self.discussion.announcement) if self.discussion else typed.nothing()
+        return (
+            typed.from_announcement(self.discussion.announcement)
+            if self.discussion
+            else typed.empty_form()
+        )
 
     @property
     def version(self) -> int:
@@ -75,7 +79,7 @@ class Standing:
     @property
     def opened(self) -> Opened:
         """What a form is opened with now."""
-        return Opened(self.version, typed.marks(self.typed))
+        return Opened(self.version, typed.digest_parts(self.typed))
 
     @property
     def seal(self) -> str:
@@ -91,7 +95,7 @@ class Standing:
     def announced(self) -> Announcement:
         """Return what would be published; raises `DiscussionFileRefused`."""
         uid = self.discussion.uid if self.discussion else None
-        return announce(typed.values(self.typed, self.slug, uid), is_typed=True)
+        return announce(typed.to_file_values(self.typed, self.slug, uid), is_typed=True)
 
 
 def standing(tx: Transaction, organizer: Organizer, slug: str, *, lock: bool = False) -> Standing:
@@ -155,7 +159,7 @@ def caught_up(tx: Transaction, found: Standing) -> tuple[Typed, list[Clash]]:
     if found.draft is None or not found.is_behind:
         return found.typed, []
     then = found.draft.based_on
-    was = typed.marks(typed_at(tx, found.discussion, then))
+    was = typed.digest_parts(typed_at(tx, found.discussion, then))
     return merge(found.typed, was, published_since(tx, found.discussion, then))
 
 
@@ -216,7 +220,7 @@ def _refuse_changed(tx: Transaction, found: Standing, written: Typed, opened: Op
     drafted = _unlike(written, _drafted_since(found, opened))
     published = _unlike(written, published_since(tx, found.discussion, opened.version))
     # What stood in a draft of one's own was typed, too: only the version tells what was not.
-    was = typed.marks(typed_at(tx, found.discussion, opened.version))
+    was = typed.digest_parts(typed_at(tx, found.discussion, opened.version))
     was = opened.marks | {about: was[about] for about in published if about not in drafted}
     merged, clashes = merge(written, was, published | drafted)
     if clashes:
@@ -265,5 +269,5 @@ def _flush(tx: Transaction, slug: str) -> None:
 
 def _drafted_since(found: Standing, opened: Opened) -> dict[str, Typed]:
     """Return what the draft says otherwise than when a form was opened."""
-    marks = typed.marks(found.typed)
+    marks = typed.digest_parts(found.typed)
     return {about: found.typed for about in marks if marks[about] != opened.marks.get(about)}

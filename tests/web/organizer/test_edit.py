@@ -378,7 +378,7 @@ def test_a_form_that_no_page_has_sent_breaks_nothing(app, clock):
 def typed_names() -> set[str]:
     from registration.discussion_file import form_values as typed
 
-    return set(typed.nothing())
+    return set(typed.empty_form())
 
 
 @on_sqlite
