@@ -12,15 +12,15 @@ from . import app_context, cli, config, database
 
 _PACKAGE = Path(__file__).parent
 
-# Two imports below stand in functions: most commands need neither templates nor pages, and would
-# start half as fast with them.
+# Two imports below are in functions: most commands need neither templates nor pages, and would
+# take twice as long to start with them.
 
 
 class App(Flask):
-    """A Flask app whose templates are made ready when the first one is written."""
+    """A Flask app that prepares its template environment when it renders the first template."""
 
     def create_jinja_environment(self) -> Environment:
-        """Return the environment of pages and letters."""
+        """Return the template environment of pages and letters."""
         from . import templating  # noqa: PLC0415
 
         return templating.complete(super().create_jinja_environment())
@@ -34,23 +34,23 @@ def create_app(
 ) -> Flask:
     """Return the service as a Flask app, or raise `SettingsRefused`.
 
-    `overrides` are settings that win over environment and file; `clock` tells the time. Nothing
-    is connected to or written before the first request or command. An app without pages gets them
-    by `app.extensions["add pages"]()`.
+    `overrides` are settings that win over environment and file; `clock` returns the current time.
+    Nothing is connected to or written before the first request or command.
+    `app.extensions["add pages"]()` adds the pages to an app that was created without them.
     """
-    found = config.from_environment(overrides)
-    app = App(__name__, instance_path=str(found.instance), template_folder=str(_templates()))
-    # Left open, the `flask` command would ask the templates' environment for it.
+    settings = config.from_environment(overrides)
+    app = App(__name__, instance_path=str(settings.instance), template_folder=str(_templates()))
+    # If this is not set, the `flask` command creates the template environment to find it out.
     app.config["TEMPLATES_AUTO_RELOAD"] = app.debug
-    app_context.init_app(app, found, clock)
-    database.init_app(app, found.database_url)
+    app_context.init_app(app, settings, clock)
+    database.init_app(app, settings.database_url)
     cli.init_app(app)
 
-    @cache  # Flask takes each page once
+    @cache  # Flask refuses to register a page twice
     def add_pages() -> None:
         from . import web  # noqa: PLC0415
 
-        web.init_app(app, found)
+        web.init_app(app, settings)
 
     app.extensions["add pages"] = add_pages
     if with_pages:
@@ -59,6 +59,6 @@ def create_app(
 
 
 def _templates() -> Path:
-    """Return the templates' folder: inside the installed package, else at the checkout's top."""
+    """Return the templates' folder: in the installed package, else at the root of the checkout."""
     packaged = _PACKAGE / "templates"
     return packaged if packaged.is_dir() else _PACKAGE.parent / "templates"

@@ -1,4 +1,4 @@
-"""What the running app has at hand: settings, clock, key ring, links, and a way for letters."""
+"""The running app's settings, clock, key ring and links, and its way to deliver letters."""
 
 import logging
 from collections.abc import Callable, Iterator
@@ -10,7 +10,7 @@ from flask import Flask, current_app
 
 from . import database
 from .config import Settings
-from .crypto.key_ring import Ring
+from .crypto.key_ring import KeyRing
 from .database import Transaction
 from .links import Links
 from .mail import delivery
@@ -21,7 +21,7 @@ from .services.operations import schema
 from .services.operations.feed_statistics import Tally
 from .services.organizers import passwords
 
-# A change of the database takes seconds at most, a password's hash a fraction of one.
+# A write takes a few seconds at most, a password's hash a fraction of a second.
 STUCK_SECONDS = 60
 
 Clock = Callable[[], datetime]
@@ -34,46 +34,46 @@ def init_app(app: Flask, settings: Settings, clock: Clock | None = None) -> None
     app.extensions["settings"] = settings
     app.extensions["clock"] = clock or utc_now
     app.extensions["keys of a transaction"] = _open_keys
-    app.extensions["feed readers"] = Tally()
+    app.extensions["feed tally"] = Tally()
     app.config.setdefault("PASSWORD_COST", passwords.FULL_COST)
 
 
 def utc_now() -> datetime:
-    """Return the time of the machine, in UTC."""
+    """Return the machine's current time, in UTC."""
     return datetime.now(UTC)
 
 
 def settings() -> Settings:
     """Return the running app's settings."""
-    found: Settings = current_app.extensions["settings"]
-    return found
+    current: Settings = current_app.extensions["settings"]
+    return current
 
 
 def now() -> datetime:
-    """Return the moment, by the running app's clock."""
+    """Return the current time, by the running app's clock."""
     moment: datetime = current_app.extensions["clock"]()
     return moment
 
 
-def readers() -> Tally:
-    """Return the counts of who fetched the feed from this process."""
-    found: Tally = current_app.extensions["feed readers"]
-    return found
+def feed_tally() -> Tally:
+    """Return this process's counts of fetches of the feed."""
+    tally: Tally = current_app.extensions["feed tally"]
+    return tally
 
 
-def stuck() -> list[str]:
-    """Return a sentence for each thing in this process that others wait for in vain."""
-    found = {
+def find_stuck() -> list[str]:
+    """Return a sentence for each operation of this process that blocks others for too long."""
+    durations = {
         "A change has held the database for more than a minute.": database.writing_seconds(),
         "The check of a password has not ended for more than a minute.": passwords.stuck_seconds(),
     }
-    return [sentence for sentence, seconds in found.items() if seconds > STUCK_SECONDS]
+    return [sentence for sentence, seconds in durations.items() if seconds > STUCK_SECONDS]
 
 
 def password_cost() -> passwords.Cost:
-    """Return what a password's hash costs; tests make it cheap."""
-    found: passwords.Cost = current_app.config["PASSWORD_COST"]
-    return found
+    """Return the cost parameters of password hashes; tests make them cheap."""
+    cost: passwords.Cost = current_app.config["PASSWORD_COST"]
+    return cost
 
 
 def links() -> Links:
@@ -82,7 +82,7 @@ def links() -> Links:
 
 
 def open_keys() -> None:
-    """Open the key ring at first need, and check the database.
+    """Open the key ring, unless it is open already, and check the schema.
 
     Raises `KeysRefused`, `SchemaOutdated`, `SchemaNewer`.
     """
@@ -92,46 +92,46 @@ def open_keys() -> None:
             tx.hold_keys()
 
 
-def _open_keys(tx: Transaction) -> Ring:
-    """Open the ring for what `tx` sees: another process may have rotated the keys."""
-    found: Ring | None = current_app.extensions.get("ring")
-    if found is None or found.current != installation.key_in_use(tx):
-        found = installation.open_ring(tx, settings().keys, settings().credentials)
-        current_app.extensions["ring"] = found
-        current_app.secret_key = found.secret("web")
-    return found
+def _open_keys(tx: Transaction) -> KeyRing:
+    """Return the ring with the key that `tx` sees in use: another process may have rotated it."""
+    ring: KeyRing | None = current_app.extensions.get("ring")
+    if ring is None or ring.current != installation.key_in_use(tx):
+        ring = installation.open_ring(tx, settings().keys, settings().credentials)
+        current_app.extensions["ring"] = ring
+        current_app.secret_key = ring.secret("web")
+    return ring
 
 
 def letters_folder() -> Path | None:
-    """Return the folder in which letters are kept, where they are not sent."""
+    """Return the folder that letters are written to; None if they are sent to a server."""
     return settings().mail.folder
 
 
 def new_delivery() -> delivery.Delivery:
-    """Return a way to deliver one batch of letters."""
-    found = settings()
-    return delivery.for_route(found.mail, found.mail_from.addr_spec, found.host)
+    """Return a delivery for one batch of letters."""
+    current = settings()
+    return delivery.for_route(current.mail, current.mail_from.addr_spec, current.host)
 
 
-def remember(receipt: Receipt) -> None:
-    """Note beside the keys what has just been erased, and empty the journal.
+def record_erasure(receipt: Receipt) -> None:
+    """Add what has just been erased to the ledger beside the keys, and empty the journal.
 
-    What cannot be noted now is noted by the next round.
+    If the ledger cannot be written now, the next hourly housekeeping adds it.
     """
-    with _told_if_not_written():
+    with _log_if_not_written():
         ledger.add(settings().keys, receipt.every_id)
     if receipt.every_id:
         database.scrub()
 
 
-def catch_up() -> None:
-    """Note beside the keys every erasure that is not noted there yet."""
-    with _told_if_not_written(), database.reading() as tx:
+def record_missing_erasures() -> None:
+    """Add every erasure to the ledger beside the keys that it does not contain yet."""
+    with _log_if_not_written(), database.reading() as tx:
         ledger.catch_up(tx, settings().keys)
 
 
 @contextmanager
-def _told_if_not_written() -> Iterator[None]:
+def _log_if_not_written() -> Iterator[None]:
     try:
         yield
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Absolute and signed links, from PUBLIC_URL only: never from what a request claims."""
+"""Absolute and signed links, made from PUBLIC_URL and never from a request's Host header."""
 
 import base64
 import hmac
@@ -9,7 +9,7 @@ from itsdangerous import BadSignature, URLSafeSerializer
 
 @dataclass(frozen=True, slots=True)
 class Links:
-    """Every address that is written down somewhere: in a letter, a calendar, a page's head."""
+    """The absolute addresses that letters, calendars and pages contain."""
 
     root: str
 
@@ -45,17 +45,17 @@ class Links:
 
 
 def webcal(address: str) -> str:
-    """Return `address` with the scheme that calendar programs subscribe to."""
+    """Return `address` with the webcal scheme, which calendar programs subscribe to."""
     return "webcal:" + address.partition(":")[2]
 
 
 def sign_new_address(secret: str, public_id: str, index: bytes) -> str:
-    """Return a value that proves: whoever has it reads the mail of the address in `index`."""
+    """Return a signed value that proves control of the address with this blind index."""
     return URLSafeSerializer(secret, salt="new address").dumps([public_id, index.hex()])
 
 
 def read_new_address(secret: str, signed: str) -> tuple[str, bytes] | None:
-    """Return public id and address index of a signed value; None if it was not signed here."""
+    """Return the public id and blind index in a signed value; None if the signature is wrong."""
     try:
         public_id, index = URLSafeSerializer(secret, salt="new address").loads(signed)
     except BadSignature:
@@ -64,10 +64,10 @@ def read_new_address(secret: str, signed: str) -> tuple[str, bytes] | None:
 
 
 def sign_circulars(public_id: str, token: str) -> str:
-    """Return a value that lets whoever has it stop circulars to one registration, and no more.
+    """Return a value that permits stopping circulars to one registration, and nothing else.
 
-    It is made from the personal link's `token`, so that it goes on working when the key changes,
-    and cannot be turned back into it: programs of mail providers read it.
+    It is derived from the personal link's `token`, so that it stays valid after a key rotation. The
+    token cannot be computed from it: mail providers' programs read it in the letter's header.
     """
     proof = hmac.digest(token.encode(), f"circulars {public_id}".encode(), "sha256")
     return f"{public_id}-{base64.urlsafe_b64encode(proof).decode().rstrip('=')}"

@@ -1,5 +1,5 @@
-"""The base of everything the service refuses, so that one handler can phrase it."""
+"""The base class of all refusals, so that one handler can show them."""
 
 
 class Refusal(Exception):
-    """Something asked for that is not done, named as a fact; its text is one plain sentence."""
+    """A request that the service does not carry out; its text is one plain sentence."""

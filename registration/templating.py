@@ -1,4 +1,4 @@
-"""What every template can use: words, dates and Markdown. For pages and letters alike."""
+"""The filters and globals of all templates: translations, dates and Markdown."""
 
 import re
 
@@ -7,17 +7,17 @@ from jinja2 import StrictUndefined
 from jinja2.ext import Extension
 from markupsafe import Markup
 
-from .calendars.description import time_in_words
+from .calendars.description import format_when
 from .models import DiscussionStatus, RegistrationStatus, Tense
-from .text import languages, markdown
+from .text import languages, markdown, times
 
 _INDENTATION = re.compile(r"^[ \t]+", re.MULTILINE)
 
 
 class _Unindented(Extension):
-    """Send HTML without the indentation of its template, which only its readers need.
+    """Remove the indentation of HTML templates from the pages.
 
-    A template must not rely on white space at the beginning of a row, in `<pre>` neither.
+    So a template must not rely on white space at the beginning of a line, even in `<pre>`.
     """
 
     def preprocess(
@@ -30,7 +30,7 @@ class _Unindented(Extension):
 
 
 def complete(env: Environment) -> Environment:
-    """Teach the templates of `env` to speak, and to refuse what they were not given."""
+    """Add filters, globals and translations to `env`; make templates refuse undefined names."""
     env.undefined = StrictUndefined
     env.trim_blocks = env.lstrip_blocks = True
     env.add_extension("jinja2.ext.i18n")
@@ -41,13 +41,13 @@ def complete(env: Environment) -> Environment:
     env.filters.update(
         markdown=lambda text: Markup(markdown.html(text)),
         plain=markdown.plain,
-        # Jinja's own makes all other letters small: OSCE would be Osce.
+        # Jinja's `capitalize` lowers all other letters: OSCE would become Osce.
         capitalized=lambda text: text[:1].upper() + text[1:],
-        spoken_date=languages.spoken_date,
-        spoken_day=languages.spoken_day,
-        spoken_moment=languages.spoken_moment,
-        spoken_list=languages.spoken_list,
-        time_in_words=time_in_words,
+        format_date=times.format_date,
+        format_day=times.format_day,
+        format_moment=times.format_moment,
+        format_list=languages.format_list,
+        format_when=format_when,
     )
     env.globals.update(
         language=languages.language,

@@ -1,3 +1,3 @@
-"""The version of the service, in the one place from which package, metrics and SBOM read it."""
+"""The version of the service, which package, metrics and SBOM read from here."""
 
 VERSION = "0.1.0"

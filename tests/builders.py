@@ -10,7 +10,7 @@ from typing import Any
 
 from flask import Flask
 
-from registration.crypto.key_ring import Ring
+from registration.crypto.key_ring import KeyRing
 from registration.database import Model, reading, writing
 from registration.discussion_file import read
 from registration.mail import maildir
@@ -147,7 +147,7 @@ def entry(address: str = "aigerim@example.org", name: str = "Айгерим", **
     return Entry(name=name, address=addresses.parse(address), **values)
 
 
-def ring() -> Ring:
+def ring() -> KeyRing:
     """Return the key ring of the running app."""
     with reading() as tx:
         return tx.keys

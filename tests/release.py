@@ -17,7 +17,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from registration import app_context, create_app, database
-from registration.crypto.key_ring import Ring
+from registration.crypto.key_ring import KeyRing
 from registration.database import Model, reading, writing
 from registration.discussion_file import form_values
 from registration.models import (
@@ -141,11 +141,11 @@ def _draft() -> None:
         found = drafts.find(tx, by, "water")
         written = found.typed | {"title": "Who owns the rain?", "seats": "many"}
         drafts.save(tx, by, "water", written, found.opened)
-        written = form_values.nothing() | {"slug": "rivers", "title": "Rivers"}
+        written = form_values.empty_form() | {"slug": "rivers", "title": "Rivers"}
         drafts.create(tx, by, "rivers", written)
 
 
-def values(tx: Session, ring: Ring) -> dict[str, list[dict[str, Any]]]:
+def values(tx: Session, ring: KeyRing) -> dict[str, list[dict[str, Any]]]:
     """Return every value of every row, by table, as JSON has it; sealed values unsealed."""
     found = {
         table.name: [

@@ -196,8 +196,8 @@ def test_a_value_that_would_be_misread_is_refused(app, clock, tmp_path):
 
 def test_a_field_that_is_missing_has_its_default():
     question = {"key": "city", "label": "Which city?"}
-    draft = form_values.known({"title": "Rivers", "questions": [question]})
-    assert draft == form_values.nothing() | {
+    draft = form_values.from_stored({"title": "Rivers", "questions": [question]})
+    assert draft == form_values.empty_form() | {
         "title": "Rivers",
         "questions": [form_values.GROUPS["questions"] | question],
     }

@@ -45,7 +45,7 @@ def state(app: Flask, folder: Path) -> dict[str, object]:
             "listeners": len(engine.dispatch.before_cursor_execute),
             "now": app_context.now(),
             "settings": app_context.settings(),
-            "has readers": bool(app_context.readers()),
+            "has readers": bool(app_context.feed_tally()),
             "extensions": sorted(app.extensions),
             "config": dict(app.config),
             "words of templates": [*app.jinja_env.globals, *app.jinja_env.filters],
@@ -61,7 +61,7 @@ def use(app: Flask, clock: Clock, folder: Path) -> None:
         builders.publish()
         builders.register_and_confirm()
         builders.deliver()
-        app_context.readers().add("Thunderbird", took=None, not_modified=False, now=clock())
+        app_context.feed_tally().add("Thunderbird", took=None, not_modified=False, now=clock())
         event.listen(database.engine(), "before_cursor_execute", lambda *_: None)
         app.extensions["settings"] = app_context.settings().on_port(1)
         app.extensions["writers"].acquire()

@@ -1,1 +1,1 @@
-"""A discussion as iCalendar, JSON-LD and calendar links: pure functions."""
+"""Pure functions that turn a discussion into iCalendar, JSON-LD and links to web calendars."""

@@ -1,4 +1,4 @@
-"""A discussion in plain words: what a calendar entry says, in the language of the moment."""
+"""A discussion as plain text, for calendar entries; its time as text, also for pages and mail."""
 
 import zoneinfo
 from datetime import date, datetime
@@ -8,14 +8,17 @@ from ..models import Content, Contributor, Discussion, When
 from ..models.when import is_zone
 from ..text import markdown
 from ..text.languages import gettext as _
-from ..text.languages import ngettext, offset, spoken_day, spoken_time
+from ..text.languages import ngettext
+from ..text.times import format_day, format_offset, format_time
 
 
-def time_in_words(when: When, reader_zone: str | None = None) -> str:
-    """Return the day, and, if it is known, the time with its offset and zone, in the reader's zone
-    where that is another, and in UTC."""
+def format_when(when: When, reader_zone: str | None = None) -> str:
+    """Return the day and, unless it is a whole day, the time with its offset, in words.
+
+    The time is given in the discussion's zone, in the reader's zone if that differs, and in UTC.
+    """
     if when.all_day:
-        return spoken_day(when.starts_local.date())
+        return format_day(when.starts_local.date())
     starts, ends = when.starts_there, when.ends_there
     spans = [(starts, ends, when.zone)]
     if reader_zone and reader_zone != when.zone and is_zone(reader_zone):
@@ -23,34 +26,38 @@ def time_in_words(when: When, reader_zone: str | None = None) -> str:
         spans.append((when.starts_at.astimezone(here), when.ends_at.astimezone(here), reader_zone))
     if starts.utcoffset() or ends.utcoffset():
         spans.append((when.starts_at, when.ends_at, None))
-    said, day = [], None
+    formatted: list[str] = []
+    day = None
     for first, last, zone in spans:
-        said.append(_span(first, last, day) + (f" ({zone})" if zone else ""))
+        formatted.append(_format_span(first, last, day) + (f" ({zone})" if zone else ""))
         day = last.date()
-    return "; ".join(said)
+    return "; ".join(formatted)
 
 
-def _span(starts: datetime, ends: datetime, day: date | None) -> str:
-    """Return start and end with their offset. A day is named where it is not `day`, the one named
-    before: 21:00 UTC may be the evening of the day before."""
-    first, last = _time(starts, day), _time(ends, starts.date())
-    if starts.utcoffset() != ends.utcoffset():  # clocks are changed meanwhile
-        first += f" {offset(starts)}"
+def _format_span(starts: datetime, ends: datetime, named_day: date | None) -> str:
+    """Return start and end with their offset.
+
+    A day is left out if it equals `named_day`, the last one named: 21:00 UTC may be the evening of
+    the day before.
+    """
+    first, last = _format_time(starts, named_day), _format_time(ends, starts.date())
+    if starts.utcoffset() != ends.utcoffset():  # the zone's clocks change in between
+        first += f" {format_offset(starts)}"
     dash = "\N{EN DASH}" if first[-1].isdigit() and last[0].isdigit() else " \N{EN DASH} "
-    return f"{first}{dash}{last} {offset(ends)}"
+    return f"{first}{dash}{last} {format_offset(ends)}"
 
 
-def _time(moment: datetime, day: date | None) -> str:
-    if moment.date() == day:
-        return spoken_time(moment)
-    return f"{spoken_day(moment.date())}, {spoken_time(moment)}"
+def _format_time(moment: datetime, named_day: date | None) -> str:
+    if moment.date() == named_day:
+        return format_time(moment)
+    return f"{format_day(moment.date())}, {format_time(moment)}"
 
 
 def description(discussion: Discussion, links: Links) -> str:
     """Return the abstract, the contributors with biographies, the partners and the page."""
     content = discussion.content
     speakers, moderators = content.speakers, content.moderators
-    blocks = [content.subtitle, time_in_words(discussion.when), markdown.plain(content.description)]
+    blocks = [content.subtitle, format_when(discussion.when), markdown.plain(content.description)]
     if discussion.is_cancelled:
         blocks[2:2] = [_("This discussion is cancelled."), discussion.cancelled_why or ""]
     if content.recording_url:

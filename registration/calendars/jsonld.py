@@ -1,4 +1,4 @@
-"""A discussion as schema.org Event in JSON-LD, with its contributors as data."""
+"""A discussion as a schema.org Event in JSON-LD, with its contributors."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from ..text import markdown
 
 
 def event(discussion: Discussion, links: Links) -> dict[str, Any]:
-    """Return the discussion as a JSON-LD object; what is not known is left out."""
+    """Return the discussion as a JSON-LD object, without empty properties."""
     content, when = discussion.content, discussion.when
     page = links.discussion(discussion.slug)
     status = "EventCancelled" if discussion.is_cancelled else "EventScheduled"

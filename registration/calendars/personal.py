@@ -1,5 +1,7 @@
-"""The calendar entries of one attendee: the invitation and cancellation in letters (RFC 6047),
-and the personal calendar. They may hold the join link, and never the personal link."""
+"""The calendar entries of one attendee: invitation, cancellation (RFC 6047), personal calendar.
+
+They may contain the join link, but never the personal link.
+"""
 
 import re
 from collections.abc import Iterator
@@ -13,20 +15,22 @@ from icalendar import Alarm, Calendar, Event, vCalAddress, vDuration
 from ..links import Links
 from ..models import Discussion, Registration
 from ..text.languages import gettext as _
-from ..text.languages import speaking
+from ..text.languages import use_language
 from .properties import Text, uri
-from .public import PRODID, REFRESH, vevent
+from .public import PRODID, REFRESH_INTERVAL, vevent
 
 
 def sequence(discussion: Discussion, registration: Registration, later: int = 0) -> int:
-    """Return an attendee's SEQUENCE: the discussion's plus their own count, because RFC 5546
-    2.1.4 counts each CANCEL of one attendee too. `later` ones are yet to be counted."""
+    """Return an attendee's SEQUENCE: the discussion's plus their own.
+
+    RFC 5546 2.1.4 counts each CANCEL of one attendee too. `later` adds those not yet counted.
+    """
     return discussion.sequence + registration.calendar_sequence + later
 
 
 @dataclass(frozen=True, slots=True)
 class Guest:
-    """Whom an entry is for: the address, and the SEQUENCE they are to see."""
+    """The attendee of an entry: the address, and the SEQUENCE of this attendee's entry."""
 
     address: str
     sequence: int
@@ -35,55 +39,55 @@ class Guest:
     def of(
         cls, discussion: Discussion, registration: Registration, address: str, later: int = 0
     ) -> "Guest":
-        """Return the attendee at `address` as calendars know them."""
+        """Return the attendee at `address`, for a calendar entry."""
         return cls(address, sequence(discussion, registration, later))
 
 
 def request(discussion: Discussion, guest: Guest, at: datetime, links: Links) -> bytes:
     """Return a METHOD:REQUEST for one attendee (RFC 5546 3.2.2), written at `at`."""
     event = _joinable(discussion, links)
-    _address(event, discussion, guest, at)
+    _add_people(event, discussion, guest, at)
     return bytes(_calendar("REQUEST", event).to_ical())
 
 
 def cancellation(discussion: Discussion, guest: Guest, at: datetime, links: Links) -> bytes:
     """Return a METHOD:CANCEL for one attendee of a discussion that takes place all the same.
 
-    It has no STATUS: with STATUS:CANCELLED it would say that the discussion is off. Nor has it
-    the join link: whom it is for takes no part, or never had a seat.
+    It has no STATUS: STATUS:CANCELLED would mean that the whole discussion is cancelled. It has no
+    join link, because the attendee has withdrawn or never had a seat.
     """
     event = _personal(discussion, links)
     del event["STATUS"]
-    _address(event, discussion, guest, at)
+    _add_people(event, discussion, guest, at)
     return bytes(_calendar("CANCEL", event).to_ical())
 
 
 def cancelled(discussion: Discussion, guest: Guest, at: datetime, links: Links) -> bytes:
     """Return a METHOD:CANCEL of a discussion that does not take place (RFC 5546 3.2.5)."""
     event = _personal(discussion, links)
-    _address(event, discussion, guest, at)
+    _add_people(event, discussion, guest, at)
     return bytes(_calendar("CANCEL", event).to_ical())
 
 
 def calendar(discussion: Discussion, sequence: int, links: Links) -> bytes:
-    """Return the personal calendar: the public entry with the join link. It names nobody."""
+    """Return the personal calendar: the public entry and the join link, without any name."""
     event = _joinable(discussion, links)
     event["SEQUENCE"] = sequence
     if not discussion.is_cancelled:
         for alarm in _alarms(discussion, str(event["SUMMARY"])):
             event.add_component(alarm)
-    found = _calendar(None, event)
+    whole = _calendar(None, event)
     # ical.js does not unescape these in a calendar's name.
     words = re.split(r"[,;\\]", str(event["SUMMARY"]))
     name = " ".join(word.strip() for word in words).strip()
-    found["X-WR-CALNAME"] = found["NAME"] = Text(name)
-    found.add("REFRESH-INTERVAL", REFRESH, parameters={"VALUE": "DURATION"})
-    found["X-PUBLISHED-TTL"] = vDuration(REFRESH)
-    return bytes(found.to_ical())
+    whole["X-WR-CALNAME"] = whole["NAME"] = Text(name)
+    whole.add("REFRESH-INTERVAL", REFRESH_INTERVAL, parameters={"VALUE": "DURATION"})
+    whole["X-PUBLISHED-TTL"] = vDuration(REFRESH_INTERVAL)
+    return bytes(whole.to_ical())
 
 
 def _alarms(discussion: Discussion, words: str) -> Iterator[Alarm]:
-    """Yield an alarm for each reminder; a day without a time has none of hours."""
+    """Yield an alarm for each reminder; a whole day has only those of a day and more."""
     for span in discussion.content.reminder_spans:
         if discussion.all_day and span < timedelta(days=1):
             continue
@@ -95,24 +99,25 @@ def _alarms(discussion: Discussion, words: str) -> Iterator[Alarm]:
 
 
 def can_invite(discussion: Discussion, address: str) -> bool:
-    """Whether an invitation can be sent: a calendar ignores one that it sent itself."""
+    """Whether to send an invitation: calendars ignore one whose organizer is their own user."""
     return _organizer(discussion).addr_spec.casefold() != address.casefold()
 
 
 def _personal(discussion: Discussion, links: Links) -> Event:
     event = vevent(discussion, links)
     if discussion.content.discreet:
-        with speaking(discussion.content.language):
+        with use_language(discussion.content.language):
             _make_discreet(event)
     return event
 
 
 def _joinable(discussion: Discussion, links: Links) -> Event:
-    event, join_url = _personal(discussion, links), discussion.content.join_url
-    # Once there is a recording, there is nothing to join any more.
+    event = _personal(discussion, links)
+    join_url = discussion.content.join_url
+    # After the recording is published there is nothing to join.
     if not join_url or discussion.is_cancelled or discussion.content.recording_url:
         return event
-    with speaking(discussion.content.language):
+    with use_language(discussion.content.language):
         event["LOCATION"] = Text(join_url)
         event["CONFERENCE"] = uri(join_url, FEATURE="VIDEO", LABEL=_("Join"))
         words = _("Join: %(url)s") % {"url": join_url}
@@ -121,13 +126,14 @@ def _joinable(discussion: Discussion, links: Links) -> Event:
 
 
 def _make_discreet(event: Event) -> None:
-    """Leave only that there is something at that time: calendars are seen by others."""
+    """Remove all but the time: other people can see an attendee's calendar."""
     event["SUMMARY"] = Text(_("Online meeting"))
     for name in ("DESCRIPTION", "URL", "LINK", "CATEGORIES"):
         event.pop(name, None)
 
 
-def _address(event: Event, discussion: Discussion, guest: Guest, at: datetime) -> None:
+def _add_people(event: Event, discussion: Discussion, guest: Guest, at: datetime) -> None:
+    """Add ORGANIZER and ATTENDEE, and set DTSTAMP and SEQUENCE for this attendee."""
     del event["DTSTAMP"]
     event.add("DTSTAMP", at)
     event["SEQUENCE"] = guest.sequence

@@ -1,7 +1,7 @@
 """The public calendar: the feed of all discussions and the file of one.
 
-Pure functions: the same discussions give the same bytes in every process (no clock, no random,
-no METHOD, ORGANIZER, ATTENDEE or calendar-level UID). Nothing here knows the join link.
+Pure functions: the same discussions give the same bytes in every process (no clock, no random
+value, no METHOD, ORGANIZER, ATTENDEE or calendar-level UID). They never contain the join link.
 """
 
 import logging
@@ -14,13 +14,13 @@ from .. import faults
 from ..links import Links
 from ..models import Discussion
 from ..text.languages import gettext as _
-from ..text.languages import speaking
+from ..text.languages import use_language
 from .description import description
 from .properties import Text, add_time, uri
 
 PRODID = "-//Registration//Registration 1//EN"
-# How often a subscriber is asked to look: an hour, RFC 7986 5.7.
-REFRESH = timedelta(hours=1)
+# How often subscribers are asked to fetch the calendar (RFC 7986 5.7).
+REFRESH_INTERVAL = timedelta(hours=1)
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 def feed(discussions: Iterable[Discussion], name: str, links: Links) -> bytes:
     """Return the calendar of `discussions`, in their order.
 
-    One that cannot be written is left out and logged, so that it never takes the others down.
+    A discussion that cannot be written is logged and left out, so that the others still appear.
     """
     calendar = _calendar()
     calendar["NAME"] = Text(name)
@@ -36,8 +36,8 @@ def feed(discussions: Iterable[Discussion], name: str, links: Links) -> bytes:
     calendar["SOURCE"] = uri(links.feed())
     calendar["URL"] = uri(links.agenda())
     calendar["COLOR"] = Text("darkslateblue")
-    calendar.add("REFRESH-INTERVAL", REFRESH, parameters={"VALUE": "DURATION"})
-    calendar["X-PUBLISHED-TTL"] = vDuration(REFRESH)
+    calendar.add("REFRESH-INTERVAL", REFRESH_INTERVAL, parameters={"VALUE": "DURATION"})
+    calendar["X-PUBLISHED-TTL"] = vDuration(REFRESH_INTERVAL)
     for discussion in discussions:
         try:
             event = vevent(discussion, links)
@@ -53,14 +53,17 @@ def feed(discussions: Iterable[Discussion], name: str, links: Links) -> bytes:
 
 
 def file(discussion: Discussion, links: Links) -> bytes:
-    """Return the calendar of one discussion; with a name, Outlook would make a calendar of it."""
+    """Return the calendar of one discussion, without a name.
+
+    Outlook would add a named one as a calendar of its own.
+    """
     calendar = _calendar()
     calendar.add_component(vevent(discussion, links))
     return bytes(calendar.to_ical())
 
 
 def vevent(discussion: Discussion, links: Links) -> Event:
-    """Return the entry that everybody may see."""
+    """Return the public calendar entry."""
     content = discussion.content
     event = Event()
     event["UID"] = Text(discussion.uid)
@@ -69,11 +72,11 @@ def vevent(discussion: Discussion, links: Links) -> Event:
     event.add("CREATED", discussion.published_at)
     event.add("SEQUENCE", discussion.sequence)
     add_time(event, discussion.when)
-    with speaking(content.language):
+    with use_language(content.language):
         event["SUMMARY"] = Text(content.title)
         event["DESCRIPTION"] = Text(description(discussion, links))
         event.add("CATEGORIES", [_("Online discussion")])
-    # Off the public pages is not off: whoever is registered keeps the entry.
+    # An unpublished discussion still takes place: its attendees keep the entry.
     event["STATUS"] = Text("CANCELLED" if discussion.is_cancelled else "CONFIRMED")
     if discussion.is_public:
         event["URL"] = uri(links.discussion(discussion.slug))
@@ -86,14 +89,14 @@ def vevent(discussion: Discussion, links: Links) -> Event:
 
 def _links(discussion: Discussion, links: Links) -> list[tuple[str, str, str]]:
     content = discussion.content
-    found = []
+    related = []
     if discussion.is_public:
-        found.append((links.discussion(discussion.slug), "describedby", content.title))
+        related.append((links.discussion(discussion.slug), "describedby", content.title))
     if content.recording_url:
-        found.append((content.recording_url, "enclosure", content.title))
-    found += [(item.url, "related", item.name) for item in content.partners if item.url]
-    # A double quote cannot stand in a parameter (RFC 5545 3.1); RFC 6868 is not read everywhere.
-    return [(url, relation, label.replace('"', "'")) for url, relation, label in found]
+        related.append((content.recording_url, "enclosure", content.title))
+    related += [(item.url, "related", item.name) for item in content.partners if item.url]
+    # A parameter cannot contain a double quote (RFC 5545 3.1); few readers support RFC 6868.
+    return [(url, relation, label.replace('"', "'")) for url, relation, label in related]
 
 
 def _calendar() -> Calendar:
@@ -104,7 +107,7 @@ def _calendar() -> Calendar:
 
 
 def _utc() -> Timezone:
-    """Return UTC as a VTIMEZONE: a calendar of nothing is not legal (RFC 5545 3.6)."""
+    """Return UTC as a VTIMEZONE: an empty calendar is not valid (RFC 5545 3.6)."""
     zone = Timezone()
     zone["TZID"] = Text("UTC")
     standard = TimezoneStandard()

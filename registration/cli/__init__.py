@@ -1,7 +1,7 @@
-"""The commands: five lines over a service each.
+"""The command groups of `flask`, each imported only when its command runs.
 
-`flask` asks for every command when it completes or prints its help, and runs one of them. So each
-module is imported when its command runs: what `serve` needs, `registrations list` does not.
+`flask` looks up every command to print its help, and runs one of them. Without the imports of the
+other groups it starts faster.
 """
 
 from pkgutil import resolve_name
@@ -32,15 +32,15 @@ COMMANDS = {
 
 
 class LazyCommand(click.Command):
-    """A command or group that is known by name and help, and imported when it is used."""
+    """A command or group with name and help; its module is imported when it runs."""
 
-    def __init__(self, name: str, place: str, help_text: str) -> None:
+    def __init__(self, name: str, import_path: str, help_text: str) -> None:
         super().__init__(name, help=help_text)
-        self.place = place
+        self.import_path = import_path
 
     def load(self) -> click.Command:
         """Return the command itself."""
-        command: click.Command = resolve_name(self.place)
+        command: click.Command = resolve_name(self.import_path)
         command.help = self.help
         return command
 
@@ -51,11 +51,11 @@ class LazyCommand(click.Command):
         parent: click.Context | None = None,
         **extra: Any,
     ) -> click.Context:
-        """Parse `args` as the command itself does; what is invoked is then the command itself."""
+        """Return the context of the loaded command, so that click invokes that one."""
         return self.load().make_context(info_name, args, parent, **extra)
 
 
 def init_app(app: Flask) -> None:
-    """Give `flask` the commands."""
-    for name, (place, help_text) in COMMANDS.items():
-        app.cli.add_command(LazyCommand(name, place, help_text))
+    """Add the commands to `flask`."""
+    for name, (import_path, help_text) in COMMANDS.items():
+        app.cli.add_command(LazyCommand(name, import_path, help_text))

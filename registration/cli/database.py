@@ -1,4 +1,4 @@
-"""flask database: the tables, brought up to date and checked; backups, made and restored."""
+"""flask database: upgrade and check the database, back it up and restore it."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -26,7 +26,7 @@ def upgrade() -> None:
     with database.writing() as tx:
         installation.install(tx, app_context.settings().keys, app_context.settings().credentials)
     app_context.open_keys()
-    app_context.catch_up()
+    app_context.record_missing_erasures()
     click.echo("The database is up to date.")
 
 
@@ -66,30 +66,30 @@ def restore(file: Path, *, as_json: bool) -> None:
         until = done.waits_until and done.waits_until.isoformat(timespec="seconds")
         echo_json(asdict(done) | {"backed_up_at": made_at, "waits_until": until})
         return
-    for sentence in _said_of(done, settings.keys):
+    for sentence in _describe(done, settings.keys):
         click.echo(sentence)
 
 
-def _said_of(done: Restored, keys: Path) -> list[str]:
+def _describe(done: Restored, keys: Path) -> list[str]:
     made = f" of {done.backed_up_at:%Y-%m-%d %H:%M} UTC" if done.backed_up_at else ""
-    said = [
+    sentences = [
         f"The backup{made} is restored.",
         f"Discussions: {done.discussions}. Registrations: {done.registrations}.",
         f"Erased again: {done.erased_again}. Erased as due: {done.erased_as_due}.",
         "Delete exports and letters kept since the backup: nobody is erased from them now.",
     ]
     if done.waits_until:
-        said.append(
+        sentences.append(
             "The backup is older than two days, or the clock is wrong: erasure waits until "
             f"{done.waits_until:%Y-%m-%d %H:%M} UTC."
         )
     if not done.is_list_there:
-        said.append(f"{keys} has no list of erasures: whoever was erased since is back.")
+        sentences.append(f"{keys} has no list of erasures: whoever was erased since is back.")
     if done.held:
-        said.append(
+        sentences.append(
             f"Letters held: {len(done.held)}. `flask outbox list` shows, "
             "`flask outbox retry --held` sends them."
         )
     if done.has_newer_key:
-        said.append(f"{keys} has a newer key: `flask keys rotate` seals everything anew.")
-    return said
+        sentences.append(f"{keys} has a newer key: `flask keys rotate` seals everything anew.")
+    return sentences

@@ -1,4 +1,4 @@
-"""flask discussion: publish, cancel, list, show, check and take off."""
+"""flask discussion: publish, check, list, show, cancel, restore and unpublish discussions."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -6,13 +6,12 @@ from pathlib import Path
 import click
 
 from .. import app_context
-from ..calendars.description import time_in_words
+from ..calendars.description import format_when
 from ..database import reading, writing
 from ..discussion_file import DiscussionFileRefused, read
 from ..models import Announcement, Discussion
 from ..services import catalog
-from ..services.discussions import cancellation, timezone_changes
-from ..services.discussions import publication as publishing
+from ..services.discussions import cancellation, publication, timezone_changes
 from ..services.discussions.cancellation import MAX_REASON_CHARACTERS
 from ..services.discussions.publication import Outcome, Publication
 from ..services.discussions.timezone_changes import Finding
@@ -41,13 +40,13 @@ def publish(files: tuple[Path, ...], *, dry_run: bool, quiet: bool, keep_edits: 
     announcements = _read_all(files)
     with writing() as tx:
         done = [
-            publishing.publish(tx, announcement, keep_edits=keep_edits, quiet=quiet)
+            publication.publish(tx, announcement, keep_edits=keep_edits, quiet=quiet)
             for announcement in announcements
         ]
         if dry_run:
             tx.rollback()
-    for publication in done:
-        click.echo(_said_of(publication, dry_run=dry_run))
+    for result in done:
+        click.echo(_describe(result, dry_run=dry_run))
 
 
 @group.command("check")
@@ -56,7 +55,7 @@ def check(files: tuple[Path, ...]) -> None:
     """Read discussion files and tell every mistake; publish nothing."""
     announcements = _read_all(files)
     for path, announcement in zip(files, announcements, strict=True):
-        when = time_in_words(announcement.when)
+        when = format_when(announcement.when)
         click.echo(f"{path.name}: in order: {announcement.content.title}, {when}")
 
 
@@ -65,13 +64,13 @@ def check(files: tuple[Path, ...]) -> None:
 def list_(*, as_json: bool) -> None:
     """List the discussions."""
     with reading() as tx:
-        found = catalog.list_all(tx)
+        discussions = catalog.list_all(tx)
     if as_json:
-        echo_json([_summary(item) for item in found])
+        echo_json([_summary(item) for item in discussions])
         return
     rows = [
-        [item.slug, item.status.value, time_in_words(item.when), item.content.title]
-        for item in found
+        [item.slug, item.status.value, format_when(item.when), item.content.title]
+        for item in discussions
     ]
     echo_table(["slug", "status", "time", "title"], rows)
 
@@ -82,8 +81,8 @@ def list_(*, as_json: bool) -> None:
 def show(slug: str, *, as_json: bool) -> None:
     """Show all that is published of a discussion."""
     with reading() as tx:
-        found = catalog.find(tx, slug)
-    values = _summary(found) | asdict(found.content)
+        discussion = catalog.find(tx, slug)
+    values = _summary(discussion) | asdict(discussion.content)
     if as_json:
         echo_json(values)
         return
@@ -115,13 +114,13 @@ def restore(slug: str) -> None:
 def audit_times(*, as_json: bool) -> None:
     """Find coming discussions that a new time zone database has moved, and tell who comes."""
     with writing() as tx:
-        found = timezone_changes.apply_changes(tx)
+        findings = timezone_changes.apply_changes(tx)
     if as_json:
-        echo_json([_as_found(item) for item in found])
+        echo_json([_as_found(item) for item in findings])
         return
-    for item in found:
+    for item in findings:
         click.echo(timezone_changes.describe(item))
-    if not found:
+    if not findings:
         click.echo("No coming discussion has moved.")
 
 
@@ -136,7 +135,7 @@ def _as_found(item: Finding) -> dict[str, object]:
 def unpublish(slug: str) -> None:
     """Take a discussion off: its page and calendar file answer that it is gone."""
     with writing() as tx:
-        publishing.unpublish(tx, slug)
+        publication.unpublish(tx, slug)
     click.echo(f"{slug}: unpublished")
 
 
@@ -180,18 +179,18 @@ def _refuse_repeated(announcements: list[Announcement]) -> None:
             )
 
 
-def _said_of(publication: Publication, *, dry_run: bool) -> str:
-    words = f"{publication.slug}: {'would be ' if dry_run else ''}{publication.outcome.value}"
-    if publication.outcome is Outcome.LEFT_ALONE:
+def _describe(result: Publication, *, dry_run: bool) -> str:
+    words = f"{result.slug}: {'would be ' if dry_run else ''}{result.outcome.value}"
+    if result.outcome is Outcome.LEFT_ALONE:
         return (
-            f"{publication.slug}: not published, because it was edited or taken off since its file "
+            f"{result.slug}: not published, because it was edited or taken off since its file "
             "was last published; publish it without --keep-edits to undo that"
         )
-    if publication.changed:
-        words += f" ({', '.join(publication.changed)})"
-    if publication.is_cancelled:
+    if result.changed:
+        words += f" ({', '.join(result.changed)})"
+    if result.is_cancelled:
         words += "; it stays cancelled until `flask discussion restore`"
-    return words + _letters(publication.letters)
+    return words + _letters(result.letters)
 
 
 def _summary(discussion: Discussion) -> dict[str, object]:
@@ -203,7 +202,7 @@ def _summary(discussion: Discussion) -> dict[str, object]:
         "status": discussion.status.value,
         "cancelled_why": discussion.cancelled_why,
         "title": discussion.content.title,
-        "time": time_in_words(discussion.when),
+        "time": format_when(discussion.when),
         "starts_at": discussion.starts_at.isoformat(),
         "ends_at": discussion.ends_at.isoformat(),
         "published_at": discussion.published_at.isoformat(),

@@ -1,4 +1,4 @@
-"""flask feed: who reads the calendar."""
+"""flask feed: list the calendar services that fetch the feed."""
 
 from dataclasses import asdict
 
@@ -16,11 +16,11 @@ group = Group("feed")
 def readers(*, as_json: bool) -> None:
     """List the kinds of calendar service that fetch the feed, and what they last took."""
     with reading() as tx:
-        found = feed_statistics.readers(tx)
+        services = feed_statistics.readers(tx)
     if as_json:
-        echo_json([_as_json(reader) for reader in found])
+        echo_json([_as_json(reader) for reader in services])
         return
-    if not found:
+    if not services:
         click.echo("No calendar service has fetched the feed within a month.")
         return
     header = ["service", "last fetch (UTC)", "today", "unchanged (304)", "has"]
@@ -32,7 +32,7 @@ def readers(*, as_json: bool) -> None:
             f"{reader.share_not_modified:.0%}",
             "all" if reader.is_current else _as_of(reader),
         ]
-        for reader in found
+        for reader in services
     ]
     echo_table(header, rows)
 

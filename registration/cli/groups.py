@@ -1,4 +1,4 @@
-"""A command group that says refusals in one sentence, and prints JSON where it is asked."""
+"""Command groups that print refusals as one sentence, and functions that print JSON or tables."""
 
 import json
 from typing import Any
@@ -25,25 +25,25 @@ class RefusingCommand(click.Command):
 
 
 class Group(AppGroup):
-    """A group of such commands, run within the app."""
+    """A group of such commands, run in the app's context."""
 
     command_class = RefusingCommand
 
 
 def run_as_service() -> None:
-    """Be known as the running service until the command ends: no backup is restored meanwhile."""
+    """Hold the service's process lock until the command ends, so that no backup is restored."""
     click.get_current_context().with_resource(
         process_lock.lock_for_service(app_context.settings().instance)
     )
 
 
 def echo_json(value: Any) -> None:
-    """Print a value as JSON, Cyrillic as Cyrillic."""
+    """Print a value as JSON, without escaping letters such as Cyrillic ones."""
     click.echo(json.dumps(value, ensure_ascii=False, indent=2))
 
 
 def echo_table(header: list[str], rows: list[list[str]]) -> None:
-    """Print rows under a header, in columns."""
+    """Print a header and rows in aligned columns."""
     widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
     for row in [header, *rows]:
         cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]

@@ -1,4 +1,4 @@
-"""flask keys: which keys there are, and a new one for everything."""
+"""flask keys: list and rotate the keys that seal personal data."""
 
 import click
 
@@ -16,7 +16,7 @@ def list_(*, as_json: bool) -> None:
     """List the keys: which one seals, and how many registrations each opens."""
     settings = app_context.settings()
     with reading() as tx:
-        found = key_rotation.list_keys(tx, settings.keys, settings.credentials)
+        keys = key_rotation.list_keys(tx, settings.keys, settings.credentials)
     listed = [
         {
             "fingerprint": key.fingerprint,
@@ -24,7 +24,7 @@ def list_(*, as_json: bool) -> None:
             "in_use": key.is_in_use,
             "registrations": key.registrations,
         }
-        for key in found
+        for key in keys
     ]
     if as_json:
         echo_json(listed)

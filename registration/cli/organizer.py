@@ -1,4 +1,4 @@
-"""flask organizer: who may sign in under /organizer/."""
+"""flask organizer: add, list, remove and reset the accounts of organizers."""
 
 import click
 
@@ -42,7 +42,7 @@ def list_(*, as_json: bool) -> None:
     """List who may sign in."""
     with reading() as tx:
         ring = tx.keys
-        found = [
+        organizers = [
             {
                 "email": item.identity(ring).address,
                 "role": item.role.value,
@@ -54,10 +54,10 @@ def list_(*, as_json: bool) -> None:
             for given in [accounts.discussions_of(tx, item)]
         ]
     if as_json:
-        echo_json(found)
+        echo_json(organizers)
         return
     header = ["email", "role", "partner", "discussions", "state"]
-    echo_table(header, [[_cell(row[name]) for name in header] for row in found])
+    echo_table(header, [[_cell(row[name]) for name in header] for row in organizers])
 
 
 @group.command("remove")

@@ -1,4 +1,4 @@
-"""flask outbox: deliver, look at and retry letters."""
+"""flask outbox: deliver, list and retry letters."""
 
 import logging
 import signal
@@ -22,14 +22,14 @@ def deliver(*, forever: bool) -> None:
     """Deliver the letters that are due, and erase what is due."""
     run_as_service()
     if not forever:
-        loop.make_round()
+        loop.run_housekeeping()
         count = loop.deliver_due()
         click.echo(f"{count} letters delivered.")
         return
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
     app_context.open_keys()
     stop = threading.Event()
-    # Not in this thread: a signal that comes while it waits for `stop` could never set it.
+    # Not in the main thread: a signal handler could not set `stop` while this thread waits for it.
     app = current_app._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001
     thread = threading.Thread(target=loop.run, args=(app, stop), name="mail")
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -70,7 +70,7 @@ def retry(ids: tuple[int, ...], *, held: bool) -> None:
     if not ids and not held:
         raise click.UsageError("Name letters by their ids, or say --held.")
     with writing() as tx:
-        asked = {*ids, *(letters.held(tx) if held else ())}
+        asked = {*ids, *(letters.held_ids(tx) if held else ())}
         count = letters.retry(tx, list(asked))
     click.echo(f"{count} of {len(asked)} letters will be tried again.")
     if count < len(asked):

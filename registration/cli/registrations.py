@@ -1,4 +1,4 @@
-"""flask registrations: who comes, on the screen or as CSV; and erasing them."""
+"""flask registrations: list, export as CSV and erase registrations."""
 
 import sys
 from pathlib import Path
@@ -12,7 +12,7 @@ from ..services.attendees.export_files import Source
 from ..worker import housekeeping
 from .groups import Group, as_json, echo_json, echo_table
 
-# What an organizer has to know of a file with people in it.
+# Printed after each export to a file.
 KEPT = "{} is kept free of whoever is erased, for as long as it is neither moved nor changed."
 
 group = Group("registrations")
@@ -64,7 +64,7 @@ def purge(slug: str | None) -> None:
     app_context.open_keys()
     receipt = housekeeping.erase_all(slug) if slug else housekeeping.erase_due()
     click.echo(f"Erased {receipt}.")
-    for sentence in housekeeping.finish():
+    for sentence in housekeeping.finish_erasures():
         click.echo(sentence)
     if is_scrub_due():
         click.echo("The journal is in use: the worker's next round empties it, within the hour.")

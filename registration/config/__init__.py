@@ -1,7 +1,7 @@
-"""Every setting of an installation: its name, type, default, and what is refused at start.
+"""The settings of an installation: names, types, defaults, and the checks at start.
 
 A setting comes from the environment (`REGISTRATION_<NAME>`), else from `settings.toml` in the
-instance folder, else from its default. Every mistake is told at once.
+instance folder, else from its default. All mistakes are reported at once.
 """
 
 import os
@@ -62,7 +62,7 @@ class Settings:
     credentials: Path | None
 
     def on_port(self, port: int) -> "Settings":
-        """Return the settings of a server on `port`, which a default PUBLIC_URL follows."""
+        """Return the settings of a server on `port`; a default PUBLIC_URL gets this port."""
         return self if self.has_public_url else replace(self, public_url=_local_url(port))
 
     @property
@@ -74,13 +74,13 @@ class Settings:
     def keys(self) -> Path:
         """The folder of the keys, apart from the database and its backups.
 
-        Keys may come from `credentials` too, where systemd puts them; none is made there.
+        Keys are also read from `credentials`, systemd's folder, but never made there.
         """
         return self.instance / "keys"
 
     @property
     def is_public(self) -> bool:
-        """Whether others than this machine's users are meant to reach the service."""
+        """Whether the service is meant to be reached from other machines."""
         return not is_loopback(self.host)
 
 
@@ -95,7 +95,7 @@ def _host(url: str) -> str:
 def load(environment: Mapping[str, str], overrides: Mapping[str, Any] | None = None) -> Settings:
     """Return the settings, or raise `SettingsRefused` with every mistake.
 
-    `overrides` win over everything: names as in the documentation, and `PORT`.
+    `overrides` win over all other sources; the names are those of the documentation, and `PORT`.
     """
     overrides = dict(overrides or {})
     mistakes: list[str] = []
@@ -112,7 +112,7 @@ def load(environment: Mapping[str, str], overrides: Mapping[str, Any] | None = N
     given |= {name: Given(value, name) for name, value in overrides.items()}
     _refuse_unknown(given, mistakes)
     values = _read_values(given, instance, _local_url(port), mistakes)
-    mistakes += _unsafe(values, environment)
+    mistakes += _find_unsafe(values, environment)
     if mistakes:
         raise SettingsRefused(mistakes)
     credentials = environment.get("CREDENTIALS_DIRECTORY")
@@ -143,7 +143,7 @@ def _read_file(path: Path, mistakes: list[str]) -> dict[str, Given]:
     except OSError as error:
         mistakes.append(f"{path.name} cannot be read: {error.strerror}.")
         return {}
-    except (ValueError, RecursionError) as error:  # endless numbers, and tables within tables
+    except (ValueError, RecursionError) as error:  # too long numbers, too deeply nested tables
         mistakes.append(f"{path.name} is not TOML: {error}.")
         return {}
     return {name: Given(value, f"{path.name}: {name}") for name, value in table.items()}
@@ -151,18 +151,18 @@ def _read_file(path: Path, mistakes: list[str]) -> dict[str, Given]:
 
 def _refuse_unknown(given: dict[str, Given], mistakes: list[str]) -> None:
     for name in sorted(given.keys() - READERS.keys()):
-        place = given[name].place
+        source = given[name].source
         if name == "INSTANCE":
-            mistakes.append(f"{place} cannot stand in that folder; set {PREFIX}INSTANCE instead.")
+            mistakes.append(f"{source} cannot stand in that folder; set {PREFIX}INSTANCE instead.")
         else:
             known = ", ".join(["INSTANCE", *READERS])
-            mistakes.append(f"{place} is not a setting; the settings are {known}.")
+            mistakes.append(f"{source} is not a setting; the settings are {known}.")
 
 
 def _read_values(
     given: dict[str, Given], instance: Path, origin: str, mistakes: list[str]
 ) -> dict[str, Any]:
-    """Return the values by field; a mistaken one is missing."""
+    """Return the values by field, without those that have a mistake."""
     database = URL.create("sqlite", database=str(instance / "registration.sqlite3"))
     defaults = {
         "PUBLIC_URL": origin,
@@ -184,12 +184,12 @@ def _read_values(
         try:
             values[field] = item.value if item.value is None else read(item, instance)
         except ValueError as error:
-            mistakes.append(f"{item.place} {error}")
+            mistakes.append(f"{item.source} {error}")
     return values
 
 
-def _unsafe(values: dict[str, Any], environment: Mapping[str, str]) -> list[str]:
-    """Return what is well-formed but would endanger the people who register."""
+def _find_unsafe(values: dict[str, Any], environment: Mapping[str, str]) -> list[str]:
+    """Return mistakes in settings that are well-formed but would endanger attendees."""
     mistakes = []
     url: str = values.get("public_url") or ""
     is_public = bool(url) and not is_loopback(_host(url))

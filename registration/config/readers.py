@@ -1,6 +1,6 @@
-"""How each setting is read: a function a setting, which raises `ValueError` with what is right.
+"""The reader of each setting: a function that raises `ValueError` if the value is wrong.
 
-The sentences never quote the value: it may hold a password.
+The message says what would be right. It never quotes the value, which may contain a password.
 """
 
 import re
@@ -16,7 +16,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
-# Possessive: what stands in a repetition gives nothing back, and no near miss takes long.
+# Possessive quantifiers: without backtracking, matching takes linear time.
 _LABEL = r"[A-Za-z0-9_]++(?:-++[A-Za-z0-9_]++)*+"
 _HOST = rf"{_LABEL}(?:\.{_LABEL})*+"
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]++"
@@ -24,7 +24,7 @@ _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]++"
 
 @dataclass(frozen=True, slots=True)
 class MailRoute:
-    """Where letters go: a folder (Maildir), or a mail server with its kind of encryption."""
+    """The destination of letters: a folder (Maildir), or a mail server with its encryption."""
 
     folder: Path | None = None
     host: str = ""
@@ -36,10 +36,10 @@ class MailRoute:
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """A value as it was given, and what to call its place in an error."""
+    """A value as it was given, and the name of its source for messages."""
 
     value: Any
-    place: str
+    source: str
     is_text: bool = False  # an environment variable is always text
 
 
@@ -71,7 +71,7 @@ def _whole_number(least: int, most: int) -> Callable[[Given, Path], int]:
     return read
 
 
-def _root(text: str, hint: str) -> SplitResult:
+def _split_root_url(text: str, hint: str) -> SplitResult:
     """Return the parts of a URL that has a host, and neither path nor query nor fragment."""
     try:
         parts = urlsplit(text)
@@ -97,7 +97,7 @@ def _public_url(item: Given, _instance: Path) -> str:
         "must be the root of the site, such as https://events.example.org, "
         "without a path, a user or a query."
     )
-    parts = _root(_text(item), hint)
+    parts = _split_root_url(_text(item), hint)
     if parts.scheme not in {"http", "https"} or "@" in parts.netloc:
         raise ValueError(hint)
     return f"{parts.scheme}://{parts.netloc.lower().removesuffix(':')}"
@@ -105,13 +105,13 @@ def _public_url(item: Given, _instance: Path) -> str:
 
 def _onion_url(item: Given, _instance: Path) -> str:
     hint = "must be the root of an onion service, such as http://<56 characters>.onion."
-    url = _root(_text(item), hint)
+    url = _split_root_url(_text(item), hint)
     if url.scheme != "http" or not re.fullmatch(r"[a-z2-7]{56}\.onion", url.netloc.lower()):
         raise ValueError(hint)
     return f"http://{url.netloc.lower()}"
 
 
-def _truth(item: Given, _instance: Path) -> bool:
+def _boolean(item: Given, _instance: Path) -> bool:
     value = item.value
     if item.is_text:
         value = {"true": True, "false": False}.get(value.strip().lower(), value)
@@ -131,7 +131,7 @@ def _database_url(item: Given, _instance: Path) -> str:
         raise ValueError(hint)
     if url.drivername != "sqlite" and find_spec("psycopg") is None:
         raise ValueError("needs psycopg: install `psycopg[binary]` in this environment.")
-    # "file:" is SQLite's own kind of URL, which can mean a database in memory too.
+    # "file:" begins SQLite's own URLs, which can name a database in memory too.
     if url.drivername == "sqlite" and url.database.startswith((":memory:", "file:")):
         raise ValueError("must name a file: a database in memory would lose registrations.")
     return url.render_as_string(hide_password=False)
@@ -147,7 +147,7 @@ def _mail_url(item: Given, instance: Path) -> MailRoute:
         "are written %40 %2F %23 %3F and %25."
     )
     kinds = {"smtp": ("none", 25), "smtp+starttls": ("starttls", 587), "smtps": ("tls", 465)}
-    parts = _root(text, hint)
+    parts = _split_root_url(text, hint)
     try:
         user = unquote(parts.username or "", errors="strict")
         password = unquote(parts.password or "", errors="strict")
@@ -161,11 +161,11 @@ def _mail_url(item: Given, instance: Path) -> MailRoute:
 
 def _mail_from(item: Given, _instance: Path) -> Address:
     text = _text(item)
-    found = re.fullmatch(r"(?:(?P<name>[^<>@\"]++)<(?P<in>[^<>]+)>|(?P<bare>[^<>]+))", text)
-    address = (found["in"] or found["bare"]).strip() if found else ""
-    if not found or not _is_address(address):
+    match = re.fullmatch(r"(?:(?P<name>[^<>@\"]++)<(?P<in>[^<>]+)>|(?P<bare>[^<>]+))", text)
+    address = (match["in"] or match["bare"]).strip() if match else ""
+    if not match or not _is_address(address):
         raise ValueError('must be an address such as "Our group <events@example.org>".')
-    return Address(display_name=(found["name"] or "").strip(), addr_spec=address)
+    return Address(display_name=(match["name"] or "").strip(), addr_spec=address)
 
 
 def _contact(item: Given, _instance: Path) -> str:
@@ -176,7 +176,7 @@ def _contact(item: Given, _instance: Path) -> str:
 
 
 def _is_address(text: str) -> bool:
-    # An operator's own address may lie on a private host, which email-validator refuses.
+    # An operator's address may be on a private host, which email-validator refuses.
     return bool(re.fullmatch(rf"{_ATOM}(?:\.{_ATOM})*+@{_HOST}", text)) and len(text) <= 254
 
 
@@ -200,5 +200,5 @@ READERS: dict[str, tuple[str, Callable[[Given, Path], Any]]] = {
     "FORMS_AN_HOUR": ("forms_an_hour", _whole_number(10, 1_000_000)),
     "LETTERS_AN_HOUR": ("letters_an_hour", _whole_number(10, 1_000_000)),
     "ONION_URL": ("onion_url", _onion_url),
-    "OPEN_METRICS": ("open_metrics", _truth),
+    "OPEN_METRICS": ("open_metrics", _boolean),
 }

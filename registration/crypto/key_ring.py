@@ -1,13 +1,12 @@
-"""Personal data at rest: the key ring, sealing and unsealing, and the blind index.
+"""The key ring: it seals and unseals personal data, and computes blind indexes.
 
 A ring holds root keys, one file each in the keys folder, readable by their owner only. The
-database names the one in use by its fingerprint; the others still unseal. From a root key come
-three by HKDF (RFC 5869): one that seals (Fernet), one that indexes (HMAC-SHA256) and one for the
-secrets of the web. Whoever has the database but not the ring has nothing.
+database names the one in use by its fingerprint; the others only unseal. HKDF (RFC 5869) derives
+three keys from a root key: one for sealing (Fernet), one for the blind index (HMAC-SHA256) and one
+for the secrets of the web. The database alone, without the ring, reveals no personal data.
 """
 
 import base64
-import hashlib
 import hmac
 import os
 import re
@@ -21,9 +20,9 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from ..refusals import Refusal
 
-# Sealed values are padded to a multiple of this, so that their length tells little.
-PADDING = 512
-_OURS = re.compile(r"(?:.*_)?[0-9a-f]{16}\.key")
+# Sealed values are padded to a multiple of this, so that their length reveals little.
+PADDING_BYTES = 512
+_KEY_FILE_NAME = re.compile(r"(?:.*_)?[0-9a-f]{16}\.key")
 
 
 class KeysRefused(Refusal):
@@ -31,11 +30,11 @@ class KeysRefused(Refusal):
 
 
 class SealBroken(Refusal):
-    """A sealed value does not open with any key of the ring, or is not what was sealed there."""
+    """No key of the ring opens a sealed value, or it was sealed for another row."""
 
 
-class Ring:
-    """The root keys by fingerprint, and which of them seals; the others only unseal."""
+class KeyRing:
+    """The root keys by fingerprint. `current` names the one that seals; the others only unseal."""
 
     def __init__(self, roots: Mapping[str, bytes], current: str) -> None:
         self.current = current
@@ -49,22 +48,21 @@ class Ring:
 
     def seal(self, value: bytes) -> bytes:
         """Return `value`, padded and sealed with the current key."""
-        return self._fernet.encrypt(value + b" " * (-len(value) % PADDING))
+        return self._fernet.encrypt(value + b" " * (-len(value) % PADDING_BYTES))
 
     def unseal(self, sealed: bytes) -> bytes:
-        """Return what was sealed, its padding included, or raise `SealBroken`."""
+        """Return the sealed value, its padding included, or raise `SealBroken`."""
         try:
             return self._fernet.decrypt(sealed)
         except InvalidToken:
             raise SealBroken("A sealed value does not open with the keys of this ring.") from None
 
     def seal_for(self, purpose: str, text: str) -> str:
-        """Return `text` sealed for one purpose: nothing sealed at rest, or for another, opens by
-        that."""
+        """Return `text`, sealed with a key that is derived for `purpose` and opens nothing else."""
         return self._fernet_for(purpose).encrypt(text.encode()).decode()
 
     def unseal_for(self, purpose: str, sealed: str) -> str:
-        """Return what was sealed for a purpose under the key in use, or raise `SealBroken`."""
+        """Return the text sealed for `purpose` with the current key, or raise `SealBroken`."""
         try:
             return self._fernet_for(purpose).decrypt(sealed.encode()).decode()
         except InvalidToken:
@@ -86,27 +84,19 @@ def _derive(root: bytes, purpose: str) -> bytes:
     return HKDF(SHA256(), 32, salt=None, info=f"registration {purpose}".encode()).derive(root)
 
 
-def new_token() -> str:
-    """Return a random token of 256 bits for a link."""
-    return secrets.token_urlsafe(32)
-
-
-def token_hash(token: str) -> bytes:
-    """Return what is stored of a token: random enough that a plain hash hides it."""
-    return hashlib.sha256(token.encode()).digest()
-
-
 def read_keys(folder: Path, credentials: Path | None = None) -> dict[str, bytes]:
     """Return the root keys in `folder` and `credentials` by fingerprint.
 
-    `credentials` is what systemd's LoadCredential gives a service: it names a file there after
-    the credential too (keys_<fingerprint>.key), and guards it by an access list, which shows as
-    a right of the group. Raises `KeysRefused` if a key cannot be trusted.
+    `credentials` is the folder of systemd's LoadCredential. systemd names a file there after the
+    credential too (keys_<fingerprint>.key), and protects it by an access list, which shows as a
+    permission of the group. Raises `KeysRefused` if a key cannot be trusted.
     """
     keys = dict(_read(sorted(folder.glob("*.key")), 0o077))
     if credentials:
-        # Other programs' keys may be handed over too.
-        ours = [path for path in sorted(credentials.iterdir()) if _OURS.fullmatch(path.name)]
+        # The folder may hold other programs' keys too.
+        ours = [
+            path for path in sorted(credentials.iterdir()) if _KEY_FILE_NAME.fullmatch(path.name)
+        ]
         keys |= _read(ours, 0o007)
     return keys
 
@@ -128,12 +118,12 @@ def _read(paths: Iterable[Path], forbidden: int) -> Iterator[tuple[str, bytes]]:
 
 
 def fingerprint(root: bytes) -> str:
-    """Return the name of a root key, which tells nothing of it."""
+    """Return the name of a root key, which reveals nothing of the key."""
     return _derive(root, "fingerprint").hex()[:16]
 
 
 def make_key(folder: Path) -> str:
-    """Make a root key in `folder`, durably and never over another, and return its fingerprint."""
+    """Make a root key in `folder` durably, without overwriting any, and return its fingerprint."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     root = secrets.token_bytes(32)
     name = fingerprint(root)
@@ -146,15 +136,16 @@ def make_key(folder: Path) -> str:
     # The whole key appears under its name at once, or, after a crash, not at all.
     os.link(unfinished, folder / f"{name}.key")
     unfinished.unlink()
-    # What is sealed with a key that a power cut takes away is lost: the folder's name counts too.
+    # If a power cut removed the key, all data sealed with it would be lost. So the folder's own
+    # name is synced too.
     for directory in (folder, folder.parent):
         sync(directory)
     return name
 
 
-def sync(place: Path) -> None:
-    """Let a file, or the names in a folder, survive a power cut."""
-    handle = os.open(place, os.O_RDONLY)
+def sync(path: Path) -> None:
+    """Write a file, or the names in a folder, to the disk, so that they survive a power cut."""
+    handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:

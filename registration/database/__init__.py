@@ -1,4 +1,4 @@
-"""The database: base model, connection, and `reading()` and `writing()`, the only ways in."""
+"""The database: base model, engine, and the transactions of `reading()` and `writing()`."""
 
 from .connection import LOCK_TIMEOUT_SECONDS, connect
 from .errors import DatabaseBusy, DatabaseUnavailable, phrased

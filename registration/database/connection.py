@@ -1,8 +1,8 @@
-"""How databases are connected to.
+"""Engines for SQLite and PostgreSQL.
 
-SQLite is opened as it was measured to lose nothing: WAL with FULL synchronisation where the
-loaded library is free of the WAL-reset bug (3.51.3 and later), a truncated rollback journal with
-FULL elsewhere. Writers begin with BEGIN IMMEDIATE, so that none of them fails half-way.
+SQLite runs in the modes that lost no data in the reliability tests: WAL with FULL synchronisation
+if the loaded library is free of the WAL-reset bug (3.51.3 and later), else a truncated rollback
+journal with FULL. Writers begin with BEGIN IMMEDIATE, so that none of them fails half-way.
 """
 
 import importlib
@@ -18,13 +18,13 @@ from sqlalchemy.engine import URL, make_url
 
 from .errors import DatabaseUnavailable
 
-# How long one writer waits for another before the visitor is asked to come back; an app's
-# configuration may have another under the same name.
+# How long one writer waits for another before the visitor is asked to come back. An app's
+# configuration may set another value under the same name.
 LOCK_TIMEOUT_SECONDS: float = 5
-# A connection for each thread of the server, the worker's and the watch's, and some to spare;
-# whoever finds none is asked to come back, as behind a writer.
+# A connection for each thread of the server, for the worker and the watchdog, and some to spare.
+# A request that gets none is asked to come back, as when a writer blocks it.
 _POOL = {"pool_size": 10, "max_overflow": 30}
-# libpq's ways to notice that the server's machine is gone, instead of waiting for it for good.
+# With these options libpq notices a dead server, instead of waiting for it without end.
 _DEAD_PEER = {
     "keepalives_idle": 10,
     "keepalives_interval": 5,
@@ -40,9 +40,9 @@ def connect(
     journal: str | None = None,
     lock_timeout_seconds: float = LOCK_TIMEOUT_SECONDS,
 ) -> Engine:
-    """Return an engine for `url`. Connects to nothing yet.
+    """Return an engine for `url`, without connecting yet.
 
-    `journal` is how SQLite keeps its journal, where that is not to be as for the service.
+    `journal` is SQLite's journal mode, if it differs from the service's own.
     """
     if make_url(url).get_backend_name() == "sqlite":
         return _sqlite_engine(url, journal, lock_timeout_seconds)
@@ -83,9 +83,9 @@ def _sqlite_engine(url: str | URL, journal: str | None, lock_timeout_seconds: fl
 
     @event.listens_for(engine, "do_connect")
     def make_private(*_: Any) -> None:
-        # Who may read the file is decided when it is made; an existing one is never opened here,
-        # because closing it again would drop the locks of SQLite's own connections.
-        # Where it cannot be made, SQLite is about to say so.
+        # The file's permissions are set when it is created. An existing file is never opened here:
+        # closing it would drop the locks of SQLite's own connections.
+        # If the file cannot be created, SQLite reports that next.
         with suppress(OSError):
             if path.parent.is_dir() and not path.exists():
                 path.touch(mode=0o600)
@@ -105,8 +105,10 @@ def _sqlite_engine(url: str | URL, journal: str | None, lock_timeout_seconds: fl
 
 
 def _set_journal(connection: Any, journal: str, busy: type[Exception]) -> None:
-    """Set the journal mode, which a database keeps: where two open a new one at once, SQLite does
-    not wait for the other."""
+    """Set the journal mode, which the database file keeps.
+
+    SQLite does not wait if two processes set it in a new file at once, so this retries.
+    """
     lock_timeout_ms = connection.execute("PRAGMA busy_timeout").fetchone()[0]
     for _ in range(lock_timeout_ms // 50):
         if connection.execute("PRAGMA journal_mode").fetchone()[0] == journal:
@@ -118,11 +120,11 @@ def _set_journal(connection: Any, journal: str, busy: type[Exception]) -> None:
 
 
 def _set_pragmas(connection: Any, journal: str) -> None:
-    """Set what durability and erasure need, and refuse the connection if SQLite does not obey."""
+    """Set the pragmas of durability and erasure; refuse the connection if SQLite ignores one."""
     wanted = {"synchronous": 2, "foreign_keys": 1, "secure_delete": 1}
     for name, value in wanted.items():
         connection.execute(f"PRAGMA {name} = {value}").fetchall()
-    for name, held in [("journal_mode", journal), *wanted.items()]:
+    for name, needed in [("journal_mode", journal), *wanted.items()]:
         got = connection.execute(f"PRAGMA {name}").fetchone()[0]
-        if got != held:
-            raise DatabaseUnavailable(f"SQLite keeps {name} at {got} where {held} is needed.")
+        if got != needed:
+            raise DatabaseUnavailable(f"SQLite keeps {name} at {got} where {needed} is needed.")

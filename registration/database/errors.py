@@ -1,4 +1,4 @@
-"""What drivers say of a busy or unusable database, as refusals."""
+"""Database errors as refusals: a busy or unusable database, in a sentence for the operator."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,14 +14,14 @@ _NO_TABLES = "The database has no tables yet: run `flask database upgrade`."
 
 
 class DatabaseBusy(Refusal):
-    """Another writer holds the database for longer than a visitor can be kept waiting."""
+    """Another writer holds the database for longer than a visitor can wait."""
 
 
 class DatabaseUnavailable(Refusal):
     """The database cannot be opened, read or written."""
 
 
-# What drivers say (or PostgreSQL's SQLSTATE), and what it means to whoever runs the service.
+# A part of the driver's message (or PostgreSQL's SQLSTATE), and its meaning for the operator.
 _REASONS = {
     "readonly": _READ_ONLY,
     "25006": _READ_ONLY,
@@ -37,7 +37,7 @@ _REASONS = {
 
 @contextmanager
 def phrased() -> Iterator[None]:
-    """Turn what the driver says of a busy or unusable database into a refusal."""
+    """Turn the driver's errors about a busy or unusable database into refusals."""
     try:
         yield
     except PoolTimeout:
@@ -50,16 +50,17 @@ def phrased() -> Iterator[None]:
 
 
 def _refusal(error: DBAPIError) -> Refusal | None:
-    """Return what is to be said of `error`; None if it is the service's own fault."""
-    state, said = getattr(error.orig, "sqlstate", None), str(error.orig)
-    # 55P03 is a lock waited for too long, 40P01 a deadlock that PostgreSQL ended.
-    if "locked" in said or state in {"55P03", "40P01"}:
+    """Return the refusal for `error`; None if the error is a fault of the service itself."""
+    state = getattr(error.orig, "sqlstate", None)
+    message = str(error.orig)
+    # 55P03 is a lock timeout, 40P01 a deadlock that PostgreSQL ended.
+    if "locked" in message or state in {"55P03", "40P01"}:
         return DatabaseBusy(BUSY)
     for sign, sentence in _REASONS.items():
-        if sign in said or sign == state:
+        if sign in message or sign == state:
             return DatabaseUnavailable(sentence)
-    is_sql_wrong = "no such column" in said or "syntax error" in said
+    is_sql_wrong = "no such column" in message or "syntax error" in message
     if isinstance(error, OperationalError) and not is_sql_wrong:
-        first = said.partition("\n")[0]
-        return DatabaseUnavailable(f"The database does not answer: {first}.")
+        first_line = message.partition("\n")[0]
+        return DatabaseUnavailable(f"The database does not answer: {first_line}.")
     return None

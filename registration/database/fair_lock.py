@@ -1,14 +1,14 @@
-"""A lock that is given in the order of asking; the writers of one process queue on it.
+"""A first-come, first-served lock, on which the writers of one process queue.
 
-A lock of the standard library lets newcomers overtake those that wait.
+The standard library's locks let new threads overtake waiting ones.
 """
 
 import threading
 import time
 from collections import deque
 
-# So many threads wait until the lock timeout. Further ones give up once the lock has not changed
-# hands for STUCK_SECONDS: a stuck writer must not hold every thread of the server.
+# This many threads wait until the lock timeout. Further ones give up when one holder has kept the
+# lock for STUCK_SECONDS: a stuck writer must not block every thread of the server.
 PATIENT_THREADS = 8
 STUCK_SECONDS = 2.0
 _POLL_SECONDS = 0.5
@@ -25,7 +25,7 @@ class FairLock:
         self._began = time.monotonic()
 
     def acquire(self) -> bool:
-        """Wait for the lock; return whether it was given in time."""
+        """Wait for the lock; return whether it was acquired in time."""
         with self._guard:
             if not self._is_held:
                 self._begin()
@@ -40,7 +40,7 @@ class FairLock:
             if ticket in self._waiting:
                 self._waiting.remove(ticket)
                 return False
-        return True  # it was given just as the wait was over
+        return True  # the lock was passed on just as the wait ended
 
     def release(self) -> None:
         """Give the lock to the next thread in the queue."""

@@ -1,4 +1,4 @@
-"""SQLite's journal: it is emptied after an erasure, because erased pages can be read in it."""
+"""SQLite's journal, which is emptied after an erasure because it still contains erased pages."""
 
 import logging
 from typing import Any
@@ -11,10 +11,11 @@ log = logging.getLogger(__name__)
 
 
 def scrub() -> None:
-    """Empty SQLite's journal, in which erased pages can still be read.
+    """Empty SQLite's journal, which still contains erased pages.
 
-    It waits for nobody: a checkpoint beside a long read would hold registrations up. If the
-    journal is in use, in this process or another, it stays due; each round does it in any case.
+    It does not wait for locks: a checkpoint beside a long read would delay registrations. If the
+    journal is in use, in this process or another, emptying stays due. The hourly housekeeping does
+    it in any case.
     """
     if engine().dialect.name != "sqlite":
         return
@@ -28,7 +29,7 @@ def scrub() -> None:
         busy = driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
         current_app.extensions["scrub is due"] = bool(busy)
     except dbapi.Error as error:
-        # What was erased is erased all the same, and whoever erased it must be told so.
+        # Only logged: the erasure itself succeeded, and the caller must report that.
         log.error("The journal cannot be emptied: %s.", error)  # noqa: TRY400
     finally:
         driver.execute(f"PRAGMA busy_timeout = {lock_timeout_ms}")
@@ -36,6 +37,6 @@ def scrub() -> None:
 
 
 def is_scrub_due() -> bool:
-    """Whether the journal was in use when it was to be emptied, or has not been looked at yet."""
+    """Whether the journal was in use at the last attempt, or none was made by this process."""
     is_sqlite = engine().dialect.name == "sqlite"
     return is_sqlite and bool(current_app.extensions.get("scrub is due", True))

@@ -1,4 +1,4 @@
-"""The base of every table, and the types of columns that are not SQLAlchemy's own."""
+"""The base class of all tables, and column types that SQLAlchemy does not have."""
 
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -11,7 +11,7 @@ from sqlalchemy.types import TypeDecorator
 
 
 class Model(DeclarativeBase):
-    """The base of every table, with one naming convention for constraints."""
+    """The base class of all tables, with a naming convention for constraints."""
 
     metadata = MetaData(
         naming_convention={
@@ -25,7 +25,7 @@ class Model(DeclarativeBase):
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """An instant: only aware times are stored, only UTC is given back."""
+    """A column of instants: it accepts aware times only, and returns UTC."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
@@ -44,13 +44,15 @@ class UtcDateTime(TypeDecorator[datetime]):
 
 
 def rows(model: type[Model]) -> Table:
-    """Return a model's table, for a statement without the ORM's own work."""
+    """Return a model's table, for statements that bypass the ORM."""
     return cast("Table", model.__table__)
 
 
 def comparable(text: str) -> str:
-    """Return text that somebody sent as the database takes it: PostgreSQL does not take the NUL
-    that an address can name, and none of ours has one."""
+    """Return text from a request so that the database can compare it.
+
+    PostgreSQL refuses NUL, which a URL can contain; no stored value contains one.
+    """
     return text.replace("\0", "?")
 
 

@@ -1,4 +1,4 @@
-"""`reading()` and `writing()`, the only ways to the database; both yield a Transaction."""
+"""`reading()` and `writing()`: all access to the database; both yield a `Transaction`."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,14 +10,14 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from ..config import Settings
-from ..crypto.key_ring import Ring
+from ..crypto.key_ring import KeyRing
 from .connection import LOCK_TIMEOUT_SECONDS, connect
 from .errors import BUSY, DatabaseBusy, phrased
 from .fair_lock import FairLock
 
 
 def init_app(app: Flask, url: str) -> None:
-    """Give `app` its engine, and the queue of its own writers."""
+    """Give `app` its engine, and the lock on which its writers queue."""
     lock_timeout_seconds = app.config.setdefault("LOCK_TIMEOUT_SECONDS", LOCK_TIMEOUT_SECONDS)
     app.extensions["engine"] = connect(url, lock_timeout_seconds=lock_timeout_seconds)
     app.extensions["writers"] = FairLock(lock_timeout_seconds)
@@ -25,14 +25,15 @@ def init_app(app: Flask, url: str) -> None:
 
 def engine() -> Engine:
     """Return the running app's engine."""
-    found: Engine = current_app.extensions["engine"]
-    return found
+    current: Engine = current_app.extensions["engine"]
+    return current
 
 
 class Transaction(Session):
-    """One use case's session, with the moment it happens at, the settings and the keys.
+    """The session of one use case, with its time (`now`), the settings and the keys.
 
-    Services take it first. They may flush, and never commit: whoever opened it does.
+    It is the first parameter of a service. Services may flush, but never commit: the caller that
+    opened the transaction commits.
     """
 
     def __init__(
@@ -41,7 +42,7 @@ class Transaction(Session):
         *,
         now: datetime,
         settings: Settings,
-        open_keys: "Callable[[Transaction], Ring]",
+        open_keys: "Callable[[Transaction], KeyRing]",
     ) -> None:
         super().__init__(bind, expire_on_commit=False)
         self.now = now
@@ -49,30 +50,33 @@ class Transaction(Session):
         self._open_keys = open_keys
 
     @cached_property
-    def keys(self) -> Ring:
-        """The key ring, opened at first need and kept until the transaction ends."""
+    def keys(self) -> KeyRing:
+        """The key ring, opened at first use and kept until the transaction ends."""
         return self._open_keys(self)
 
     def hold_keys(self) -> None:
-        """Open the keys before rows are locked: PostgreSQL lets a rotation wait for whoever holds
-        them, and it locks the same rows afterwards."""
+        """Open the keys before any rows are locked.
+
+        On PostgreSQL a key rotation waits for transactions that hold the keys, and then locks the
+        same rows: the other order would deadlock.
+        """
         _ = self.keys
 
     @property
     def is_writing(self) -> bool:
-        """Whether `writing` opened it."""
+        """Whether `writing` opened this transaction."""
         return bool(self.get_bind().get_execution_options().get("writes"))
 
 
 @contextmanager
 def reading(*, now: datetime | None = None) -> Iterator[Transaction]:
-    """Open a transaction that sees one state of the database and changes nothing.
+    """Open a transaction that sees one snapshot of the database and changes nothing.
 
-    It happens at `now`, or at what the app's clock says when the block begins.
+    `tx.now` is `now`, or the time of the app's clock when the block begins.
     """
     source = engine()
     if source.dialect.name == "postgresql":
-        # By default each of its statements sees a state of its own.
+        # By default each statement sees its own snapshot.
         source = source.execution_options(isolation_level="REPEATABLE READ")
     with phrased(), _transaction(source, now) as tx:
         yield tx
@@ -82,20 +86,20 @@ def reading(*, now: datetime | None = None) -> Iterator[Transaction]:
 def writing(*, now: datetime | None = None) -> Iterator[Transaction]:
     """Open a transaction whose changes are durable when the block ends, or undone if it raises.
 
-    It happens at `now`, or at what the app's clock says when the block begins.
-    Raises `DatabaseBusy` when another writer does not finish within LOCK_TIMEOUT_SECONDS.
+    `tx.now` is `now`, or the time of the app's clock when the block begins.
+    Raises `DatabaseBusy` if another writer does not finish within LOCK_TIMEOUT_SECONDS.
     """
     lock: FairLock = current_app.extensions["writers"]
     # SQLite's busy handler lets waiting writers overtake each other.
-    single = engine().dialect.name == "sqlite"
-    if single and not lock.acquire():
+    has_single_writer = engine().dialect.name == "sqlite"
+    if has_single_writer and not lock.acquire():
         raise DatabaseBusy(BUSY)
     try:
         options = engine().execution_options(writes=True)
         with phrased(), _transaction(options, now) as tx, tx.begin():
             yield tx
     finally:
-        if single:
+        if has_single_writer:
             lock.release()
 
 
@@ -110,6 +114,6 @@ def _transaction(source: Engine, now: datetime | None) -> Transaction:
 
 
 def writing_seconds() -> float:
-    """Return for how long a writer of this process has held SQLite's database; 0 for none."""
+    """Return for how long the current writer of this process has held SQLite; 0 without one."""
     lock: FairLock = current_app.extensions["writers"]
     return lock.held_seconds()

@@ -1,7 +1,7 @@
-"""Reads a discussion file (TOML) into an `Announcement`, or tells every mistake in it at once.
+"""Discussion files (TOML): parse one into an `Announcement`, or report all mistakes at once.
 
-`typed` makes the same values of what was typed into the browser's form, so that one set of rules
-holds for both; `writing` writes the file of an announcement.
+`form_values` turns the fields of the browser's form into the same values, so that one set of rules
+applies to both; `writer` writes the file of an announcement.
 """
 
 import re
@@ -17,11 +17,11 @@ from .table import Mistake, Table
 from .times import is_time, read_when
 
 # How many tables each array may have.
-MOST = {"contributors": 500, "partners": 50, "questions": 20, "sharing": 20}
+MAX_TABLES = {"contributors": 500, "partners": 50, "questions": 20, "sharing": 20}
 SLUG = re.compile(r"[a-z0-9]++(?:-[a-z0-9]++)*+")
 _KINDS = ("line", "long", "choice", "choices", "yes")
 _SHARED = ("name", "email", "affiliation")
-# The columns that every export has; an answer must not pass for one of them.
+# The columns of every export. No question may use one of these keys.
 RESERVED_KEYS = {
     "registered_at", "status", "name", "email", "affiliation", "language", "confirmed_at",
     "withdrawn_at", "attended", "letter_state", "shared_with",
@@ -29,7 +29,7 @@ RESERVED_KEYS = {
 
 
 class DiscussionFileRefused(Refusal):
-    """It is not one discussion; `found` has what is wrong, `mistakes` a sentence for each."""
+    """The file is not a valid discussion; `found` has the mistakes, `mistakes` their sentences."""
 
     def __init__(self, found: list[Mistake]) -> None:
         self.found = found
@@ -38,12 +38,15 @@ class DiscussionFileRefused(Refusal):
 
 
 def read(content: bytes) -> Announcement:
-    """Return what a file of these bytes announces, or raise `DiscussionFileRefused`."""
+    """Return the announcement in a file's bytes, or raise `DiscussionFileRefused`."""
     return announce(_values(content))
 
 
 def announce(values: dict[str, Any], *, is_typed: bool = False) -> Announcement:
-    """Return what such values announce, of a file or typed, or raise `DiscussionFileRefused`."""
+    """Return the announcement in a file's values, or raise `DiscussionFileRefused`.
+
+    `is_typed` says that the values come from the form (`form_values.to_file_values`).
+    """
     table = Table(values, "", [], is_typed=is_typed)
     announcement = _announcement(table)
     table.close()
@@ -68,23 +71,23 @@ def _values(content: bytes) -> dict[str, Any]:
 def _announcement(table: Table) -> Announcement | None:
     slug = table.line("slug", most=80)
     if slug and not SLUG.fullmatch(slug):
-        table.wrong("slug", "may hold small letters a-z, digits and single hyphens between them.")
+        table.refuse("slug", "may hold small letters a-z, digits and single hyphens between them.")
     uid = table.line("uid", "", most=200)
     if uid and not re.fullmatch(r"[A-Za-z0-9._@+-]{8,}", uid):
-        table.wrong("uid", "may hold letters a-z, digits and . _ @ + - only, at least eight.")
+        table.refuse("uid", "may hold letters a-z, digits and . _ @ + - only, at least eight.")
     title = table.line("title")
     when = read_when(table)
     number = "a whole number from 1 to 1000000"
     seats = table.take("seats", int, 0, number)
     if "seats" in table.values and not 0 < seats <= 1_000_000:
-        table.wrong("seats", f"must be {number}.")
+        table.refuse("seats", f"must be {number}.")
     content = _content(table, title, when)
     return Announcement(slug, uid or None, when, seats or None, content) if when else None
 
 
 def _content(table: Table, title: str, when: When | None) -> Content:
     contributors, partners, questions, sharing = (
-        table.tables(name, most) for name, most in MOST.items()
+        table.tables(name, most) for name, most in MAX_TABLES.items()
     )
     content = Content(
         title=title,
@@ -114,12 +117,12 @@ def _content(table: Table, title: str, when: When | None) -> Content:
 def _language(table: Table) -> str:
     value = table.line("language", "en")
     if not is_tag(value):
-        table.wrong("language", "must be a language tag such as en, ru or kk.")
+        table.refuse("language", "must be a language tag such as en, ru or kk.")
     return value
 
 
 def _registration(table: Table, when: When | None) -> str:
-    table.asked.append("registration")
+    table.known_keys.append("registration")
     if "registration" not in table.values:
         return "end"
     value = table.values["registration"]
@@ -127,14 +130,14 @@ def _registration(table: Table, when: When | None) -> str:
         return value
     what = 'must be "open", "closed" or a time such as 2024-03-05T15:00:00.'
     if not isinstance(value, datetime) or not 1970 <= value.year <= 2999:
-        table.wrong("registration", what)
+        table.refuse("registration", what)
         return "closed"
     if value.tzinfo:
         return value.astimezone(UTC).isoformat()
-    if not when:  # the time of the discussion is the mistake to mend
+    if not when:  # only the mistake in the discussion's time is reported
         return "closed"
     if not when.zone:
-        table.wrong("registration", "is a time that needs an offset here, such as ...T15:00:00Z.")
+        table.refuse("registration", "is a time that needs an offset here, such as ...T15:00:00Z.")
         return "closed"
     if not is_time(table, "registration", value, when.zone):
         return "closed"
@@ -143,12 +146,12 @@ def _registration(table: Table, when: When | None) -> str:
 
 def _reminders(table: Table) -> list[str]:
     what = 'a list of times before the start, such as ["1d", "1h"]'
-    found = table.lines("reminders", ["1d", "1h"], what)
-    if not all(re.fullmatch(r"[1-9][0-9]{0,2}[dhm]", item) for item in found):
-        table.wrong("reminders", f"must be {what}: a number and d, h or m.")
-    if len(found) > 10 or len(set(found)) < len(found):
-        table.wrong("reminders", "must be at most 10 times, no two the same.")
-    return found
+    reminders = table.lines("reminders", ["1d", "1h"], what)
+    if not all(re.fullmatch(r"[1-9][0-9]{0,2}[dhm]", item) for item in reminders):
+        table.refuse("reminders", f"must be {what}: a number and d, h or m.")
+    if len(reminders) > 10 or len(set(reminders)) < len(reminders):
+        table.refuse("reminders", "must be at most 10 times, no two the same.")
+    return reminders
 
 
 def _contributor(table: Table) -> Contributor:
@@ -174,19 +177,19 @@ def _partner(table: Table) -> Partner:
 def _question(table: Table) -> Question:
     key = table.line("key", most=40)
     if key and not re.fullmatch(r"[a-z][a-z0-9_]*", key):
-        table.wrong("key", "may hold small letters a-z, digits and _, and begins with a letter.")
+        table.refuse("key", "may hold small letters a-z, digits and _, and begins with a letter.")
     if key in RESERVED_KEYS:
-        table.wrong("key", "is the name of a column of the export; choose another.")
+        table.refuse("key", "is the name of a column of the export; choose another.")
     kind = table.choice("kind", _KINDS)
     options = table.lines("options", [], 'a list of choices, such as ["yes", "no"]')
     if kind in {"choice", "choices"} and len(options) < 2:
-        table.wrong("options", f'must list at least two choices where kind is "{kind}".')
+        table.refuse("options", f'must list at least two choices where kind is "{kind}".')
     if kind in {"line", "long", "yes"} and options:
-        table.wrong("options", 'belongs to the kinds "choice" and "choices" only.')
+        table.refuse("options", 'belongs to the kinds "choice" and "choices" only.')
     if kind == "choices" and any(";" in option for option in options):
-        table.wrong("options", "may hold no semicolon: the export puts one between choices.")
+        table.refuse("options", "may hold no semicolon: the export puts one between choices.")
     if len(options) > 100 or len(set(options)) < len(options):
-        table.wrong("options", "must be at most 100 choices, no two the same.")
+        table.refuse("options", "must be at most 100 choices, no two the same.")
     return Question(
         key=key,
         label=table.line("label"),
@@ -200,11 +203,11 @@ def _question(table: Table) -> Question:
 def _sharing(table: Table) -> Sharing:
     what = table.lines("what", [], 'a list such as ["name", "email"]')
     if not what or not set(what) <= set(_SHARED):
-        table.wrong("what", f"must list some of {', '.join(_SHARED)}.")
+        table.refuse("what", f"must list some of {', '.join(_SHARED)}.")
     return Sharing(partner=table.line("partner"), what=what, why=table.line("why"))
 
 
 def _refuse_repeated(tables: list[Table], key: str, values: list[str]) -> None:
     for number, value in enumerate(values):
         if value and value in values[:number]:
-            tables[number].wrong(key, f'"{value}" stands above already.')
+            tables[number].refuse(key, f'"{value}" stands above already.')

@@ -1,7 +1,7 @@
-"""What somebody types into the browser's form: as the values that a file would have, and back.
+"""The values of the browser's form, converted to the values of a discussion file and back.
 
-Typed is text throughout, whether it is right or not: a field's is a string, a tick "yes" or
-nothing, `what` of sharing a list of ticks, and a group such as contributors a list of such tables.
+`Typed` values are text, right or wrong: a field is a string, a checkbox is "yes" or "", `what` of
+sharing is a list of strings, and a group such as contributors is a list of tables.
 """
 
 import hashlib
@@ -17,7 +17,7 @@ from ..models.when import instants, is_zone
 
 Typed = dict[str, Any]
 
-# Each line of the form, with what it holds for a new discussion.
+# The single fields of the form, with their values for a new discussion.
 _LINES = {
     "title": "",
     "subtitle": "",
@@ -51,105 +51,108 @@ GROUPS: dict[str, dict[str, Any]] = {
     "sharing": {"partner": "", "what": [], "why": ""},
 }  # fmt: skip
 LINES = tuple(_LINES)
-# What is one thing to whoever changes it, though it has several fields.
-_TOGETHER = {"time": ("when", "date", "starts", "ends", "zone"), "registration": ("until",)}
-_TAKEN_BY = {part: name for name, parts in _TOGETHER.items() for part in parts}
-# Python would take more: a week's date, a day for its midnight.
+# Parts of the form that have several fields, but change and conflict as one.
+_FIELDS_OF_PART = {"time": ("when", "date", "starts", "ends", "zone"), "registration": ("until",)}
+_PART_OF_FIELD = {part: name for name, parts in _FIELDS_OF_PART.items() for part in parts}
+# Python would accept more formats: dates by week, a date instead of its midnight.
 _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
-_MOMENT = re.compile(
+_DATE_TIME = re.compile(
     r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)? ?(Z|[+-]\d\d:\d\d)?", re.ASCII
 )
 
 
-def nothing() -> Typed:
-    """Return what stands in the form of a new discussion."""
+def empty_form() -> Typed:
+    """Return the values of the form of a new discussion."""
     return {**_LINES, "slug": "", **{name: [] for name in GROUPS}}
 
 
-def known(stored: Typed) -> Typed:
-    """Return what a draft holds, as far as this form has it; what it lacks is as in a new one."""
-    found = nothing()
-    found |= {name: stored[name] for name in found if name in stored}
+def from_stored(stored: Typed) -> Typed:
+    """Return a stored draft's values; unknown fields are dropped, and missing ones added."""
+    typed = empty_form()
+    typed |= {name: stored[name] for name in typed if name in stored}
     for group, blank in GROUPS.items():
-        found[group] = [
-            {name: item.get(name, blank[name]) for name in blank} for item in found[group]
+        typed[group] = [
+            {name: item.get(name, blank[name]) for name in blank} for item in typed[group]
         ]
-    return found
+    return typed
 
 
-def of(announcement: Announcement) -> Typed:
-    """Return what one would type to announce this."""
+def from_announcement(announcement: Announcement) -> Typed:
+    """Return the form's values for an announcement."""
     content, when = asdict(announcement.content), announcement.when
     registration, until = _rule(announcement)
     typed: Typed = {name: content[name] for name in LINES if isinstance(content.get(name), str)}
     typed |= {
         "when": "day" if when.all_day else "span",
         "date": when.starts_local.date().isoformat() if when.all_day else "",
-        "starts": "" if when.all_day else _local(when.starts_local),
-        "ends": "" if when.all_day else _local(when.ends_local),
+        "starts": "" if when.all_day else _format_local(when.starts_local),
+        "ends": "" if when.all_day else _format_local(when.ends_local),
         "zone": when.zone or "",
         "registration": registration,
         "until": until,
         "seats": str(announcement.seats or ""),
-        "address_confirmation": _tick(content["address_confirmation"]),
-        "discreet": _tick(content["discreet"]),
+        "address_confirmation": _checkbox(content["address_confirmation"]),
+        "discreet": _checkbox(content["discreet"]),
         "reminders": ", ".join(content["reminders"]),
     }
     for name in GROUPS:
         typed[name] = content[name]
     for question in typed["questions"]:
         question["options"] = "\n".join(question["options"])
-        question["required"] = _tick(question["required"])
+        question["required"] = _checkbox(question["required"])
     return typed
 
 
-def values(typed: Typed, slug: str, uid: str | None) -> dict[str, Any]:
-    """Return the values that a file would have which says what was typed.
+def to_file_values(typed: Typed, slug: str, uid: str | None) -> dict[str, Any]:
+    """Return the values of the file that would announce the same.
 
-    What is of no right shape stays text: reading it tells what it must be.
+    Text that cannot be converted stays text: `announce` then reports what it must be.
     """
     lines = ("title", "subtitle", "summary", "description", "language", "zone",
              "join_url", "recording_url", "afterword")  # fmt: skip
-    found = {"slug": slug, "uid": uid or ""} | {name: typed[name] for name in lines}
+    file_values = {"slug": slug, "uid": uid or ""} | {name: typed[name] for name in lines}
     times = ("date",) if typed["when"] == "day" else ("starts", "ends")
-    found |= {name: _moment(typed[name]) for name in times}
-    found |= {"seats": _number(typed["seats"]), "registration": _registration(typed)}
-    # An empty one is as if it were not there.
-    found = {name: value for name, value in found.items() if value != ""}
+    file_values |= {name: _parse_moment(typed[name]) for name in times}
+    file_values |= {"seats": _parse_number(typed["seats"]), "registration": _registration(typed)}
+    # An empty value is left out.
+    file_values = {name: value for name, value in file_values.items() if value != ""}
     if typed["registration"] == "until":
-        found.setdefault("registration", "")
+        file_values.setdefault("registration", "")
     # An empty tag is a mistake, not the default.
-    found["language"] = typed["language"]
-    found["reminders"] = re.findall(r"[^\s,]+", typed["reminders"])
+    file_values["language"] = typed["language"]
+    file_values["reminders"] = re.findall(r"[^\s,]+", typed["reminders"])
     for name in ("address_confirmation", "discreet"):
-        found[name] = typed[name] == "yes"
+        file_values[name] = typed[name] == "yes"
     for name in GROUPS:
-        found[name] = [_table(name, item) for item in typed[name]]
-    return found
+        file_values[name] = [_table(name, item) for item in typed[name]]
+    return file_values
 
 
 def is_empty(group: str, item: dict[str, Any]) -> bool:
-    """Whether nothing was typed into an item of a group; what is only chosen counts for nothing."""
+    """Whether nothing was typed into an item of a group, apart from preset choices."""
     return not any(item[name] for name in item if not GROUPS[group][name])
 
 
 def parts(typed: Typed) -> dict[str, Any]:
-    """Return what was typed by what it is about: the fields of the time are one."""
-    found: dict[str, Any] = {}
+    """Return the form's values by part: the fields of the time, for example, are one part."""
+    by_part: dict[str, Any] = {}
     for name in (*LINES, *GROUPS):
-        about = _TAKEN_BY.get(name, name)
-        found[about] = [*found.get(about, []), typed[name]] if about in _TOGETHER else typed[name]
-    return found
+        about = _PART_OF_FIELD.get(name, name)
+        if about in _FIELDS_OF_PART:
+            by_part[about] = [*by_part.get(about, []), typed[name]]
+        else:
+            by_part[about] = typed[name]
+    return by_part
 
 
-def take(typed: Typed, other: Typed, about: str) -> None:
-    """Write into `typed` what the other says about something of `parts`."""
-    names = [name for name in (*LINES, *GROUPS) if _TAKEN_BY.get(name, name) == about]
+def copy_part(typed: Typed, other: Typed, about: str) -> None:
+    """Copy the fields of one part (see `parts`) from `other` to `typed`."""
+    names = [name for name in (*LINES, *GROUPS) if _PART_OF_FIELD.get(name, name) == about]
     typed.update({name: other[name] for name in names})
 
 
-def marks(typed: Typed) -> dict[str, str]:
-    """Return a short digest of each of `parts`: by them a form tells what it was opened with."""
+def digest_parts(typed: Typed) -> dict[str, str]:
+    """Return a short digest of each part. A form submits the digests it was opened with."""
     return {
         about: hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
         for about, value in parts(typed).items()
@@ -157,24 +160,26 @@ def marks(typed: Typed) -> dict[str, str]:
 
 
 def _table(group: str, item: dict[str, Any]) -> dict[str, Any]:
-    found = {name: value for name, value in item.items() if value != ""}
+    file_values = {name: value for name, value in item.items() if value != ""}
     if group == "questions":
-        found["required"] = item["required"] == "yes"
-        found["options"] = [line for line in item["options"].splitlines() if line.strip()]
-    return found
+        file_values["required"] = item["required"] == "yes"
+        file_values["options"] = [line for line in item["options"].splitlines() if line.strip()]
+    return file_values
 
 
 def _registration(typed: Typed) -> Any:
     rule = typed["registration"]
     if rule != "until":
         return "" if rule == "end" else rule
-    moment = _moment(typed["until"])
+    moment = _parse_moment(typed["until"])
     return moment if isinstance(moment, datetime) else ""
 
 
 def _rule(announcement: Announcement) -> tuple[str, str]:
-    """Return which rule registration follows, and until when: by the discussion's own clock, where
-    that shows the moment once."""
+    """Return the rule of registration and its time.
+
+    The time is in the discussion's zone, if the clock there shows it only once; else in UTC.
+    """
     rule, zone = announcement.content.registration, announcement.when.zone
     if rule in {"end", "open", "closed"}:
         return rule, ""
@@ -182,30 +187,30 @@ def _rule(announcement: Announcement) -> tuple[str, str]:
     if zone and is_zone(zone):
         local = at.astimezone(ZoneInfo(zone)).replace(tzinfo=None)
         if instants(local, zone) == [at]:
-            return "until", _local(local)
-    return "until", f"{_local(at.replace(tzinfo=None))}Z"
+            return "until", _format_local(local)
+    return "until", f"{_format_local(at.replace(tzinfo=None))}Z"
 
 
-def _moment(text: str) -> Any:
+def _parse_moment(text: str) -> Any:
     try:
         if _DATE.fullmatch(text):
             return date.fromisoformat(text)
-        if _MOMENT.fullmatch(text):
+        if _DATE_TIME.fullmatch(text):
             return datetime.fromisoformat(re.sub(r"(?<=\d) (?=[Z+-])", "", text))
     except ValueError:
         return text
     return text
 
 
-def _number(text: str) -> Any:
+def _parse_number(text: str) -> Any:
     return int(text) if re.fullmatch("[0-9]{1,9}", text) else text
 
 
-def _local(moment: datetime) -> str:
-    """Return a time as a browser writes it: without seconds, where there are none."""
+def _format_local(moment: datetime) -> str:
+    """Return a time as browsers write it: without seconds if they are zero."""
     text = moment.isoformat()
     return text.removesuffix(":00") if len(text) == len("2026-04-02T17:00:00") else text
 
 
-def _tick(is_set: object) -> str:
+def _checkbox(is_set: object) -> str:
     return "yes" if is_set else ""

@@ -1,4 +1,4 @@
-"""Hands out the values of one TOML table, checked, and collects every mistake with its key."""
+"""A TOML table whose values are checked when they are read, and its list of mistakes."""
 
 import re
 from collections.abc import Callable, Iterable
@@ -11,8 +11,10 @@ from ..text import normalize
 
 @dataclass(frozen=True, slots=True)
 class Mistake:
-    """Something wrong: what of (`contributors[2].url`; empty if of the whole), and a sentence
-    that goes on from there."""
+    """A mistake: its key, and a sentence that continues after the key.
+
+    The key is a path such as `contributors[2].url`; empty for the whole file.
+    """
 
     key: str
     sentence: str
@@ -22,9 +24,9 @@ class Mistake:
 
 
 class Table:
-    """One table of the file: hands out its values, and collects what is wrong with them.
+    """One table of the file: it checks and returns values, and collects mistakes.
 
-    What was typed into a form has no quotes, so that no mistake speaks of them there.
+    Values typed into a form have no quotes, so their mistakes do not mention quotes (`is_typed`).
     """
 
     def __init__(
@@ -37,33 +39,33 @@ class Table:
     ) -> None:
         self.values, self.path, self.mistakes = values, path, mistakes
         self.is_typed = is_typed
-        self.asked: list[str] = []
-        self.told: set[str] = set()
+        self.known_keys: list[str] = []
+        self.refused_keys: set[str] = set()
 
-    def wrong(self, key: str, sentence: str) -> None:
-        """Note a mistake; the first of a key is the one to mend, so that only it is told."""
-        if key in self.told:
+    def refuse(self, key: str, sentence: str) -> None:
+        """Add a mistake, unless the key has one already: only the first is worth reporting."""
+        if key in self.refused_keys:
             return
-        self.told.add(key)
-        # A quoted TOML key may hold anything, line ends too; a mistake is one line.
+        self.refused_keys.add(key)
+        # A quoted TOML key may contain any character, also line ends; a mistake is one line.
         shown = key if key.isprintable() else repr(key)
         self.mistakes.append(Mistake(f"{self.path}{shown}", sentence))
 
     def take(self, key: str, kind: type, default: Any, what: str) -> Any:
-        """Return the value of `key` if it is of `kind`, else note that it must be `what`."""
-        self.asked.append(key)
+        """Return the value of `key`, or refuse it ("must be `what`") if it is not of `kind`."""
+        self.known_keys.append(key)
         if key not in self.values:
             if default is None:
-                self.wrong(key, f"is missing; it must be {what}.")
+                self.refuse(key, f"is missing; it must be {what}.")
             return default
         value = self.values[key]
         if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-            self.wrong(key, f"must be {what}.")
+            self.refuse(key, f"must be {what}.")
             return default
         return value
 
     def line(self, key: str, default: str | None = None, most: int = 300) -> str:
-        """Return one line of text; empty only where there is a default."""
+        """Return one line of text; it may be empty only if there is a default."""
         return self._cleaned(key, default, most, normalize.line, "one line of text")
 
     def markdown(self, key: str, default: str | None = "", most: int = 20_000) -> str:
@@ -78,26 +80,26 @@ class Table:
         try:
             cleaned = clean(value or "")
         except normalize.ForbiddenCharacter as error:
-            self.wrong(key, f"{error}.")
+            self.refuse(key, f"{error}.")
             return ""
         if value is not None and not cleaned and default is None:
-            self.wrong(key, f"is empty; it must be {what}.")
+            self.refuse(key, f"is empty; it must be {what}.")
         if len(cleaned) > most:
-            self.wrong(key, f"has {len(cleaned)} characters; at most {most} are taken.")
+            self.refuse(key, f"has {len(cleaned)} characters; at most {most} are taken.")
         return cleaned
 
     def choice(self, key: str, options: Iterable[str], default: str | None = None) -> str:
         """Return one of `options`."""
         value = self.line(key, default)
         if value and value not in options:
-            self.wrong(key, f"must be one of {', '.join(options)}.")
+            self.refuse(key, f"must be one of {', '.join(options)}.")
         return value
 
     def url(self, key: str) -> str:
-        """Return an http or https address, or nothing where none is given."""
+        """Return an http or https URL; empty if none is given."""
         value = self.line(key, "", most=2000)
         if value and not is_url(value):
-            self.wrong(
+            self.refuse(
                 key, "must be a whole web address in ASCII, such as https://example.org/page."
             )
         return value
@@ -107,46 +109,48 @@ class Table:
 
     def lines(self, key: str, default: list[str], what: str) -> list[str]:
         """Return a list of lines of text."""
-        found = self.take(key, list, default, what)
-        if all(isinstance(item, str) and item.strip() for item in found):
-            return [self._item(key, item) for item in found]
-        self.wrong(key, f"must be {what}.")
+        items = self.take(key, list, default, what)
+        if all(isinstance(item, str) and item.strip() for item in items):
+            return [self._item(key, item) for item in items]
+        self.refuse(key, f"must be {what}.")
         return default
 
     def _item(self, key: str, item: str, most: int = 300) -> str:
         try:
             cleaned = normalize.line(item)
         except normalize.ForbiddenCharacter as error:
-            self.wrong(key, f"{error}.")
+            self.refuse(key, f"{error}.")
             return ""
         if len(cleaned) > most:
-            self.wrong(key, f"has an entry of {len(cleaned)} characters; at most {most} are taken.")
+            self.refuse(
+                key, f"has an entry of {len(cleaned)} characters; at most {most} are taken."
+            )
         return cleaned
 
     def tables(self, key: str, most: int) -> list["Table"]:
         """Return the tables of an array such as [[contributors]], in order."""
-        found = self.take(key, list, [], f"written as [[{key}]]")
-        if not all(isinstance(item, dict) for item in found):
-            self.wrong(key, f"must be written as [[{key}]].")
+        items = self.take(key, list, [], f"written as [[{key}]]")
+        if not all(isinstance(item, dict) for item in items):
+            self.refuse(key, f"must be written as [[{key}]].")
             return []
-        if len(found) > most:
-            self.wrong(key, f"has {len(found)} entries; at most {most} are taken.")
+        if len(items) > most:
+            self.refuse(key, f"has {len(items)} entries; at most {most} are taken.")
             return []
         return [
             Table(item, f"{self.path}{key}[{number}].", self.mistakes, is_typed=self.is_typed)
-            for number, item in enumerate(found, start=1)
+            for number, item in enumerate(items, start=1)
         ]
 
     def close(self) -> None:
-        """Note every key that nobody asked for."""
-        for key in [key for key in self.values if key not in self.asked]:
-            self.wrong(key, f"is not known here; known are {', '.join(self.asked)}.")
+        """Add a mistake for every unknown key."""
+        for key in [key for key in self.values if key not in self.known_keys]:
+            self.refuse(key, f"is not known here; known are {', '.join(self.known_keys)}.")
 
 
 def is_url(value: str) -> bool:
-    """Whether `value` is a whole http or https address, with a host and without a user.
+    """Whether `value` is an absolute http or https URL, with a host and without a user.
 
-    It is ASCII, as URIs are (RFC 3986): browsers copy international ones in that form.
+    It must be ASCII (RFC 3986): browsers copy international URLs in that form.
     """
     try:
         parts = urlsplit(value)

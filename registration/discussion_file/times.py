@@ -1,4 +1,4 @@
-"""The time of a discussion as its file states it: a whole day, or wall times in a zone."""
+"""The time of a discussion in its file: a whole day, or wall times in a zone."""
 
 from datetime import date, datetime, timedelta
 
@@ -8,28 +8,28 @@ from .table import Table
 
 
 def read_when(table: Table) -> When | None:
-    """Return the time that a file states; None if it is mistaken, which is noted."""
+    """Return the time in a file; None, with a mistake added to the table, if it is wrong."""
     zone = table.line("zone", "")
     if "zone" in table.values and not is_zone(zone):
-        table.wrong("zone", "must be a time zone such as Asia/Almaty or UTC.")
+        table.refuse("zone", "must be a time zone such as Asia/Almaty or UTC.")
         zone = ""
     if "date" in table.values:
         for key in ("starts", "ends"):
             if key in table.values:
-                table.asked.append(key)
-                table.wrong(key, "cannot stand beside date; give date, or starts and ends.")
+                table.known_keys.append(key)
+                table.refuse(key, "cannot stand beside date; give date, or starts and ends.")
         day = table.take("date", date, None, "a date such as 2023-12-07")
         if isinstance(day, datetime):
-            table.wrong("date", "must be a date without a time, such as 2023-12-07.")
+            table.refuse("date", "must be a date without a time, such as 2023-12-07.")
             return None
         return _day(table, day, zone) if day else None
-    table.asked.append("date")
+    table.known_keys.append("date")
     return _span(table, zone)
 
 
 def _day(table: Table, day: date, zone: str) -> When | None:
     if not 1970 <= day.year <= 2999:
-        table.wrong("date", "must lie between 1970 and 2999.")
+        table.refuse("date", "must lie between 1970 and 2999.")
         return None
     return When.day(day, zone or None)
 
@@ -39,31 +39,31 @@ def _span(table: Table, zone: str) -> When | None:
     starts = table.take("starts", datetime, None, what)
     ends = table.take("ends", datetime, None, what)
     if "zone" not in table.values:
-        table.wrong("zone", "is missing; starts and ends need one, such as Asia/Almaty.")
+        table.refuse("zone", "is missing; starts and ends need one, such as Asia/Almaty.")
     if not (starts and ends and zone):
         return None
     if not all([is_time(table, "starts", starts, zone), is_time(table, "ends", ends, zone)]):
         return None
     when = When.of(starts, ends, zone)
     if when.ends_at <= when.starts_at:
-        table.wrong("ends", "must be later than starts.")
+        table.refuse("ends", "must be later than starts.")
         return None
     if when.ends_at - when.starts_at > timedelta(days=31):
-        table.wrong("ends", "must be within 31 days of starts.")
+        table.refuse("ends", "must be within 31 days of starts.")
     return when
 
 
 def is_time(table: Table, key: str, local: datetime, zone: str) -> bool:
-    """Whether clocks in `zone` show `local` exactly once; notes what is wrong if not."""
+    """Whether clocks in `zone` show `local` exactly once; if not, add the mistake."""
     if local.tzinfo:
-        table.wrong(key, f"must have no offset: it is read in {zone}.")
+        table.refuse(key, f"must have no offset: it is read in {zone}.")
         return False
     if not 1970 <= local.year <= 2999:
-        table.wrong(key, "must lie between 1970 and 2999.")
+        table.refuse(key, "must lie between 1970 and 2999.")
         return False
-    found = len(instants(local, zone))
-    if found == 0:
-        table.wrong(key, f"does not exist in {zone}: clocks are put forward over it that day.")
-    if found > 1:
-        table.wrong(key, f"happens twice in {zone}: clocks are put back over it that day.")
-    return found == 1
+    count = len(instants(local, zone))
+    if count == 0:
+        table.refuse(key, f"does not exist in {zone}: clocks are put forward over it that day.")
+    if count > 1:
+        table.refuse(key, f"happens twice in {zone}: clocks are put back over it that day.")
+    return count == 1

@@ -1,4 +1,4 @@
-"""Writes the file of an announcement: reading it gives the same announcement."""
+"""Discussion files written from announcements; parsing one gives the same announcement."""
 
 from dataclasses import asdict
 from datetime import datetime
@@ -33,7 +33,7 @@ def write(announcement: Announcement) -> str:
         "discreet": content.discreet,
     }
     parts = [_table(top, "reminders")]
-    # Each table by itself: the library would write short ones into one line.
+    # One table at a time: the library would write short arrays of tables into one line.
     for name in _ARRAYS:
         items = getattr(content, name)
         parts += [f"[[{name}]]\n{_table(asdict(item))}" for item in items]
@@ -41,9 +41,9 @@ def write(announcement: Announcement) -> str:
 
 
 def _table(values: dict[str, Any], *always: str) -> str:
-    """Return a table without what is empty, and so left to its default; `always` is told."""
-    told = {key: item for key, item in values.items() if key in always or item not in ("", [])}
-    return tomli_w.dumps(told, multiline_strings=True)
+    """Return a table as TOML, without empty values except those of the keys in `always`."""
+    stated = {key: item for key, item in values.items() if key in always or item not in ("", [])}
+    return tomli_w.dumps(stated, multiline_strings=True)
 
 
 def _time(when: When) -> dict[str, Any]:
@@ -56,5 +56,5 @@ def _time(when: When) -> dict[str, Any]:
 def _registration(content: Content) -> str | datetime:
     rule = content.registration
     if rule == "end":
-        return ""  # what holds where nothing is said
+        return ""  # the default, which is left out
     return rule if rule in {"open", "closed"} else datetime.fromisoformat(rule)

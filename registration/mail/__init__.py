@@ -1,1 +1,1 @@
-"""Letters: written (letters), owed (outbox) and handed over (delivery)."""
+"""E-mail: letters from templates, MIME messages, and delivery by SMTP or to a folder."""

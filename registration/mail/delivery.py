@@ -1,8 +1,8 @@
-"""Hands written letters over: to a mail server by SMTP, or to a folder (Maildir).
+"""Delivery of composed letters: to a mail server by SMTP, or to a folder (Maildir).
 
-A delivery serves one batch and is then closed. What comes of a letter is one of four: it was
-accepted; it was refused for good (`LetterRefused`); it may be accepted later (`TryLater`); or
-nothing can be sent at all until an operator acts (`MailStopped`), which burns no letter.
+A delivery serves one batch and is then closed. A letter has one of four results: it was accepted;
+it was refused for good (`LetterRefused`); it may be accepted later (`TryLater`); or nothing can be
+sent until an operator acts (`MailStopped`), which counts as no attempt.
 """
 
 import smtplib
@@ -19,11 +19,11 @@ from typing import Protocol
 from ..config import MailRoute
 from ..refusals import Refusal
 from . import maildir
-from .smtp_answers import redacted, said_by, words
+from .smtp_answers import describe, describe_error, redact
 from .smtp_connections import Connection, TlsConnection
 
-# Seconds for one batch, from connecting to the last answer; shorter than outbox.LEASE.
-DEADLINE = 120
+# The time limit for one batch, from connecting to the last answer; shorter than outbox.LEASE.
+BATCH_TIMEOUT_SECONDS = 120
 
 
 class LetterRefused(Refusal):
@@ -35,38 +35,38 @@ class TryLater(Refusal):
 
 
 class ServerUnavailable(Refusal):
-    """The server cannot be reached or takes nothing at the moment; no letter was tried."""
+    """The server cannot be reached or accepts nothing at present; no letter was tried."""
 
 
 class MailStopped(Refusal):
-    """The server refuses us, not the letter: wrong password, or a sender it does not allow."""
+    """The server refuses the service, not the letter: a wrong password, or a forbidden sender."""
 
 
 class Delivery(Protocol):
-    """Takes written letters, one after the other."""
+    """A connection that sends composed letters one by one."""
 
     def open(self) -> None:
         """Connect; raise `ServerUnavailable` or `MailStopped`."""
 
     def send(self, message: EmailMessage, private: Collection[str] = ()) -> str:
-        """Return the answer of who accepted the letter.
+        """Send one letter and return the server's answer.
 
-        Neither the answer nor a refusal holds the recipient's address or words of `private`.
+        Neither the answer nor a refusal contains the recipient's address or words of `private`.
         """
 
     def close(self) -> None:
-        """Say goodbye; never raises."""
+        """End the connection; never raises."""
 
 
 def for_route(route: MailRoute, sender: str, host: str) -> Delivery:
-    """Return a delivery by `route`, from `sender`, which greets as `host`."""
+    """Return a delivery by `route` from `sender`, which names itself `host` in its greeting."""
     if route.folder is not None:
         return MaildirDelivery(route.folder)
     return SmtpDelivery(route, sender, _greeting(host))
 
 
 def _greeting(host: str) -> str:
-    """Return what a mail client at `host` calls itself (RFC 5321 4.1.3 for addresses)."""
+    """Return the name of a mail client at `host` (RFC 5321 4.1.3 for IP addresses)."""
     try:
         address = ip_address(host)
     except ValueError:
@@ -75,7 +75,7 @@ def _greeting(host: str) -> str:
 
 
 class MaildirDelivery:
-    """Keeps letters in a folder that mail programs read (and the local mailbox shows)."""
+    """A delivery to a folder that mail programs can read and the local mailbox shows."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -92,7 +92,7 @@ class MaildirDelivery:
     def send(
         self,
         message: EmailMessage,
-        private: Collection[str] = (),  # noqa: ARG002  # a folder says nothing of anybody
+        private: Collection[str] = (),  # noqa: ARG002  # a folder gives no answer to redact
     ) -> str:
         try:
             maildir.keep(self.folder, message)
@@ -101,18 +101,18 @@ class MaildirDelivery:
         return "kept in the letters' folder"
 
     def close(self) -> None:
-        """Nothing is held open."""
+        """Do nothing: no file stays open."""
 
 
 class SmtpDelivery:
-    """One SMTP connection for one batch, with a deadline over all of it.
+    """One SMTP connection for one batch, with a time limit for the whole batch.
 
-    smtplib's timeout is for each read: a server that sends a byte a second would hold it for
+    smtplib's timeout applies to each read: a server that sends one byte a second could block it for
     hours. Here a timer cuts the connection, whatever it is doing.
     """
 
     def __init__(
-        self, route: MailRoute, sender: str, host: str, deadline: float = DEADLINE
+        self, route: MailRoute, sender: str, host: str, deadline: float = BATCH_TIMEOUT_SECONDS
     ) -> None:
         self.route, self.sender, self.host = route, sender, host
         self.server: smtplib.SMTP | None = None
@@ -127,15 +127,17 @@ class SmtpDelivery:
         try:
             self._connect()
         except smtplib.SMTPAuthenticationError as error:
-            raise MailStopped(f"The mail server refuses to sign us in: {said_by(error)}.") from None
+            raise MailStopped(
+                f"The mail server refuses to sign us in: {describe_error(error)}."
+            ) from None
         except OSError as error:
-            raise ServerUnavailable(f"The mail server: {said_by(error)}.") from None
+            raise ServerUnavailable(f"The mail server: {describe_error(error)}.") from None
         except UnicodeError:
-            # Of smtplib and the codec of host names; their own words may hold the password.
+            # From smtplib or the host name's codec; the original message may contain the password.
             raise MailStopped(
                 "MAIL_URL: user and password must be ASCII, and the host a host name."
             ) from None
-        except ValueError:  # a challenge that is no base64, and the like
+        except ValueError:  # for example, a challenge that is not base64
             raise ServerUnavailable("The mail server: not an answer to signing in.") from None
 
     def _connect(self) -> None:
@@ -150,7 +152,7 @@ class SmtpDelivery:
     def _keep(self, sock: socket.socket) -> None:
         # A duplicate reaches the connection even while TLS has taken the socket over.
         self.socket = sock.dup()
-        if self.ended:  # the deadline passed while connecting
+        if self.ended:  # the time limit passed while connecting
             self._cut()
 
     def send(self, message: EmailMessage, private: Collection[str] = ()) -> str:
@@ -161,11 +163,11 @@ class SmtpDelivery:
             answer = self._hand_over(self.server, recipient, message.as_bytes())
         except _Answered as refusal:
             self._reset()
-            raise _refusal(refusal, redacted(str(refusal), recipient, private)) from None
+            raise _refusal(refusal, redact(str(refusal), recipient, private)) from None
         except OSError as error:  # smtplib's exceptions are OSErrors too
             self.ended = True
-            raise TryLater(redacted(said_by(error), recipient, private)) from None
-        return redacted(answer, recipient, private)
+            raise TryLater(redact(describe_error(error), recipient, private)) from None
+        return redact(answer, recipient, private)
 
     def _hand_over(self, server: smtplib.SMTP, recipient: str, content: bytes) -> str:
         options = ["BODY=8BITMIME"] if server.has_extn("8bitmime") else []
@@ -181,7 +183,7 @@ class SmtpDelivery:
             raise _Answered("DATA", error.smtp_code, error.smtp_error) from None
         if code != 250:
             raise _Answered("DATA", code, said)
-        return words(code, said)
+        return describe(code, said)
 
     def _reset(self) -> None:
         try:
@@ -201,24 +203,24 @@ class SmtpDelivery:
             with suppress(OSError):
                 self.server.quit()
             self.server.close()
-        # Only now: the goodbye has the same deadline.
+        # Only now: the time limit covers QUIT too.
         self.timer.cancel()
         if self.socket is not None:
             self.socket.close()
 
 
 class _Answered(Exception):
-    """The server answered a verb with something else than yes."""
+    """The server answered an SMTP command with a refusal."""
 
     def __init__(self, verb: str, code: int, said: bytes | str) -> None:
         self.verb, self.code = verb, code
-        super().__init__(words(code, said))
+        super().__init__(describe(code, said))
 
 
 def _refusal(refused: _Answered, said: str) -> Refusal:
     if refused.code in {530, 535, 538} or (refused.verb == "MAIL" and refused.code >= 500):
         return MailStopped(f"The mail server refuses the sender: {said}.")
-    # 552 is a full mailbox more often than a letter that is too long.
+    # 552 more often means a full mailbox than a letter that is too long.
     if refused.code >= 500 and refused.code != 552:
         return LetterRefused(said)
     return TryLater(said)

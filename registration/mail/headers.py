@@ -1,7 +1,7 @@
-"""Headers of letters as email.policy.SMTP has them, but for those that it writes wrongly.
+"""The header policy of letters: email.policy.SMTP, with three headers corrected.
 
-Where email folds words that are not ASCII it loses, doubles or moves spaces (seen on 3.11). A word
-that does not fit into a line, such as an address in a List-Unsubscribe, it encodes.
+When the email package folds words that are not ASCII, it loses, doubles or moves spaces (seen on
+3.11). It encodes a word that does not fit into a line, such as a URL in List-Unsubscribe.
 """
 
 from email.header import Header
@@ -14,7 +14,7 @@ from typing import Any
 class Subject(Unstructured, BaseHeader):  # type: ignore[misc]  # as the registry mixes them
     """A subject taken literally.
 
-    email would read `=?utf-8?...?=` in a title as encoded words, in which a line end may hide.
+    The email package would decode `=?utf-8?...?=` in a title, which may contain a line end.
     """
 
     @classmethod
@@ -43,8 +43,8 @@ class Sender(UniqueAddressHeader, BaseHeader):  # type: ignore[misc]  # as the r
         return f"{self.name}: {name.encode(linesep=end)}{end} <{sender.addr_spec}>{end}"
 
 
-class Whole(Unstructured, BaseHeader):  # type: ignore[misc]  # as the registry mixes them
-    """ASCII that stands in one line, however long: 998 characters may (RFC 5322 2.1.1)."""
+class UnfoldedHeader(Unstructured, BaseHeader):  # type: ignore[misc]  # as the registry mixes them
+    """An ASCII header that stays in one line; RFC 5322 2.1.1 permits 998 characters."""
 
     def fold(self, *, policy: Policy) -> str:
         """Return the header's one line."""
@@ -52,7 +52,7 @@ class Whole(Unstructured, BaseHeader):  # type: ignore[misc]  # as the registry 
 
 
 _registry = HeaderRegistry()
-_registry.map_to_type("list-unsubscribe", Whole)
+_registry.map_to_type("list-unsubscribe", UnfoldedHeader)
 _registry.map_to_type("subject", Subject)
 _registry.map_to_type("from", Sender)
 

@@ -1,8 +1,7 @@
-"""Letters kept in a folder that mail programs read (a Maildir).
+"""Letters kept in a folder that mail programs can read (a Maildir).
 
-A letter's file is named after its Message-ID. So a letter that is kept again, after a crash,
-takes the place of the first, and an erasure finds it without being told; and no name tells of
-this machine.
+A letter's file is named after its Message-ID. So a letter that is kept again after a crash replaces
+the first, an erasure finds it by its row, and no file name reveals the machine's name.
 """
 
 import mailbox
@@ -12,14 +11,14 @@ from pathlib import Path
 
 
 def folder_at(folder: Path) -> mailbox.Maildir:
-    """Return the Maildir in `folder`, made for its owner only if it is not there."""
+    """Return the Maildir in `folder`; create it, readable by its owner only, if it is missing."""
     for part in (folder, folder / "tmp", folder / "new", folder / "cur"):
         part.mkdir(mode=0o700, parents=True, exist_ok=True)
     return mailbox.Maildir(folder)
 
 
 def key_of(message_id: str) -> str:
-    """Return the name under which the letter of this Message-ID is kept."""
+    """Return the file name of the letter with this Message-ID."""
     return message_id.strip("<>").partition("@")[0]
 
 
@@ -40,13 +39,13 @@ def keep(folder: Path, message: EmailMessage) -> str:
 
 
 def discard(folder: Path, key: str) -> None:
-    """Remove a kept letter, if it is there, whatever a mail program has made of it."""
+    """Remove a kept letter if it exists, also if a mail program has moved or flagged it."""
     (folder / "tmp" / key).unlink(missing_ok=True)
     folder_at(folder).discard(key)
 
 
 def newest_first(folder: Path) -> list[str]:
-    """Return the keys of the kept letters, the one kept last first."""
+    """Return the keys of the kept letters, newest first."""
     box = folder_at(folder)
     kept = set(box.keys())
     files = [path for part in ("new", "cur") for path in (folder / part).iterdir()]

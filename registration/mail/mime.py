@@ -1,4 +1,4 @@
-"""Writes one e-mail from its templates: headers, text and HTML, and an invitation if there is one.
+"""MIME messages from templates: headers, text, HTML and an invitation if there is one.
 
 multipart/mixed
   multipart/alternative: text/plain, text/html, text/calendar; method=...
@@ -27,8 +27,10 @@ class Invitation:
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """To whom, from whom, and under which Message-ID; and the address at which whoever gets it
-    can stop letters of its kind, where they can (RFC 2369, RFC 8058)."""
+    """Recipient, sender, Message-ID and date of a letter.
+
+    `unsubscribe` is the URL at which the recipient stops letters of its kind (RFC 2369, RFC 8058).
+    """
 
     recipient: str
     message_id: str
@@ -67,11 +69,11 @@ def write(
     message.set_content(text, cte="quoted-printable")
     message.add_alternative(html, subtype="html", cte="quoted-printable")
     if invitation:
-        _invite(message, invitation)
+        _add_invitation(message, invitation)
     return message
 
 
-def _invite(message: EmailMessage, invitation: Invitation) -> None:
+def _add_invitation(message: EmailMessage, invitation: Invitation) -> None:
     message.add_alternative(
         invitation.content,
         maintype="text",

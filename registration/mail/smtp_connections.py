@@ -1,5 +1,7 @@
-"""Connections to a mail server, as smtplib makes them, with two things mended: the TCP socket is
-told before any handshake, and an answer that is cut off is none."""
+"""SMTP connections of smtplib with two corrections.
+
+They report the TCP socket before any handshake, and an answer that is cut off is no answer.
+"""
 
 import smtplib
 import socket
@@ -9,13 +11,16 @@ from typing import BinaryIO
 
 from ..config import MailRoute
 
-# Seconds for one answer of the server.
-TIMEOUT = 30
+# The time limit for one answer of the server.
+ANSWER_TIMEOUT_SECONDS = 30
 
 
 class _WholeLines:
-    """Lines of an answer. smtplib would take the "250" of a connection that ends there, before a
-    "-" or the line's end, for a yes."""
+    """The lines of an answer, each complete.
+
+    If the connection ends after "250", before a "-" or the line's end, smtplib alone would read it
+    as a positive answer.
+    """
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
@@ -31,11 +36,13 @@ class _WholeLines:
 
 
 class Connection(smtplib.SMTP):
-    """An SMTP client that tells of its TCP socket before any TLS handshake or greeting."""
+    """An SMTP client that reports its TCP socket before any TLS handshake or greeting."""
 
     def __init__(self, connected: Callable[[socket.socket], None], route: MailRoute, host: str):
         self.connected = connected
-        super().__init__(route.host, route.port, local_hostname=host, timeout=TIMEOUT)
+        super().__init__(
+            route.host, route.port, local_hostname=host, timeout=ANSWER_TIMEOUT_SECONDS
+        )
 
     def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
         sock: socket.socket = super()._get_socket(host, port, timeout)  # type: ignore[misc]
@@ -43,7 +50,7 @@ class Connection(smtplib.SMTP):
         return sock
 
     def getreply(self) -> tuple[int, bytes]:
-        """Return the server's answer; `SMTPServerDisconnected` if it is not whole."""
+        """Return the server's answer; `SMTPServerDisconnected` if it is incomplete."""
         if self.file is None and self.sock:
             self.file = _WholeLines(self.sock.makefile("rb"))
         return super().getreply()
@@ -59,6 +66,6 @@ class TlsConnection(smtplib.SMTP_SSL, Connection):
             route.host,
             route.port,
             local_hostname=host,
-            timeout=TIMEOUT,
+            timeout=ANSWER_TIMEOUT_SECONDS,
             context=ssl.create_default_context(),
         )

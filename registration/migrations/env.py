@@ -1,8 +1,9 @@
-"""Runs migrations on the connection that `operations.migration` hands over, in its transaction."""
+"""Alembic's environment: migrations run on the connection, and in the transaction, of
+`services.operations.migration`."""
 
 from alembic import context
 
-from registration import models  # noqa: F401  # makes the tables known
+from registration import models  # noqa: F401  # registers the tables
 from registration.database import Model
 
 connection = context.config.attributes["connection"]

@@ -1,4 +1,4 @@
-"""The tables. Importing this package makes all of them known to `Model.metadata`."""
+"""The tables. Importing this package registers all of them in `Model.metadata`."""
 
 from .audit_log import AuditEntry, Deed
 from .content import Content, Contributor, Partner, Question, Sharing

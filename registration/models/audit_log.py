@@ -1,4 +1,4 @@
-"""The audit log: who did what and when, without attendees' data."""
+"""The audit log: actions of organizers and of the command line, without attendees' data."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -10,7 +10,7 @@ from ..database import Model, UtcDateTime, by_value
 
 
 class Deed(StrEnum):
-    """What was done."""
+    """The kind of an audited action."""
 
     ADDED = "organizer added"
     GIVEN = "organizer given discussions"
@@ -45,10 +45,10 @@ class Deed(StrEnum):
 
 
 class AuditEntry(Model):
-    """One line, which is never changed and never removed: the database refuses both.
+    """One action. The database refuses to change or remove the row.
 
-    `organizer_id` did it, to or for `subject_id`; without the first it was done on the command
-    line. `detail` says how, of no attendee.
+    `organizer_id` is the organizer who acted; None on the command line. `subject_id` is the
+    organizer who was acted on. `detail` never names an attendee.
     """
 
     __tablename__ = "audit_entries"

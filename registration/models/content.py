@@ -1,8 +1,8 @@
-"""What is said of a discussion: title, abstract, contributors, partners, questions.
+"""The content of a discussion: title, abstract, contributors, partners, questions.
 
-Values without a database of their own: they are stored whole, as JSON, with each revision. A new
-field has a default (`stored`), and is left out of `Announcement.digest` where it has that: what a
-file says is compared with digests that were kept before.
+These values have no tables: they are stored as JSON, with each revision. A new field needs a
+default (see `stored`), and must be left out of `Announcement.digest` while it has that value: the
+digest of a file is compared with digests that older releases stored.
 """
 
 import hashlib
@@ -50,7 +50,7 @@ class Partner:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A question of the form; `key` is its answer's name and the CSV's column."""
+    """A question of the form; `key` names its answer and its column in the CSV."""
 
     key: str
     label: str
@@ -62,7 +62,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Sharing:
-    """A partner who would like some attendees' data, and gets it from those who agree."""
+    """A partner's request for some of the attendees' data; each attendee may agree or not."""
 
     partner: str
     what: list[str]
@@ -71,7 +71,7 @@ class Sharing:
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """Everything said of a discussion but its name, identity, time and seats.
+    """Everything that is announced of a discussion except slug, UID, time and seats.
 
     `registration` is "open" (never closes by itself), "closed", "end" (until the discussion
     ends) or an instant in ISO 8601.
@@ -96,7 +96,7 @@ class Content:
 
     @property
     def reminder_spans(self) -> list[timedelta]:
-        """How long before the start attendees are reminded."""
+        """How long before the start each reminder is sent."""
         return [timedelta(**{_UNITS[item[-1]]: int(item[:-1])}) for item in self.reminders]
 
     @property
@@ -108,7 +108,7 @@ class Content:
         return [person for person in self.contributors if person.role == "moderator"]
 
 
-# The fields that are lists of values of their own, by name.
+# The fields that are lists of dataclasses.
 _NESTED = {
     "contributors": Contributor,
     "partners": Partner,
@@ -118,12 +118,12 @@ _NESTED = {
 
 
 def content_as_json(content: Content) -> dict[str, Any]:
-    """Return content as it is stored."""
+    """Return content as the JSON value that is stored."""
     return with_version(asdict(content), _VERSION)
 
 
 def content_from_json(stored: dict[str, Any]) -> Content:
-    """Return the content that is stored; raises `StoredByNewer`."""
+    """Return content from its stored JSON value, or raise `StoredByNewer`."""
     refuse_newer(stored, _VERSION)
     nested: dict[str, Any] = {
         name: [known(kind, item) for item in stored[name]]
@@ -134,7 +134,7 @@ def content_from_json(stored: dict[str, Any]) -> Content:
 
 
 def digest(value: dict[str, Any]) -> str:
-    """Return the SHA-256 of `value`, in hexadecimal: equal for equal content."""
+    """Return the SHA-256 of `value`, in hexadecimal, regardless of the order of keys."""
     text = json.dumps(value, ensure_ascii=False, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()
 

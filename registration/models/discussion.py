@@ -1,4 +1,4 @@
-"""A discussion as it is published, and its revisions."""
+"""Discussions and their revisions."""
 
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
@@ -16,23 +16,26 @@ from .when import Tense, When
 
 @dataclass(frozen=True, slots=True)
 class Essentials:
-    """What attendees hold on to, and are told by letter when it changes."""
+    """Time, cancellation and join link: attendees get a letter when these change."""
 
     when: When
     is_cancelled: bool
     join_url: str
 
     def without_link(self) -> "Essentials":
-        """Return what those who have no seat are told."""
+        """Return the essentials for an attendee without a seat."""
         return replace(self, join_url="")
 
     def is_news_after(self, told: "Essentials") -> bool:
-        """Whether who was told `told` has to hear of this: not of the time of what is off."""
+        """Whether an attendee who was told `told` needs a letter.
+
+        A change of time in a cancelled discussion needs none.
+        """
         return not told.is_cancelled if self.is_cancelled else self != told
 
 
 class DiscussionStatus(StrEnum):
-    """What has become of a discussion; times are told by `When`."""
+    """The status of a discussion; whether it has begun or ended follows from `When`."""
 
     PUBLISHED = "published"
     CANCELLED = "cancelled"
@@ -41,7 +44,7 @@ class DiscussionStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Announcement:
-    """All that an organizer states of a discussion: what a discussion file holds."""
+    """The content of a discussion file: everything that an organizer states."""
 
     slug: str
     uid: str | None
@@ -50,8 +53,10 @@ class Announcement:
     content: Content
 
     def as_json(self) -> dict[str, Any]:
-        """Return it as values that JSON has, without the UID, which never changes, and the
-        instants, which no file states."""
+        """Return it as a JSON value, without UID and instants.
+
+        The UID never changes, and files state no instants.
+        """
         values = asdict(self)
         del values["uid"]
         when = self.when
@@ -65,7 +70,7 @@ class Announcement:
 
     @property
     def digest(self) -> str:
-        """Equal for two announcements exactly if they say the same."""
+        """A hash of the content: two announcements have the same only if they are equal."""
         return digest(self.as_json())
 
 
@@ -74,11 +79,11 @@ class Discussion(Model):
 
     `uid` never changes. `sequence` rises when start, end or status changes (RFC 5545 3.8.7.4),
     `version` and `changed_at` on every change. `starts_at` and `ends_at` are the announced
-    instants, kept so that a moved time zone is noticed; `time_set_at` says when they, or what
-    reminds of them, were set. `cancelled_why` is there while it is cancelled. `follow_up_at` is
-    when to tell what came of it, once it is over; None where nobody is told. `loud_version` is
-    the last that was not published quietly. `first_calendar_sequence` is where whoever registers
-    begins to count: beyond what anybody was sent who has been erased since.
+    instants; a change of the time zone database is detected by comparing with them. `time_set_at`
+    is when the time or the reminders were last set. `cancelled_why` is set while it is cancelled.
+    `follow_up_at` is when follow-ups are due after the end; None if none are. `loud_version` is the
+    last version that was not published quietly. A new registration's calendar sequence starts at
+    `first_calendar_sequence`, above those of erased registrations.
     """
 
     __tablename__ = "discussions"
@@ -139,7 +144,7 @@ class Discussion(Model):
 
     @property
     def snapshot(self) -> dict[str, Any]:
-        """All that is public of it now, as values that JSON has: what a revision keeps."""
+        """The current state as a JSON value, for a revision."""
         return {
             "status": self.status.value,
             "cancelled_why": self.cancelled_why,
@@ -152,24 +157,24 @@ class Discussion(Model):
 
     @property
     def is_cancelled(self) -> bool:
-        """Whether it is off, also where it has been taken off the public pages since."""
+        """Whether it is cancelled, also if it was unpublished afterwards."""
         return self.cancelled_why is not None
 
     @property
     def is_public(self) -> bool:
-        """Whether it has a page."""
+        """Whether it has a public page."""
         return self.status is not DiscussionStatus.UNPUBLISHED
 
     def can_be_joined(self, tense: Tense) -> bool:
-        """Whether the link to join is of any use."""
+        """Whether the join link can still be used."""
         return not self.is_cancelled and tense is not Tense.PAST
 
     def is_over(self, now: datetime) -> bool:
-        """Whether it has taken place, and takes no registrations for what follows from it."""
+        """Whether it has taken place, and its registration is closed."""
         return self.ends_at <= now and not self.takes_registrations(now)
 
     def has_follow_up(self, now: datetime) -> bool:
-        """Whether it has taken place, and there is something to tell of it."""
+        """Whether it has taken place, and has a recording or an afterword."""
         is_over = self.status is DiscussionStatus.PUBLISHED and self.ends_at <= now
         return is_over and bool(self.content.recording_url or self.content.afterword)
 
@@ -182,7 +187,7 @@ class Discussion(Model):
         return None if rule in {"open", "closed"} else datetime.fromisoformat(rule)
 
     def takes_registrations(self, now: datetime) -> bool:
-        """Whether the form is open at `now`."""
+        """Whether registration is open at `now`."""
         closes = self.registration_closes_at
         return (
             self.status is DiscussionStatus.PUBLISHED
@@ -192,7 +197,7 @@ class Discussion(Model):
 
 
 class Revision(Model):
-    """What a discussion said from one change to the next."""
+    """The state of a discussion between two changes."""
 
     __tablename__ = "revisions"
     __table_args__ = (UniqueConstraint("discussion_id", "number"),)
@@ -205,25 +210,24 @@ class Revision(Model):
 
     @property
     def essentials(self) -> Essentials:
-        held = self.snapshot
-        join_url = held["content"]["join_url"]
-        return Essentials(self.when, held["cancelled_why"] is not None, join_url)
+        join_url = self.snapshot["content"]["join_url"]
+        return Essentials(self.when, self.snapshot["cancelled_why"] is not None, join_url)
 
     @property
     def when(self) -> When:
-        held, when = self.snapshot, self.snapshot["when"]
+        when = self.snapshot["when"]
         return When(
             datetime.fromisoformat(when["starts_local"]),
             datetime.fromisoformat(when["ends_local"]),
             when["zone"],
             when["all_day"],
-            datetime.fromisoformat(held["starts_at"]),
-            datetime.fromisoformat(held["ends_at"]),
+            datetime.fromisoformat(self.snapshot["starts_at"]),
+            datetime.fromisoformat(self.snapshot["ends_at"]),
         )
 
     @property
     def announcement(self) -> Announcement:
-        """What was announced then, without the UID."""
-        held = self.snapshot
-        content = content_from_json(held["content"])
-        return Announcement(held["slug"], None, self.when, held["seats"], content)
+        """The announcement of that time, without the UID."""
+        content = content_from_json(self.snapshot["content"])
+        seats = self.snapshot["seats"]
+        return Announcement(self.snapshot["slug"], None, self.when, seats, content)

@@ -1,4 +1,4 @@
-"""A draft: what is being typed of a discussion, before it is published."""
+"""Drafts of discussions: the content of the form before publication."""
 
 from datetime import datetime
 from typing import Any
@@ -11,10 +11,10 @@ from .stored import VersionedJson
 
 
 class Draft(Model):
-    """The one draft of a discussion, or of one that is to be, by its slug; nothing of it is public.
+    """The one draft of a published or future discussion, by its slug; it is not public.
 
-    `typed` is what stands in the form, right or not. `based_on` is the version of the discussion
-    that whoever saved it last had seen; 0 if there was none.
+    `typed` is the content of the form, which may have mistakes. `based_on` is the version of the
+    discussion that its last editor had seen; 0 if there was none.
     """
 
     __tablename__ = "drafts"

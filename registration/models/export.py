@@ -1,4 +1,4 @@
-"""An export: a file with a discussion's attendees that the service wrote, and has to erase."""
+"""Exports: files of attendees that the service has written, and keeps free of erased ones."""
 
 from datetime import datetime
 
@@ -9,9 +9,9 @@ from ..database import Model, UtcDateTime
 
 
 class Export(Model):
-    """One CSV file: where it was written, how, and the SHA-256 of what was written there.
+    """One CSV file: its path and format, and the SHA-256 of its content.
 
-    It holds registrations up to `last_id`. A stale one may hold somebody who was erased since.
+    It contains registrations up to `last_id`. A stale one may contain an erased registration.
     """
 
     __tablename__ = "exports"

@@ -1,4 +1,4 @@
-"""How often each kind of calendar service fetched the feed: daily counts, nobody's address."""
+"""Daily counts of feed fetches by kind of calendar service, without addresses."""
 
 from datetime import date, datetime
 
@@ -8,8 +8,10 @@ from ..database import Model, UtcDateTime
 
 
 class FeedReading(Model):
-    """One day of one family of readers. `took` is when what it last has of the feed had changed;
-    None if it has an empty one."""
+    """One day's fetches by one family of calendar services.
+
+    `took` is the modification time of the feed that the family fetched last; None if it was empty.
+    """
 
     __tablename__ = "feed_readings"
 

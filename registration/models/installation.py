@@ -1,4 +1,4 @@
-"""The one row about the installation itself, the erasures it has made, and its limits."""
+"""Tables of the installation itself: its single row, its erasures, and its rate limits."""
 
 from datetime import datetime
 
@@ -9,9 +9,9 @@ from ..database import Model, UtcDateTime
 
 
 class Installation(Model):
-    """One row: which key seals, which public content is current, when what was last done.
+    """A single row: the current key, the version of the public content, and times of past runs.
 
-    While `clock_jumped_at` stands, the clock has jumped, and erasure waits (`services.clock`).
+    `clock_jumped_at` is set while erasure waits after a clock jump (`erasure.clock_guard`).
     """
 
     __tablename__ = "installation"
@@ -26,7 +26,7 @@ class Installation(Model):
 
 
 class Erasure(Model):
-    """A registration or a circular that was erased: its random id and when, nothing else."""
+    """An erased registration or circular: its random id and the time of erasure, nothing else."""
 
     __tablename__ = "erasures"
 
@@ -36,7 +36,7 @@ class Erasure(Model):
 
 
 class Throttle(Model):
-    """A token bucket: how many tokens were in it at `at`. Its key is an HMAC with a daily salt."""
+    """A token bucket with its tokens at the time `at`. The key is an HMAC with a daily salt."""
 
     __tablename__ = "throttles"
 

@@ -1,4 +1,4 @@
-"""A letter: one e-mail owed, without anything personal: it is written when it is sent."""
+"""Letters: e-mails owed, without personal data. A letter is composed when it is sent."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -10,7 +10,7 @@ from ..database import Model, UtcDateTime, by_value
 
 
 class LetterKind(StrEnum):
-    """What a letter is about."""
+    """The kind of a letter."""
 
     ADDRESS_CONFIRMATION = "address_confirmation"
     CONFIRMATION = "confirmation"
@@ -27,7 +27,7 @@ class LetterKind(StrEnum):
 
 
 class LetterState(StrEnum):
-    """Where a letter stands. A dropped one had become untrue before it was sent."""
+    """The state of a letter. A dropped one was no longer true or wanted before it was sent."""
 
     OWED = "owed"
     SENT = "sent"
@@ -37,11 +37,11 @@ class LetterState(StrEnum):
 
 
 class Letter(Model):
-    """One letter owed to one registration; or, as a test of a circular, to one organizer.
+    """One letter owed to a registration; or, as a test of a circular, to an organizer.
 
-    `key` says what is owed and is unique, so that nothing is owed twice. `message_id` is made
-    with the row and never changes. `server_answer` is redacted. While `lease_until` has not
-    passed, one worker has the letter in hand.
+    The unique `key` prevents two letters for the same occasion. `message_id` is made with the row
+    and never changes. `server_answer` is redacted. Until `lease_until`, one worker has claimed the
+    letter.
     """
 
     __tablename__ = "letters"

@@ -1,4 +1,4 @@
-"""A circular: a letter that an organizer writes to a group of attendees; its wording, sealed."""
+"""Circulars: letters that organizers write to groups of attendees, with sealed wording."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -7,13 +7,13 @@ from enum import StrEnum
 from sqlalchemy import JSON, ForeignKey, LargeBinary
 from sqlalchemy.orm import Mapped, mapped_column
 
-from ..crypto.key_ring import Ring
+from ..crypto.key_ring import KeyRing
 from ..database import Model, UtcDateTime
 from .stored import Sealed
 
 
 class Group(StrEnum):
-    """Whom a circular goes to. Who is absent had a seat, and is not marked as attended."""
+    """A group of recipients. Absent attendees had a seat, and are not marked as attended."""
 
     CONFIRMED = "confirmed"
     WAITING = "waiting"
@@ -22,7 +22,7 @@ class Group(StrEnum):
 
 
 class CircularState(StrEnum):
-    """Where a circular stands; computed, never stored."""
+    """The state of a circular; computed, never stored."""
 
     DRAFT = "draft"
     QUEUED = "queued"
@@ -31,17 +31,18 @@ class CircularState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Wording(Sealed):
-    """What a circular says, as its organizer typed it: sealed, for it may name people."""
+    """The text of a circular as its organizer typed it; sealed, because it may name people."""
 
     subject: str
     text: str
 
 
 class Circular(Model):
-    """One circular. A draft until it is queued; then it never changes, but may be stopped.
+    """One circular: a draft until it is queued; then it never changes, but may be stopped.
 
-    `version` rises with every change, so that nobody queues what they have not seen.
-    `organizer_id` is who wrote it last, or queued it. `count` is how many letters it owed.
+    `version` rises with every change, so that nobody queues a text that they have not seen.
+    `organizer_id` is the organizer who edited it last, or queued it. `count` is the number of
+    letters posted for it.
     """
 
     __tablename__ = "circulars"
@@ -71,10 +72,10 @@ class Circular(Model):
     def is_draft(self) -> bool:
         return self.state is CircularState.DRAFT
 
-    def wording(self, ring: Ring) -> Wording:
-        """Return what it says, unsealed; `SealBroken` if it was sealed for another row."""
+    def wording(self, ring: KeyRing) -> Wording:
+        """Return the unsealed wording; `SealBroken` if it was sealed for another row."""
         return Wording.unsealed(self.sealed, self.public_id, ring)
 
-    def seal(self, wording: Wording, ring: Ring) -> None:
-        """Keep `wording`, sealed with the ring's current key."""
+    def seal(self, wording: Wording, ring: KeyRing) -> None:
+        """Store `wording`, sealed with the ring's current key."""
         self.sealed, self.key_id = wording.sealed(ring), ring.current

@@ -1,4 +1,4 @@
-"""An organizer: what the database may know of one, and the identity, sealed."""
+"""Organizers: accounts with a sealed identity, their grants of discussions, and sign-ins."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -7,15 +7,18 @@ from enum import StrEnum
 from sqlalchemy import ForeignKey, LargeBinary
 from sqlalchemy.orm import Mapped, mapped_column
 
-from ..crypto.key_ring import Ring
+from ..crypto.key_ring import KeyRing
 from ..database import Model, UtcDateTime, by_value
 from ..text.addresses import EmailAddress
 from .stored import Sealed
 
 
 class Role(StrEnum):
-    """What an organizer may do: everything, all with the discussions given to them, or only take
-    what attendees agreed to share with one partner."""
+    """The permissions of an organizer.
+
+    An administrator may do everything, an organizer everything with the discussions granted to
+    them. A partner may only export the data that attendees agreed to share with it.
+    """
 
     ADMINISTRATOR = "administrator"
     ORGANIZER = "organizer"
@@ -24,10 +27,10 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Identity(Sealed):
-    """Everything personal or secret of an organizer: the one value that is sealed.
+    """All personal or secret data of an organizer, sealed as one value.
 
-    `second_factor` is the key of the time-based codes (RFC 6238), in hexadecimal; `recovery_hashes`
-    are of the codes that are left for whoever has lost it.
+    `second_factor` is the key of the time-based codes (RFC 6238), in hexadecimal. `recovery_hashes`
+    are the hashes of the unused recovery codes.
     """
 
     address: str
@@ -35,17 +38,17 @@ class Identity(Sealed):
     recovery_hashes: list[str] = field(default_factory=list)
 
 
-def organizer_index(ring: Ring, address: EmailAddress) -> bytes:
-    """Return the blind index by which an organizer is found by address."""
+def organizer_index(ring: KeyRing, address: EmailAddress) -> bytes:
+    """Return the blind index of an organizer's address."""
     return ring.index("organizer", address.canonical)
 
 
 class Organizer(Model):
-    """Somebody who may sign in, with nothing personal in the clear.
+    """An account, without personal data in the clear.
 
-    `password_hash` is an Argon2id string (PHC). `code_step` is the last step of time whose code
-    was used. While `invited_until` has not passed, the link with `invitation_hash` sets password
-    and second factor. One who was removed stays, so that the audit log can name them.
+    `password_hash` is an Argon2id string (PHC). `code_step` is the last time step whose code was
+    used. Until `invited_until`, the link with `invitation_hash` sets password and second factor.
+    The row of a removed organizer stays, because the audit log refers to it.
     """
 
     __tablename__ = "organizers"
@@ -64,17 +67,17 @@ class Organizer(Model):
     invitation_hash: Mapped[bytes | None] = mapped_column(LargeBinary, unique=True)
     invited_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
-    def identity(self, ring: Ring) -> Identity:
-        """Return the identity, unsealed; `SealBroken` if it was sealed for another row."""
+    def identity(self, ring: KeyRing) -> Identity:
+        """Return the unsealed identity; `SealBroken` if it was sealed for another row."""
         return Identity.unsealed(self.sealed, self.public_id, ring)
 
-    def seal(self, identity: Identity, ring: Ring) -> None:
-        """Keep `identity`, sealed with the ring's current key."""
+    def seal(self, identity: Identity, ring: KeyRing) -> None:
+        """Store `identity`, sealed with the ring's current key."""
         self.sealed, self.key_id = identity.sealed(ring), ring.current
 
 
 class Grant(Model):
-    """That an organizer, or a partner, has a discussion."""
+    """A grant: it gives an organizer or a partner access to a discussion."""
 
     __tablename__ = "grants"
 

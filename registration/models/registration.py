@@ -1,4 +1,4 @@
-"""A registration: what the database may know of it, and the attendee, sealed."""
+"""Registrations: rows without personal data in the clear, and the sealed attendee."""
 
 import json
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import ForeignKey, Index, LargeBinary, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from ..crypto.key_ring import Ring
+from ..crypto.key_ring import KeyRing
 from ..database import Model, UtcDateTime
 from ..text.addresses import EmailAddress
 from .content import Sharing
@@ -19,7 +19,7 @@ Answer = str | list[str] | bool
 
 
 class RegistrationStatus(StrEnum):
-    """Where a registration stands; computed, never stored."""
+    """The status of a registration; computed, never stored."""
 
     UNCONFIRMED = "unconfirmed"
     CONFIRMED = "confirmed"
@@ -33,7 +33,7 @@ class RegistrationStatus(StrEnum):
         withdrawn_at: datetime | None,
         seated_at: datetime | None,
     ) -> "RegistrationStatus":
-        """Return where a registration with these times stands."""
+        """Return the status of a registration with these times."""
         if withdrawn_at:
             return cls.WITHDRAWN
         if not confirmed_at:
@@ -43,10 +43,10 @@ class RegistrationStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Attendee(Sealed):
-    """Everything personal of a registration: the one value that is sealed.
+    """All personal data of a registration, sealed as one value.
 
-    `shared_with` holds each `Sharing` agreed to as it stood on the form: who agreed to less has
-    not agreed to more.
+    `shared_with` contains each `Sharing` agreed to as the form showed it: if a partner later asks
+    for more, the earlier consent does not cover it.
     """
 
     token: str
@@ -59,34 +59,34 @@ class Attendee(Sealed):
     new_address: str = ""
 
     def has_agreed(self, sharing: Sharing) -> bool:
-        """Whether the attendee has agreed to share exactly so."""
+        """Whether the attendee has agreed to exactly this request."""
         return any(known(Sharing, item) == sharing for item in self.shared_with)
 
 
 def as_sealed(text: str) -> str:
-    """Return how `text` stands within what is sealed."""
+    """Return `text` as it is escaped in the JSON that is sealed."""
     return json.dumps(text, ensure_ascii=False)[1:-1]
 
 
-def address_index(ring: Ring, discussion_uid: str, address: EmailAddress) -> bytes:
-    """Return the blind index by which an address is found again, in one discussion only."""
+def address_index(ring: KeyRing, discussion_uid: str, address: EmailAddress) -> bytes:
+    """Return the blind index of an address, which is different in each discussion."""
     return ring.index("address", discussion_uid, address.canonical)
 
 
 class Registration(Model):
-    """One person's registration for one discussion, without anything personal in the clear.
+    """One person's registration for one discussion, without personal data in the clear.
 
     `address_index` is the blind index of discussion and canonical address, unique in the
-    discussion. `seated_at` is set while a seat is taken, `queue_position` while waiting;
-    an unconfirmed registration keeps its seat until `seat_held_until`. Who has stopped circulars
-    gets none.
+    discussion. `seated_at` is set while it has a seat, `queue_position` while it waits; an
+    unconfirmed registration keeps its seat until `seat_held_until`. `circulars_stopped_at` is set
+    once the attendee has stopped circulars.
     """
 
     __tablename__ = "registrations"
     __table_args__ = (
         UniqueConstraint("discussion_id", "address_index"),
         Index("ix_registrations_seated", "discussion_id", "seated_at"),
-        # Whoever reads all of a discussion, step by step, finds the next ones at once.
+        # For reading all registrations of a discussion in batches.
         Index("ix_registrations_in_order", "discussion_id", "id"),
     )
 
@@ -117,10 +117,10 @@ class Registration(Model):
     def status(self) -> RegistrationStatus:
         return RegistrationStatus.of(self.confirmed_at, self.withdrawn_at, self.seated_at)
 
-    def attendee(self, ring: Ring) -> Attendee:
+    def attendee(self, ring: KeyRing) -> Attendee:
         """Return the attendee, unsealed."""
         return Attendee.unsealed(self.sealed, self.public_id, ring)
 
-    def seal(self, attendee: Attendee, ring: Ring) -> None:
-        """Keep `attendee`, sealed with the ring's current key."""
+    def seal(self, attendee: Attendee, ring: KeyRing) -> None:
+        """Store `attendee`, sealed with the ring's current key."""
         self.sealed, self.key_id = attendee.sealed(ring), ring.current

@@ -1,10 +1,9 @@
-"""Values that are stored as JSON, sealed or not: each has a version, and its reader ignores what
-it does not know.
+"""Versions of values that are stored as JSON, sealed or not; readers ignore unknown fields.
 
-So an older release reads what a newer one has written, and one can go back after an upgrade. A
-new field has a default, and needs no new version. A version rises only when an older release
-would misread the value: when a field means something else, or a new one limits what others say.
-Then an older release refuses the value. One without a version is of version 0, and is read as 1.
+So an older release can read the values of a newer one, and an upgrade can be undone. A new field
+has a default, and needs no new version. The version rises only if an older release would misread
+the value: if a field's meaning changes, or a new field restricts others. An older release then
+refuses the value. A value without a version has version 0, and is read as version 1.
 """
 
 import json
@@ -17,7 +16,7 @@ from sqlalchemy import JSON
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator
 
-from ..crypto.key_ring import Ring, SealBroken
+from ..crypto.key_ring import KeyRing, SealBroken
 from ..refusals import Refusal
 
 Value = TypeVar("Value")
@@ -25,16 +24,16 @@ _VERSION_KEY = "v"
 
 
 class StoredByNewer(Refusal):
-    """A value was written by a newer version of the service, which this one would misread."""
+    """A newer release has written the value, and this one would misread it."""
 
 
 def with_version(fields_: Mapping[str, Any], version: int) -> dict[str, Any]:
-    """Return fields as they are stored."""
+    """Return the fields together with their version, to be stored."""
     return {_VERSION_KEY: version, **fields_}
 
 
 def refuse_newer(stored: Mapping[str, Any], version: int) -> None:
-    """Raise `StoredByNewer` if what is stored has a version above `version`."""
+    """Raise `StoredByNewer` if the stored version is above `version`."""
     if stored.get(_VERSION_KEY, 0) > version:
         raise StoredByNewer(
             "A stored value was written by a newer version of the service: install that version."
@@ -42,7 +41,7 @@ def refuse_newer(stored: Mapping[str, Any], version: int) -> None:
 
 
 def known(kind: type[Value], stored: Mapping[str, Any]) -> Value:
-    """Return a `kind` of those of the stored fields that it has."""
+    """Return an instance of the dataclass `kind` from the stored fields, without unknown ones."""
     names = _names(cast("Any", kind))
     return kind(**{name: value for name, value in stored.items() if name in names})
 
@@ -54,39 +53,41 @@ def _names(kind: Any) -> frozenset[str]:
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
-    """What is sealed of a row.
+    """The sealed part of a row.
 
-    `public_id` is the row's, so that a sealed value cannot be moved to another row.
+    It contains the row's `public_id`, so that a sealed value cannot be moved to another row.
     """
 
     VERSION: ClassVar[int] = 1
 
     public_id: str
 
-    def sealed(self, ring: Ring) -> bytes:
-        """Return it sealed."""
+    def sealed(self, ring: KeyRing) -> bytes:
+        """Return the value, sealed with the ring's current key."""
         stored = with_version(asdict(self), self.VERSION)
         return ring.seal(json.dumps(stored, ensure_ascii=False).encode())
 
     @classmethod
-    def unsealed(cls, sealed: bytes, public_id: str, ring: Ring) -> Self:
-        """Return what was sealed; `SealBroken` if not for `public_id`, or `StoredByNewer`."""
+    def unsealed(cls, sealed: bytes, public_id: str, ring: KeyRing) -> Self:
+        """Return the value; `SealBroken` if not sealed for `public_id`, or `StoredByNewer`."""
         return cls.read(ring.unseal(sealed).decode(), public_id)
 
     @classmethod
     def read(cls, plain: str, public_id: str) -> Self:
-        """Return what was sealed as `plain`; `SealBroken` if not for `public_id`, or
-        `StoredByNewer`."""
+        """Return the value of the unsealed JSON `plain`.
+
+        Raises `SealBroken` if it was not sealed for `public_id`, or `StoredByNewer`.
+        """
         stored = json.loads(plain)
         refuse_newer(stored, cls.VERSION)
-        found = known(cls, stored)
-        if found.public_id != public_id:
+        value = known(cls, stored)
+        if value.public_id != public_id:
             raise SealBroken("A sealed value stands in a row that is not its own.")
-        return found
+        return value
 
 
 class VersionedJson(TypeDecorator[dict[str, Any]]):
-    """A column that holds fields as JSON, with a version that only the database sees."""
+    """A column of JSON fields, with a version that is added and removed here."""
 
     impl = JSON
     cache_ok = True
@@ -102,4 +103,4 @@ class VersionedJson(TypeDecorator[dict[str, Any]]):
         if value is None:
             return None
         refuse_newer(value, self.version)
-        return {name: held for name, held in value.items() if name != _VERSION_KEY}
+        return {name: field for name, field in value.items() if name != _VERSION_KEY}

@@ -1,11 +1,11 @@
-"""When a discussion takes place: wall time and zone, and the instants as they were announced."""
+"""The time of a discussion: wall time and zone, and the announced instants."""
 
 import zoneinfo
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from enum import Enum
 
-# The pinned tzdata, not whatever the system has: otherwise two hosts may disagree on an instant.
+# Use the pinned tzdata package, not the system's: two hosts could disagree on an instant.
 zoneinfo.reset_tzpath(to=())
 
 # The date line: a day begins first at UTC+14 and ends last at UTC-12.
@@ -14,7 +14,7 @@ _LAST_OFFSET = timedelta(hours=-12)
 
 
 class Tense(Enum):
-    """How to speak of a discussion at a given moment."""
+    """Whether a discussion is coming, running or past."""
 
     COMING = "coming"
     ON = "on"
@@ -23,11 +23,11 @@ class Tense(Enum):
 
 @dataclass(frozen=True, slots=True)
 class When:
-    """A span of wall time, naive, the end exclusive; a whole day where no time is known.
+    """A span of naive wall time with an exclusive end; a whole day if no time is known.
 
-    A whole day may have no zone: it then lasts for as long as it is that day anywhere on Earth.
-    `starts_at`, and `ends_at`, the first instant after it, are in UTC. They are what was computed
-    when it was announced: they stay, whatever becomes of the zone.
+    A whole day may have no zone: it then lasts as long as it is that day anywhere on Earth.
+    `starts_at`, and `ends_at`, the first instant after it, are in UTC. They were computed when the
+    time was announced, and stay even if the zone's rules change.
     """
 
     starts_local: datetime
@@ -41,9 +41,9 @@ class When:
     def of(
         cls, starts: datetime, ends: datetime, zone: str | None, *, all_day: bool = False
     ) -> "When":
-        """Return a span of wall time with its instants, by the time zone database of now.
+        """Return a span of wall time with its instants, by the current time zone database.
 
-        Raises `ZoneInfoNotFoundError` if that does not know the zone.
+        Raises `ZoneInfoNotFoundError` if the database does not contain the zone.
         """
         starts_at = _instant(starts, zone, _FIRST_OFFSET)
         return cls(starts, ends, zone, all_day, starts_at, _instant(ends, zone, _LAST_OFFSET))
@@ -69,7 +69,7 @@ class When:
         return instant.astimezone(timezone(offset) if self.zone else UTC)
 
     def tense(self, now: datetime) -> Tense:
-        """Return whether it is coming, on or past at `now`."""
+        """Return whether it is coming, running or past at `now`."""
         if now < self.starts_at:
             return Tense.COMING
         return Tense.ON if now < self.ends_at else Tense.PAST
@@ -91,8 +91,10 @@ def is_zone(name: str) -> bool:
 
 
 def instants(local: datetime, zone: str) -> list[datetime]:
-    """Return the instants, in UTC, that a clock in `zone` shows as `local`: none in the gap when
-    summer time begins, two when it ends, else one."""
+    """Return the instants, in UTC, that a clock in `zone` shows as `local`.
+
+    There are none in the gap when summer time begins, two when it ends, and one otherwise.
+    """
     there = zoneinfo.ZoneInfo(zone)
-    found = {local.replace(tzinfo=there, fold=fold).astimezone(UTC) for fold in (0, 1)}
-    return sorted(at for at in found if at.astimezone(there).replace(tzinfo=None) == local)
+    candidates = {local.replace(tzinfo=there, fold=fold).astimezone(UTC) for fold in (0, 1)}
+    return sorted(at for at in candidates if at.astimezone(there).replace(tzinfo=None) == local)

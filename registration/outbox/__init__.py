@@ -1,31 +1,31 @@
-"""The outbox: letters owed, in the same database and transaction as what they tell.
+"""The outbox: a queue of owed letters, in the same database and transaction as their cause.
 
-A letter is a row that says what is owed to which registration; it holds nothing personal and is
-written when it is sent, from what is then true. `claim` hands due rows to one worker until a
-lease ends; whoever sent one marks it. A crash between sending and marking sends it again, with
-the same Message-ID: at least once.
+A letter is a row that names a kind and a registration. It contains nothing personal: the worker
+composes the text when it sends the letter, from the data at that time. `claim` leases due rows to
+one worker; the worker sends each letter and marks it. A letter whose worker crashes between
+sending and marking is sent again with the same Message-ID: delivery is at least once.
 """
 
 from .lease import (
-    CLAIMING,
-    DELAYS,
-    FIRST,
+    CLAIM_LOCK_ID,
     HOUR,
     LEASE,
+    RATE_LIMITED_KINDS,
+    RETRY_DELAYS,
     claim,
-    first_due,
-    first_left,
     has_due,
+    has_owed,
     is_owed,
     last_sent_at,
-    owes,
+    rate_limited_due,
+    rate_limited_left,
 )
 from .queue import (
     drop,
     drop_all,
     drop_waiting,
     every,
-    held,
+    held_ids,
     post,
     post_all,
     post_test,
@@ -35,31 +35,31 @@ from .queue import (
 from .results import mark_dropped, mark_failed, mark_retry, mark_sent, release
 
 __all__ = [
-    "CLAIMING",
-    "DELAYS",
-    "FIRST",
+    "CLAIM_LOCK_ID",
     "HOUR",
     "LEASE",
+    "RATE_LIMITED_KINDS",
+    "RETRY_DELAYS",
     "claim",
     "drop",
     "drop_all",
     "drop_waiting",
     "every",
-    "first_due",
-    "first_left",
     "has_due",
-    "held",
+    "has_owed",
+    "held_ids",
     "is_owed",
     "last_sent_at",
     "mark_dropped",
     "mark_failed",
     "mark_retry",
     "mark_sent",
-    "owes",
     "post",
     "post_all",
     "post_test",
     "put_off",
+    "rate_limited_due",
+    "rate_limited_left",
     "release",
     "retry",
 ]

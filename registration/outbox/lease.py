@@ -1,4 +1,4 @@
-"""Who has a letter in hand: due ones are handed to one worker until a lease ends."""
+"""Leases: a worker claims due letters, and no other worker gets them until the lease ends."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -9,22 +9,23 @@ from sqlalchemy.orm import aliased
 from ..database import Transaction, UtcDateTime
 from ..models import Letter, LetterKind, LetterState
 
-# Longer than a worker may take for a batch (delivery.DEADLINE), so that no letter has two hands.
+# Longer than a worker may take for a batch (delivery.BATCH_TIMEOUT_SECONDS), so that two workers
+# never hold the same letter.
 LEASE = timedelta(minutes=5)
 HOUR = timedelta(hours=1)
-# By how much clocks may disagree, or be set back, without a sign that one was wrong.
-SKEW = timedelta(minutes=1)
-# The name of PostgreSQL's lock for it; SQLite has one writer at a time anyway.
-CLAIMING = 1
-# What anybody can have sent to an address that is not theirs.
-FIRST = [
+# Clocks may differ, or be set back, by this much without one of them being wrong.
+CLOCK_SKEW = timedelta(minutes=1)
+# The id of PostgreSQL's advisory lock for claims; SQLite has a single writer anyway.
+CLAIM_LOCK_ID = 1
+# Anybody can make the service send these to an address that is not their own.
+RATE_LIMITED_KINDS = [
     LetterKind.ADDRESS_CONFIRMATION,
     LetterKind.ALREADY_REGISTERED,
     LetterKind.LINK,
     LetterKind.ADDRESS_CHANGE,
 ]
-# How long to wait after each attempt that may succeed later; then the letter has failed.
-DELAYS = [
+# The delay after each temporary failure; after the last one the letter has failed.
+RETRY_DELAYS = [
     timedelta(minutes=1),
     timedelta(minutes=5),
     timedelta(minutes=20),
@@ -37,20 +38,20 @@ DELAYS = [
 
 
 def is_owed(tx: Transaction, letter: Letter) -> bool:
-    """Whether a claimed letter is still owed, and still in the same hand."""
-    found = tx.scalar(
+    """Whether a claimed letter is still owed, and still under the same lease."""
+    letter_id = tx.scalar(
         select(Letter.id).where(
             Letter.id == letter.id,
             Letter.state == LetterState.OWED,
             Letter.lease_until == letter.lease_until,
         )
     )
-    return found is not None
+    return letter_id is not None
 
 
-def owes(tx: Transaction, registration_id: int | None, kind: LetterKind) -> bool:
+def has_owed(tx: Transaction, registration_id: int | None, kind: LetterKind) -> bool:
     """Whether a letter of a kind is owed to a registration."""
-    found = tx.scalar(
+    letter_id = tx.scalar(
         select(Letter.id)
         .where(
             Letter.registration_id == registration_id,
@@ -59,7 +60,7 @@ def owes(tx: Transaction, registration_id: int | None, kind: LetterKind) -> bool
         )
         .limit(1)
     )
-    return found is not None
+    return letter_id is not None
 
 
 def last_sent_at(tx: Transaction, registration_id: int) -> datetime | None:
@@ -69,18 +70,18 @@ def last_sent_at(tx: Transaction, registration_id: int) -> datetime | None:
     )
 
 
-def claim(tx: Transaction, limit: int, *, first: int | None = None) -> Sequence[Letter]:
-    """Take up to `limit` due letters for `LEASE`, oldest first, and return them.
+def claim(tx: Transaction, limit: int, *, max_limited: int | None = None) -> Sequence[Letter]:
+    """Lease up to `limit` due letters, oldest first, and return them.
 
-    Of `FIRST` letters at most `first` are among them, or any number. Circulars, of which there may
-    be tens of thousands, come after all others: nobody's confirmation waits for them.
+    At most `max_limited` of them are of `RATE_LIMITED_KINDS`; None sets no limit. Circulars come
+    after all others: there may be tens of thousands, and no confirmation may wait for them.
     """
     is_circular = Letter.kind == LetterKind.CIRCULAR
     letters: list[Letter] = []
-    for which in (~is_circular, is_circular):
+    for condition in (~is_circular, is_circular):
         due = (
             select(Letter)
-            .where(which, _is_claimable(tx.now, first))
+            .where(condition, _is_claimable(tx.now, max_limited))
             .order_by(Letter.due_at, Letter.id)
             .limit(limit - len(letters))
             .with_for_update(skip_locked=True)
@@ -94,52 +95,54 @@ def claim(tx: Transaction, limit: int, *, first: int | None = None) -> Sequence[
     return letters
 
 
-def has_due(tx: Transaction, *, first: int | None = None) -> bool:
-    """Whether `claim` would find a letter: asked first, so that an idle worker never writes."""
-    found = tx.scalar(select(Letter.id).where(_is_claimable(tx.now, first)).limit(1))
-    return found is not None
+def has_due(tx: Transaction, *, max_limited: int | None = None) -> bool:
+    """Whether `claim` would return a letter. An idle worker asks this instead of writing."""
+    letter_id = tx.scalar(select(Letter.id).where(_is_claimable(tx.now, max_limited)).limit(1))
+    return letter_id is not None
 
 
-def first_due(tx: Transaction) -> int:
-    """Return how many `FIRST` letters are due and in no hand."""
-    waiting = select(func.count()).where(Letter.kind.in_(FIRST), _is_due(tx.now))
+def rate_limited_due(tx: Transaction) -> int:
+    """Return how many letters of `RATE_LIMITED_KINDS` are due and not leased."""
+    waiting = select(func.count()).where(Letter.kind.in_(RATE_LIMITED_KINDS), _is_due(tx.now))
     return tx.scalars(waiting).one()
 
 
-def first_left(tx: Transaction, an_hour: int) -> int:
-    """Return how many more `FIRST` letters may leave now, if `an_hour` may within any hour.
+def rate_limited_left(tx: Transaction, an_hour: int) -> int:
+    """Return how many more letters of `RATE_LIMITED_KINDS` may be sent now, at `an_hour` an hour.
 
-    Counted are those that were sent, and those in hand; an attempt that failed is none. Who is
-    about to claim holds off every other worker until the transaction ends.
+    Sent and leased letters count; failed attempts do not. In a writing transaction this locks all
+    other workers out until the transaction ends, so that two claims do not exceed the limit.
     """
     if tx.is_writing and tx.get_bind().dialect.name == "postgresql":
-        tx.execute(select(func.pg_advisory_xact_lock(CLAIMING)))
-    gone = select(func.count()).where(
-        Letter.kind.in_(FIRST),
+        tx.execute(select(func.pg_advisory_xact_lock(CLAIM_LOCK_ID)))
+    counted = select(func.count()).where(
+        Letter.kind.in_(RATE_LIMITED_KINDS),
         or_(
             and_(Letter.state == LetterState.SENT, Letter.sent_at.between(tx.now - HOUR, tx.now)),
             and_(Letter.state == LetterState.OWED, _is_in_hand(tx.now)),
         ),
     )
-    return max(0, an_hour - tx.scalars(gone).one())
+    return max(0, an_hour - tx.scalars(counted).one())
 
 
-def _is_claimable(now: datetime, first: int | None) -> ColumnElement[bool]:
+def _is_claimable(now: datetime, max_limited: int | None) -> ColumnElement[bool]:
     due = and_(_is_due(now), _is_alone(now))
-    if first is None:
+    if max_limited is None:
         return due
     allowed = (
         select(Letter.id)
-        .where(Letter.kind.in_(FIRST), _is_due(now))
+        .where(Letter.kind.in_(RATE_LIMITED_KINDS), _is_due(now))
         .order_by(Letter.due_at, Letter.id)
-        .limit(first)
+        .limit(max_limited)
     )
-    return and_(due, or_(Letter.kind.not_in(FIRST), Letter.id.in_(allowed)))
+    return and_(due, or_(Letter.kind.not_in(RATE_LIMITED_KINDS), Letter.id.in_(allowed)))
 
 
 def _is_alone(now: datetime) -> ColumnElement[bool]:
-    """Whether no other letter to the same attendee is in hand: two hands at once would tell the
-    same thing twice."""
+    """Whether no other letter to the same attendee is leased.
+
+    Two workers at once would tell the attendee the same thing twice.
+    """
     other = aliased(Letter)
     return ~exists().where(
         other.registration_id == Letter.registration_id,
@@ -151,15 +154,15 @@ def _is_alone(now: datetime) -> ColumnElement[bool]:
 
 
 def _is_due(now: datetime) -> ColumnElement[bool]:
-    """Whether a letter is owed now, and in no hand.
+    """Whether a letter is owed now, and not leased.
 
-    A clock that was ahead and has been set right leaves times that are too late. A letter does
-    not wait for them: none is posted in the future, nor put off for longer than its delay.
+    After a clock that ran ahead is corrected, some `due_at` lie too far in the future. Such a
+    letter is due at once: it was posted in the future, or is put off for longer than its delay.
     """
     put_off = case(
         {
             tried: literal(now + delay + LEASE, UtcDateTime)
-            for tried, delay in enumerate(DELAYS, start=1)
+            for tried, delay in enumerate(RETRY_DELAYS, start=1)
         },
         value=Letter.attempts,
     )
@@ -168,12 +171,12 @@ def _is_due(now: datetime) -> ColumnElement[bool]:
         or_(Letter.lease_until.is_(None), not_(_is_in_hand(now))),
         or_(
             Letter.due_at <= now,
-            and_(Letter.attempts == 0, Letter.posted_at > now + SKEW),
+            and_(Letter.attempts == 0, Letter.posted_at > now + CLOCK_SKEW),
             Letter.due_at > put_off,
         ),
     )
 
 
 def _is_in_hand(now: datetime) -> ColumnElement[bool]:
-    # Twice as long as any lease: the clock of the worker that took it may be a little ahead.
+    # Twice the lease's length: the clock of the worker that claimed it may be a little ahead.
     return and_(Letter.lease_until > now, Letter.lease_until <= now + 2 * LEASE)

@@ -1,4 +1,4 @@
-"""What is owed: letters are posted, dropped when they are wanted no more, and owed again."""
+"""The queue of letters: post them, put them off, drop those no longer wanted, and retry them."""
 
 import secrets
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from ..models import Letter, LetterKind, LetterState, Registration
 def post(
     tx: Transaction, registration_id: int, kind: LetterKind, *, revision: int, host: str
 ) -> None:
-    """Owe one letter to a registration. `host` is the Message-ID's domain.
+    """Post one letter to a registration. `host` is the domain of its Message-ID.
 
     Its key counts the letters of a kind: confirmation/17/2 is the second one to registration 17.
     """
@@ -31,14 +31,15 @@ def post_all(
     occasion: str = "",
     circular_id: int | None = None,
 ) -> None:
-    """Owe a letter of one kind to each of these registrations, at once or from `due_at` on.
+    """Post a letter of one kind to each of these registrations, due now or at `due_at`.
 
-    One that is owed already, and in no hand, is enough: it is written when it is sent, and that
-    is not later now. What is sent once for each `occasion`, as a circular, has it in its key.
+    A registration that is owed such a letter already, not leased, gets no second one; the letter
+    becomes due at the earlier of both times. The key of a letter that is sent once for each
+    `occasion`, such as a circular, contains the occasion.
     """
     for start in range(0, len(registration_ids), 500):
-        some = registration_ids[start : start + 500]
-        counts, waiting = ({}, set()) if occasion else _posted(tx, some, kind)
+        batch = registration_ids[start : start + 500]
+        counts, waiting = ({}, set()) if occasion else _count_posted(tx, batch, kind)
         posted = [
             {
                 "registration_id": number,
@@ -52,19 +53,19 @@ def post_all(
                 "due_at": due_at or tx.now,
                 "attempts": 0,
             }
-            for number in some
+            for number in batch
             if occasion or number not in waiting
         ]
         if posted:
             tx.execute(insert(rows(Letter)), posted)
         if waiting:
-            _hurry(tx, waiting, kind, due_at or tx.now)
+            _bring_forward(tx, waiting, kind, due_at or tx.now)
 
 
 def post_test(
     tx: Transaction, organizer_id: int, circular_id: int, *, revision: int, host: str
 ) -> None:
-    """Owe an organizer a circular as its attendees would get it; one that waits is enough."""
+    """Post a circular to an organizer, as attendees would get it, unless one is waiting already."""
     of_it = and_(
         Letter.organizer_id == organizer_id,
         Letter.circular_id == circular_id,
@@ -87,8 +88,10 @@ def post_test(
     )
 
 
-def _hurry(tx: Transaction, registration_ids: set[int], kind: LetterKind, at: datetime) -> None:
-    """Let letters that wait, perhaps for another attempt, be due no later than `at`."""
+def _bring_forward(
+    tx: Transaction, registration_ids: set[int], kind: LetterKind, at: datetime
+) -> None:
+    """Make waiting letters due no later than `at`, also those that wait for another attempt."""
     tx.execute(
         update(Letter)
         .where(
@@ -102,30 +105,30 @@ def _hurry(tx: Transaction, registration_ids: set[int], kind: LetterKind, at: da
     )
 
 
-def _posted(
+def _count_posted(
     tx: Transaction, registration_ids: Sequence[int], kind: LetterKind
 ) -> tuple[dict[int, int], set[int]]:
-    """Return how many letters of a kind each has been posted, and who has one that waits."""
+    """Return the number of posted letters by registration, and the ids with a waiting letter."""
     waits = and_(Letter.state == LetterState.OWED, Letter.lease_until.is_(None))
     counted = (
         select(Letter.registration_id, func.count(), func.sum(case((waits, 1), else_=0)))
         .where(Letter.registration_id.in_(registration_ids), Letter.kind == kind)
         .group_by(Letter.registration_id)
     )
-    found = tx.execute(counted).all()
-    counts = {number: count for number, count, _waiting in found}
-    return counts, {number for number, _count, waiting in found if waiting}
+    posted = tx.execute(counted).all()
+    counts = {number: count for number, count, _waiting in posted}
+    return counts, {number for number, _count, waiting in posted if waiting}
 
 
 def put_off(
     tx: Transaction, registration_ids: Sequence[int], kind: LetterKind, due_at: datetime
 ) -> set[int]:
-    """Let the letters of a kind that are owed, and in no hand, wait until `due_at`.
+    """Put the owed letters of a kind, unless leased, off until `due_at`.
 
-    Returns whose they are. They are written when they are sent, so what has changed meanwhile is
-    in them.
+    Returns the ids of their registrations. Letters are composed when they are sent, so they
+    contain whatever changes until then.
     """
-    found: set[int] = set()
+    delayed: set[int] = set()
     for start in range(0, len(registration_ids), 500):
         moved = (
             update(Letter)
@@ -138,12 +141,12 @@ def put_off(
             .values(due_at=due_at)
             .returning(Letter.registration_id)
         )
-        found.update(tx.scalars(moved))
-    return found
+        delayed.update(tx.scalars(moved))
+    return delayed
 
 
 def drop(tx: Transaction, registration_id: int, kind: LetterKind) -> None:
-    """Owe no more letters of a kind to a registration, also not one that is in hand."""
+    """Drop the owed letters of a kind to a registration, also leased ones."""
     tx.execute(
         update(Letter)
         .where(
@@ -158,7 +161,7 @@ def drop(tx: Transaction, registration_id: int, kind: LetterKind) -> None:
 def drop_all(
     tx: Transaction, discussion_id: int, kind: LetterKind, *, but: str | None = None
 ) -> None:
-    """Owe no more letters of a kind to anybody registered for a discussion, but of one occasion."""
+    """Drop the owed letters of a kind to a discussion's registrations, except one occasion's."""
     of_it = select(Registration.id).where(Registration.discussion_id == discussion_id)
     dropped = update(Letter).where(
         Letter.registration_id.in_(of_it),
@@ -171,9 +174,9 @@ def drop_all(
 
 
 def drop_waiting(tx: Transaction, which: ColumnElement[bool]) -> int:
-    """Owe no more circulars of these, also none that a restore held back; return how many.
+    """Drop these circulars unless leased, also those that a restore held back; return how many.
 
-    One in hand is left to whoever has it: it is on its way, or dropped when it is to be written.
+    A leased one is either being sent, or dropped when the worker composes it.
     """
     dropped = (
         update(Letter)
@@ -189,7 +192,7 @@ def drop_waiting(tx: Transaction, which: ColumnElement[bool]) -> int:
     return len(tx.scalars(dropped).all())
 
 
-def held(tx: Transaction) -> Sequence[int]:
+def held_ids(tx: Transaction) -> Sequence[int]:
     """Return the ids of the letters that a restore held back."""
     return tx.scalars(
         select(Letter.id).where(Letter.state == LetterState.HELD).order_by(Letter.id)
@@ -197,7 +200,7 @@ def held(tx: Transaction) -> Sequence[int]:
 
 
 def retry(tx: Transaction, ids: Sequence[int]) -> int:
-    """Owe failed and held letters again, now; return how many."""
+    """Make failed and held letters due now; return how many."""
     owed = tx.scalars(
         update(Letter)
         .where(

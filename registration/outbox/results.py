@@ -1,17 +1,21 @@
-"""What came of a letter in hand. Only whose hand it is in records it: after an erasure there is no
-row, after a lease another hand has it."""
+"""Results of claimed letters: sent, to be retried, failed, dropped or released.
+
+A result is recorded only while its worker holds the lease: an erasure may have deleted the row, and
+after the lease ends another worker may have claimed it.
+"""
 
 from sqlalchemy import update
 
 from ..database import Transaction
 from ..models import Letter, LetterState
-from .lease import DELAYS
+from .lease import RETRY_DELAYS
 
 
 def mark_sent(tx: Transaction, letter: Letter, answer: str) -> bool:
-    """Record that the letter was accepted, with the (redacted) words of who took it.
+    """Record that the mail server accepted the letter, with its (redacted) answer.
 
-    Returns False if nothing was recorded: the registration is erased, or another hand has it.
+    Returns False if nothing was recorded: the registration is erased, or another worker has the
+    letter.
     """
     return _mark(
         tx,
@@ -24,17 +28,17 @@ def mark_sent(tx: Transaction, letter: Letter, answer: str) -> bool:
 
 
 def mark_retry(tx: Transaction, letter: Letter, answer: str) -> None:
-    """Record an attempt that may succeed later; after the last one the letter has failed."""
+    """Record a temporary failure; after the last attempt the letter has failed."""
     attempts = letter.attempts + 1
-    if attempts > len(DELAYS):
+    if attempts > len(RETRY_DELAYS):
         mark_failed(tx, letter, answer)
         return
-    due = tx.now + DELAYS[attempts - 1]
+    due = tx.now + RETRY_DELAYS[attempts - 1]
     _mark(tx, letter, attempts=attempts, due_at=due, server_answer=answer)
 
 
 def mark_failed(tx: Transaction, letter: Letter, answer: str) -> None:
-    """Record that the letter was refused for good, or could not be written: `due_at` says when."""
+    """Record that the letter was refused for good or could not be composed, with the time."""
     _mark(
         tx,
         letter,
@@ -46,12 +50,12 @@ def mark_failed(tx: Transaction, letter: Letter, answer: str) -> None:
 
 
 def mark_dropped(tx: Transaction, letter: Letter) -> None:
-    """Record that what the letter would tell is no longer true."""
+    """Record that the letter is not sent, because its content is no longer true."""
     _mark(tx, letter, state=LetterState.DROPPED)
 
 
 def release(tx: Transaction, letter: Letter, answer: str) -> None:
-    """Give a claimed letter back untried, with the reason; that is no attempt."""
+    """End the lease of a letter that was not tried, with the reason; it counts as no attempt."""
     _mark(tx, letter, server_answer=answer)
 
 

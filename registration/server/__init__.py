@@ -1,1 +1,1 @@
-"""The server of `flask serve`: waitress, with its mail worker and watchdog."""
+"""The server of `flask serve`: waitress, the mail worker's thread and systemd's watchdog."""

@@ -1,4 +1,4 @@
-"""The production server with its mail worker in one process."""
+"""The production server (waitress), with the mail worker in the same process."""
 
 import logging
 import resource
@@ -19,19 +19,20 @@ from ..worker import loop
 from . import watchdog
 from .request_parser import Channel
 
-LARGEST_ANSWER = 64 * 1024 * 1024
-LARGEST_HEAD = 32 * 1024
-# Connections held at once, and files that the process needs beside them.
-CONNECTIONS, OTHER_FILES = 4000, 100
-# Seconds of silence after which a connection is closed. Proxies keep theirs for a minute.
-SILENCE = 75
-# More than can wait at once for the database (fair_lock.PATIENT_THREADS) and for the check of a
-# password (passwords.QUEUE_LENGTH), so that some are always left to answer pages.
+MAX_ANSWER_BYTES = 64 * 1024 * 1024
+MAX_HEAD_BYTES = 32 * 1024
+# Open connections, and the other files that the process needs.
+MAX_CONNECTIONS = 4000
+OTHER_FILES = 100
+# An idle connection is closed after this. Proxies keep theirs open for a minute.
+IDLE_CONNECTION_SECONDS = 75
+# More threads than can wait for the database (fair_lock.PATIENT_THREADS) and for the check of a
+# password (passwords.QUEUE_LENGTH), so that some are always free to answer requests.
 THREADS = 32
-# Seconds that requests and the letter in hand are given to finish after SIGTERM.
-GRACE = 20.0
-# Seconds between two writings of who fetched the feed.
-COUNTING = 60.0
+# Current requests and the current letter may take this long to finish after SIGTERM.
+SHUTDOWN_GRACE_SECONDS = 20.0
+# The interval at which the counts of feed fetches are written to the database.
+FEED_COUNT_INTERVAL_SECONDS = 60.0
 
 log = logging.getLogger(__name__)
 
@@ -45,20 +46,22 @@ def serve(app: Flask, host: str, port: int, *, with_mail: bool) -> None:
 
     Raises `CannotBind`. Runs in the app's context.
     """
-    logging.getLogger("waitress").addFilter(without_visitors)
-    # Neither how many wait nor who came without a cookie is news.
-    for chatty in ("waitress.queue", "flask_wtf.csrf"):
-        logging.getLogger(chatty).setLevel(logging.ERROR)
-    server = _server(app, host, port)
+    logging.getLogger("waitress").addFilter(hide_visitors)
+    # Queue lengths and missing cookies are normal: they are not logged.
+    for name in ("waitress.queue", "flask_wtf.csrf"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    server = _create_server(app, host, port)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: _stop(stop, server))
-    # A daemon: a mail server that hangs must not hold the end up; its letter is owed still.
+    # A daemon thread: a mail server that hangs must not delay the shutdown; the letter stays owed.
     mail = threading.Thread(target=loop.run, args=(app, stop), name="mail", daemon=True)
     if with_mail:
         mail.start()
     click.echo(f"Serving {app_context.settings().public_url} (Ctrl+C stops it)")
-    counting = threading.Thread(target=_count, args=(app, stop), name="readers", daemon=True)
+    counting = threading.Thread(
+        target=_write_counts_until, args=(app, stop), name="readers", daemon=True
+    )
     counting.start()
     supervisor = watchdog.supervisor()
     if supervisor:
@@ -67,59 +70,63 @@ def serve(app: Flask, host: str, port: int, *, with_mail: bool) -> None:
         threading.Thread(target=watchdog.run, args=alive, name="watchdog", daemon=True).start()
         supervisor.tell("READY=1")
     _serve_until(stop, server)
-    counting.join(GRACE)
+    counting.join(SHUTDOWN_GRACE_SECONDS)
     if with_mail:
-        mail.join(GRACE)
+        mail.join(SHUTDOWN_GRACE_SECONDS)
 
 
-def _count(app: Flask, stop: threading.Event) -> None:
-    """Write who fetched the feed, now and then, and at the end."""
-    while not stop.wait(COUNTING):
+def _write_counts_until(app: Flask, stop: threading.Event) -> None:
+    """Write the counts of feed fetches at intervals, and once more when `stop` is set."""
+    while not stop.wait(FEED_COUNT_INTERVAL_SECONDS):
         _write_counts(app)
     _write_counts(app)
 
 
 def _write_counts(app: Flask) -> None:
     with app.app_context():
-        counts = app_context.readers().take()
+        tally = app_context.feed_tally()
+        counts = tally.take()
         if not counts:
             return
         try:
             with writing() as tx:
                 feed_statistics.write(tx, counts)
-        except Exception as error:  # noqa: BLE001  # no fault may end the counting for good
-            app_context.readers().put_back(counts)
+        except Exception as error:  # noqa: BLE001  # no fault may end this thread
+            tally.put_back(counts)
             log.warning("Who fetched the feed was not counted: %s", faults.place_of(error))
 
 
-def without_visitors(record: logging.LogRecord) -> bool:
-    """Keep what waitress logs of faults, by their place alone: it names visitors and tokens."""
+def hide_visitors(record: logging.LogRecord) -> bool:
+    """Let only errors pass, reduced to the fault's place: the message may name visitors or tokens.
+
+    A filter for waitress's logger.
+    """
     fault = record.exc_info[1] if record.exc_info else None
     record.msg, record.args = "A request failed: %s", (faults.place_of(fault) if fault else "?",)
     record.exc_info = None
     return record.levelno >= logging.ERROR
 
 
-def _server(app: Flask, host: str, port: int) -> Any:
-    is_sixth = ":" in host
+def _create_server(app: Flask, host: str, port: int) -> Any:
+    is_ipv6 = ":" in host
     try:
         server = create_server(
             app,
             host=host,
             port=port,
-            ipv4=not is_sixth,
-            ipv6=is_sixth,
+            ipv4=not is_ipv6,
+            ipv6=is_ipv6,
             threads=THREADS,
             ident=None,
-            connection_limit=_most_connections(),
-            channel_timeout=SILENCE,
+            connection_limit=_connection_limit(),
+            channel_timeout=IDLE_CONNECTION_SECONDS,
             asyncore_use_poll=True,
-            max_request_header_size=LARGEST_HEAD,
-            # In memory: waitress would spill more into temporary files, in the clear.
+            max_request_header_size=MAX_HEAD_BYTES,
+            # Bodies stay in memory: waitress would write larger ones to temporary files, unsealed.
             max_request_body_size=app.config["LARGEST_UPLOAD"] + 1,
             inbuf_overflow=app.config["LARGEST_UPLOAD"] + 2,
-            outbuf_overflow=LARGEST_ANSWER,
-            # The app itself decides which proxy's word it takes, and sees whether there was one.
+            outbuf_overflow=MAX_ANSWER_BYTES,
+            # The app itself decides which proxy headers it trusts.
             clear_untrusted_proxy_headers=False,
         )
     except OSError as error:
@@ -135,10 +142,13 @@ def _server(app: Flask, host: str, port: int) -> Any:
     return server
 
 
-def _most_connections() -> int:
-    """Return how many connections there are files for; without one, waitress would spin."""
+def _connection_limit() -> int:
+    """Return how many connections the limit of open files permits.
+
+    Beyond the limit waitress would loop without a pause.
+    """
     _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = CONNECTIONS + OTHER_FILES
+    wanted = MAX_CONNECTIONS + OTHER_FILES
     files = wanted if hard == resource.RLIM_INFINITY else min(hard, wanted)
     resource.setrlimit(resource.RLIMIT_NOFILE, (files, hard))
     return max(files - OTHER_FILES, 1)
@@ -146,26 +156,26 @@ def _most_connections() -> int:
 
 def _stop(stop: threading.Event, server: Any) -> None:
     stop.set()
-    server.pull_trigger()  # wakes the loop
+    server.pull_trigger()  # wakes waitress's loop
 
 
 def _serve_until(stop: threading.Event, server: Any) -> None:
-    """Serve until `stop` is set; then take nothing new, and finish what is in hand.
+    """Serve until `stop` is set; then accept no connections, and finish the current requests.
 
-    waitress itself would drop requests in hand at SIGTERM.
+    waitress itself would drop the current requests at SIGTERM.
     """
     while not stop.is_set():
-        _turn(server)
+        _run_loop_once(server)
     server.accepting = False
     server.socket.close()
     server.del_channel()
-    deadline = time.monotonic() + GRACE
+    deadline = time.monotonic() + SHUTDOWN_GRACE_SECONDS
     while _is_busy(server) and time.monotonic() < deadline:
-        _turn(server)
+        _run_loop_once(server)
     server.task_dispatcher.shutdown()
 
 
-def _turn(server: Any) -> None:
+def _run_loop_once(server: Any) -> None:
     server.asyncore.loop(timeout=0.5, map=server._map, use_poll=True, count=1)  # noqa: SLF001
 
 

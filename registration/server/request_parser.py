@@ -1,8 +1,8 @@
-"""Requests as the server takes them: whole in good time, and such as can be read in one way only.
+"""A strict request parser: it refuses slow, oversized and ambiguous requests.
 
-A proxy before it that read the same bytes otherwise would let one visitor's request pass for
-another's (RFC 9112 11.2). So what waitress would mend or guess is refused here, and the connection
-with it.
+If a proxy parsed the same bytes differently, it could mistake one visitor's request for another's
+(request smuggling, RFC 9112 11.2). So the parser refuses what waitress would repair or guess, and
+closes the connection.
 """
 
 import re
@@ -14,13 +14,13 @@ from waitress.channel import HTTPChannel
 from waitress.parser import HTTPRequestParser, ParsingError
 from waitress.utilities import BadRequest, RequestEntityTooLarge
 
-# Bodies of forms are refused beyond this. The pages take less (web.uploads.LARGEST_BODY), and say
-# in words that it is too much.
-LARGEST_BODY = 1024 * 1024
-# Seconds from a request's first byte to its last: a form over a bad line takes a fraction.
-LONGEST = 120.0
-# Bytes of answers that a client may leave unread and still be answered.
-MOST_UNREAD = 1024 * 1024
+# Larger form bodies are refused here. The pages accept less (web.uploads.LARGEST_BODY), and answer
+# with a page that says so.
+MAX_BODY_BYTES = 1024 * 1024
+# From a request's first byte to its last; a form takes a fraction of it, even on a slow line.
+REQUEST_TIMEOUT_SECONDS = 120.0
+# A client that leaves more than this unread gets no further answer.
+MAX_UNREAD_BYTES = 1024 * 1024
 _REFUSED = "This is no HTTP request as this server takes them."
 _FOLDED = re.compile(rb"\r\n[ \t]")
 _CODED = re.compile(rb"\r\ntransfer-encoding:", re.IGNORECASE)
@@ -28,72 +28,72 @@ _CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
 
 
 class LengthRequired(BadRequest):  # type: ignore[misc]  # waitress has no types
-    """A body without a length: no browser sends a form so."""
+    """A body without a Content-Length, which browsers never send for a form."""
 
     code = 411
     reason = "Length Required"
 
 
 class RequestTimeout(BadRequest):  # type: ignore[misc]  # waitress has no types
-    """A request that takes too long to come."""
+    """A request that does not arrive in time."""
 
     code = 408
     reason = "Request Timeout"
 
 
 class Request(HTTPRequestParser):  # type: ignore[misc]  # waitress has no types
-    """A request on its way in."""
+    """An incoming request."""
 
     def __init__(self, adj: Any) -> None:
         super().__init__(adj)
         self.began = time.monotonic()
 
     def received(self, data: bytes) -> int:
-        """Take more of the request, and return how many bytes were its own."""
-        if not self.completed and time.monotonic() - self.began > LONGEST:
+        """Parse more of the request, and return how many of the bytes belong to it."""
+        if not self.completed and time.monotonic() - self.began > REQUEST_TIMEOUT_SECONDS:
             self.refuse(RequestTimeout("It took too long to come."))
             return len(data)
         taken: int = super().received(data)
         return taken
 
     def parse_header(self, header_plus: bytes) -> None:
-        """Read the request line and the headers; `ParsingError` where they could be misread."""
+        """Parse request line and headers; `ParsingError` if they are ambiguous."""
         try:
             super().parse_header(header_plus)
-        except (ParsingError, ValueError):  # an address or a number that Python cannot read
+        except (ParsingError, ValueError):  # an address or a number that Python cannot parse
             raise ParsingError(_REFUSED) from None
-        is_told_apart = self.version in {"1.0", "1.1"} and not _FOLDED.search(header_plus)
-        if not is_told_apart or _CONTROL.search(self.first_line):
+        is_unambiguous = self.version in {"1.0", "1.1"} and not _FOLDED.search(header_plus)
+        if not is_unambiguous or _CONTROL.search(self.first_line):
             raise ParsingError(_REFUSED)
-        if self.proxy_netloc:  # RFC 9112 3.2.2: it counts, and not the Host header
+        if self.proxy_netloc:  # RFC 9112 3.2.2: it replaces the Host header
             self.headers["HOST"] = self.proxy_netloc
         if _CODED.search(header_plus):
             self.refuse(LengthRequired("Send it with a Content-Length."))
-        elif self.content_length >= LARGEST_BODY and not self._is_upload():
+        elif self.content_length >= MAX_BODY_BYTES and not self._is_upload():
             self.refuse(RequestEntityTooLarge("More was sent than is taken here."))
 
     def _is_upload(self) -> bool:
-        """Whether it is one of the few that may be larger than a form, as the app tells."""
+        """Whether the app permits a larger body for this request."""
         is_upload: Callable[[str, str], bool] = self.adj.is_upload
         return is_upload(self.path, self.headers.get("COOKIE", ""))
 
     def refuse(self, error: BadRequest) -> None:
-        """Answer with `error`, and take nothing more."""
+        """Answer with `error`, and read nothing more."""
         self.error, self.completed = error, True
 
 
 class Channel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
-    """A connection on which such requests come."""
+    """A connection whose requests are parsed by `Request`."""
 
     parser_class = Request
 
     def service(self) -> None:
-        """Answer one request, unless too much of the answers before it is unread.
+        """Answer one request; close the connection if the client leaves too many answers unread.
 
-        waitress itself would let a thread wait for whoever asks ahead and reads nothing: as many
-        of them as there are threads would hold everybody up.
+        With waitress itself, a client that pipelines requests and reads nothing blocks a thread: as
+        many such clients as there are threads would block the service.
         """
-        if self.total_outbufs_len <= MOST_UNREAD:
+        if self.total_outbufs_len <= MAX_UNREAD_BYTES:
             super().service()
             return
         with self.requests_lock:

@@ -1,8 +1,8 @@
-"""The supervisor's watchdog: says that the service is ready, and for as long as it answers.
+"""Notifications to systemd: the service is ready, and still answers (watchdog).
 
-The protocol is that of sd_notify(3) and sd_watchdog_enabled(3). Each sign of life is proved by a
-request over a connection of its own: /health, which takes a thread of the server and reads the
-database. Without systemd, nothing of this runs.
+The protocol is that of sd_notify(3) and sd_watchdog_enabled(3). Before each notification the
+watchdog requests /health over a new connection, which needs a thread of the server and reads the
+database. Without systemd it does not run.
 """
 
 import logging
@@ -25,14 +25,14 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Supervisor:
-    """The socket on which systemd listens, and how often it wants a sign of life, in seconds."""
+    """systemd's notification socket, and how often it expects a notification."""
 
     address: str
     interval_seconds: float | None
 
     def tell(self, state: str) -> None:
-        """Send one state, such as `READY=1`; a supervisor that is gone is no reason to end."""
-        # A name that begins with @ is one of the abstract namespace: unix(7).
+        """Send one state, such as `READY=1`. A failure is logged only."""
+        # A name that begins with @ belongs to the abstract namespace: unix(7).
         address = f"\0{self.address[1:]}" if self.address.startswith("@") else self.address
         try:
             with closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)) as line:
@@ -42,7 +42,7 @@ class Supervisor:
 
 
 def supervisor(environment: Mapping[str, str] = os.environ) -> Supervisor | None:
-    """Return the supervisor that has started this process, if it listens."""
+    """Return the supervisor that has started this process; None if it does not listen."""
     address = environment.get("NOTIFY_SOCKET", "")
     if not address:
         return None
@@ -51,25 +51,25 @@ def supervisor(environment: Mapping[str, str] = os.environ) -> Supervisor | None
     return Supervisor(address, microseconds / 1_000_000 if microseconds else None)
 
 
-def run(app: Flask, found: Supervisor, address: tuple[str, int], stop: threading.Event) -> None:
-    """Tell the supervisor of each sign of life until `stop`; `address` is the server's own."""
-    if found.interval_seconds is None:
+def run(app: Flask, watcher: Supervisor, address: tuple[str, int], stop: threading.Event) -> None:
+    """Notify the supervisor until `stop`, while the service at `address` is alive."""
+    if watcher.interval_seconds is None:
         return
-    # Two in the time of one, so that one that is late ends nothing.
-    pause = found.interval_seconds / 2
-    while not stop.wait(pause):
-        if is_alive(app, address, timeout_seconds=pause):
-            found.tell("WATCHDOG=1")
+    # Two notifications in each interval, so that a late one does not cause a restart.
+    pause_seconds = watcher.interval_seconds / 2
+    while not stop.wait(pause_seconds):
+        if is_alive(app, address, timeout_seconds=pause_seconds):
+            watcher.tell("WATCHDOG=1")
 
 
 def is_alive(app: Flask, address: tuple[str, int], *, timeout_seconds: float) -> bool:
-    """Whether a request is answered and nothing in this process is stuck.
+    """Whether a request is answered and no operation of this process is stuck.
 
-    An answer that the database is not there is an answer: a restart would not bring it back, and
-    forms would not be given back to their visitors meanwhile.
+    An answer that the database is unavailable counts: a restart would not bring the database back,
+    and meanwhile visitors could not get their forms back.
     """
     with app.app_context():
-        settings, stuck = app_context.settings(), app_context.stuck()
+        settings, stuck = app_context.settings(), app_context.find_stuck()
     for sentence in stuck:
         log.error("%s", sentence)
     return not stuck and _answers(settings, address, timeout_seconds)

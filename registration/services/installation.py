@@ -5,7 +5,7 @@ from pathlib import Path
 
 from sqlalchemy import func, insert, select, text, update
 
-from ..crypto.key_ring import KeysRefused, Ring, make_key, read_keys
+from ..crypto.key_ring import KeyRing, KeysRefused, make_key, read_keys
 from ..database import Transaction
 from ..models import Installation
 
@@ -60,12 +60,12 @@ def lock_key_for_rotation(tx: Transaction) -> None:
         tx.execute(text(f"SELECT pg_advisory_xact_lock({_KEY_LOCK_ID})"))
 
 
-def open_ring(tx: Transaction, keys: Path, credentials: Path | None = None) -> Ring:
+def open_ring(tx: Transaction, keys: Path, credentials: Path | None = None) -> KeyRing:
     """Return the ring that seals this database, or raise `KeysRefused`."""
     return ring_with(key_in_use(tx), keys, credentials)
 
 
-def ring_with(fingerprint: str, keys: Path, credentials: Path | None = None) -> Ring:
+def ring_with(fingerprint: str, keys: Path, credentials: Path | None = None) -> KeyRing:
     """Return the ring in which the key of `fingerprint` seals, or raise `KeysRefused`."""
     found = read_keys(keys, credentials)
     if fingerprint not in found:
@@ -73,7 +73,7 @@ def ring_with(fingerprint: str, keys: Path, credentials: Path | None = None) -> 
             f"The database is sealed with the key {fingerprint}, which is not in {keys}: "
             "put that key back. None was made and nothing was changed."
         )
-    return Ring(found, fingerprint)
+    return KeyRing(found, fingerprint)
 
 
 def content_version(tx: Transaction) -> int:

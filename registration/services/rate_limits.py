@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, bindparam, delete, dialects, or_, select, 
 
 from .. import outbox
 from ..config import Settings
-from ..crypto.key_ring import Ring
+from ..crypto.key_ring import KeyRing
 from ..database import Transaction, rows
 from ..models import Throttle
 from ..refusals import Refusal
@@ -141,7 +141,7 @@ def breaker_is_open(tx: Transaction) -> bool:
     It does not depend on whether a letter waits: that would tell the sender of a form whether
     theirs is owed.
     """
-    return outbox.first_left(tx, tx.settings.letters_an_hour) == 0
+    return outbox.rate_limited_left(tx, tx.settings.letters_an_hour) == 0
 
 
 def delete_old_buckets(tx: Transaction) -> None:
@@ -151,11 +151,11 @@ def delete_old_buckets(tx: Transaction) -> None:
     tx.execute(delete(Throttle).where(or_(Throttle.at < today, Throttle.at >= tomorrow)))
 
 
-def _key(ring: Ring, name: Sequence[str], now: datetime) -> bytes:
+def _key(ring: KeyRing, name: Sequence[str], now: datetime) -> bytes:
     return ring.index("throttle", now.astimezone(UTC).date().isoformat(), *name)
 
 
-def _keyed(buckets: Sequence[Bucket], ring: Ring, now: datetime) -> dict[bytes, Bucket]:
+def _keyed(buckets: Sequence[Bucket], ring: KeyRing, now: datetime) -> dict[bytes, Bucket]:
     return {_key(ring, bucket.name, now): bucket for bucket in buckets}
 
 

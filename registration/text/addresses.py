@@ -1,4 +1,4 @@
-"""E-mail addresses: which are accepted, and the one form that tells whether two are the same."""
+"""E-mail addresses: checked as they are typed, and reduced to a canonical form to compare them."""
 
 import unicodedata
 from dataclasses import dataclass
@@ -9,11 +9,11 @@ from email_validator import EmailNotValidError, validate_email
 from ..refusals import Refusal
 
 # An address has at most 254 characters (RFC 5321 4.5.3.1.3); decomposed letters take more.
-MOST = 1000
+MAX_TYPED_LENGTH = 1000
 
 
 class Fault(Enum):
-    """What is wrong with an address; pages phrase each."""
+    """The kind of mistake in an address; pages phrase each."""
 
     AT = "no single @"
     NAME = "a display name or angle brackets"
@@ -35,10 +35,10 @@ class AddressRefused(Refusal):
 
 @dataclass(frozen=True, slots=True)
 class EmailAddress:
-    """An accepted address: as letters are sent to it, and the form that is compared.
+    """An accepted address.
 
-    `sent` keeps the typed local part and has its domain in A-labels (RFC 5890). `canonical`
-    is NFC and casefolded as well.
+    `sent` is the form that letters are sent to: the typed local part, and the domain in A-labels
+    (RFC 5890). `canonical` is compared: it is NFC and casefolded as well.
     """
 
     sent: str
@@ -46,14 +46,14 @@ class EmailAddress:
 
     @property
     def mailbox(self) -> str:
-        """Where its letters most likely end: `canonical` without what follows a plus sign."""
+        """The mailbox that most likely receives it: `canonical` without a +suffix."""
         local, _at, domain = self.canonical.partition("@")
         return f"{local.partition('+')[0] or local}@{domain}"
 
 
 def parse(text: str) -> EmailAddress:
-    """Return the address typed as `text`, or raise `AddressRefused`. Asks no name server."""
-    if len(text) > MOST:  # before anything that takes longer the longer it is
+    """Return the address typed as `text`, or raise `AddressRefused`. Makes no DNS query."""
+    if len(text) > MAX_TYPED_LENGTH:  # before any check whose time grows with the length
         raise AddressRefused(Fault.LONG)
     text = unicodedata.normalize("NFC", text.strip())
     fault = _plain_fault(text)
@@ -75,7 +75,7 @@ def _plain_fault(text: str) -> Fault | None:
         Fault.SPACE: any(character.isspace() for character in text),
         Fault.LOCAL_NOT_ASCII: not local.isascii(),
         Fault.LONG: len(text) > 254 or len(local) > 64,
-        # email would take such a local part for an encoded word (RFC 2047), and not write it.
+        # The email package would read such a local part as an encoded word (RFC 2047).
         Fault.LOCAL: "=?" in local,
         Fault.PERIOD: ".." in text or local.startswith(".") or local.endswith("."),
     }
@@ -83,7 +83,7 @@ def _plain_fault(text: str) -> Fault | None:
 
 
 def _fault_of_parts(text: str) -> Fault:
-    """Return which side of the @ the library refuses: its own words are not translatable."""
+    """Return which side of the @ the library refuses; its own messages cannot be translated."""
     local = text.partition("@")[0]
     try:
         validate_email(f"{local}@example.org", check_deliverability=False, allow_smtputf8=False)

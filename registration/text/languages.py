@@ -1,7 +1,7 @@
-"""The words people read: gettext and dates in the language of the moment.
+"""Translations (gettext), and the language and locale of the running block.
 
-Templates and Python ask the same functions. `speaking(language)` sets the language for what is
-written inside the block: each letter, and each entry of a calendar.
+Templates and Python call the same functions. `use_language(language)` sets the language for one
+block: each letter, and each calendar entry.
 """
 
 import gettext as stdlib_gettext
@@ -9,25 +9,22 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from pathlib import Path
 
-from babel import Locale, UnknownLocaleError
-from babel.dates import format_date, format_time
-from babel.lists import format_list
+from babel import Locale, UnknownLocaleError, lists
 from babel.support import NullTranslations, Translations
 
-DEFAULT = "en"
+DEFAULT_LANGUAGE = "en"
 FOLDER = Path(__file__).parent.parent / "translations"
 
 _TAG = r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*"
-_language: ContextVar[str] = ContextVar("language", default=DEFAULT)
+_language: ContextVar[str] = ContextVar("language", default=DEFAULT_LANGUAGE)
 
 
 @contextmanager
-def speaking(language: str) -> Iterator[None]:
-    """Write what is written inside the block in `language`."""
+def use_language(language: str) -> Iterator[None]:
+    """Use `language` for all texts that are made inside the block."""
     token = _language.set(language)
     try:
         yield
@@ -46,69 +43,36 @@ def is_tag(value: str) -> bool:
 
 
 def language() -> str:
-    """Return the language of the moment, a BCP 47 tag."""
+    """Return the language in use, a BCP 47 tag."""
     return _language.get()
 
 
 @cache
 def translations(language: str) -> stdlib_gettext.NullTranslations:
     """Return the translations to `language`; English is the language of the source."""
-    if language == DEFAULT:
+    if language == DEFAULT_LANGUAGE:
         return NullTranslations()
     return Translations.load(FOLDER, [language], domain="messages")
 
 
 def gettext(message: str) -> str:
-    """Return `message` in the language of the moment."""
+    """Return `message` in the language in use."""
     return translations(language()).gettext(message)
 
 
 def ngettext(singular: str, plural: str, number: int) -> str:
-    """Return the form for `number` in the language of the moment."""
+    """Return the form for `number` in the language in use."""
     return translations(language()).ngettext(singular, plural, number)
 
 
 def locale() -> Locale:
-    """Return the locale of the moment, for dates and lists; English without the American order
-    and comma."""
+    """Return the locale of the language in use, for dates and lists.
+
+    English is British: no American order of dates and no comma before "and".
+    """
     return Locale.parse("en-GB" if language() == "en" else language(), sep="-")
 
 
-def spoken_date(value: date) -> str:
-    """Return a date in words: 7 December 2023."""
-    return format_date(value, "long", locale=locale())
-
-
-def spoken_day(value: date) -> str:
-    """Return a date in words with its weekday: Thursday, 7 December 2023."""
-    pattern = "EEEE, d MMMM y" if language() == "en" else "full"
-    return format_date(value, pattern, locale=locale())
-
-
-def spoken_time(value: datetime) -> str:
-    """Return a time of day, with 24 hours: 17:00."""
-    return format_time(value, "HH:mm", locale=locale())
-
-
-def spoken_moment(value: datetime) -> str:
-    """Return an instant in UTC, to the minute, in words: 7 December 2023, 12:00 UTC."""
-    value = value.astimezone(UTC)
-    return gettext("%(date)s, %(time)s UTC") % {
-        "date": spoken_date(value.date()),
-        "time": spoken_time(value),
-    }
-
-
-def offset(value: datetime) -> str:
-    """Return the offset of an aware time: UTC+5, UTC-3:30, UTC."""
-    minutes = int((value.utcoffset() or timedelta()).total_seconds() // 60)
-    if not minutes:
-        return "UTC"
-    hours, rest = divmod(abs(minutes), 60)
-    sign = "+" if minutes > 0 else "\N{MINUS SIGN}"
-    return f"UTC{sign}{hours}" + (f":{rest:02}" if rest else "")
-
-
-def spoken_list(items: list[str]) -> str:
-    """Return items as a list in words: A, B and C."""
-    return format_list(items, locale=locale())
+def format_list(items: list[str]) -> str:
+    """Return items as a list with its conjunction: A, B and C."""
+    return lists.format_list(items, locale=locale())

@@ -18,13 +18,13 @@ _ENDS = {
 
 
 def html(text: str) -> str:
-    """Return `text` as HTML that can only format: no image, script, style or foreign request."""
+    """Return `text` as HTML without images, scripts, styles or requests to other sites."""
     tokens = _PARSER.parse(text)
     for token in tokens:
         # The page has its own first and second headings.
         token.tag = "h3" if token.tag in {"h1", "h2"} else token.tag
         for child in token.children or []:
-            # Of an image its description stays: nothing is fetched from elsewhere.
+            # An image is replaced by its description: pages fetch nothing from other sites.
             child.type = "text" if child.type == "image" else child.type
     return nh3.clean(
         cleaned(_PARSER.renderer.render(tokens, _PARSER.options, {})),

@@ -1,7 +1,7 @@
-"""Text as people type it: brought to one form, or refused with the character that cannot stay.
+"""Typed text: normalized to one form, or refused because of a forbidden character.
 
-Everything that reaches a page, a letter, a calendar or the CSV went through here, so that no
-control character, line separator or direction override can hide in it.
+All text that reaches a page, a letter, a calendar or the CSV has passed through here, so that it
+contains no control character, line separator or direction override.
 """
 
 import re
@@ -9,25 +9,27 @@ import unicodedata
 
 from ..refusals import Refusal
 
-# Tabs and breaks that people paste without seeing them; VT, FF, NEL and U+2028/2029 end lines.
+# Line ends, also those that people paste without seeing them: VT, FF, NEL and U+2028/2029.
 _BREAKS = re.compile("\r\n|[\r\v\f\x85\u2028\u2029]")
-_MOST_MARKS = 30
+# Combining marks in a row.
+_MAX_MARKS = 30
 BYTE_ORDER_MARK = "\ufeff"
-# Letters that code points put elsewhere: each after the first of its group, in Kazakh and Russian.
-_LAST = "\U0010fffd"
-_GROUPS = "аә гғ её ий кқ нң оө уұү хһ ыі"  # noqa: RUF001
-_AFTER = {
-    ord(letter): group[0] + _LAST * place
-    for group in _GROUPS.split()
-    for place, letter in enumerate(group)
+# Kazakh and Russian letters whose code points are out of alphabetical order. Each letter sorts
+# after the first of its group: it is replaced by that one and as many of the last code point.
+_LAST_CODE_POINT = "\U0010fffd"
+_LETTER_GROUPS = "аә гғ её ий кқ нң оө уұү хһ ыі"  # noqa: RUF001
+_SORTED_AS = {
+    ord(letter): group[0] + _LAST_CODE_POINT * position
+    for group in _LETTER_GROUPS.split()
+    for position, letter in enumerate(group)
 }
 _SPACES = re.compile(r"[ \t\u00a0]+")
-# U+202A-202E and U+2066-2069 let a text read differently from what is stored.
+# U+202A-202E and U+2066-2069 change the order in which a text is displayed.
 _OVERRIDES = {*map(chr, range(0x202A, 0x202F)), *map(chr, range(0x2066, 0x206A))}
 
 
 class ForbiddenCharacter(Refusal):
-    """The text holds a character that may not stand in it; `code` is its code point."""
+    """The text contains a forbidden character; `code` is its code point."""
 
     def __init__(self, character: str) -> None:
         self.code = f"U+{ord(character):04X}"
@@ -35,16 +37,16 @@ class ForbiddenCharacter(Refusal):
 
 
 def normalized(text: str) -> str:
-    """Return `text` in NFC, or raise `ForbiddenCharacter` where marks are heaped on a letter.
+    """Return `text` in NFC, or raise `ForbiddenCharacter` if a letter has too many marks.
 
-    No script needs so many, and normalizing takes time by the square of their number. A byte order
-    mark, which comes along unseen with what is pasted, is left out: some readers do that too.
+    No script needs that many, and normalizing takes time by the square of their number. Byte order
+    marks, which people paste without seeing them, are removed.
     """
     text, marks = text.replace(BYTE_ORDER_MARK, ""), 0
     for character in text:
-        # Not by its combining class: some marks of class 0 decompose into two of another.
+        # Not by the combining class: some marks of class 0 decompose into two of another class.
         marks = marks + 1 if unicodedata.category(character)[0] == "M" else 0
-        if marks > _MOST_MARKS:
+        if marks > _MAX_MARKS:
             raise ForbiddenCharacter(character)
     return unicodedata.normalize("NFC", text)
 
@@ -62,15 +64,20 @@ def paragraphs(text: str) -> str:
 
 
 def sorting_key(text: str) -> str:
-    """Return what `text` is sorted by: letters of either case and with any marks together, those of
-    Kazakh and Russian in the order of their alphabets."""
-    plain = unicodedata.normalize("NFKD", text.casefold().translate(_AFTER))
+    """Return a key that sorts texts without regard to case and marks.
+
+    Kazakh and Russian letters sort in the order of their alphabets.
+    """
+    plain = unicodedata.normalize("NFKD", text.casefold().translate(_SORTED_AS))
     return "".join(character for character in plain if unicodedata.category(character) != "Mn")
 
 
 def cleaned(text: str) -> str:
-    r"""Return `text` of any number of lines without what may not stand in it, for what a format
-    such as Markdown can name without holding it (`&#x202e;`)."""
+    r"""Return `text` of any number of lines without forbidden characters.
+
+    It is for rendered text: Markdown can name a character that the source does not contain
+    (`&#x202e;`).
+    """
     text = _BREAKS.sub("\n", text)
     return "".join(
         character
@@ -83,17 +90,17 @@ def _checked(text: str, allowed: str) -> str:
     for character in text:
         if character not in allowed and _is_forbidden(character):
             raise ForbiddenCharacter(character)
-    return text if any(map(_is_seen, text)) else ""
+    return text if any(map(_is_visible, text)) else ""
 
 
-def _is_seen(character: str) -> bool:
-    # Zero-width characters, alone, would pass for a name.
+def _is_visible(character: str) -> bool:
+    # A text of zero-width characters alone is empty.
     return unicodedata.category(character)[0] in "LNPSC" and unicodedata.category(character) != "Cf"
 
 
 def _is_forbidden(character: str) -> bool:
-    # Cc control, Cs surrogate, Zl and Zp separators. What this Python's Unicode does not know yet
-    # (Cn) may be a letter or an emoji of a newer one; only noncharacters never will be.
+    # Cc control, Cs surrogate, Zl and Zp separators. An unassigned code point (Cn) may be a letter
+    # or an emoji of a newer Unicode; only noncharacters never will be.
     return (
         character in _OVERRIDES
         or unicodedata.category(character) in {"Cc", "Cs", "Zl", "Zp"}

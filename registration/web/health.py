@@ -34,7 +34,7 @@ blueprint = Blueprint("health", __name__)
 def health() -> tuple[Response, int]:
     """Whether all is well: ok, degraded and why; 503 where the database does not answer, or where
     the process is stuck and wants a new start."""
-    if stuck := app_context.stuck():
+    if stuck := app_context.find_stuck():
         return jsonify(status="unavailable", why=stuck), 503
     try:
         app_context.open_keys()

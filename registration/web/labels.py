@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from flask import Flask
 
 from ..models import Group, LetterKind, LetterState, RegistrationStatus
+from ..text.languages import format_list
 from ..text.languages import gettext as _
-from ..text.languages import spoken_list
 
 
 def init_app(app: Flask) -> None:
@@ -67,13 +67,13 @@ def group_words(groups: Iterable[str]) -> str:
         Group.ATTENDED: _("those marked as attended"),
         Group.ABSENT: _("those who had a seat and are not marked as attended"),
     }
-    return spoken_list([words.get(group, group) for group in groups])
+    return format_list([words.get(group, group) for group in groups])
 
 
 def shared_words(fields: Iterable[str]) -> str:
     """Return what of an attendee's data a partner gets."""
     words = {"name": _("name"), "email": _("e-mail"), "affiliation": _("affiliation")}
-    return spoken_list([words[field] for field in fields])
+    return format_list([words[field] for field in fields])
 
 
 def error_title(status: int) -> str:

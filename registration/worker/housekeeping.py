@@ -1,5 +1,7 @@
-"""The round: once an hour, what is due is erased, and what an erasure left to do is done; once a
-minute, seats and letters that fall due by time alone."""
+"""Housekeeping: erase what is due, hourly; every minute, promote registrations and post reminders.
+
+An hourly run (called a round elsewhere) also audits time zones and rewrites stale exports.
+"""
 
 import logging
 from collections.abc import Callable
@@ -19,25 +21,25 @@ from ..services.erasure.erasures import Receipt
 from ..services.notices import follow_ups, reminders
 from ..services.seats import allocation
 
-ROUND = timedelta(hours=1)
-MINUTE = timedelta(minutes=1)
-_LOOKED = "when was looked for what falls due"
-_GIVEN_UP = "exports that cannot be written"
+HOURLY = timedelta(hours=1)
+EVERY_MINUTE = timedelta(minutes=1)
+_LAST_RUN_EVERY_MINUTE = "when housekeeping last ran for a minute"
+_HAS_UNWRITABLE_EXPORTS = "exports that cannot be written"
 
 log = logging.getLogger(__name__)
 
 
 class ErasureWaits(Refusal):
-    """The clock seems to have jumped: nothing is erased by it for a day."""
+    """The clock seems to have jumped: nothing is erased for a day."""
 
 
-def make() -> None:
-    """Make the round if it is due; else only finish what an erasure left to do."""
+def run_hourly() -> None:
+    """Run the hourly housekeeping if it is due; else only finish earlier erasures."""
     now = app_context.now()
     with reading() as tx:
         last = installation.last_round_at(tx)
-    if last is not None and timedelta() <= now - last < ROUND:
-        _log(finish())
+    if last is not None and timedelta() <= now - last < HOURLY:
+        _log_all(finish_erasures())
         return
     try:
         receipt = erase_due()
@@ -47,42 +49,44 @@ def make() -> None:
         if receipt.every_id:
             log.info("Erased %s, whose time had come.", receipt)
     _audit_times()
-    current_app.extensions.pop(_GIVEN_UP, None)
-    # Another process may have erased, and gone away before the journal could be emptied.
+    current_app.extensions.pop(_HAS_UNWRITABLE_EXPORTS, None)
+    # Another process may have erased, and ended before it could empty the journal.
     scrub()
-    _log(finish())
+    _log_all(finish_erasures())
 
 
-def look() -> None:
-    """Once a minute, do what falls due by time alone: seats that were held go to those who wait,
-    reminders and follow-ups are owed."""
+def run_every_minute() -> None:
+    """Once a minute, do what falls due by time alone.
+
+    Release expired seat holds to the waiting list, and post reminders and follow-ups.
+    """
     now = app_context.now()
-    last = current_app.extensions.get(_LOOKED)
-    if last is not None and timedelta() <= now - last < MINUTE:
+    last = current_app.extensions.get(_LAST_RUN_EVERY_MINUTE)
+    if last is not None and timedelta() <= now - last < EVERY_MINUTE:
         return
-    current_app.extensions[_LOOKED] = now
+    current_app.extensions[_LAST_RUN_EVERY_MINUTE] = now
     with reading() as tx:
         promotable, remindable = allocation.find_promotable(tx), reminders.due_discussions(tx)
         over = follow_ups.due_discussions(tx)
-    for number in promotable:
-        with writing() as tx, allocation.locked_discussion(tx, number, promotes=True):
+    for discussion_id in promotable:
+        with writing() as tx, allocation.locked_discussion(tx, discussion_id, promotes=True):
             pass
-    for number in remindable:
+    for discussion_id in remindable:
         with writing() as tx:
-            reminders.owe_reminders(tx, number)
-    for number in over:
+            reminders.owe_reminders(tx, discussion_id)
+    for discussion_id in over:
         with writing() as tx:
-            follow_ups.owe_follow_ups(tx, number)
+            follow_ups.owe_follow_ups(tx, discussion_id)
 
 
 def erase_due() -> Receipt:
-    """Make the round: erase what is due, batch by batch, and clear up. Raises `ErasureWaits`."""
+    """Erase what is due in batches, also old drafts and rate limits. Raises `ErasureWaits`."""
     with writing() as tx:
         until = clock_guard.waits_until(tx)
         rate_limits.delete_old_buckets(tx)
         if until:
             installation.note_round(tx)
-    app_context.catch_up()
+    app_context.record_missing_erasures()
     if until:
         raise ErasureWaits(
             f"More than {clock_guard.CLOCK_JUMP.days} days lie between two rounds: if the clock is "
@@ -105,18 +109,18 @@ def erase_due() -> Receipt:
 
 def _audit_times() -> None:
     with reading() as tx:
-        found = timezone_changes.find_changes(tx)
-    for finding in found:
+        findings = timezone_changes.find_changes(tx)
+    for finding in findings:
         if finding.now_is is None:
             log.warning("%s", timezone_changes.describe(finding))
-    if any(finding.now_is for finding in found):
+    if any(finding.now_is for finding in findings):
         with writing() as tx:
-            done = timezone_changes.apply_changes(tx)
-        _log([timezone_changes.describe(finding) for finding in done if finding.now_is])
+            mended = timezone_changes.apply_changes(tx)
+        _log_all([timezone_changes.describe(finding) for finding in mended if finding.now_is])
 
 
 def erase_all(slug: str) -> Receipt:
-    """Erase everybody who registered for a discussion, and what was written to them.
+    """Erase all registrations and circulars of a discussion, and the letters kept in a folder.
 
     Raises `NoSuchDiscussion`.
     """
@@ -128,7 +132,7 @@ def erase_all(slug: str) -> Receipt:
 
 
 def _in_batches(*erase_some: Callable[[Transaction], Receipt]) -> Receipt:
-    """Do each of these until it finds nothing more to erase."""
+    """Call each function, one transaction a batch, until it finds nothing more to erase."""
     total = Receipt()
     for erase in erase_some:
         while True:
@@ -136,26 +140,26 @@ def _in_batches(*erase_some: Callable[[Transaction], Receipt]) -> Receipt:
                 receipt = erase(tx)
             if not receipt.every_id:
                 break
-            app_context.remember(receipt)
+            app_context.record_erasure(receipt)
             total += receipt
     return total
 
 
-def finish() -> list[str]:
-    """Empty the journal if that is due, and write stale exports anew; return what is to be told.
+def finish_erasures() -> list[str]:
+    """Empty the journal if that is due, and rewrite stale exports; return sentences to show or log.
 
-    An export that cannot be written is tried again by the next round.
+    The next hourly run retries an export that cannot be written.
     """
     if is_scrub_due():
         scrub()
-    if current_app.extensions.get(_GIVEN_UP):
+    if current_app.extensions.get(_HAS_UNWRITABLE_EXPORTS):
         return []
-    told = export_files.refresh(Source(reading, writing, app_context.settings().keys))
+    sentences = export_files.refresh(Source(reading, writing, app_context.settings().keys))
     with reading() as tx:
-        current_app.extensions[_GIVEN_UP] = export_files.has_stale(tx)
-    return told
+        current_app.extensions[_HAS_UNWRITABLE_EXPORTS] = export_files.has_stale(tx)
+    return sentences
 
 
-def _log(told: list[str]) -> None:
-    for sentence in told:
+def _log_all(sentences: list[str]) -> None:
+    for sentence in sentences:
         log.warning("%s", sentence)

@@ -1,4 +1,4 @@
-"""Prepares claimed letters: what each says now, or why it cannot be written."""
+"""Composition of claimed letters from the current data, and the record of what they told."""
 
 import re
 from dataclasses import dataclass
@@ -15,11 +15,11 @@ from ..services.seats import allocation
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
-    """A letter as it is to be sent, and the words that nothing kept of a server may repeat.
+class ComposedLetter:
+    """A letter as it is to be sent, and the private words to redact from the server's answer.
 
-    `tells` is the version of the discussion that its attendee knows afterwards; None if it tells
-    nothing of that.
+    `tells` is the version of the discussion that the letter tells its attendee; None if the letter
+    does not tell the discussion's essentials.
     """
 
     message: EmailMessage
@@ -27,13 +27,13 @@ class Written:
     tells: int | None
 
 
-def written(tx: Transaction, letter: Letter) -> Written | None:
-    """Return the letter as it is to be sent; None if nobody is owed it any more."""
+def compose(tx: Transaction, letter: Letter) -> ComposedLetter | None:
+    """Return the letter as it is to be sent; None if it is no longer owed or no longer true."""
     if not outbox.is_owed(tx, letter):
         return None
     if letter.organizer_id is not None:
         test = preview.test_letter(tx, letter)
-        return Written(test, _typed_into(test), None) if test else None
+        return ComposedLetter(test, _subject_words(test), None) if test else None
     registration = tx.get(Registration, letter.registration_id)
     if registration is None:
         return None
@@ -61,34 +61,35 @@ def written(tx: Transaction, letter: Letter) -> Written | None:
     tells = discussion.version if is_telling else None
     private: tuple[str, ...] = (registration.attendee(tx.keys).name,)
     if letter.kind is LetterKind.CIRCULAR:
-        private += _typed_into(message)
-    return Written(message, private, tells)
+        private += _subject_words(message)
+    return ComposedLetter(message, private, tells)
 
 
-def _typed_into(message: EmailMessage) -> tuple[str, ...]:
-    """Return the words of a circular's subject, which is sealed here, and which servers quote."""
+def _subject_words(message: EmailMessage) -> tuple[str, ...]:
+    """Return the words of a circular's subject: it is sealed at rest, and servers may quote it."""
     return tuple(re.findall(r"\w+", str(message["Subject"])))
 
 
 def _is_left_to_a_change(tx: Transaction, letter: Letter, discussion: Discussion) -> bool:
-    """Whether another letter, which takes the entry out of the calendar, tells what is off."""
+    """Whether another owed letter tells the attendee of the cancellation, with the entry's end."""
     if letter.kind is LetterKind.CHANGE or not discussion.is_cancelled:
         return False
-    return outbox.owes(tx, letter.registration_id, LetterKind.CHANGE)
+    return outbox.has_owed(tx, letter.registration_id, LetterKind.CHANGE)
 
 
-def record(tx: Transaction, letter: Letter, answer: str, *, tells: int | None) -> bool:
-    """Record that a letter was accepted, and what its attendee knows now.
+def record_sent(tx: Transaction, letter: Letter, answer: str, *, tells: int | None) -> bool:
+    """Record that a letter was accepted, and the version that it told its attendee.
 
-    A change that was taken back while the letter was under way is told by another. Returns False
-    if nothing was recorded: the registration is erased, or another hand has it.
+    If the discussion has changed since the letter was composed, post a change notice. Returns False
+    if nothing was recorded: the registration is erased, or another worker has the letter.
     """
     if tells is None:
         return outbox.mark_sent(tx, letter, answer)
     registration = tx.get(Registration, letter.registration_id)
     if registration is None:
         return outbox.mark_sent(tx, letter, answer)
-    # Locked first: an amendment sees what this letter has told, or this sees the amendment.
+    # Lock the discussion first: a concurrent amendment sees what this letter told, or this
+    # transaction sees the amendment.
     discussion = tx.get_one(Discussion, registration.discussion_id, with_for_update={"read": True})
     if not outbox.mark_sent(tx, letter, answer):
         return False

@@ -1,4 +1,4 @@
-"""The worker: delivers what is owed, batch by batch, and makes the round that erases.
+"""The worker's loop: it delivers owed letters in batches and runs the housekeeping.
 
 A crash loses nothing: a letter is owed until it is marked, and a lease ends by itself.
 """
@@ -19,53 +19,57 @@ from ..models import Letter
 from ..refusals import Refusal
 from . import housekeeping, letter_content
 
-BATCH = 50
-# Seconds between looks into an empty outbox.
-PAUSE = 1.0
-# Seconds to wait while the server cannot be reached: doubled each time, up to the second.
-FIRST_WAIT, LONGEST_WAIT = 5.0, 300.0
+BATCH_SIZE = 50
+# The pause between two queries while the outbox is empty.
+POLL_SECONDS = 1.0
+# The pause while the server cannot be reached: it doubles after each attempt, up to the longest.
+FIRST_WAIT_SECONDS = 5.0
+LONGEST_WAIT_SECONDS = 300.0
 
 log = logging.getLogger(__name__)
 
 
 def run(
-    app: Flask, stop: threading.Event, *, pause: float = PAUSE, first_wait: float = FIRST_WAIT
+    app: Flask,
+    stop: threading.Event,
+    *,
+    poll_seconds: float = POLL_SECONDS,
+    first_wait_seconds: float = FIRST_WAIT_SECONDS,
 ) -> None:
-    """Deliver and make rounds until `stop` is set; the letter in hand is finished first."""
-    wait = pause
+    """Deliver and run the housekeeping until `stop` is set; finish the current letter first."""
+    wait = poll_seconds
     while not stop.wait(wait):
         try:
             with app.app_context():
-                make_round()
-                deliver_due(stop, between=make_round)
-            wait = pause
+                run_housekeeping()
+                deliver_due(stop, between=run_housekeeping)
+            wait = poll_seconds
         except (ServerUnavailable, MailStopped) as refusal:
-            wait = min(max(wait * 2, first_wait), LONGEST_WAIT)
+            wait = min(max(wait * 2, first_wait_seconds), LONGEST_WAIT_SECONDS)
             log.warning("No letter was sent; next try in %d seconds. %s", wait, refusal)
         except Refusal as refusal:
-            wait = first_wait
+            wait = first_wait_seconds
             log.error("The worker: %s", refusal)  # noqa: TRY400  # a refusal needs no traceback
         except Exception as error:  # noqa: BLE001  # the worker outlives every fault
-            wait = first_wait
+            wait = first_wait_seconds
             log.error("The worker failed: %s", faults.place_of(error))  # noqa: TRY400
 
 
-def make_round() -> None:
-    """Make the round if it is due. One that fails is logged, and keeps no letter back."""
+def run_housekeeping() -> None:
+    """Run the housekeeping that is due. A failure is logged, and delays no letter."""
     try:
-        housekeeping.make()
-        housekeeping.look()
+        housekeeping.run_hourly()
+        housekeeping.run_every_minute()
     except Refusal as refusal:
         log.error("The round: %s", refusal)  # noqa: TRY400  # a refusal needs no traceback
-    except Exception as error:  # noqa: BLE001  # whatever it is, letters are owed
+    except Exception as error:  # noqa: BLE001  # no fault may stop the delivery
         log.error("The round failed: %s", faults.place_of(error))  # noqa: TRY400
 
 
 def deliver_due(
     stop: threading.Event | None = None, *, between: Callable[[], None] | None = None
 ) -> int:
-    """Deliver all that is due now, with a call of `between` after each batch, and return how many
-    letters were accepted.
+    """Deliver all letters due now; return how many were accepted. Call `between` after each batch.
 
     Raises `ServerUnavailable` or `MailStopped` when nothing can be sent at present, and
     `KeysRefused` when nothing can be written.
@@ -87,21 +91,21 @@ def _claim() -> Sequence[Letter]:
     with reading() as tx:
         if not outbox.has_due(tx):
             return []
-        first = outbox.first_left(tx, an_hour)
-        if not outbox.has_due(tx, first=first):
-            _tell_of_waiting(outbox.first_due(tx), an_hour, now)
+        max_limited = outbox.rate_limited_left(tx, an_hour)
+        if not outbox.has_due(tx, max_limited=max_limited):
+            _warn_of_waiting(outbox.rate_limited_due(tx), an_hour, now)
             return []
     with writing() as tx:
-        first = outbox.first_left(tx, an_hour)
-        return outbox.claim(tx, BATCH, first=first)
+        max_limited = outbox.rate_limited_left(tx, an_hour)
+        return outbox.claim(tx, BATCH_SIZE, max_limited=max_limited)
 
 
-def _tell_of_waiting(count: int, an_hour: int, now: datetime) -> None:
-    """Log, once an hour, that first letters wait for the hour's limit."""
-    told: datetime | None = current_app.extensions.get("told of waiting letters")
-    if told is not None and timedelta() <= now - told < outbox.HOUR:
+def _warn_of_waiting(count: int, an_hour: int, now: datetime) -> None:
+    """Log, at most once an hour, how many letters wait for the hourly limit."""
+    warned_at: datetime | None = current_app.extensions.get("warned of waiting letters")
+    if warned_at is not None and timedelta() <= now - warned_at < outbox.HOUR:
         return
-    current_app.extensions["told of waiting letters"] = now
+    current_app.extensions["warned of waiting letters"] = now
     log.warning(
         "%d letters to addresses that anybody could have typed wait in the outbox: "
         "LETTERS_AN_HOUR lets %d leave in an hour.",
@@ -111,9 +115,9 @@ def _tell_of_waiting(count: int, an_hour: int, now: datetime) -> None:
 
 
 def _deliver(letters: Sequence[Letter], stop: threading.Event | None) -> int:
-    """Hand a batch over one connection, and give back what was not tried.
+    """Send a batch over one connection, and release the letters that were not tried.
 
-    Where the database fails in between, the leases end by themselves.
+    If the database fails in between, the leases end by themselves.
     """
     delivery = app_context.new_delivery()
     accepted = tried = 0
@@ -125,15 +129,15 @@ def _deliver(letters: Sequence[Letter], stop: threading.Event | None) -> int:
             accepted += _deliver_one(delivery, letter)
             tried += 1
     except (ServerUnavailable, MailStopped) as refusal:
-        _give_back(letters[tried:], str(refusal))
+        _release(letters[tried:], str(refusal))
         raise
     finally:
         delivery.close()
-    _give_back(letters[tried:], "not tried")
+    _release(letters[tried:], "not tried")
     return accepted
 
 
-def _give_back(letters: Sequence[Letter], reason: str) -> None:
+def _release(letters: Sequence[Letter], reason: str) -> None:
     if letters:
         with writing() as tx:
             for letter in letters:
@@ -141,21 +145,21 @@ def _give_back(letters: Sequence[Letter], reason: str) -> None:
 
 
 def _deliver_one(delivery: Delivery, letter: Letter) -> bool:
-    """Write and hand over one letter, and mark what came of it; return whether it was accepted."""
+    """Compose and send one letter, and mark the result; return whether it was accepted."""
     try:
         with reading() as tx:
-            written = letter_content.written(tx, letter)
+            composed = letter_content.compose(tx, letter)
     except (DatabaseBusy, DatabaseUnavailable, DBAPIError):
         raise
-    except Exception as error:  # noqa: BLE001  # one letter that cannot be written blocks no other
-        _give_up(letter, error)
+    except Exception as error:  # noqa: BLE001  # a letter that cannot be composed blocks no other
+        _mark_failed(letter, error)
         return False
-    if written is None:
+    if composed is None:
         with writing() as tx:
             outbox.mark_dropped(tx, letter)
         return False
     try:
-        answer = delivery.send(written.message, written.private)
+        answer = delivery.send(composed.message, composed.private)
     except LetterRefused as refusal:
         log.warning("Letter %d is refused for good: %s", letter.id, refusal)
         with writing() as tx:
@@ -167,14 +171,14 @@ def _deliver_one(delivery: Delivery, letter: Letter) -> bool:
         return False
     except (ServerUnavailable, MailStopped):
         raise
-    except Exception as error:  # noqa: BLE001  # nor does one that cannot be handed over
-        _give_up(letter, error)
+    except Exception as error:  # noqa: BLE001  # nor does one that cannot be sent
+        _mark_failed(letter, error)
         return False
-    _record(letter, answer, written.tells)
+    _record(letter, answer, composed.tells)
     return True
 
 
-def _give_up(letter: Letter, error: Exception) -> None:
+def _mark_failed(letter: Letter, error: Exception) -> None:
     log.error("Letter %d cannot be written: %s", letter.id, faults.place_of(error))
     with writing() as tx:
         answer = f"cannot be written: {type(error).__name__}"
@@ -182,9 +186,9 @@ def _give_up(letter: Letter, error: Exception) -> None:
 
 
 def _record(letter: Letter, answer: str, tells: int | None) -> None:
-    """Mark a letter sent. One that was kept while its registration was erased is erased too."""
+    """Mark a letter sent; delete its file if its registration was erased meanwhile."""
     with writing() as tx:
-        is_recorded = letter_content.record(tx, letter, answer, tells=tells)
+        is_recorded = letter_content.record_sent(tx, letter, answer, tells=tells)
     folder = app_context.letters_folder()
     if not is_recorded and folder:
         maildir.discard(folder, maildir.key_of(letter.message_id))

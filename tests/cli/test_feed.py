@@ -26,7 +26,7 @@ def fetch(visitor, agent: str | None, etag: str = "") -> str:
 
 def write() -> None:
     with writing() as tx:
-        feed_statistics.write(tx, app_context.readers().take())
+        feed_statistics.write(tx, app_context.feed_tally().take())
 
 
 def readers(app) -> list[dict]:

@@ -112,6 +112,6 @@ def test_purge_beside_a_reader_leaves_the_journal_to_the_next_round(app, instanc
     worker = create_app(instance, clock=lambda: app.extensions["clock"]() + timedelta(hours=2))
     with worker.app_context():
         worker.extensions["scrub is due"] = False  # it was started long before
-        housekeeping.make()
+        housekeeping.run_hourly()
         assert journal.stat().st_size == 0
         database.engine().dispose()

@@ -14,16 +14,15 @@ from hypothesis import strategies as st
 
 from registration import app_context, create_app, database
 from registration.crypto.key_ring import (
-    PADDING,
+    PADDING_BYTES,
+    KeyRing,
     KeysRefused,
-    Ring,
     SealBroken,
     fingerprint,
     make_key,
-    new_token,
     read_keys,
-    token_hash,
 )
+from registration.crypto.tokens import new_token, token_hash
 from registration.database import reading, writing
 from registration.models import Attendee, Installation, Registration, address_index
 from registration.services import installation
@@ -33,8 +32,8 @@ from .. import builders
 
 OLD, NEW = bytes(range(32)), bytes(range(32, 64))
 OLD_NAME, NEW_NAME = fingerprint(OLD), fingerprint(NEW)
-ring = Ring({OLD_NAME: OLD}, OLD_NAME)
-renewed = Ring({OLD_NAME: OLD, NEW_NAME: NEW}, NEW_NAME)
+ring = KeyRing({OLD_NAME: OLD}, OLD_NAME)
+renewed = KeyRing({OLD_NAME: OLD, NEW_NAME: NEW}, NEW_NAME)
 
 
 @given(st.text())
@@ -50,7 +49,7 @@ def test_equal_values_are_sealed_differently():
 
 
 def test_the_length_of_a_sealed_value_tells_little():
-    lengths = {len(ring.seal(b"x" * length)) for length in range(1, PADDING + 1)}
+    lengths = {len(ring.seal(b"x" * length)) for length in range(1, PADDING_BYTES + 1)}
     assert len(lengths) == 1
 
 
@@ -68,7 +67,7 @@ def test_a_broken_seal_is_noticed():
 
 def test_a_strangers_key_opens_nothing():
     with pytest.raises(SealBroken):
-        Ring({NEW_NAME: NEW}, NEW_NAME).unseal(ring.seal(b"value"))
+        KeyRing({NEW_NAME: NEW}, NEW_NAME).unseal(ring.seal(b"value"))
 
 
 def test_an_old_key_still_unseals_and_the_new_one_seals():
@@ -79,8 +78,8 @@ def test_an_old_key_still_unseals_and_the_new_one_seals():
 
 def test_the_order_of_the_other_keys_does_not_matter():
     roots = {NEW_NAME: NEW, OLD_NAME: OLD}
-    assert Ring(roots, OLD_NAME).unseal(ring.seal(b"value")).rstrip() == b"value"
-    assert Ring(roots, OLD_NAME).index("a") == ring.index("a")
+    assert KeyRing(roots, OLD_NAME).unseal(ring.seal(b"value")).rstrip() == b"value"
+    assert KeyRing(roots, OLD_NAME).index("a") == ring.index("a")
 
 
 def test_a_sealed_value_does_not_open_in_another_row(app):

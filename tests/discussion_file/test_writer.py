@@ -69,9 +69,11 @@ def announced(draw: st.DrawFn) -> Announcement:
 @given(announced())
 def test_written_and_typed_announcements_are_read_back_unchanged(stated):
     assert read(write(stated).encode()) == stated
-    values = form_values.values(form_values.of(stated), stated.slug, stated.uid)
+    values = form_values.to_file_values(
+        form_values.from_announcement(stated), stated.slug, stated.uid
+    )
     assert announce(values, is_typed=True) == stated
-    assert form_values.of(announce(values)) == form_values.of(stated)
+    assert form_values.from_announcement(announce(values)) == form_values.from_announcement(stated)
 
 
 def test_a_file_is_written_in_the_usual_order_for_people_to_read():
@@ -84,9 +86,9 @@ def test_a_file_is_written_in_the_usual_order_for_people_to_read():
 
 
 def test_mistakes_in_forms_are_told_without_the_words_of_files():
-    blank = form_values.nothing() | {"contributors": [form_values.GROUPS["contributors"]]}
+    blank = form_values.empty_form() | {"contributors": [form_values.GROUPS["contributors"]]}
     try:
-        announce(form_values.values(blank, "", None), is_typed=True)
+        announce(form_values.to_file_values(blank, "", None), is_typed=True)
     except DiscussionFileRefused as refusal:
         said = {item.key: item.sentence for item in refusal.found}
     assert said["title"] == "is missing; it must be one line of text."

@@ -11,7 +11,7 @@ from typing import Any
 from hypothesis import strategies as st
 from werkzeug.test import create_environ, run_wsgi_app
 
-from registration.crypto.key_ring import new_token
+from registration.crypto.tokens import new_token
 
 from . import readers, texts
 from .readers import Injection, ServerFault

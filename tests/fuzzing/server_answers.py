@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from registration.config import MailRoute
 from registration.database import reading
 from registration.mail.delivery import MailStopped, ServerUnavailable
-from registration.mail.smtp_answers import MOST
+from registration.mail.smtp_answers import MAX_LENGTH
 from registration.models import Letter, LetterState
 from registration.worker import loop
 
@@ -97,7 +97,7 @@ def _is_kept_safely(answer: Answer, arrived: int) -> bool:
     if (
         private
         or not said.isprintable()
-        or len(said) > MOST + len("The mail server refuses the sender: .")
+        or len(said) > MAX_LENGTH + len("The mail server refuses the sender: .")
     ):
         raise Injection(f"an answer is kept as {said!r}")
     # If an unusual answer invites the client to send the letter, this server reads it as commands.

@@ -108,7 +108,7 @@ class Service:
         """Return every letter owed, as it would go over the wire."""
         with reading() as tx:
             owed = tx.query(Letter).order_by(Letter.id).all()
-            found = [letter_content.written(tx, one) for one in owed]
+            found = [letter_content.compose(tx, one) for one in owed]
         return [one.message.as_bytes() for one in found if one]
 
     def forget_people(self) -> None:

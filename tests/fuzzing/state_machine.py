@@ -186,7 +186,7 @@ class Registrations(RuleBasedStateMachine):
         with writing() as tx:
             found = self._found(tx, person.address)
             receipt = self_service.erase(tx, found)
-        app_context.remember(receipt)
+        app_context.record_erasure(receipt)
         scrub()
         del self.world.people[person.address]
         self.world.promote()
@@ -226,8 +226,8 @@ class Registrations(RuleBasedStateMachine):
     def _pass(self, span: timedelta) -> None:
         self.clock.now += span
         self.world.now += span
-        housekeeping.make()
-        housekeeping.look()
+        housekeeping.run_hourly()
+        housekeeping.run_every_minute()
         self.world.round()
         self.world.promote()
 

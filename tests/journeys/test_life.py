@@ -51,7 +51,7 @@ class Life:
         """Wait until all is due, deliver it, and return the subjects by address."""
         before = len(builders.kept_letters(self.app))
         self.clock.advance(minutes=5)
-        housekeeping.look()
+        housekeeping.run_every_minute()
         builders.deliver()
         letters = builders.kept_letters(self.app)[before:]
         return {str(letter["To"]): str(letter["Subject"]).partition(":")[0] for letter in letters}
@@ -176,9 +176,9 @@ def test_a_life_is_told_the_same_everywhere_at_every_step(life):
     life.agree(AIGERIM, DINA)
     _calendars_end_right(life, uid)
     life.clock.advance(days=30)
-    housekeeping.make()
+    housekeeping.run_hourly()
     life.clock.advance(days=2)
-    housekeeping.make()
+    housekeeping.run_hourly()
     with reading() as tx:
         assert catalog.find(tx, "water").content.recording_url
     assert life.visitor.get("/discussions/water").status_code == 200

@@ -311,7 +311,7 @@ def test_a_large_body_gets_a_page_and_a_huge_one_is_unread(server):
     (answer,) = ask(server, said)
     assert answer[0] == 413
     assert b"More was sent than a form here can hold." in answer[1]
-    for length in (request_parser.LARGEST_BODY, 10**15):
+    for length in (request_parser.MAX_BODY_BYTES, 10**15):
         (answer,) = ask(server, POST + FORM + b"Content-Length: %d\r\n\r\n" % length)
         assert answer[0] == 413
     upload = b"POST /organizer/discussions/water/attendees/import HTTP/1.1\r\n" + HOST
@@ -368,7 +368,7 @@ def hasty(settings) -> Iterator[Server]:
     server = Server(settings, log=Path("none"))
     stop = threading.Event()
     with app.app_context():
-        bound = http_server._server(app, "127.0.0.1", server.port)
+        bound = http_server._create_server(app, "127.0.0.1", server.port)
         bound.adj.channel_timeout = bound.adj.cleanup_interval = 1
         thread = threading.Thread(target=http_server._serve_until, args=(stop, bound))
         thread.start()
@@ -386,7 +386,7 @@ def test_a_silent_connection_is_closed(hasty):
 
 
 def test_a_request_that_takes_too_long_to_come_is_refused(hasty, monkeypatch):
-    monkeypatch.setattr(request_parser, "LONGEST", 0.2)
+    monkeypatch.setattr(request_parser, "REQUEST_TIMEOUT_SECONDS", 0.2)
     with closing(line_to(hasty, GET)) as line:
         time.sleep(0.3)
         line.sendall(b"X: still coming\r\n")
@@ -424,7 +424,7 @@ def test_nothing_that_is_sent_or_answered_is_written_into_temporary_files(
         database.engine().dispose()
         known = f"organizer-device={cookies._signer().dumps('asel')}"
     form, file = (
-        b"a" * (request_parser.LARGEST_BODY - 1),
+        b"a" * (request_parser.MAX_BODY_BYTES - 1),
         in_parts(b"a" * (uploads.LARGEST_BODY - 100)),
     )
     large = in_parts(b"a" * (uploads.LARGEST - 200))

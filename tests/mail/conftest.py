@@ -13,7 +13,7 @@ import pytest
 from flask import Flask
 
 from registration import app_context
-from registration.crypto.key_ring import Ring
+from registration.crypto.key_ring import KeyRing
 from registration.mail import letters
 from registration.models import (
     Attendee,
@@ -29,7 +29,7 @@ from registration.models import (
 from .. import builders
 from ..shared import SharedApp
 
-RING = Ring({"test": bytes(32)}, "test")
+RING = KeyRing({"test": bytes(32)}, "test")
 TOKEN = "personal-token-of-the-attendee"
 
 # The status of a registration for which a letter of this kind is true.

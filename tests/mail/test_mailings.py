@@ -88,7 +88,7 @@ def test_each_placeholder_has_its_value_and_addresses_are_links(write):
     ],
 )
 def test_text_that_resembles_a_placeholder_is_found(typed, wrong):
-    assert placeholders.wrong(typed) == wrong
+    assert placeholders.find_unknown(typed) == wrong
 
 
 PARTS = ["{{ name }}", "{{", "}}", "name", " ", "\n", "https://", "a", ".", "<b>", "\\1", "%s", "Ж"]
@@ -101,9 +101,9 @@ def test_html_says_what_the_text_says_whatever_was_typed(typed, name):
         "\n".join("".join(piece.text for piece in line) for line in lines)
         for lines in placeholders.paragraphs(typed, values)
     ]
-    text = placeholders.filled(typed, values)
+    text = placeholders.fill(typed, values)
     assert "\n\n".join(paragraphs) == re.sub(r"\n{3,}", "\n\n", text)
-    if placeholders.wrong(typed) is None:
+    if placeholders.find_unknown(typed) is None:
         assert text == typed.replace("{{ name }}", values["name"])
 
 

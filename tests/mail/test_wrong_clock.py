@@ -73,12 +73,12 @@ def test_a_letter_deferred_under_a_wrong_clock_is_due_now(
         post(registered)
     put_off(*claim())
     clock.now = right
-    for delay in outbox.DELAYS[1:]:
+    for delay in outbox.RETRY_DELAYS[1:]:
         put_off(*claim())
         clock.now += delay - timedelta(seconds=1)
         assert claim() == []
         clock.advance(seconds=1)
-    assert stands() == [(LetterState.OWED, len(outbox.DELAYS))]
+    assert stands() == [(LetterState.OWED, len(outbox.RETRY_DELAYS))]
 
 
 @pytest.mark.parametrize("ahead", AHEAD)

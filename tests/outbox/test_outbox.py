@@ -71,7 +71,7 @@ def change(address):
 
 def is_written(letter):
     with reading() as tx:
-        return letter_content.written(tx, letter) is not None
+        return letter_content.compose(tx, letter) is not None
 
 
 def test_each_posted_letter_is_owed_under_its_own_key(registered, clock):
@@ -241,9 +241,9 @@ def test_a_letter_is_tried_again_ever_later_and_then_has_failed(registered, cloc
             assert claim() == []
             clock.now = letter.due_at
     assert len(names) == 1
-    assert waits == sorted(waits) == outbox.DELAYS
+    assert waits == sorted(waits) == outbox.RETRY_DELAYS
     assert sum(waits, timedelta()) > timedelta(days=2)
-    assert (letter.state, letter.attempts) == (LetterState.FAILED, len(outbox.DELAYS) + 1)
+    assert (letter.state, letter.attempts) == (LetterState.FAILED, len(outbox.RETRY_DELAYS) + 1)
     assert letter.server_answer == "450 later"
 
 

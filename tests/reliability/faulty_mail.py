@@ -44,9 +44,9 @@ AT_A_TIME = 200
 LIKELY, LIKELY_IN_BRIEF = 0.03, 0.06
 # How likely the server refuses connections when the worker comes.
 AWAY = 0.1
-# After this every letter has been tried as often as it ever will be (outbox.DELAYS).
+# After this every letter has been tried as often as it ever will be (outbox.RETRY_DELAYS).
 LONGEST = timedelta(days=30)
-MOMENT, HOUR = timedelta(seconds=loop.FIRST_WAIT), timedelta(hours=1)
+MOMENT, HOUR = timedelta(seconds=loop.FIRST_WAIT_SECONDS), timedelta(hours=1)
 NEVER, DOUBLED = "never delivered", "with two Message-IDs"
 MISTAKES = (
     NEVER,
@@ -113,8 +113,8 @@ def _figures(plan: Plan, tally: Counter[str]) -> Iterator[Figure]:
 def carry_out(plan: Plan) -> Counter[str]:
     """Owe the letters, deliver until none is owed, and compare."""
     logging.disable(logging.WARNING)
-    smtp_connections.TIMEOUT /= SPEED
-    quick = partial(delivery.SmtpDelivery, deadline=delivery.DEADLINE / SPEED)
+    smtp_connections.ANSWER_TIMEOUT_SECONDS /= SPEED
+    quick = partial(delivery.SmtpDelivery, deadline=delivery.BATCH_TIMEOUT_SECONDS / SPEED)
     delivery.SmtpDelivery = quick  # type: ignore[misc]
     with (
         FaultyServer(SEED, plan.likely) as server,

@@ -13,7 +13,7 @@ from sqlalchemy import inspect
 from werkzeug.routing import Rule
 from werkzeug.test import TestResponse
 
-from registration.crypto.key_ring import new_token
+from registration.crypto.tokens import new_token
 from registration.database import reading, writing
 from registration.models import Attendee, Discussion, Letter, Registration
 from registration.services.erasure import erasures

@@ -236,12 +236,12 @@ def test_a_fault_of_the_server_is_logged_by_its_place_alone():
         fault,
     )
     record = logging.LogRecord(*words)
-    assert http_server.without_visitors(record)
+    assert http_server.hide_visitors(record)
     said = logging.Formatter().format(record)
     assert said.startswith("A request failed: KeyError\n  ")
     assert "test_a_fault_of_the_server" in said
     assert "canary" not in said
-    assert not http_server.without_visitors(
+    assert not http_server.hide_visitors(
         logging.LogRecord("waitress", logging.INFO, *words[2:6], None)
     )
 

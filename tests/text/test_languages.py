@@ -4,10 +4,10 @@ from datetime import UTC, date, datetime, timedelta, timezone
 
 import pytest
 
-from registration.calendars.description import time_in_words
+from registration.calendars.description import format_when
 from registration.models import When
-from registration.text import languages
-from registration.text.languages import speaking
+from registration.text import languages, times
+from registration.text.languages import use_language
 
 ALMATY = timezone(timedelta(hours=5))
 
@@ -23,8 +23,8 @@ ALMATY = timezone(timedelta(hours=5))
     ],
 )
 def test_a_date_is_spoken_in_the_language_of_the_moment(language, words):
-    with speaking(language):
-        assert languages.spoken_date(date(2023, 12, 7)) == words
+    with use_language(language):
+        assert times.format_date(date(2023, 12, 7)) == words
 
 
 @pytest.mark.parametrize(
@@ -32,14 +32,14 @@ def test_a_date_is_spoken_in_the_language_of_the_moment(language, words):
     [("en", "Thursday, 7 December 2023"), ("de", "Donnerstag, 7. Dezember 2023")],
 )
 def test_a_day_is_spoken_with_its_weekday(language, words):
-    with speaking(language):
-        assert languages.spoken_day(date(2023, 12, 7)) == words
+    with use_language(language):
+        assert times.format_day(date(2023, 12, 7)) == words
 
 
 def test_a_time_is_spoken_as_the_clock_there_shows_it():
-    assert languages.spoken_time(datetime(2023, 12, 7, 17, 5, tzinfo=ALMATY)) == "17:05"
-    with speaking("en-US"):
-        assert languages.spoken_time(datetime(2023, 12, 7, 17, 5, tzinfo=ALMATY)) == "17:05"
+    assert times.format_time(datetime(2023, 12, 7, 17, 5, tzinfo=ALMATY)) == "17:05"
+    with use_language("en-US"):
+        assert times.format_time(datetime(2023, 12, 7, 17, 5, tzinfo=ALMATY)) == "17:05"
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_a_time_is_spoken_as_the_clock_there_shows_it():
     ],
 )
 def test_a_moment_is_spoken_in_utc_whatever_its_zone(moment, words):
-    assert languages.spoken_moment(moment) == words
+    assert times.format_moment(moment) == words
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ def test_a_moment_is_spoken_in_utc_whatever_its_zone(moment, words):
 )
 def test_an_offset_is_spoken_in_hours_and_minutes(hours, words):
     there = timezone(timedelta(hours=hours))
-    assert languages.offset(datetime(2023, 12, 7, tzinfo=there)) == words
+    assert times.format_offset(datetime(2023, 12, 7, tzinfo=there)) == words
 
 
 @pytest.mark.parametrize(
@@ -83,26 +83,26 @@ def test_an_offset_is_spoken_in_hours_and_minutes(hours, words):
     ],
 )
 def test_a_list_is_spoken_with_its_conjunction(language, items, words):
-    with speaking(language):
-        assert languages.spoken_list(items) == words
+    with use_language(language):
+        assert languages.format_list(items) == words
 
 
 def test_the_language_ends_with_its_block():
-    with speaking("ru"):
-        with speaking("kk"):
+    with use_language("ru"):
+        with use_language("kk"):
             assert languages.language() == "kk"
         assert languages.language() == "ru"
     assert languages.language() == "en"
 
 
 def test_the_language_ends_with_its_block_after_an_error_too():
-    with pytest.raises(ZeroDivisionError), speaking("ru"):
+    with pytest.raises(ZeroDivisionError), use_language("ru"):
         raise ZeroDivisionError
     assert languages.language() == "en"
 
 
 def test_untranslated_words_are_said_in_english():
-    with speaking("zu"):
+    with use_language("zu"):
         assert languages.gettext("Register") == "Register"
         assert languages.ngettext("Speaker", "Speakers", 2) == "Speakers"
 
@@ -110,7 +110,7 @@ def test_untranslated_words_are_said_in_english():
 def test_a_day_is_named_where_it_is_not_the_one_named_before():
     starts = datetime.fromisoformat("2026-04-02T21:00")
     when = When.of(starts, starts + timedelta(minutes=90), "Asia/Almaty")
-    assert time_in_words(when, "Pacific/Auckland") == (
+    assert format_when(when, "Pacific/Auckland") == (
         "Thursday, 2 April 2026, 21:00\N{EN DASH}22:30 UTC+5 (Asia/Almaty); "
         "Friday, 3 April 2026, 05:00\N{EN DASH}06:30 UTC+13 (Pacific/Auckland); "
         "Thursday, 2 April 2026, 16:00\N{EN DASH}17:30 UTC"
@@ -120,7 +120,7 @@ def test_a_day_is_named_where_it_is_not_the_one_named_before():
 def span(starts: str, ends: str, zone: str = "Asia/Almaty") -> str:
     """Return the words for a span of wall time, an en dash written as a hyphen."""
     when = When.of(datetime.fromisoformat(starts), datetime.fromisoformat(ends), zone)
-    return time_in_words(when).replace("\N{EN DASH}", "-").replace("\N{MINUS SIGN}", "-")
+    return format_when(when).replace("\N{EN DASH}", "-").replace("\N{MINUS SIGN}", "-")
 
 
 @pytest.mark.parametrize(
@@ -173,4 +173,4 @@ def test_a_span_in_which_clocks_change_names_both_offsets():
 
 
 def test_a_whole_day_is_its_date_alone():
-    assert time_in_words(When.day(date(2023, 12, 7))) == "Thursday, 7 December 2023"
+    assert format_when(When.day(date(2023, 12, 7))) == "Thursday, 7 December 2023"

@@ -39,7 +39,7 @@ DOWN = {"status": "unavailable", "why": ["The database does not answer."]}
 def served(app: Flask, visitor: Visitor) -> Visitor:
     """A visitor of a service that has made its round, with one discussion."""
     builders.publish(builders.file('registration = "open"'))
-    housekeeping.make()
+    housekeeping.run_hourly()
     return visitor
 
 
@@ -112,7 +112,7 @@ def test_a_letter_that_failed_is_told_for_a_day(served, clock):
     change(Letter, state=LetterState.FAILED)
     assert why(served) == [FAILED]
     clock.advance(hours=23)
-    housekeeping.make()
+    housekeeping.run_hourly()
     assert why(served) == [FAILED]
     clock.advance(hours=1)
     assert why(served) == []
@@ -136,7 +136,7 @@ def test_rounds_that_stay_out_are_told(served, clock):
     assert why(served) == []
     clock.advance(seconds=1)
     assert why(served) == [NO_ROUND]
-    housekeeping.make()
+    housekeeping.run_hourly()
     assert why(served) == []
 
 
@@ -148,7 +148,7 @@ def test_an_erasure_that_is_late_is_told(served, clock):
     clock.advance(seconds=1)
     assert why(served) == [OVERDUE]
     clock.advance(hours=1)
-    housekeeping.make()
+    housekeeping.run_hourly()
     assert why(served) == []
 
 
@@ -354,7 +354,7 @@ def test_metrics_follow_erasure(served, clock):
     builders.register()
     change(Registration, erase_at=clock.now)
     clock.advance(hours=1)
-    housekeeping.make()
+    housekeeping.run_hourly()
     found = read_metrics(served.get("/metrics").text)
     assert found["registration_erasures_due"] == 0
     assert found["registration_erasures_total"] == 1

@@ -100,7 +100,7 @@ def test_every_kind_that_anybody_can_cause_counts_and_no_other(app, kind):
     owe(*people(12))
     with writing() as tx:
         tx.query(Letter).update({"kind": kind})
-        claimed = outbox.claim(tx, 50, first=LIMIT)
+        claimed = outbox.claim(tx, 50, max_limited=LIMIT)
     caused_by_anybody = {"address_confirmation", "already_registered", "link", "address_change"}
     assert len(claimed) == (10 if kind.value in caused_by_anybody else 12)
 
@@ -134,8 +134,8 @@ def test_a_worker_waits_until_another_has_claimed_and_then_counts_those_too(app)
     owe(*people(15))
     with ThreadPoolExecutor(1) as pool:
         with writing() as tx:
-            first = outbox.first_left(tx, LIMIT)
-            assert len(outbox.claim(tx, 50, first=first)) == 10
+            first = outbox.rate_limited_left(tx, LIMIT)
+            assert len(outbox.claim(tx, 50, max_limited=first)) == 10
             other = pool.submit(claim)
             with pytest.raises(TimeoutError):
                 other.result(timeout=0.5)

@@ -22,7 +22,7 @@ def test_a_round_erases_due_registrations_and_leaves_the_rest(app, clock):
     builders.confirm("person2@example.net")
     builders.deliver()
     clock.advance(hours=72)
-    housekeeping.make()
+    housekeeping.run_hourly()
     with reading() as tx:
         assert tx.query(Registration).count() == 1
     assert [letter["To"] for letter in builders.kept_letters(app)] == ["person2@example.net"]
@@ -31,27 +31,27 @@ def test_a_round_erases_due_registrations_and_leaves_the_rest(app, clock):
 
 def test_a_round_is_made_once_an_hour(app, clock):
     builders.publish()
-    housekeeping.make()
+    housekeeping.run_hourly()
     builders.register()
     with writing() as tx:
         tx.query(Registration).update({"erase_at": clock.now})
     clock.advance(minutes=59)
-    housekeeping.make()
+    housekeeping.run_hourly()
     with reading() as tx:
         assert tx.query(Registration).count() == 1
     clock.advance(minutes=1)
-    housekeeping.make()
+    housekeeping.run_hourly()
     with reading() as tx:
         assert tx.query(Registration).count() == 0
 
 
 def test_a_round_is_made_when_the_clock_was_put_back(app, clock):
-    housekeeping.make()
+    housekeeping.run_hourly()
     clock.now -= timedelta(days=400)
     owe("aigerim@example.org")
     with writing() as tx:
         tx.query(Registration).update({"erase_at": clock.now})
-    housekeeping.make()
+    housekeeping.run_hourly()
     with reading() as tx:
         assert tx.query(Registration).count() == 0
 
@@ -69,7 +69,7 @@ def test_delivering_once_erases_due_registrations_too(app, clock):
 def test_a_journal_in_use_is_emptied_when_it_is_free(app, clock):
     builders.publish()
     person = builders.register_and_confirm()
-    housekeeping.make()
+    housekeeping.run_hourly()
     journal = app.extensions["settings"].instance / "registration.sqlite3-wal"
     with reading() as tx:
         tx.execute(text("SELECT 1 FROM registrations")).all()  # holds a snapshot
@@ -78,7 +78,7 @@ def test_a_journal_in_use_is_emptied_when_it_is_free(app, clock):
             erasures.erase(other, registration, letters=None)
         database.scrub()
         assert database.is_scrub_due()
-    housekeeping.make()
+    housekeeping.run_hourly()
     assert not database.is_scrub_due()
     assert journal.stat().st_size == 0
 
@@ -95,6 +95,6 @@ def test_a_draft_that_nobody_goes_on_with_is_erased(app, clock):
         for slug, days in (("old", 30), ("newer", 29)):
             saved_at = clock.now - timedelta(days=days)
             tx.add(Draft(slug=slug, typed={}, based_on=0, saved_at=saved_at, organizer_id=1))
-    housekeeping.make()
+    housekeeping.run_hourly()
     with reading() as tx:
         assert [it.slug for it in tx.query(Draft)] == ["newer"]

@@ -68,7 +68,7 @@ def break_seal(address):
 
 def running(app, stop):
     thread = threading.Thread(
-        target=loop.run, args=(app, stop), kwargs={"pause": 0.01, "first_wait": 0.02}
+        target=loop.run, args=(app, stop), kwargs={"poll_seconds": 0.01, "first_wait_seconds": 0.02}
     )
     thread.start()
     return thread
@@ -288,7 +288,7 @@ def test_a_round_that_fails_keeps_no_letter_back(mailing, mail_server):
         tx.execute(text("ALTER TABLE erasures RENAME TO elsewhere"))
         tx.query(Registration).update({"erase_at": app_context.now()})
     with pytest.raises(DatabaseUnavailable):
-        housekeeping.make()
+        housekeeping.run_hourly()
     stop = threading.Event()
     thread = running(mailing, stop)
     assert within(5, lambda: mail_server.messages)

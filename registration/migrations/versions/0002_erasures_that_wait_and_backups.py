@@ -1,4 +1,4 @@
-"""When the last backup was, since when erasure waits, and the exports that were written."""
+"""Add the times of the last backup and of a clock jump, and the table of exports."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,5 +1,7 @@
-"""Why a discussion was cancelled, when its time was set, who wants to hear what came of it; the
-instants in its revisions."""
+"""Add the reason of a cancellation, when the time was set, and wishes for a follow-up.
+
+Revisions get the announced instants.
+"""
 
 import zoneinfo
 from datetime import UTC, datetime, timedelta

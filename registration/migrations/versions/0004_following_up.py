@@ -1,5 +1,5 @@
-"""When to tell what came of a discussion; its last version that was not quiet; where the calendar
-counts of those who register again begin."""
+"""Add the time of follow-ups, the last version not published quietly, and the first calendar
+sequence of new registrations."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""Organizers, what they are given, where they are signed in, and the audit log."""
+"""Create the tables of organizers, their grants and sign-ins, and the audit log."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""An index by which all registrations of a discussion are read step by step."""
+"""Add an index for reading all registrations of a discussion in batches."""
 
 from alembic import op
 

@@ -1,4 +1,4 @@
-"""Circulars, to which letters and wishes refer by that name from now on."""
+"""Create the table of circulars; columns of letters and registrations get their name."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""Drafts of discussions, as they are typed in the browser."""
+"""Create the table of drafts of discussions."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -16,7 +16,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Row, and_, false, func, or_, select
 
-from ...crypto.key_ring import Ring
+from ...crypto.key_ring import KeyRing
 from ...database import Transaction
 from ...models import (
     Answer,
@@ -202,7 +202,7 @@ def _read_step(tx: Transaction, which: ColumnElement[bool], last: int) -> Sequen
     return rows
 
 
-def _columns(row: Row[Any], ring: Ring) -> dict[str, str]:
+def _columns(row: Row[Any], ring: KeyRing) -> dict[str, str]:
     attendee = Attendee.unsealed(row.sealed, row.public_id, ring)
     values = {key: _answer(answer) for key, answer in attendee.answers.items()}
     values |= {
@@ -221,7 +221,7 @@ def _columns(row: Row[Any], ring: Ring) -> dict[str, str]:
     return values
 
 
-def _shared(row: Row[Any], ring: Ring, partner: str) -> dict[str, str]:
+def _shared(row: Row[Any], ring: KeyRing, partner: str) -> dict[str, str]:
     """Return the columns that an attendee agreed to share with a partner."""
     columns = _columns(row, ring)
     agreed = Attendee.unsealed(row.sealed, row.public_id, ring).shared_with

@@ -39,13 +39,13 @@ def merge(
     `was` has the marks of the values before the others changed them.
     """
     merged, clashes = dict(written), []
-    mine, marks = form_values.parts(written), form_values.marks(written)
+    mine, marks = form_values.parts(written), form_values.digest_parts(written)
     for about, theirs in changed.items():
         if mine[about] == form_values.parts(theirs)[about]:
             continue
         is_kept = was.get(about) != marks[about]
         if not is_kept:
-            form_values.take(merged, theirs, about)
+            form_values.copy_part(merged, theirs, about)
         clashes.append(Clash(about, written, theirs, is_kept))
     return merged, clashes
 
@@ -56,17 +56,21 @@ def published_since(
     """Return the parts that were published after `version`, each with the values of now."""
     if discussion is None or version == discussion.version:
         return {}
-    is_now = form_values.of(discussion.announcement)
-    was = form_values.marks(typed_at(tx, discussion, version))
-    marks = form_values.marks(is_now)
+    is_now = form_values.from_announcement(discussion.announcement)
+    was = form_values.digest_parts(typed_at(tx, discussion, version))
+    marks = form_values.digest_parts(is_now)
     return {about: is_now for about in marks if marks[about] != was[about]}
 
 
 def typed_at(tx: Transaction, discussion: Discussion | None, version: int) -> Typed:
     """Return the form values of a version of a discussion."""
     if discussion is None:
-        return form_values.nothing()
+        return form_values.empty_form()
     revision = tx.scalar(
         select(Revision).where(Revision.discussion_id == discussion.id, Revision.number == version)
     )
-    return form_values.of(revision.announcement) if revision else form_values.nothing()
+    return (
+        form_values.from_announcement(revision.announcement)
+        if revision
+        else form_values.empty_form()
+    )

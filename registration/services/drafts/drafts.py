@@ -64,12 +64,16 @@ class Standing:
     def typed(self) -> Typed:
         """The values of the form: the draft's, or the discussion's."""
         if self.draft:
-            return typed.known(self.draft.typed) | {"slug": self.slug}
+            return typed.from_stored(self.draft.typed) | {"slug": self.slug}
         return self._published | {"slug": self.slug}
 
     @property
     def _published(self) -> Typed:
-        return typed.of(self.discussion.announcement) if self.discussion else typed.nothing()
+        return (
+            typed.from_announcement(self.discussion.announcement)
+            if self.discussion
+            else typed.empty_form()
+        )
 
     @property
     def version(self) -> int:
@@ -79,7 +83,7 @@ class Standing:
     @property
     def opened(self) -> Opened:
         """What a form is opened with now."""
-        return Opened(self.version, typed.marks(self.typed))
+        return Opened(self.version, typed.digest_parts(self.typed))
 
     @property
     def seal(self) -> str:
@@ -95,7 +99,7 @@ class Standing:
     def announced(self) -> Announcement:
         """Return the announcement that would be published; raises `DiscussionFileRefused`."""
         uid = self.discussion.uid if self.discussion else None
-        return announce(typed.values(self.typed, self.slug, uid), is_typed=True)
+        return announce(typed.to_file_values(self.typed, self.slug, uid), is_typed=True)
 
 
 def find(tx: Transaction, organizer: Organizer, slug: str, *, lock: bool = False) -> Standing:
@@ -159,7 +163,7 @@ def merge_published(tx: Transaction, current: Standing) -> tuple[Typed, list[Cla
     if current.draft is None or not current.is_behind:
         return current.typed, []
     then = current.draft.based_on
-    was = typed.marks(typed_at(tx, current.discussion, then))
+    was = typed.digest_parts(typed_at(tx, current.discussion, then))
     return merge(current.typed, was, published_since(tx, current.discussion, then))
 
 
@@ -220,7 +224,7 @@ def _refuse_changed(tx: Transaction, current: Standing, written: Typed, opened: 
     drafted = _unlike(written, _drafted_since(current, opened))
     published = _unlike(written, published_since(tx, current.discussion, opened.version))
     # A value of an earlier draft was typed too: only the published version tells what was not.
-    was = typed.marks(typed_at(tx, current.discussion, opened.version))
+    was = typed.digest_parts(typed_at(tx, current.discussion, opened.version))
     was = opened.marks | {about: was[about] for about in published if about not in drafted}
     merged, clashes = merge(written, was, published | drafted)
     if clashes:
@@ -269,5 +273,5 @@ def _flush(tx: Transaction, slug: str) -> None:
 
 def _drafted_since(current: Standing, opened: Opened) -> dict[str, Typed]:
     """Return the parts of the draft that have changed since the form was opened."""
-    marks = typed.marks(current.typed)
+    marks = typed.digest_parts(current.typed)
     return {about: current.typed for about in marks if marks[about] != opened.marks.get(about)}

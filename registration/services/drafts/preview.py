@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import select
 
 from ...config import Settings
-from ...crypto.key_ring import Ring
+from ...crypto.key_ring import KeyRing
 from ...database import Transaction
 from ...mail import letters
 from ...models import (
@@ -61,7 +61,7 @@ def discussion(
 
 
 def confirmation(
-    would_be: Discussion, *, ring: Ring, settings: Settings, now: datetime
+    would_be: Discussion, *, ring: KeyRing, settings: Settings, now: datetime
 ) -> EmailMessage:
     """Return the confirmation that an attendee would get, with personal links that do not work."""
     person = Attendee(secrets.token_hex(16), _PLACEHOLDER, _PLACEHOLDER, _NAME, _ADDRESS)

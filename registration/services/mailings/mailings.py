@@ -153,7 +153,7 @@ def queue(
         return
     _refuse_changed(circular, version)
     wording, join_url = circular.wording(tx.keys), discussion.content.join_url
-    if not join_url and placeholders.asks_for_link(wording.text):
+    if not join_url and placeholders.has_link_placeholder(wording.text):
         raise NoLinkToJoin("This discussion has no link to join, which this letter has in it.")
     has_link = placeholders.has_link(wording, join_url)
     to_write_to = recipients.select_ids(discussion, circular.groups, has_link=has_link, now=tx.now)

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from email.message import EmailMessage
 
 from ...config import Settings
-from ...crypto.key_ring import Ring
+from ...crypto.key_ring import KeyRing
 from ...database import Transaction
 from ...links import Links
 from ...mail import letters, placeholders
@@ -23,7 +23,7 @@ from ...models import (
 )
 from ...text import addresses
 from ...text.languages import gettext as _
-from ...text.languages import language, speaking
+from ...text.languages import language, use_language
 from ..catalog import NoSuchDiscussion
 from ..organizers import accounts
 from . import recipients
@@ -81,13 +81,13 @@ def preview(tx: Transaction, discussion: Discussion, circular: Circular, number:
         place=0,
         wording=wording,
     )
-    with speaking(registration.language):
+    with use_language(registration.language):
         values = placeholders.values(
             discussion, registration, attendee, Links(tx.settings.public_url)
         )
     parts = placeholders.paragraphs(wording.text, values)
-    subject = placeholders.filled(wording.subject, values)
-    lacks_link = not join_url and placeholders.asks_for_link(wording.text)
+    subject = placeholders.fill(wording.subject, values)
+    lacks_link = not join_url and placeholders.has_link_placeholder(wording.text)
     return Preview(message, subject, parts, attendee.name, number, total, lacks_link)
 
 
@@ -129,7 +129,7 @@ def _nth(
     return tx.get(Registration, registration_id) if registration_id is not None else None
 
 
-def _without_links(original: Registration, ring: Ring) -> Registration:
+def _without_links(original: Registration, ring: KeyRing) -> Registration:
     """Return a copy outside of any session, with tokens that do not work: organizers must not get
     an attendee's links."""
     names = ("public_id", "language", "zone", "confirmed_at", "seated_at", "erase_at")
@@ -145,7 +145,7 @@ def _invented(
     circular: Circular,
     address: str,
     *,
-    ring: Ring,
+    ring: KeyRing,
     settings: Settings,
     now: datetime,
 ) -> Registration:

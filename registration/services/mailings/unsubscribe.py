@@ -76,7 +76,7 @@ def list_received(
     for at, circular in rows:
         wording = circular.wording(tx.keys)
         if has_seat or not placeholders.has_link(wording, join_url):
-            subject = placeholders.filled(wording.subject, values)
+            subject = placeholders.fill(wording.subject, values)
             shown.append(
                 ReceivedCircular(at, subject, placeholders.paragraphs(wording.text, values))
             )

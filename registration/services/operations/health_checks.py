@@ -86,9 +86,9 @@ def figures(tx: Transaction) -> Figures:
 
 def _is_stuck(tx: Transaction, *, without_first: bool) -> bool:
     """Whether a letter is due for too long. Each attempt has moved `due_at` by its delay."""
-    moved = list(accumulate(outbox.DELAYS, initial=tx.now - MAX_LETTER_WAIT))
+    moved = list(accumulate(outbox.RETRY_DELAYS, initial=tx.now - MAX_LETTER_WAIT))
     latest = {tried: literal(limit, UtcDateTime) for tried, limit in enumerate(moved)}
-    waiting = [*outbox.FIRST] if without_first else []
+    waiting = [*outbox.RATE_LIMITED_KINDS] if without_first else []
     # Sending a large circular takes longer: it is not stuck while any letter is sent.
     if _exists(tx, Letter.state == LetterState.SENT, Letter.sent_at > tx.now - MAX_LETTER_WAIT):
         waiting.append(LetterKind.CIRCULAR)

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Row, bindparam, func, select, update
 
-from ...crypto.key_ring import Ring, make_key, read_keys
+from ...crypto.key_ring import KeyRing, make_key, read_keys
 from ...database import Transaction, rows
 from ...models import (
     Attendee,
@@ -82,7 +82,7 @@ def rotate(tx: Transaction, folder: Path, credentials: Path | None) -> Rotation:
     return Rotation(old.current, made, total)
 
 
-def _reseal_all(tx: Transaction, old: Ring, new: Ring) -> int:
+def _reseal_all(tx: Transaction, old: KeyRing, new: KeyRing) -> int:
     last = total = 0
     while batch := _read_step(tx, last):
         tx.connection().execute(_RESEAL, [_resealed(row, old, new) for row in batch])
@@ -116,7 +116,7 @@ def _read_step(tx: Transaction, last: int) -> Sequence[Any]:
     return tx.execute(wanted).all()
 
 
-def _resealed(row: Row[Any], old: Ring, new: Ring) -> dict[str, Any]:
+def _resealed(row: Row[Any], old: KeyRing, new: KeyRing) -> dict[str, Any]:
     attendee = Attendee.unsealed(row.sealed, row.public_id, old)
     address = addresses.parse(attendee.address)
     return {

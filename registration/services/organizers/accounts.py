@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import delete, insert, select
 
-from ...crypto.key_ring import new_token, token_hash
+from ...crypto.tokens import new_token, token_hash
 from ...database import Transaction
 from ...models import Deed, Discussion, Grant, Identity, Organizer, Role, SignIn, organizer_index
 from ...refusals import Refusal

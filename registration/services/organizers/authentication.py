@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, delete, or_, select, update
 
-from ...crypto.key_ring import new_token, token_hash
+from ...crypto.tokens import new_token, token_hash
 from ...database import Transaction
 from ...models import Deed, Identity, Organizer, SignIn, organizer_index
 from ...refusals import Refusal

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.hashes import SHA1
 from cryptography.hazmat.primitives.twofactor import InvalidToken
 from cryptography.hazmat.primitives.twofactor.totp import TOTP
 
-from ...crypto.key_ring import Ring
+from ...crypto.key_ring import KeyRing
 
 # What every authenticator app supports, with SHA-1 (RFC 6238 1.2, RFC 4226 5.3).
 DIGITS = 6
@@ -22,7 +22,7 @@ RECOVERY_CODES = 10
 _LETTERS = "23456789abcdefghijkmnpqrstuvwxyz"
 
 
-def key_of(ring: Ring, invitation: str) -> bytes:
+def key_of(ring: KeyRing, invitation: str) -> bytes:
     """Return the key of an invitation's token: the same each time its page is opened."""
     return ring.index("second factor", invitation)[:20]
 

@@ -100,7 +100,7 @@ def send_again(tx: Transaction, registration: Registration) -> LetterKind:
     if kind is not LetterKind.WITHDRAWAL:
         refuse_if_off(discussion, tx.now)
     named = ("sent again", registration.public_id)
-    may_send = outbox.owes(tx, registration.id, kind) or rate_limits.take(
+    may_send = outbox.has_owed(tx, registration.id, kind) or rate_limits.take(
         tx, *named, capacity=LETTERS_A_DAY
     )
     if not may_send:

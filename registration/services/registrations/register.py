@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import insert, select, update
 
 from ... import outbox
-from ...crypto.key_ring import new_token, token_hash
+from ...crypto.tokens import new_token, token_hash
 from ...database import Transaction, rows
 from ...models import (
     Answer,

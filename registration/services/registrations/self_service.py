@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
 from ... import outbox
-from ...crypto.key_ring import new_token, token_hash
+from ...crypto.tokens import new_token, token_hash
 from ...database import Transaction
 from ...links import read_new_address
 from ...models import (

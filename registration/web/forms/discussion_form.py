@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 from flask import abort, request
 from werkzeug.datastructures import MultiDict
 
-from ...discussion_file import MOST, form_values
+from ...discussion_file import MAX_TABLES, form_values
 from ...discussion_file.form_values import GROUPS, LINES, Typed
 from ...discussion_file.table import Mistake
 from ...services.drafts.conflicts import Opened
@@ -35,7 +35,7 @@ def sent() -> Typed:
                 item = numbered[group].setdefault(number, _blank(group))
                 is_list = isinstance(item[name], list)
                 item[name] = form.getlist(key) if is_list else _text(form, key)
-    if any(len(items) > MOST[name] + _MORE for name, items in numbered.items()):
+    if any(len(items) > MAX_TABLES[name] + _MORE for name, items in numbered.items()):
         abort(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
     return found | {name: [items[n] for n in sorted(items)] for name, items in numbered.items()}
 

@@ -229,9 +229,9 @@ def _filled_in(*, in_subject: bool = False) -> Callable[..., None]:
     allowed = placeholders.IN_SUBJECT if in_subject else placeholders.NAMES
 
     def check(_form: FlaskForm, field: Field) -> None:
-        wrong = placeholders.wrong(field.data or "", allowed)
+        wrong = placeholders.find_unknown(field.data or "", allowed)
         if wrong is not None:
-            names = ", ".join(map(placeholders.written, allowed))
+            names = ", ".join(map(placeholders.as_typed, allowed))
             sentence = _("There is no %(wrong)s here; there are %(names)s.")
             raise ValidationError(sentence % {"wrong": wrong, "names": names})
 
@@ -242,10 +242,10 @@ def _links_to_seats(join_url: str) -> Callable[..., None]:
     """Refuse a link to join that some who get the letter must not have, or that is not there."""
 
     def check(form: FlaskForm, field: Field) -> None:
-        asks = placeholders.asks_for_link(field.data or "")
+        asks = placeholders.has_link_placeholder(field.data or "")
         if not placeholders.has_link(Wording("", form["subject"].data, field.data or ""), join_url):
             return
-        link = {"link": placeholders.written("join_link") if asks else join_url}
+        link = {"link": placeholders.as_typed("join_link") if asks else join_url}
         if not join_url:
             raise ValidationError(
                 _("This discussion has no link to join: take %(link)s out.") % link

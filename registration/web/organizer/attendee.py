@@ -103,7 +103,7 @@ def erase(slug: str, public_id: str) -> BaseResponse | tuple[str, int]:
         registration = _find(tx, slug, public_id)
         receipt = self_service.erase(tx, registration)
         note(tx, Deed.ATTENDEE_ERASED, slug, count=len(receipt.public_ids))
-    app_context.remember(receipt)
+    app_context.record_erasure(receipt)
     return redirect(url_for("organizer.attendees.attendees", slug=slug), 303)
 
 

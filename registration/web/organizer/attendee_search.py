@@ -8,13 +8,13 @@ from typing import Any, TypeVar
 
 from flask import request, url_for
 
-from ...crypto.key_ring import Ring, SealBroken
+from ...crypto.key_ring import KeyRing, SealBroken
 from ...services.attendees.table import Filter, Order, Query
 
 _Choice = TypeVar("_Choice", bound=StrEnum)
 
 
-def wanted(slug: str, ring: Ring) -> Query:
+def wanted(slug: str, ring: KeyRing) -> Query:
     """Return what the request's address asks for; what is no choice there counts as not said."""
     asked = request.args
     return Query(
@@ -27,7 +27,7 @@ def wanted(slug: str, ring: Ring) -> Query:
 
 def address(
     slug: str,
-    ring: Ring,
+    ring: KeyRing,
     shown: Query,
     endpoint: str = "organizer.attendees.attendees",
     **changes: object,
@@ -47,7 +47,7 @@ def _one_of(kind: type[_Choice], value: str, default: _Choice) -> _Choice:
     return kind(value) if value in set(kind) else default
 
 
-def _opened(slug: str, sealed: str, ring: Ring) -> str:
+def _opened(slug: str, sealed: str, ring: KeyRing) -> str:
     try:
         return ring.unseal_for(_purpose(slug), sealed) if sealed else ""
     except SealBroken:

@@ -8,7 +8,8 @@ from ...services.attendees import statistics
 from ...services.drafts import drafts as drafting
 from ...services.operations import feed_statistics
 from ...text.languages import gettext as _
-from ...text.languages import ngettext, spoken_day
+from ...text.languages import ngettext
+from ...text.times import format_day
 from ..forms import registration_forms
 from . import charts
 from .access import organizer
@@ -62,7 +63,7 @@ def _in_words(spans: list[statistics.Span]) -> str:
         only = ngettext(
             "%(num)s registration on %(day)s.", "%(num)s registrations on %(day)s.", most.count
         )
-        return only % {"num": most.count, "day": spoken_day(most.first)}
+        return only % {"num": most.count, "day": format_day(most.first)}
     in_one_day = _("%(all)s registrations from %(first)s to %(last)s; most, %(most)s, on %(day)s.")
     in_a_week = _(
         "%(all)s registrations from %(first)s to %(last)s; most, %(most)s, in the %(days)s days "
@@ -70,9 +71,9 @@ def _in_words(spans: list[statistics.Span]) -> str:
     )
     return (in_one_day if most.first == most.last else in_a_week) % {
         "all": sum(span.count for span in spans),
-        "first": spoken_day(spans[0].first),
-        "last": spoken_day(spans[-1].last),
+        "first": format_day(spans[0].first),
+        "last": format_day(spans[-1].last),
         "most": most.count,
         "days": (most.last - most.first).days + 1,
-        "day": spoken_day(most.first),
+        "day": format_day(most.first),
     }

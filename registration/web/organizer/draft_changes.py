@@ -6,11 +6,11 @@ from datetime import datetime
 from difflib import unified_diff
 from typing import Any
 
-from ...calendars.description import time_in_words
+from ...calendars.description import format_when
 from ...discussion_file.form_values import GROUPS, Typed
 from ...models import Announcement, Content
 from ...text.languages import gettext as _
-from ...text.languages import spoken_moment
+from ...text.times import format_moment
 
 # A text that is longer, or has several lines, is compared line by line.
 LONG = 200
@@ -179,12 +179,12 @@ def _lines(named: dict[str, str], item: Iterable[tuple[str, Any]]) -> str:
 
 def _time(announcement: Announcement) -> str:
     when = announcement.when
-    said = time_in_words(when)
+    said = format_when(when)
     return f"{said} ({when.zone})" if when.all_day and when.zone else said
 
 
 def _registration(rule: str) -> str:
-    return _rules().get(rule) or _until(spoken_moment(datetime.fromisoformat(rule)))
+    return _rules().get(rule) or _until(format_moment(datetime.fromisoformat(rule)))
 
 
 def _rules() -> dict[str, str]:

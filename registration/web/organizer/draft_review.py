@@ -8,7 +8,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from ... import app_context
 from ...calendars import public as calendars
-from ...calendars.description import time_in_words
+from ...calendars.description import format_when
 from ...database import reading, writing
 from ...discussion_file import DiscussionFileRefused
 from ...discussion_file.table import Mistake
@@ -154,7 +154,7 @@ def _seen(found: Standing, announcement: Announcement) -> dict[str, Any]:
         "would_be": would_be,
         "subject": message["Subject"],
         "letter": text.get_content() if text else "",
-        "time": time_in_words(would_be.when),
+        "time": format_when(would_be.when),
         "entry": calendars.file(would_be, app_context.links()).decode(),
         "changed": draft_changes.between(before, announcement) if before else [],
         "held": _held(found, announcement),

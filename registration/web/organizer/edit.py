@@ -40,7 +40,7 @@ def _signed_out() -> Page:
 def new() -> Page:
     """The form of a new discussion, for administrators."""
     _refuse_others()
-    written = form_values.nothing()
+    written = form_values.empty_form()
     discussion_form.add(written, "contributors")
     return _page(None, written, _NEW)
 
@@ -127,7 +127,7 @@ def _saved(found: Standing | None, written: Typed, opened: Opened) -> str:
 
 def _mistakes(slug: str, written: Typed) -> list[Mistake]:
     try:
-        announce(form_values.values(written, slug, None), is_typed=True)
+        announce(form_values.to_file_values(written, slug, None), is_typed=True)
     except DiscussionFileRefused as refusal:
         return refusal.found
     return []

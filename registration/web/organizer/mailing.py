@@ -106,7 +106,7 @@ def discard_circular(slug: str, circular: str) -> BaseResponse | tuple[str, int]
         receipt = _discarded(slug, circular, organizer_forms.version_of(typed))
     except CircularChanged:
         return _draft_page(slug, circular, is_changed=True), 409
-    app_context.remember(receipt)
+    app_context.record_erasure(receipt)
     return redirect(url_for("organizer.mailings.circulars", slug=slug), 303)
 
 

@@ -50,7 +50,7 @@ def discussion(slug: str) -> Response:
 def feed() -> Response:
     """The calendar of all discussions, to subscribe to."""
     response = kept(_feed)
-    app_context.readers().add(
+    app_context.feed_tally().add(
         request.headers.get("User-Agent", ""),
         took=g.changed_at,
         not_modified=response.status_code == HTTPStatus.NOT_MODIFIED,

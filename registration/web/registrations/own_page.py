@@ -88,7 +88,7 @@ def erase(token: str) -> BaseResponse | tuple[str, int]:
     with writing() as tx:
         registration, _discussion = self_service.by_token(tx, token)
         receipt = self_service.erase(tx, registration)
-    app_context.remember(receipt)
+    app_context.record_erasure(receipt)
     return redirect(url_for("own_page.erased"), 303)
 
 

@@ -189,7 +189,7 @@ def test_an_attendee_erased_during_an_export_soon_leaves_the_file(file, app):
     go_on.set()
     thread.join()
     assert "aigerim@example.org" in addresses(file)
-    housekeeping.make()
+    housekeeping.run_hourly()
     assert addresses(file) == ["bolat@example.org"]
 
 
@@ -339,10 +339,10 @@ def test_an_erasure_that_ends_while_an_export_is_written_makes_it_stale(file, ap
 
 @on_sqlite
 def test_the_worker_writes_stale_exports_anew_at_its_next_look(file, clock):
-    housekeeping.make()
+    housekeeping.run_hourly()
     erase()
     clock.advance(seconds=1)
-    housekeeping.make()
+    housekeeping.run_hourly()
     assert addresses(file, ";") == ["bolat@example.org"]
     with reading() as tx:
         assert tx.query(Registration).count() == 1

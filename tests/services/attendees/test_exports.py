@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from sqlalchemy import insert, update
 
 from registration import outbox
-from registration.crypto.key_ring import new_token, token_hash
+from registration.crypto.tokens import new_token, token_hash
 from registration.database import reading, writing
 from registration.models import Attendee, Letter, LetterState, Registration
 from registration.services.attendees import exports

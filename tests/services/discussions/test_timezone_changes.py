@@ -69,7 +69,7 @@ def test_a_moved_instant_is_mended_and_told(app, clock, visitor, water):
 
 @on_sqlite
 def test_the_round_audits_and_logs(app, clock, water, caplog):
-    housekeeping.make()
+    housekeeping.run_hourly()
     assert builders.letter_kinds()[-1] == "change"
     assert "water: Asia/Almaty has another offset now" in caplog.text
 
@@ -103,7 +103,7 @@ def test_a_zone_that_has_vanished_is_told_to_the_operator_and_harms_nothing(
 ):
     with writing() as tx:
         tx.execute(update(Discussion).values(zone="Asia/Atlantis"))
-    housekeeping.make()
+    housekeeping.run_hourly()
     assert "water: the zone Asia/Atlantis is not known any more" in caplog.text
     for path in ("/", "/discussions/water", "/discussions/water.ics", "/discussions.ics"):
         assert visitor.get(path).status_code == 200

@@ -28,22 +28,22 @@ def one(app, clock) -> None:
     """A round was made just now, and somebody is registered who is erased in 72 hours."""
     builders.publish()
     builders.register()
-    housekeeping.make()
+    housekeeping.run_hourly()
 
 
 def test_erasure_waits_a_day_after_a_jump_of_two_days(one, clock, caplog):
     clock.advance(days=400)
-    housekeeping.make()
+    housekeeping.run_hourly()
     assert count() == 1
     assert "More than 2 days lie between two rounds: if the clock is wrong, set it" in caplog.text
     until = clock.now + timedelta(hours=24)
     assert f"Erasure waits until {until:%Y-%m-%d %H:%M} UTC" in caplog.text
     for _ in range(23):
         clock.advance(hours=1)
-        housekeeping.make()
+        housekeeping.run_hourly()
     assert count() == 1
     clock.advance(hours=1)
-    housekeeping.make()
+    housekeeping.run_hourly()
     assert count() == 0
     assert jumped_at() is None
 
@@ -51,9 +51,9 @@ def test_erasure_waits_a_day_after_a_jump_of_two_days(one, clock, caplog):
 @on_sqlite
 def test_a_service_that_slept_for_less_than_two_days_erases_at_once(one, clock):
     clock.advance(hours=47)
-    housekeeping.make()
+    housekeeping.run_hourly()
     clock.advance(hours=47)
-    housekeeping.make()
+    housekeeping.run_hourly()
     assert count() == 0
 
 
@@ -61,24 +61,24 @@ def test_a_service_that_slept_for_less_than_two_days_erases_at_once(one, clock):
 def test_correcting_the_clock_ends_the_wait_without_erasing_anybody(one, clock):
     right = clock.now + timedelta(hours=1)
     clock.advance(days=400)
-    housekeeping.make()
+    housekeeping.run_hourly()
     assert jumped_at() == clock.now
     clock.now = right
-    housekeeping.make()
+    housekeeping.run_hourly()
     assert (count(), jumped_at()) == (1, None)
     for _ in range(71):
         clock.advance(hours=1)
-        housekeeping.make()
+        housekeeping.run_hourly()
     assert count() == 0
 
 
 @on_sqlite
 def test_rounds_that_are_made_once_a_week_erase_every_other_time(one, clock):
     clock.advance(days=7)
-    housekeeping.make()
+    housekeeping.run_hourly()
     assert count() == 1
     clock.advance(days=7)
-    housekeeping.make()
+    housekeeping.run_hourly()
     assert count() == 0
 
 
@@ -97,14 +97,14 @@ def test_a_purge_waits_like_a_round(one, clock):
 def test_registrations_dated_in_the_future_are_brought_back(app, clock):
     discussion = builders.publish(builders.file("seats = 3"))
     right = clock.now
-    housekeeping.make()
+    housekeeping.run_hourly()
     clock.advance(days=3650)
-    housekeeping.make()
+    housekeeping.run_hourly()
     builders.publish(builders.file('seats = 3\nregistration = "open"'))
     builders.register()
     builders.register_and_confirm("bolat@example.org")
     clock.now = right
-    housekeeping.make()
+    housekeeping.run_hourly()
     waiting, confirmed = builders.registration_of(), builders.registration_of("bolat@example.org")
     assert waiting.registered_at == confirmed.registered_at == clock.now
     assert waiting.erase_at == clock.now + timedelta(hours=72)
@@ -116,16 +116,16 @@ def test_registrations_dated_in_the_future_are_brought_back(app, clock):
 def test_a_clock_that_is_behind_for_a_while_has_nobody_erased_early(app, clock):
     builders.publish(builders.file('registration = "open"'))
     clock.advance(days=200)  # it has taken place
-    housekeeping.make()
+    housekeeping.run_hourly()
     builders.register_and_confirm()
     held = builders.registration_of()
     right = clock.now
     clock.now -= timedelta(days=2500)
     for _ in range(30):
-        housekeeping.make()
+        housekeeping.run_hourly()
         clock.advance(hours=1)
     for hours in range(60):
         clock.now = right + timedelta(hours=hours)
-        housekeeping.make()
+        housekeeping.run_hourly()
     found = builders.registration_of()
     assert (found.registered_at, found.erase_at) == (held.registered_at, held.erase_at)

@@ -78,10 +78,10 @@ def in_hand(clock, meanwhile) -> None:
     with writing() as tx:
         (letter,) = outbox.claim(tx, 1)
     with reading() as tx:
-        written = letter_content.written(tx, letter)
+        written = letter_content.compose(tx, letter)
     meanwhile()
     with writing() as tx:
-        letter_content.record(tx, letter, "250 OK", tells=written.tells)
+        letter_content.record_sent(tx, letter, "250 OK", tells=written.tells)
 
 
 def unpublish() -> None:

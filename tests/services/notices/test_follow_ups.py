@@ -24,7 +24,7 @@ def publish(changes: str, *, quiet: bool = False) -> int:
 def subjects(app) -> list[str]:
     """Owe and deliver due follow-ups, and return the subjects of the letters sent."""
     before = len(builders.kept_letters(app))
-    housekeeping.look()
+    housekeeping.run_every_minute()
     builders.deliver()
     return [str(letter["Subject"]) for letter in builders.kept_letters(app)[before:]]
 
@@ -197,7 +197,7 @@ def test_an_attendee_who_asks_after_the_recording_is_told_too(app, clock, visito
 def test_a_letter_that_was_dropped_is_owed_again_when_it_is_true_again(app, clock, over):
     publish(RECORDING)
     clock.advance(minutes=5)
-    housekeeping.look()
+    housekeeping.run_every_minute()
     with writing() as tx:
         publication.unpublish(tx, "water")
     assert subjects(app) == []

@@ -29,7 +29,7 @@ def water(app):
 
 def reminder_states() -> list[LetterState]:
     """Owe and deliver due reminders, and return the states of all."""
-    housekeeping.look()
+    housekeeping.run_every_minute()
     loop.deliver_due()
     with reading() as tx:
         found = outbox.every(tx)
@@ -118,7 +118,7 @@ def test_a_reminder_due_before_the_time_was_set_is_not_sent(app, clock, water):
 @on_sqlite
 def test_a_reminder_that_is_owed_when_the_time_moves_is_dropped(app, clock, water):
     clock.now = START - timedelta(days=1)
-    housekeeping.look()
+    housekeeping.run_every_minute()
     builders.publish(file("starts = 2026-04-09T17:00:00\nends = 2026-04-09T18:30:00"))
     assert reminder_states() == [LetterState.DROPPED]
 
@@ -141,7 +141,7 @@ def test_a_reminder_does_not_stand_for_the_letter_of_a_change(app, clock, water)
     clock.now = START - timedelta(hours=3)
     builders.publish(file('join_url = "https://meet.example.org/new"'))
     clock.now = START - timedelta(hours=1)
-    housekeeping.look()
+    housekeeping.run_every_minute()
     loop.deliver_due()
     subjects = [str(it["Subject"]).partition(":")[0] for it in builders.kept_letters(app)[-2:]]
     assert sorted(subjects) == ["Changed", "Reminder"]
@@ -150,7 +150,7 @@ def test_a_reminder_does_not_stand_for_the_letter_of_a_change(app, clock, water)
 @on_sqlite
 def test_a_reminder_that_was_held_up_until_the_start_is_not_sent(app, clock, water):
     clock.now = START - timedelta(minutes=1)
-    housekeeping.look()
+    housekeeping.run_every_minute()
     clock.now = START
     assert reminder_states() == [LetterState.DROPPED]
 
@@ -206,7 +206,7 @@ def test_a_reminder_due_while_unpublished_is_not_sent(app, clock, water):
 @on_sqlite
 def test_after_a_standstill_of_the_mail_only_the_last_reminder_is_sent(app, clock, water):
     clock.now = START - timedelta(days=1)
-    housekeeping.look()
+    housekeeping.run_every_minute()
     assert at(clock, hours=1) == [LetterState.DROPPED, LetterState.SENT]
 
 

@@ -96,10 +96,10 @@ def test_an_expired_hold_seats_the_first_on_the_waiting_list(app, clock):
     publish("seats = 1")
     builders.register(address=address("a"))
     builders.register_and_confirm(address("b"))
-    housekeeping.look()
+    housekeeping.run_every_minute()
     assert statuses("b") == [WAITING]
     clock.advance(hours=24)
-    housekeeping.look()
+    housekeeping.run_every_minute()
     assert statuses("b") == [CONFIRMED]
     builders.confirm(address("a"))
     assert statuses("a") == [WAITING]
@@ -138,11 +138,11 @@ def test_nobody_gets_a_seat_in_a_cancelled_or_past_discussion(app, clock, three)
     assert statuses("b") == [WAITING]
     with writing() as tx:
         cancellation.restore(tx, "water")
-    housekeeping.look()
+    housekeeping.run_every_minute()
     assert statuses("b", "c") == [CONFIRMED, WAITING]
     clock.advance(days=32)
     withdraw("b")
-    housekeeping.look()
+    housekeeping.run_every_minute()
     assert statuses("c") == [WAITING]
     with reading() as tx:
         found = catalog.find(tx, "water")

@@ -378,7 +378,7 @@ def test_a_form_that_no_page_has_sent_breaks_nothing(app, clock):
 def typed_names() -> set[str]:
     from registration.discussion_file import form_values
 
-    return set(form_values.nothing())
+    return set(form_values.empty_form())
 
 
 @on_sqlite

@@ -379,8 +379,8 @@ def test_a_sealed_subject_quoted_by_a_server_is_not_kept(asel):
     asel.fill(f"{page}/send")
     with reading() as tx:
         for letter in tx.query(Letter).filter_by(kind=LetterKind.CIRCULAR):
-            written = letter_content.written(tx, letter)
+            written = letter_content.compose(tx, letter)
             said = f'554 5.7.1 Spam: "{written.message["Subject"]}" =?utf-8?b?0JDRgNC10YHRgg==?='
-            kept = smtp_answers.redacted(said, "x@example.org", written.private)
+            kept = smtp_answers.redact(said, "x@example.org", written.private)
             assert not {"arrest", "Dina", "utf-8", "0JDRgNC10YHRgg"} & set(re.split(r"\W+", kept))
             assert kept.startswith("554 5.7.1 Spam:")

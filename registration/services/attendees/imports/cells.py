@@ -118,7 +118,7 @@ class Cells:
         cell = self.cells.get("language", "").strip()
         if cell and not languages.is_tag(cell):
             self._wrong("language", "must be a language tag such as en, ru or kk.")
-        return cell or languages.DEFAULT
+        return cell or languages.DEFAULT_LANGUAGE
 
     def _answer(self, question: Question) -> Answer:
         key = question.key

@@ -14,7 +14,8 @@ from sqlalchemy import insert, select
 
 from .... import outbox
 from ....config import Settings
-from ....crypto.key_ring import Ring, new_token, token_hash
+from ....crypto.key_ring import KeyRing
+from ....crypto.tokens import new_token, token_hash
 from ....database import Transaction
 from ....database import rows as table_of
 from ....models import (
@@ -96,7 +97,7 @@ def plan(tx: Transaction, discussion: Discussion, rows: Sequence[Row]) -> Plan:
 
 
 def prepare(
-    discussion: Discussion, rows: Iterable[Row], *, ring: Ring, settings: Settings, now: datetime
+    discussion: Discussion, rows: Iterable[Row], *, ring: KeyRing, settings: Settings, now: datetime
 ) -> Prepared:
     """Seal `rows`, which takes long, before the transaction in which others wait."""
     rows = list(rows)
@@ -184,7 +185,7 @@ def _erase_at(discussion: Discussion, row: Row, settings: Settings, now: datetim
 
 
 def _columns(
-    discussion: Discussion, row: Row, ring: Ring, settings: Settings, now: datetime
+    discussion: Discussion, row: Row, ring: KeyRing, settings: Settings, now: datetime
 ) -> dict[str, Any]:
     entry, status = row.entry, _status_wanted(discussion, row)
     attendee = Attendee(

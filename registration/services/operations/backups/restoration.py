@@ -16,7 +16,7 @@ from sqlalchemy import Engine, delete, inspect, select, update
 from sqlalchemy.exc import DBAPIError
 
 from ....config import Settings
-from ....crypto.key_ring import Ring
+from ....crypto.key_ring import KeyRing
 from ....database import Transaction, phrased
 from ....models import (
     Circular,
@@ -145,7 +145,7 @@ def _make_ready(file: Path, part: Path, settings: Settings, now: datetime) -> Re
 def _writing(copy: Engine, settings: Settings, now: datetime) -> Iterator[Transaction]:
     options = copy.execution_options(writes=True)
 
-    def open_keys(tx: Transaction) -> Ring:
+    def open_keys(tx: Transaction) -> KeyRing:
         return installation.open_ring(tx, settings.keys, settings.credentials)
 
     with Transaction(options, now=now, settings=settings, open_keys=open_keys) as tx, tx.begin():

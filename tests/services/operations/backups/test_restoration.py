@@ -161,7 +161,7 @@ def test_due_registrations_are_erased_before_the_database_serves(app, clock, bac
 def test_a_restore_under_a_wrong_clock_erases_nobody_for_a_day(app, clock, backup, elsewhere):
     builders.publish()
     builders.register()
-    housekeeping.make()
+    housekeeping.run_hourly()
     file = backup()
     right = clock.now
     clock.advance(days=40)
@@ -169,14 +169,14 @@ def test_a_restore_under_a_wrong_clock_erases_nobody_for_a_day(app, clock, backu
         done = restore(file)
         assert (done.registrations, done.erased_as_due) == (1, 0)
         assert done.waits_until == clock.now + timedelta(hours=24)
-        housekeeping.make()
+        housekeeping.run_hourly()
         clock.now = right  # somebody has noticed
-        housekeeping.make()
+        housekeeping.run_hourly()
         assert builders.attendee().address == "aigerim@example.org"
         clock.advance(hours=73)
-        housekeeping.make()
+        housekeeping.run_hourly()
         clock.advance(hours=24)
-        housekeeping.make()
+        housekeeping.run_hourly()
         with reading() as tx:
             assert tx.query(Registration).count() == 0
 
@@ -460,7 +460,7 @@ def test_circulars_erased_since_the_backup_are_erased_again(app, clock, backup, 
     file = backup()
     with writing() as tx:
         receipt = mailings.discard(tx, discussion, kept.public_id, 1, by=1)
-    app_context.remember(receipt)
+    app_context.record_erasure(receipt)
     carry_keys(app, elsewhere)
     with at(elsewhere, clock):
         restore(file)
