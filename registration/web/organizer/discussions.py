@@ -1,15 +1,14 @@
-"""The discussions of whoever is signed in, with their numbers at a glance."""
+"""The discussions of the organizer who is signed in, with their numbers at a glance."""
 
 from flask import Blueprint, render_template
 
 from ... import app_context
 from ...database import reading
 from ...services.attendees import statistics
-from ...services.drafts import drafts as drafting
+from ...services.drafts import drafts
 from ...services.operations import feed_statistics
 from ...text.languages import gettext as _
 from ...text.languages import ngettext, spoken_day
-from ..forms import registration_forms
 from . import charts
 from .access import organizer
 
@@ -21,14 +20,13 @@ def overview() -> str:
     """The discussions that one has, and how many come."""
     with reading() as tx:
         found = statistics.overview(tx, organizer())
-        drafts = drafting.drafts_of_new(tx, organizer())
+        own_drafts = drafts.drafts_of_new(tx, organizer())
         identity = organizer().identity(tx.keys)
     return render_template(
         "organizer/overview.html",
         found=found,
-        drafts=drafts,
+        drafts=own_drafts,
         address=identity.address,
-        button=registration_forms.button(),
     )
 
 
@@ -40,7 +38,7 @@ def discussion(slug: str) -> str:
         item = statistics.of_one(tx, organizer(), slug)
         spans = statistics.by_day(tx, item.discussion)
         readers = feed_statistics.readers(tx)
-        has_draft = drafting.standing(tx, organizer(), slug).draft is not None
+        has_draft = drafts.standing(tx, organizer(), slug).draft is not None
     return render_template(
         "organizer/discussion.html",
         item=item,

@@ -19,11 +19,9 @@ from ...services.discussions.publication import IdentityTaken, MovedIntoThePast
 from ...services.discussions.reschedule import MustBeTold
 from ...services.drafts import drafts, preview
 from ...services.drafts.drafts import ChangedSinceSeen, NoDraft, Standing
-from ...services.organizers import accounts
-from ..forms import registration_forms as public_forms
 from ..headers import content_security_policy
 from ..public import pages
-from . import draft_changes
+from . import access, draft_changes
 from .access import organizer
 
 blueprint = Blueprint("draft_review", __name__)
@@ -60,8 +58,6 @@ def review_letter(slug: str) -> Response:
 @blueprint.post("/discussions/<slug>/publish")
 def publish(slug: str) -> BaseResponse | tuple[str, int]:
     """Publish a draft as it was looked at; quietly, nobody is written to."""
-    if not public_forms.button().validate():
-        return render_template("organizer/stale.html"), 422
     is_quiet, seal = request.form.get("do") == "quietly", request.form.get("seal", "")
     try:
         with writing() as tx:
@@ -76,8 +72,6 @@ def publish(slug: str) -> BaseResponse | tuple[str, int]:
 @blueprint.post("/discussions/<slug>/discard")
 def discard(slug: str) -> BaseResponse | tuple[str, int]:
     """Delete a draft as it was looked at; what is published stays."""
-    if not public_forms.button().validate():
-        return render_template("organizer/stale.html"), 422
     seal = request.form.get("seal", "")
     try:
         with writing() as tx:
@@ -93,7 +87,7 @@ def discard(slug: str) -> BaseResponse | tuple[str, int]:
 def file(slug: str) -> Response:
     """What is published, as a discussion file."""
     with reading() as tx:
-        announcement = accounts.run_by(tx, organizer(), slug).announcement
+        announcement = access.discussion(tx, slug).announcement
     return _file(announcement)
 
 
@@ -136,7 +130,6 @@ def _page(
     html = render_template(
         "organizer/review.html",
         found=found,
-        button=public_forms.button(),
         is_deleting=is_deleting,
         **context,
     )

@@ -13,8 +13,8 @@ from ...services.catalog import NoSuchDiscussion
 from ...services.drafts import drafts
 from ...services.drafts.conflicts import Clash, Opened
 from ...services.drafts.drafts import ChangedMeanwhile, SlugTaken, Standing
+from .. import csrf
 from ..forms import discussion_form
-from ..forms import registration_forms as public_forms
 from ..rate_limits import Later, later
 from ..route_properties import gives_back
 from ..uploads import LARGEST_BODY
@@ -47,6 +47,7 @@ def new() -> Page:
 
 @blueprint.post("/new")
 @gives_back(_signed_out)
+@csrf.checks_token
 def submit_new() -> Page | Response:
     """Save the first draft of a new discussion, and show what it would be."""
     _refuse_others()
@@ -65,6 +66,7 @@ def edit(slug: str) -> Page:
 
 @blueprint.post("/discussions/<slug>/edit")
 @gives_back(_signed_out)
+@csrf.checks_token
 def submit_edit(slug: str) -> Page | Response:
     """Save the draft of a discussion, and show what it would change."""
     try:
@@ -77,7 +79,7 @@ def submit_edit(slug: str) -> Page | Response:
 
 def _submit(found: Standing | None) -> Page | Response:
     written, opened = discussion_form.sent(), discussion_form.opened()
-    if not public_forms.button().validate():
+    if not csrf.is_valid():
         return _page(found, written, opened, status=422, is_stale=True)
     if discussion_form.regrouped(written):
         return _page(found, written, opened)
@@ -172,7 +174,6 @@ def _page(
         is_gone=is_gone,
         is_signed_out=is_signed_out,
         is_new=opened.version == 0,
-        button=public_forms.button(),
         is_large=discussion_form.size(written) > LARGEST_FORM,
         action=action or (request.path if found else url_for("organizer.edit.new")),
     )

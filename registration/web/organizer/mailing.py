@@ -10,10 +10,9 @@ from ...services.erasure.erasures import Receipt
 from ...services.mailings import mailings, preview, recipients
 from ...services.mailings.mailings import CircularChanged, NobodyToWriteTo, NoLinkToJoin
 from ...services.mailings.preview import Rehearsal
-from ...services.organizers import accounts
-from ..forms import organizer_forms
-from ..forms import registration_forms as public_forms
+from ..forms.organizer_forms import VersionForm
 from ..headers import framed
+from . import access
 from .access import organizer
 
 blueprint = Blueprint("mailing", __name__)
@@ -25,7 +24,7 @@ Answer = BaseResponse | str | tuple[str, int]
 def circular(slug: str, circular: str) -> str:
     """A draft as an attendee would get it; or how far a circular has got."""
     with reading() as tx:
-        discussion = accounts.run_by(tx, organizer(), slug)
+        discussion = access.discussion(tx, slug)
         found = mailings.find(tx, discussion, circular)
         progress = mailings.progress(tx, found)
         wording = found.wording(tx.keys)
@@ -37,7 +36,6 @@ def circular(slug: str, circular: str) -> str:
         circular=found,
         wording=wording,
         progress=progress,
-        button=public_forms.button(),
     )
 
 
@@ -51,11 +49,9 @@ def circular_html(slug: str, circular: str) -> Response:
 
 @blueprint.post("/discussions/<slug>/circulars/<circular>/test")
 def try_circular_out(slug: str, circular: str) -> BaseResponse | tuple[str, int]:
-    """Owe a test letter to whoever is signed in."""
-    if not public_forms.button().validate():
-        return _stale()
+    """Owe a test letter to the organizer who is signed in."""
     with writing() as tx:
-        discussion = accounts.run_by(tx, organizer(), slug)
+        discussion = access.discussion(tx, slug)
         mailings.try_out(tx, discussion, circular, by=organizer().id)
     return redirect(
         url_for("organizer.mailing.circular", slug=slug, circular=circular, tried=1), 303
@@ -71,15 +67,10 @@ def send_circular(slug: str, circular: str) -> Answer:
 @blueprint.post("/discussions/<slug>/circulars/<circular>/send")
 def queue_circular(slug: str, circular: str) -> Answer:
     """Owe the circular to everybody in its groups, if it is what was seen."""
-    typed = organizer_forms.seen()
-    if not typed.validate():
-        return _stale()
     try:
         with writing() as tx:
-            discussion = accounts.run_by(tx, organizer(), slug)
-            mailings.queue(
-                tx, discussion, circular, organizer_forms.version_of(typed), by=organizer().id
-            )
+            discussion = access.discussion(tx, slug)
+            mailings.queue(tx, discussion, circular, VersionForm().seen, by=organizer().id)
     except (CircularChanged, NoLinkToJoin, NobodyToWriteTo) as refusal:
         return _send_page(slug, circular, is_changed=isinstance(refusal, CircularChanged))
     return redirect(url_for("organizer.mailing.circular", slug=slug, circular=circular), 303)
@@ -88,10 +79,8 @@ def queue_circular(slug: str, circular: str) -> Answer:
 @blueprint.post("/discussions/<slug>/circulars/<circular>/stop")
 def stop_circular(slug: str, circular: str) -> BaseResponse | tuple[str, int]:
     """Send a circular to nobody who has not got it yet."""
-    if not public_forms.button().validate():
-        return _stale()
     with writing() as tx:
-        discussion = accounts.run_by(tx, organizer(), slug)
+        discussion = access.discussion(tx, slug)
         mailings.stop(tx, discussion, circular, by=organizer().id)
     return redirect(url_for("organizer.mailing.circular", slug=slug, circular=circular), 303)
 
@@ -99,11 +88,8 @@ def stop_circular(slug: str, circular: str) -> BaseResponse | tuple[str, int]:
 @blueprint.post("/discussions/<slug>/circulars/<circular>/discard")
 def discard_circular(slug: str, circular: str) -> BaseResponse | tuple[str, int]:
     """Throw a draft away, if it is what was seen."""
-    typed = organizer_forms.seen()
-    if not typed.validate():
-        return _stale()
     try:
-        receipt = _discarded(slug, circular, organizer_forms.version_of(typed))
+        receipt = _discarded(slug, circular, VersionForm().seen)
     except CircularChanged:
         return _draft_page(slug, circular, is_changed=True), 409
     app_context.remember(receipt)
@@ -112,7 +98,7 @@ def discard_circular(slug: str, circular: str) -> BaseResponse | tuple[str, int]
 
 def _discarded(slug: str, circular: str, version: int) -> Receipt:
     with writing() as tx:
-        discussion = accounts.run_by(tx, organizer(), slug)
+        discussion = access.discussion(tx, slug)
         return mailings.discard(tx, discussion, circular, version, by=organizer().id)
 
 
@@ -127,14 +113,13 @@ def _draft_page(slug: str, circular: str, *, is_changed: bool = False) -> str:
         text=text.get_content() if text else "",
         is_tried="tried" in request.args,
         is_changed=is_changed,
-        button=public_forms.button(),
     )
 
 
 def _rehearsed(slug: str, circular: str) -> tuple[Discussion, Circular, Rehearsal]:
     number = request.args.get("n", 0, type=int)
     with reading() as tx:
-        discussion = accounts.run_by(tx, organizer(), slug)
+        discussion = access.discussion(tx, slug)
         found = mailings.find(tx, discussion, circular)
         shown = preview.rehearse(tx, discussion, found, number)
     return discussion, found, shown
@@ -147,8 +132,8 @@ def _send_page(slug: str, circular: str, *, is_changed: bool = False) -> Answer:
     with reading() as tx:
         wording = found.wording(tx.keys)
         stopped = recipients.count_stopped(tx, discussion, found.groups)
-    form = organizer_forms.seen()
-    form["version"].data = found.version
+    form = VersionForm()
+    form.version.data = found.version
     page = render_template(
         "organizer/circular_send.html",
         discussion=discussion,
@@ -161,7 +146,3 @@ def _send_page(slug: str, circular: str, *, is_changed: bool = False) -> Answer:
         is_changed=is_changed,
     )
     return (page, 409) if request.method == "POST" else page
-
-
-def _stale() -> tuple[str, int]:
-    return render_template("organizer/stale.html"), 422

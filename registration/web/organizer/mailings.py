@@ -3,7 +3,6 @@
 from typing import Any
 
 from flask import Blueprint, redirect, render_template, url_for
-from flask_wtf import FlaskForm
 from werkzeug.wrappers import Response as BaseResponse
 
 from ... import app_context
@@ -11,11 +10,11 @@ from ...database import DatabaseBusy, DatabaseUnavailable, reading, writing
 from ...models import Circular, Discussion, Group
 from ...services.mailings import mailings, recipients
 from ...services.mailings.mailings import CircularChanged, Draft, NoSuchCircular
-from ...services.organizers import accounts
-from ..forms import organizer_forms
-from ..forms import registration_forms as public_forms
+from .. import csrf
+from ..forms.organizer_forms import CircularForm
 from ..rate_limits import Later, later
 from ..route_properties import gives_back
+from . import access
 from .access import given_back, organizer
 
 blueprint = Blueprint("mailings", __name__)
@@ -24,14 +23,14 @@ Answer = BaseResponse | tuple[str, int, dict[str, str]]
 
 
 def _signed_out() -> tuple[str, int]:
-    return given_back(organizer_forms.circular(dict.fromkeys(Group), join_url=""))
+    return given_back(CircularForm(dict.fromkeys(Group)))
 
 
 @blueprint.get("/discussions/<slug>/circulars")
 def circulars(slug: str) -> str:
-    """What was written to the attendees of a discussion, and what became of it."""
+    """The circulars of a discussion, each with its progress."""
     with reading() as tx:
-        discussion = accounts.run_by(tx, organizer(), slug)
+        discussion = access.discussion(tx, slug)
         found = mailings.every(tx, discussion)
         ring = tx.keys
     shown = [(item, item.wording(ring).subject, progress) for item, progress in found]
@@ -47,6 +46,7 @@ def new_circular(slug: str) -> str:
 
 @blueprint.post("/discussions/<slug>/circulars/new")
 @gives_back(_signed_out)
+@csrf.checks_token
 def draft_circular(slug: str) -> Answer:
     """Keep a new draft."""
     return _save(slug, None)
@@ -65,6 +65,7 @@ def edit_circular(slug: str, circular: str) -> str | BaseResponse:
 
 @blueprint.post("/discussions/<slug>/circulars/<circular>/edit")
 @gives_back(_signed_out)
+@csrf.checks_token
 def change_circular(slug: str, circular: str) -> Answer:
     """Change a draft, unless somebody else has meanwhile."""
     return _save(slug, circular)
@@ -86,16 +87,16 @@ def _save(slug: str, public_id: str | None) -> Answer:
     return redirect(url_for("organizer.mailing.circular", slug=slug, circular=kept.public_id), 303)
 
 
-def _keep(slug: str, public_id: str | None, typed: FlaskForm) -> Circular:
-    groups = tuple(map(Group, typed["groups"].data))
-    draft = Draft(typed["subject"].data, typed["text"].data, groups)
+def _keep(slug: str, public_id: str | None, typed: CircularForm) -> Circular:
+    groups = tuple(map(Group, typed.groups.data))
+    draft = Draft(typed.subject.data, typed.text.data, groups)
     with writing() as tx:
         return mailings.save(
             tx,
-            accounts.run_by(tx, organizer(), slug),
+            access.discussion(tx, slug),
             draft,
             public_id=public_id,
-            version=organizer_forms.version_of(typed),
+            version=typed.seen,
             by=organizer().id,
         )
 
@@ -104,7 +105,7 @@ def _found(slug: str, public_id: str | None) -> tuple[Discussion, Circular | Non
     """Return the discussion, and the circular, if it is there: what somebody has typed is not lost
     because somebody else has thrown the draft away."""
     with reading() as tx:
-        discussion = accounts.run_by(tx, organizer(), slug)
+        discussion = access.discussion(tx, slug)
         if public_id is None:
             return discussion, None
         try:
@@ -113,7 +114,7 @@ def _found(slug: str, public_id: str | None) -> tuple[Discussion, Circular | Non
             return discussion, None
 
 
-def _form(discussion: Discussion, found: Circular | None) -> FlaskForm:
+def _form(discussion: Discussion, found: Circular | None) -> CircularForm:
     """Return the form, with what the draft holds, and how many are in each group."""
     now = app_context.now()
     offered = [group for group in Group if group is not Group.ABSENT or discussion.ends_at <= now]
@@ -128,13 +129,13 @@ def _form(discussion: Discussion, found: Circular | None) -> FlaskForm:
             "text": wording.text,
             "version": found.version,
         }
-    return organizer_forms.circular(counts, join_url=discussion.content.join_url, **held)
+    return CircularForm(counts, join_url=discussion.content.join_url, **held)
 
 
 def _form_page(
     discussion: Discussion,
     found: Circular | None,
-    typed: FlaskForm,
+    typed: CircularForm,
     *,
     wait: Later | None = None,
     is_changed: bool = False,
@@ -143,8 +144,8 @@ def _form_page(
     if found and is_changed:
         with reading() as tx:
             now_there = found.wording(tx.keys)
-        # Who has seen on this page what is there now may well write over it.
-        typed["version"].data = found.version
+        # The page shows the other version: whoever has seen it may write over it.
+        typed.version.data = found.version
     return render_template(
         "organizer/circular_form.html",
         discussion=discussion,
@@ -153,6 +154,5 @@ def _form_page(
         now_there=now_there,
         is_changed=is_changed,
         is_gone=is_changed and not (found and found.is_draft),
-        is_stale=public_forms.is_stale(typed),
         wait=wait,
     )

@@ -1,15 +1,14 @@
 """Choosing another password: asks for the one that was, and ends every session."""
 
 from flask import Blueprint, redirect, render_template, session, url_for
-from flask_wtf import FlaskForm
 from werkzeug.wrappers import Response as BaseResponse
 
 from ... import app_context
 from ...database import reading, writing
 from ...services.organizers import authentication, passwords
 from ...services.organizers.passwords import PasswordRefused
-from ..forms import organizer_forms
-from ..forms import registration_forms as public_forms
+from .. import csrf
+from ..forms.organizer_forms import PasswordForm
 from ..rate_limits import NOT_NOW, Later, later
 from . import cookies, reauthentication
 from .access import organizer
@@ -20,13 +19,14 @@ blueprint = Blueprint("password", __name__)
 @blueprint.get("/password")
 def password() -> str:
     """Ask for the old password, a code and the new one."""
-    return _page(organizer_forms.password())
+    return _page(PasswordForm())
 
 
 @blueprint.post("/password")
+@csrf.checks_token
 def change_password() -> BaseResponse | tuple[str, int, dict[str, str]]:
     """Change it, and ask to sign in anew everywhere."""
-    typed = organizer_forms.password()
+    typed = PasswordForm()
     if not typed.validate() or not _is_good(typed):
         return _page(typed), 422, {}
     try:
@@ -42,33 +42,32 @@ def change_password() -> BaseResponse | tuple[str, int, dict[str, str]]:
     return response
 
 
-def _change(typed: FlaskForm) -> bool:
+def _change(typed: PasswordForm) -> bool:
     """Change the password, if the old one and the code are right. Raises one of `NOT_NOW`."""
     if not reauthentication.is_proven(typed):
         return False
-    hashed = passwords.hashed(typed["new"].data, app_context.password_cost())
+    hashed = passwords.hashed(typed.new.data, app_context.password_cost())
     with writing() as tx:
         authentication.change_password(tx, organizer().id, hashed)
     return True
 
 
-def _is_good(typed: FlaskForm) -> bool:
+def _is_good(typed: PasswordForm) -> bool:
     with reading() as tx:
         identity = organizer().identity(tx.keys)
     try:
-        authentication.refuse_weak(typed["new"].data, identity, app_context.settings().site_name)
+        authentication.refuse_weak(typed.new.data, identity, app_context.settings().site_name)
     except PasswordRefused as refusal:
-        typed["new"].errors = [str(refusal)]
+        typed.new.errors = [str(refusal)]
         return False
     return True
 
 
-def _page(typed: FlaskForm, wait: Later | None = None, *, is_wrong: bool = False) -> str:
+def _page(typed: PasswordForm, wait: Later | None = None, *, is_wrong: bool = False) -> str:
     return render_template(
         "organizer/password.html",
         form=typed,
         wait=wait,
         is_wrong=is_wrong,
-        is_stale=public_forms.is_stale(typed),
         least=passwords.LEAST,
     )

@@ -3,7 +3,6 @@
 import time
 
 from flask import Blueprint, current_app, redirect, render_template, url_for
-from flask_wtf import FlaskForm
 from werkzeug.wrappers import Response as BaseResponse
 
 from ... import app_context
@@ -12,9 +11,9 @@ from ...models import Discussion
 from ...services.registrations import register, self_service
 from ...services.registrations.register import RegistrationClosed
 from ...services.seats import allocation, retention
+from .. import csrf, mailbox
 from ..forms import registration_forms
-from ..forms.registration_forms import EntryForm
-from ..mailbox import is_open as shows_letters
+from ..forms.registration_forms import EntryForm, FindForm
 from ..public.pages import published
 from ..rate_limits import NOT_NOW, Later, later, taking
 
@@ -30,6 +29,7 @@ def form(slug: str) -> str:
 
 
 @blueprint.post("/discussions/<slug>/register")
+@csrf.checks_token
 def submit(slug: str) -> BaseResponse | tuple[str, int, dict[str, str]]:
     """Take a registration. The answer is the same for every address."""
     started = time.monotonic()
@@ -58,26 +58,27 @@ def registered(slug: str) -> str:
         "registrations/registered.html",
         discussion=discussion,
         most=register.LETTERS_A_DAY,
-        shows_letters=shows_letters(),
+        shows_letters=mailbox.is_open(),
     )
 
 
 @blueprint.get("/registrations/find")
 def find() -> str:
     """Ask for one's personal link."""
-    return _find_page(registration_forms.address(app_context.now()))
+    return _find_page(FindForm(app_context.now()))
 
 
 @blueprint.post("/registrations/find")
+@csrf.checks_token
 def send_links() -> BaseResponse | tuple[str, int, dict[str, str]]:
     """Send the personal link to an address, if it is known; the answer does not tell."""
     started = time.monotonic()
-    typed = registration_forms.address(app_context.now())
+    typed = FindForm(app_context.now())
     if not typed.validate():
         return _find_page(typed), 422, {}
     try:
         with taking() as tx:
-            self_service.send_links(tx, typed["email"].address)
+            self_service.send_links(tx, typed.email.address)
     except NOT_NOW as refusal:
         wait = later(refusal)
         return _find_page(typed, wait), wait.status, wait.headers
@@ -89,7 +90,7 @@ def send_links() -> BaseResponse | tuple[str, int, dict[str, str]]:
 def sent() -> str:
     """What to do next: the same for everybody who asked."""
     most = register.LETTERS_A_DAY
-    return render_template("registrations/sent.html", most=most, shows_letters=shows_letters())
+    return render_template("registrations/sent.html", most=most, shows_letters=mailbox.is_open())
 
 
 def wait_since(started: float) -> None:
@@ -99,7 +100,7 @@ def wait_since(started: float) -> None:
 
 
 def _asked_for(slug: str) -> tuple[Discussion, bool]:
-    """Return the discussion of a form, and whether who registers now would wait.
+    """Return the discussion of a form, and whether a new registration would wait.
 
     Where the database cannot be read just now, return what it said last: what somebody has typed
     can then be shown again, with the word that it could not be stored.
@@ -115,7 +116,7 @@ def _asked_for(slug: str) -> tuple[Discussion, bool]:
     return last[slug]
 
 
-def _find_page(typed: FlaskForm, wait: Later | None = None) -> str:
+def _find_page(typed: FindForm, wait: Later | None = None) -> str:
     return render_template("registrations/find.html", form=typed, wait=wait)
 
 
@@ -131,7 +132,6 @@ def _form_page(
         is_open=discussion.takes_registrations(now),
         is_full=is_full,
         wait=wait,
-        is_stale=registration_forms.is_stale(typed),
         erase_at=retention.erase_at(discussion, now, app_context.settings()),
         unconfirmed=retention.UNCONFIRMED_LIFE,
         settings=app_context.settings(),

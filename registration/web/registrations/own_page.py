@@ -14,13 +14,20 @@ from ...services.mailings import unsubscribe
 from ...services.registrations import register, self_service, subject_access
 from ...services.registrations.self_service import NoSuchRegistration, RegistrationEnded
 from ...services.seats import allocation
+from .. import csrf
 from ..forms import registration_forms
 from ..forms.registration_forms import EntryForm
 from ..public.pages import CALENDAR
 from ..rate_limits import NOT_NOW, Later, later, taking
+from ..route_properties import when_stale
 from .form import wait_since
 
 blueprint = Blueprint("own_page", __name__)
+
+
+def stale(token: str) -> tuple[str, int]:
+    """Return the attendee's own page after a button that came too late to do anything."""
+    return shown(token, is_stale=True), 422
 
 
 @blueprint.get("/registrations/erased")
@@ -31,7 +38,7 @@ def erased() -> str:
 
 @blueprint.get("/registrations/<token>")
 def page(token: str) -> str:
-    """The attendee's own page: what is held, and what they can do."""
+    """The attendee's own page: the stored data, and what the attendee can do."""
     return shown(token)
 
 
@@ -48,7 +55,7 @@ def download(token: str) -> Response:
 
 @blueprint.get("/registrations/<token>/cancellation.ics")
 def cancellation(token: str) -> Response:
-    """What takes the entry out of a calendar, for whoever erases everything and gets no letter."""
+    """A calendar file that removes the entry: an erasure sends no letter that would."""
     with reading() as tx:
         registration, discussion = self_service.by_token(tx, token)
         address = registration.attendee(tx.keys).address
@@ -59,10 +66,9 @@ def cancellation(token: str) -> Response:
 
 
 @blueprint.post("/registrations/<token>/confirm")
-def confirm(token: str) -> BaseResponse | tuple[str, int]:
+@when_stale(stale)
+def confirm(token: str) -> BaseResponse:
     """Confirm the address."""
-    if not registration_forms.button().validate():
-        return shown(token, is_stale=True), 422
     with writing() as tx:
         registration, _discussion = self_service.by_token(tx, token)
         register.confirm(tx, registration)
@@ -70,10 +76,9 @@ def confirm(token: str) -> BaseResponse | tuple[str, int]:
 
 
 @blueprint.post("/registrations/<token>/withdraw")
-def withdraw(token: str) -> BaseResponse | tuple[str, int]:
+@when_stale(stale)
+def withdraw(token: str) -> BaseResponse:
     """Withdraw from the discussion."""
-    if not registration_forms.button().validate():
-        return shown(token, is_stale=True), 422
     with writing() as tx:
         registration, _discussion = self_service.by_token(tx, token)
         self_service.withdraw(tx, registration)
@@ -81,10 +86,9 @@ def withdraw(token: str) -> BaseResponse | tuple[str, int]:
 
 
 @blueprint.post("/registrations/<token>/erase")
-def erase(token: str) -> BaseResponse | tuple[str, int]:
+@when_stale(stale)
+def erase(token: str) -> BaseResponse:
     """Erase everything that is held, at once."""
-    if not registration_forms.button().validate():
-        return shown(token, is_stale=True), 422
     with writing() as tx:
         registration, _discussion = self_service.by_token(tx, token)
         receipt = self_service.erase(tx, registration)
@@ -93,6 +97,7 @@ def erase(token: str) -> BaseResponse | tuple[str, int]:
 
 
 @blueprint.post("/registrations/<token>/change")
+@csrf.checks_token
 def change(token: str) -> BaseResponse | tuple[str, int, dict[str, str]]:
     """Change what is held; a new address takes effect when it confirms."""
     started = time.monotonic()
@@ -101,7 +106,7 @@ def change(token: str) -> BaseResponse | tuple[str, int, dict[str, str]]:
         attendee = registration.attendee(tx.keys)
     typed = _change_form(registration, discussion, attendee)
     if not typed.validate():
-        return shown(token, typed, is_stale=registration_forms.is_stale(typed)), 422, {}
+        return shown(token, typed), 422, {}
     try:
         with taking() as tx:
             self_service.change(tx, token, typed.entry())
@@ -122,15 +127,13 @@ def new_address(signed: str) -> str:
         "registrations/new_address.html",
         discussion=discussion,
         attendee=attendee,
-        button=registration_forms.button(),
     )
 
 
 @blueprint.post("/registrations/address/<signed>")
-def confirm_new_address(signed: str) -> BaseResponse | tuple[str, int]:
+@when_stale(lambda signed: (new_address(signed), 422))
+def confirm_new_address(signed: str) -> BaseResponse:
     """Make the new address the attendee's."""
-    if not registration_forms.button().validate():
-        return new_address(signed), 422
     with writing() as tx:
         token = self_service.confirm_new_address(tx, signed)
     return _to_page(token)
@@ -174,7 +177,6 @@ def shown(
         discussion=discussion,
         attendee=attendee,
         place=before + 1,
-        button=registration_forms.button(),
         form=typed or _change_form(registration, discussion, attendee),
         is_changing=typed is not None,
         is_stale=is_stale,

@@ -11,8 +11,9 @@ from werkzeug.wrappers import Response as BaseResponse
 from ...database import reading, writing
 from ...services.mailings import unsubscribe
 from ...services.registrations import self_service
-from ..forms import registration_forms
-from .own_page import shown
+from .. import csrf
+from ..route_properties import when_stale
+from .own_page import stale
 
 blueprint = Blueprint("unsubscribe", __name__)
 
@@ -24,10 +25,11 @@ def circulars(signed: str) -> str:
 
 
 @blueprint.post("/registrations/circulars/<signed>")
+@csrf.checks_token
 def stop_by_link(signed: str) -> BaseResponse | str | tuple[str, int]:
-    """Send no more circulars to whoever has the link."""
+    """Stop the circulars to the attendee for whom the link was signed."""
     is_one_click = request.form.get("List-Unsubscribe") == "One-Click"
-    if not is_one_click and not registration_forms.button().validate():
+    if not is_one_click and not csrf.is_valid():
         return _page(signed, is_stale=True), 422
     with writing() as tx:
         registration, _discussion = unsubscribe.by_link(tx, signed)
@@ -38,10 +40,9 @@ def stop_by_link(signed: str) -> BaseResponse | str | tuple[str, int]:
 
 
 @blueprint.post("/registrations/<token>/circulars/stop")
-def stop_circulars(token: str) -> BaseResponse | tuple[str, int]:
+@when_stale(stale)
+def stop_circulars(token: str) -> BaseResponse:
     """Send no more circulars to an attendee."""
-    if not registration_forms.button().validate():
-        return shown(token, is_stale=True), 422
     with writing() as tx:
         registration, _discussion = self_service.by_token(tx, token)
         unsubscribe.stop(tx, registration)
@@ -49,10 +50,9 @@ def stop_circulars(token: str) -> BaseResponse | tuple[str, int]:
 
 
 @blueprint.post("/registrations/<token>/circulars/resume")
-def resume_circulars(token: str) -> BaseResponse | tuple[str, int]:
+@when_stale(stale)
+def resume_circulars(token: str) -> BaseResponse:
     """Send circulars to an attendee again."""
-    if not registration_forms.button().validate():
-        return shown(token, is_stale=True), 422
     with writing() as tx:
         registration, _discussion = self_service.by_token(tx, token)
         unsubscribe.resume(registration)
@@ -69,6 +69,4 @@ def _page(signed: str, *, is_stale: bool = False) -> str:
         discussion=discussion,
         is_stopped=is_stopped,
         is_stale=is_stale and not is_stopped,
-        # Its token comes with a cookie, of which programs have no use.
-        button=None if is_stopped else registration_forms.button(),
     )
