@@ -1,6 +1,6 @@
 """Forms that can cause a letter: how many are taken, and when one that is not may be sent again."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -78,6 +78,12 @@ class Later:
     def headers(self) -> dict[str, str]:
         """The header that tells programs."""
         return {"Retry-After": str(self.seconds)}
+
+
+def try_later(refusal: Refusal, page: Callable[[Later], str]) -> tuple[str, int, dict[str, str]]:
+    """Return the answer to a form that is not taken now: its `page`, with the time to wait."""
+    wait = later(refusal)
+    return page(wait), wait.status, wait.headers
 
 
 def later(refusal: Refusal) -> Later:

@@ -9,6 +9,7 @@ from flask import (
     redirect,
     render_template,
     request,
+    session,
     url_for,
 )
 from flask_wtf import FlaskForm
@@ -58,7 +59,7 @@ def ask_to_sign_in() -> BaseResponse | None:
     with reading() as tx:
         known = authentication.who(tx, cookies.token())
     if known is None:
-        return _signed_out()
+        return _give_back_or_redirect()
     g.organizer, sign_in = known
     if authentication.is_to_be_noted(sign_in, now):
         with writing() as tx:
@@ -72,12 +73,20 @@ def given_back(typed: FlaskForm) -> tuple[str, int]:
     return render_template("organizer/signed_out.html", form=typed, action=request.path), 422
 
 
+def signed_out() -> BaseResponse:
+    """Redirect to the sign-in after a sign-out; no CSRF token outlives it."""
+    session.clear()
+    response = redirect(url_for("organizer.sign_in.sign_in"), HTTPStatus.SEE_OTHER)
+    cookies.take_away(response)
+    return response
+
+
 def stale(_error: CSRFError) -> tuple[str, int]:
     """Say that a button did nothing, because its page was open for too long."""
     return render_template("organizer/stale.html"), 422
 
 
-def _signed_out() -> BaseResponse:
+def _give_back_or_redirect() -> BaseResponse:
     """Redirect to the sign-in; but show a form again as it was filled in, in a browser in which
     somebody has signed in before, if a page of ours has sent it.
 

@@ -13,6 +13,7 @@ from ...services.attendees.statistics import Numbers
 from ...services.attendees.table import Filter, Order
 from ...services.registrations import manage
 from ...services.registrations.manage import AlreadyRegistered, EnoughLetters, TakesNobody
+from ...services.registrations.register import Entry
 from ...text.languages import gettext as _
 from .. import csrf
 from ..forms import registration_forms
@@ -78,16 +79,21 @@ def submit_add(slug: str) -> BaseResponse | tuple[str, int]:
     if not typed.validate():
         return _add_page(slug, typed), 422
     try:
-        with writing() as tx:
-            access.discussion(tx, slug)
-            public_id = manage.add(tx, slug, typed.entry())
-            note(tx, Deed.ATTENDEE_ADDED, slug, count=1)
+        public_id = _add(slug, typed.entry())
     except (AlreadyRegistered, EnoughLetters, TakesNobody) as refusal:
         typed.email.errors = [str(refusal)]
         return _add_page(slug, typed), 409
     except (DatabaseBusy, DatabaseUnavailable) as refusal:
         return _add_page(slug, typed, later(refusal)), 503
     return redirect(url_for("organizer.attendee.attendee", slug=slug, public_id=public_id), 303)
+
+
+def _add(slug: str, entry: Entry) -> str:
+    with writing() as tx:
+        access.discussion(tx, slug)
+        public_id = manage.add(tx, slug, entry)
+        note(tx, Deed.ATTENDEE_ADDED, slug, count=1)
+    return public_id
 
 
 def _add_form(slug: str) -> EntryForm:

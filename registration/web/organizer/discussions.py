@@ -2,7 +2,6 @@
 
 from flask import Blueprint, render_template
 
-from ... import app_context
 from ...database import reading
 from ...services.attendees import statistics
 from ...services.drafts import drafts
@@ -19,12 +18,12 @@ blueprint = Blueprint("discussions", __name__)
 def overview() -> str:
     """The discussions that one has, and how many come."""
     with reading() as tx:
-        found = statistics.overview(tx, organizer())
+        items = statistics.overview(tx, organizer())
         own_drafts = drafts.drafts_of_new(tx, organizer())
         identity = organizer().identity(tx.keys)
     return render_template(
         "organizer/overview.html",
-        found=found,
+        items=items,
         drafts=own_drafts,
         address=identity.address,
     )
@@ -33,23 +32,18 @@ def overview() -> str:
 @blueprint.get("/discussions/<slug>")
 def discussion(slug: str) -> str:
     """One discussion: its numbers, when people came, and which calendars follow."""
-    now = app_context.now()
     with reading() as tx:
         item = statistics.of_one(tx, organizer(), slug)
         spans = statistics.by_day(tx, item.discussion)
-        readers = feed_statistics.readers(tx)
-        has_draft = drafts.standing(tx, organizer(), slug).draft is not None
-    return render_template(
-        "organizer/discussion.html",
-        item=item,
-        has_draft=has_draft,
-        is_over=item.discussion.ends_at <= now,
-        bars=charts.bars(spans),
-        width=charts.WIDTH,
-        height=charts.HEIGHT,
-        words=_in_words(spans),
-        readers=readers,
-    )
+        return render_template(
+            "organizer/discussion.html",
+            item=item,
+            has_draft=drafts.standing(tx, organizer(), slug).draft is not None,
+            is_over=item.discussion.ends_at <= tx.now,
+            drawing=charts.drawing(spans),
+            words=_in_words(spans),
+            readers=feed_statistics.readers(tx),
+        )
 
 
 def _in_words(spans: list[statistics.Span]) -> str:

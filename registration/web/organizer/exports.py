@@ -14,7 +14,7 @@ from ...services.attendees import exports
 from ...services.catalog import NoSuchDiscussion
 from .. import csrf
 from ..forms.organizer_forms import SEPARATORS, ExportForm
-from ..rate_limits import NOT_NOW, Later, later
+from ..rate_limits import NOT_NOW, Later, try_later
 from . import access, reauthentication
 from .access import organizer
 
@@ -42,10 +42,14 @@ def submit_export(slug: str) -> Response | tuple[str, int, dict[str, str]]:
     try:
         is_proven = reauthentication.is_proven(typed)
     except NOT_NOW as refusal:
-        wait = later(refusal)
-        return _page(slug, typed, wait), wait.status, wait.headers
+        return try_later(refusal, lambda wait: _page(slug, typed, wait))
     if not is_proven:
         return _page(slug, typed, is_wrong=True), 422, {}
+    return _csv(slug, typed)
+
+
+def _csv(slug: str, typed: ExportForm) -> Response:
+    """Note the export in the audit log, and stream it."""
     names, rows, count = _chosen(slug, typed)
     detail = _detail(typed, names)
     with writing() as tx:

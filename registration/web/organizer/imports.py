@@ -44,18 +44,21 @@ def submit_import(slug: str) -> BaseResponse | tuple[str, int] | str:
     typed = SheetForm()
     content, is_looked_over = _content()
     if not content:
-        typed.validate()
         return _page(slug, typed, is_empty=True), 422
     try:
         sheet = _read(slug, content)
     except NoSheet as refusal:
         return _page(slug, typed, refusal=str(refusal)), 422
-    if sheet.faults:
-        return _page(slug, typed, sheet), 422
-    if not typed.validate():
+    if sheet.faults or not typed.validate():
         return _page(slug, typed, sheet, content), 422
     if not is_looked_over:
         return _page(slug, typed, sheet, content)
+    return _import(slug, typed, sheet, content)
+
+
+def _import(
+    slug: str, typed: SheetForm, sheet: Sheet, content: bytes
+) -> BaseResponse | tuple[str, int]:
     try:
         count = _add(slug, sheet, is_told=typed.is_told.data)
     except (DatabaseBusy, DatabaseUnavailable) as refusal:
@@ -111,7 +114,7 @@ def _page(
         plan = None
         if sheet and not sheet.faults:
             plan = imports.plan(tx, discussion, sheet.rows)
-    if is_empty and typed.is_submitted() and not typed.csrf_token.errors:
+    if is_empty and (typed.validate() or not typed.csrf_token.errors):
         typed.sheet.errors = [_("Choose a file that is not empty.")]
     return render_template(
         "organizer/import.html",

@@ -24,19 +24,8 @@ Answer = BaseResponse | str | tuple[str, int]
 def circular(slug: str, circular: str) -> str:
     """A draft as an attendee would get it; or how far a circular has got."""
     with reading() as tx:
-        discussion = access.discussion(tx, slug)
-        found = mailings.find(tx, discussion, circular)
-        progress = mailings.progress(tx, found)
-        wording = found.wording(tx.keys)
-    if found.is_draft:
-        return _draft_page(slug, circular)
-    return render_template(
-        "organizer/circular_queued.html",
-        discussion=discussion,
-        circular=found,
-        wording=wording,
-        progress=progress,
-    )
+        found = mailings.find(tx, access.discussion(tx, slug), circular)
+    return _draft_page(slug, circular) if found.is_draft else _queued_page(slug, circular)
 
 
 @blueprint.get("/discussions/<slug>/circulars/<circular>/html")
@@ -100,6 +89,19 @@ def _discarded(slug: str, circular: str, version: int) -> Receipt:
     with writing() as tx:
         discussion = access.discussion(tx, slug)
         return mailings.discard(tx, discussion, circular, version, by=organizer().id)
+
+
+def _queued_page(slug: str, circular: str) -> str:
+    with reading() as tx:
+        discussion = access.discussion(tx, slug)
+        found = mailings.find(tx, discussion, circular)
+        return render_template(
+            "organizer/circular_queued.html",
+            discussion=discussion,
+            circular=found,
+            wording=found.wording(tx.keys),
+            progress=mailings.progress(tx, found),
+        )
 
 
 def _draft_page(slug: str, circular: str, *, is_changed: bool = False) -> str:

@@ -1,6 +1,6 @@
 """Choosing another password: asks for the one that was, and ends every session."""
 
-from flask import Blueprint, redirect, render_template, session, url_for
+from flask import Blueprint, render_template
 from werkzeug.wrappers import Response as BaseResponse
 
 from ... import app_context
@@ -9,9 +9,9 @@ from ...services.organizers import authentication, passwords
 from ...services.organizers.passwords import PasswordRefused
 from .. import csrf
 from ..forms.organizer_forms import PasswordForm
-from ..rate_limits import NOT_NOW, Later, later
-from . import cookies, reauthentication
-from .access import organizer
+from ..rate_limits import NOT_NOW, Later, try_later
+from . import reauthentication
+from .access import organizer, signed_out
 
 blueprint = Blueprint("password", __name__)
 
@@ -32,14 +32,10 @@ def change_password() -> BaseResponse | tuple[str, int, dict[str, str]]:
     try:
         is_changed = _change(typed)
     except NOT_NOW as refusal:
-        wait = later(refusal)
-        return _page(typed, wait), wait.status, wait.headers
+        return try_later(refusal, lambda wait: _page(typed, wait))
     if not is_changed:
         return _page(typed, is_wrong=True), 422, {}
-    session.clear()
-    response = redirect(url_for("organizer.sign_in.sign_in"), 303)
-    cookies.take_away(response)
-    return response
+    return signed_out()
 
 
 def _change(typed: PasswordForm) -> bool:

@@ -25,10 +25,10 @@ from ...services.organizers.passwords import PasswordRefused
 from ...text.languages import gettext as _
 from .. import csrf
 from ..forms.organizer_forms import InvitationForm, SignInForm, safe_next
-from ..rate_limits import NOT_NOW, Later, client, later
+from ..rate_limits import NOT_NOW, Later, client, try_later
 from ..route_properties import open_to_all
 from . import cookies
-from .access import organizer
+from .access import organizer, signed_out
 
 blueprint = Blueprint("sign_in", __name__)
 
@@ -58,8 +58,7 @@ def submit_sign_in() -> BaseResponse | tuple[str, int, dict[str, str]]:
     try:
         token = _begin(typed)
     except NOT_NOW as refusal:
-        wait = later(refusal)
-        return _sign_in_page(typed, wait), wait.status, wait.headers
+        return try_later(refusal, lambda wait: _sign_in_page(typed, wait))
     if token is None:
         return _sign_in_page(typed, is_wrong=True), 422, {}
     session.clear()  # no CSRF token outlives a sign-in
@@ -111,10 +110,7 @@ def _sign_out(*, everywhere: bool) -> BaseResponse:
             authentication.end_all(tx, organizer().id)
         else:
             authentication.end(tx, cookies.token())
-    session.clear()
-    response = redirect(url_for("organizer.sign_in.sign_in"), 303)
-    cookies.take_away(response)
-    return response
+    return signed_out()
 
 
 @blueprint.get("/invitation/<token>")
@@ -138,8 +134,11 @@ def accept_invitation(token: str) -> Response | tuple[str, int, dict[str, str]]:
         typed.code.errors = [_("This is not the code that the app shows now. Try the next one.")]
         return _invitation_page(token, typed), 422, {}
     except NOT_NOW as refusal:
-        wait = later(refusal)
-        return _invitation_page(token, typed, wait), wait.status, wait.headers
+        return try_later(refusal, lambda wait: _invitation_page(token, typed, wait))
+    return _codes_page(codes)
+
+
+def _codes_page(codes: list[str]) -> Response:
     response = make_response(render_template("organizer/recovery_codes.html", codes=codes))
     # Where all browsers look alike, nobody else's tries are to keep this one out.
     cookies.give_device(response)

@@ -15,7 +15,7 @@ from .. import csrf, mailbox
 from ..forms import registration_forms
 from ..forms.registration_forms import EntryForm, FindForm
 from ..public.pages import published
-from ..rate_limits import NOT_NOW, Later, later, taking
+from ..rate_limits import NOT_NOW, Later, taking, try_later
 
 blueprint = Blueprint("registrations", __name__)
 
@@ -23,9 +23,8 @@ blueprint = Blueprint("registrations", __name__)
 @blueprint.get("/discussions/<slug>/register")
 def form(slug: str) -> str:
     """The registration form."""
-    discussion, is_full = _asked_for(slug)
-    typed = registration_forms.registration(discussion.content, app_context.now())
-    return _form_page(discussion, typed, is_full=is_full)
+    discussion, is_full, empty = _opened(slug)
+    return _form_page(discussion, empty, is_full=is_full)
 
 
 @blueprint.post("/discussions/<slug>/register")
@@ -33,8 +32,7 @@ def form(slug: str) -> str:
 def submit(slug: str) -> BaseResponse | tuple[str, int, dict[str, str]]:
     """Take a registration. The answer is the same for every address."""
     started = time.monotonic()
-    discussion, is_full = _asked_for(slug)
-    typed = registration_forms.registration(discussion.content, app_context.now())
+    discussion, is_full, typed = _opened(slug)
     if not typed.validate():
         return _form_page(discussion, typed, is_full=is_full), 422, {}
     try:
@@ -43,8 +41,9 @@ def submit(slug: str) -> BaseResponse | tuple[str, int, dict[str, str]]:
     except RegistrationClosed:
         return _form_page(discussion, typed, is_full=is_full), 409, {}
     except NOT_NOW as refusal:
-        wait = later(refusal)
-        return _form_page(discussion, typed, is_full=is_full, wait=wait), wait.status, wait.headers
+        return try_later(
+            refusal, lambda wait: _form_page(discussion, typed, is_full=is_full, wait=wait)
+        )
     wait_since(started)
     return redirect(url_for("registrations.registered", slug=slug), 303)
 
@@ -80,8 +79,7 @@ def send_links() -> BaseResponse | tuple[str, int, dict[str, str]]:
         with taking() as tx:
             self_service.send_links(tx, typed.email.address)
     except NOT_NOW as refusal:
-        wait = later(refusal)
-        return _find_page(typed, wait), wait.status, wait.headers
+        return try_later(refusal, lambda wait: _find_page(typed, wait))
     wait_since(started)
     return redirect(url_for("registrations.sent"), 303)
 
@@ -99,13 +97,20 @@ def wait_since(started: float) -> None:
     time.sleep(max(0.0, started + floor - time.monotonic()))
 
 
-def _asked_for(slug: str) -> tuple[Discussion, bool]:
-    """Return the discussion of a form, and whether a new registration would wait.
+def _opened(slug: str) -> tuple[Discussion, bool, EntryForm]:
+    """Return a discussion, whether a new registration would wait, and the form to register."""
+    discussion, is_full = _last_read(slug)
+    form = registration_forms.registration(discussion.content, app_context.now())
+    return discussion, is_full, form
 
-    Where the database cannot be read just now, return what it said last: what somebody has typed
-    can then be shown again, with the word that it could not be stored.
+
+def _last_read(slug: str) -> tuple[Discussion, bool]:
+    """Return a discussion, and whether it is full.
+
+    While the database cannot be read, return what was read last: then typed text can be shown
+    again, with a sentence that it could not be stored.
     """
-    last: dict[str, tuple[Discussion, bool]] = current_app.extensions.setdefault("asked for", {})
+    last: dict[str, tuple[Discussion, bool]] = current_app.extensions.setdefault("last read", {})
     try:
         with reading() as tx:
             discussion = published(tx, slug)

@@ -18,7 +18,7 @@ from .. import csrf
 from ..forms import registration_forms
 from ..forms.registration_forms import EntryForm
 from ..public.pages import CALENDAR
-from ..rate_limits import NOT_NOW, Later, later, taking
+from ..rate_limits import NOT_NOW, Later, taking, try_later
 from ..route_properties import when_stale
 from .form import wait_since
 
@@ -101,18 +101,14 @@ def erase(token: str) -> BaseResponse:
 def change(token: str) -> BaseResponse | tuple[str, int, dict[str, str]]:
     """Change what is held; a new address takes effect when it confirms."""
     started = time.monotonic()
-    with reading() as tx:
-        registration, discussion = self_service.by_token(tx, token)
-        attendee = registration.attendee(tx.keys)
-    typed = _change_form(registration, discussion, attendee)
+    typed = _change_form(token)
     if not typed.validate():
         return shown(token, typed), 422, {}
     try:
         with taking() as tx:
             self_service.change(tx, token, typed.entry())
     except NOT_NOW as refusal:
-        wait = later(refusal)
-        return shown(token, typed, wait=wait), wait.status, wait.headers
+        return try_later(refusal, lambda wait: shown(token, typed, wait=wait))
     wait_since(started)
     return _to_page(token)
 
@@ -177,7 +173,7 @@ def shown(
         discussion=discussion,
         attendee=attendee,
         place=before + 1,
-        form=typed or _change_form(registration, discussion, attendee),
+        form=typed or _form_of(registration, discussion, attendee),
         is_changing=typed is not None,
         is_stale=is_stale,
         wait=wait,
@@ -188,9 +184,14 @@ def shown(
     )
 
 
-def _change_form(
-    registration: Registration, discussion: Discussion, attendee: Attendee
-) -> EntryForm:
+def _change_form(token: str) -> EntryForm:
+    with reading() as tx:
+        registration, discussion = self_service.by_token(tx, token)
+        attendee = registration.attendee(tx.keys)
+    return _form_of(registration, discussion, attendee)
+
+
+def _form_of(registration: Registration, discussion: Discussion, attendee: Attendee) -> EntryForm:
     return registration_forms.change(
         discussion.content,
         attendee,
