@@ -1,4 +1,4 @@
-"""The pages: places (public, registrations, own_page, mailbox), forms, headers and errors."""
+"""The pages of the service: its blueprints, forms, headers and errors."""
 
 from collections.abc import Iterable
 from contextlib import suppress
@@ -20,7 +20,7 @@ from .uploads import LARGEST_BODY
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
-# Seconds that every accepted form takes at least: more than any address needs.
+# Seconds that every accepted form takes at least: more than the work for any address takes.
 ANSWER_FLOOR = 0.05
 
 
@@ -50,7 +50,7 @@ def init_app(app: Flask, settings: Settings) -> None:
     labels.init_app(app)
     hosts.init_app(app)
     errors.init_app(app)
-    # These ask of a request in this order: is it ours, who sends it, does it carry a token?
+    # Checks of a request run in this order: host, form, sign-in, CSRF token.
     desk.init_app(app)
     csrf.init_app(app)
     headers.init_app(app)
@@ -65,7 +65,7 @@ def init_app(app: Flask, settings: Settings) -> None:
 def _open_keys_first(app: Flask) -> None:
     """Open the key ring before Flask opens a session: the session's secret comes from the ring.
 
-    If that is refused, the request's own check tells why.
+    If the keys do not open, the request's own check says why.
     """
     inner = app.wsgi_app
 

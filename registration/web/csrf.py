@@ -1,6 +1,6 @@
 """The CSRF token of every form that is posted: it is checked before the view runs.
 
-A page may have been open for longer than its token lives; what was typed there must not be lost.
+A page may have been open for longer than its token lives; text typed there must not be lost.
 A view that takes typed text is marked with `checks_token`: its form checks the token as one more
 field, and the view shows the form again, as it does for any mistake. A view that takes a single
 button names with `when_stale` the page that the button was on. The one POST that needs no token is

@@ -1,4 +1,4 @@
-"""One circular at the desk: seen as an attendee gets it, tried out, queued, stopped."""
+"""One circular at the desk: its preview, a test letter, sending, stopping, discarding."""
 
 from flask import Blueprint, Response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
@@ -22,10 +22,10 @@ Answer = BaseResponse | str | tuple[str, int]
 
 @blueprint.get("/discussions/<slug>/circulars/<circular>")
 def circular(slug: str, circular: str) -> str:
-    """A draft as an attendee would get it; or how far a circular has got."""
+    """A draft as an attendee would get it; or the progress of a queued circular."""
     with reading() as tx:
-        found = mailings.find(tx, access.discussion(tx, slug), circular)
-    return _draft_page(slug, circular) if found.is_draft else _queued_page(slug, circular)
+        stored = mailings.find(tx, access.discussion(tx, slug), circular)
+    return _draft_page(slug, circular) if stored.is_draft else _queued_page(slug, circular)
 
 
 @blueprint.get("/discussions/<slug>/circulars/<circular>/html")
@@ -49,13 +49,13 @@ def try_circular_out(slug: str, circular: str) -> BaseResponse | tuple[str, int]
 
 @blueprint.get("/discussions/<slug>/circulars/<circular>/send")
 def send_circular(slug: str, circular: str) -> Answer:
-    """Ask once more, with what is sent, and to how many."""
+    """Show wording and number of recipients, and ask once more."""
     return _send_page(slug, circular)
 
 
 @blueprint.post("/discussions/<slug>/circulars/<circular>/send")
 def queue_circular(slug: str, circular: str) -> Answer:
-    """Owe the circular to everybody in its groups, if it is what was seen."""
+    """Owe the circular to everybody in its groups, unless it has changed since it was seen."""
     try:
         with writing() as tx:
             discussion = access.discussion(tx, slug)
@@ -67,7 +67,7 @@ def queue_circular(slug: str, circular: str) -> Answer:
 
 @blueprint.post("/discussions/<slug>/circulars/<circular>/stop")
 def stop_circular(slug: str, circular: str) -> BaseResponse | tuple[str, int]:
-    """Send a circular to nobody who has not got it yet."""
+    """Stop a circular: recipients who have not got it yet will not."""
     with writing() as tx:
         discussion = access.discussion(tx, slug)
         mailings.stop(tx, discussion, circular, by=organizer().id)
@@ -76,7 +76,7 @@ def stop_circular(slug: str, circular: str) -> BaseResponse | tuple[str, int]:
 
 @blueprint.post("/discussions/<slug>/circulars/<circular>/discard")
 def discard_circular(slug: str, circular: str) -> BaseResponse | tuple[str, int]:
-    """Throw a draft away, if it is what was seen."""
+    """Throw a draft away, unless it has changed since it was seen."""
     try:
         receipt = _discarded(slug, circular, VersionForm().seen)
     except CircularChanged:
@@ -94,23 +94,23 @@ def _discarded(slug: str, circular: str, version: int) -> Receipt:
 def _queued_page(slug: str, circular: str) -> str:
     with reading() as tx:
         discussion = access.discussion(tx, slug)
-        found = mailings.find(tx, discussion, circular)
+        stored = mailings.find(tx, discussion, circular)
         return render_template(
             "organizer/circular_queued.html",
             discussion=discussion,
-            circular=found,
-            wording=found.wording(tx.keys),
-            progress=mailings.progress(tx, found),
+            circular=stored,
+            wording=stored.wording(tx.keys),
+            progress=mailings.progress(tx, stored),
         )
 
 
 def _draft_page(slug: str, circular: str, *, is_changed: bool = False) -> str:
-    discussion, found, shown = _rehearsed(slug, circular)
+    discussion, stored, shown = _rehearsed(slug, circular)
     text = shown.message.get_body(("plain",)) if shown.message else None
     return render_template(
         "organizer/circular.html",
         discussion=discussion,
-        circular=found,
+        circular=stored,
         shown=shown,
         text=text.get_content() if text else "",
         is_tried="tried" in request.args,
@@ -122,24 +122,24 @@ def _rehearsed(slug: str, circular: str) -> tuple[Discussion, Circular, Rehearsa
     number = request.args.get("n", 0, type=int)
     with reading() as tx:
         discussion = access.discussion(tx, slug)
-        found = mailings.find(tx, discussion, circular)
-        shown = preview.rehearse(tx, discussion, found, number)
-    return discussion, found, shown
+        stored = mailings.find(tx, discussion, circular)
+        shown = preview.rehearse(tx, discussion, stored, number)
+    return discussion, stored, shown
 
 
 def _send_page(slug: str, circular: str, *, is_changed: bool = False) -> Answer:
-    discussion, found, shown = _rehearsed(slug, circular)
-    if not found.is_draft:
+    discussion, stored, shown = _rehearsed(slug, circular)
+    if not stored.is_draft:
         return redirect(url_for("organizer.mailing.circular", slug=slug, circular=circular), 303)
     with reading() as tx:
-        wording = found.wording(tx.keys)
-        stopped = recipients.count_stopped(tx, discussion, found.groups)
+        wording = stored.wording(tx.keys)
+        stopped = recipients.count_stopped(tx, discussion, stored.groups)
     form = VersionForm()
-    form.version.data = found.version
+    form.version.data = stored.version
     page = render_template(
         "organizer/circular_send.html",
         discussion=discussion,
-        circular=found,
+        circular=stored,
         wording=wording,
         count=shown.total,
         lacks_link=shown.lacks_link,

@@ -1,4 +1,4 @@
-"""Choosing another password: asks for the one that was, and ends every session."""
+"""A change of the password: asks for the old one, and ends every sign-in."""
 
 from flask import Blueprint, render_template
 from werkzeug.wrappers import Response as BaseResponse

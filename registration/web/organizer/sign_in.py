@@ -1,4 +1,4 @@
-"""Signing in and out, and the invitation that comes before."""
+"""Signing in and out, and the invitation before the first sign-in."""
 
 import io
 from contextlib import suppress
@@ -51,7 +51,7 @@ def sign_in() -> str:
 @open_to_all
 @csrf.checks_token
 def submit_sign_in() -> BaseResponse | tuple[str, int, dict[str, str]]:
-    """Sign in, if address, password and code are right; which one is not, is never told."""
+    """Sign in if address, password and code are right; the answer never says which one is wrong."""
     typed = SignInForm()
     if not typed.validate():
         return _sign_in_page(typed), 422, {}
@@ -68,8 +68,8 @@ def submit_sign_in() -> BaseResponse | tuple[str, int, dict[str, str]]:
 
 
 def _begin(typed: SignInForm) -> str | None:
-    """Return a new token, or None. The password is checked outside of any transaction: that takes
-    long, on purpose."""
+    """Return a new token, or None. The password is checked outside of any transaction, because the
+    check is slow on purpose."""
     with writing() as tx:
         authentication.try_from(tx, client(), cookies.device())
     with reading() as tx:
@@ -85,7 +85,7 @@ def _begin(typed: SignInForm) -> str | None:
 
 
 def _renew_hash(organizer_id: int, kept: str, password: str) -> None:
-    """Keep the same password with the parameters of today; another sign-in can do it as well."""
+    """Hash the same password with today's parameters; if that fails, the next sign-in does it."""
     with suppress(*NOT_NOW):
         renewed = passwords.hashed(password, app_context.password_cost())
         with writing() as tx:
@@ -116,7 +116,7 @@ def _sign_out(*, everywhere: bool) -> BaseResponse:
 @blueprint.get("/invitation/<token>")
 @open_to_all
 def invitation(token: str) -> str:
-    """Ask whoever was invited for a password, and offer the second factor."""
+    """Ask an invited organizer for a password, and offer the second factor."""
     return _invitation_page(token, InvitationForm())
 
 
@@ -140,7 +140,7 @@ def accept_invitation(token: str) -> Response | tuple[str, int, dict[str, str]]:
 
 def _codes_page(codes: list[str]) -> Response:
     response = make_response(render_template("organizer/recovery_codes.html", codes=codes))
-    # Where all browsers look alike, nobody else's tries are to keep this one out.
+    # Where all clients look alike, the failed attempts of others must not lock this browser out.
     cookies.give_device(response)
     return response
 
@@ -186,7 +186,7 @@ def _picture(content: str) -> Markup:
     segno.make_qr(content, error="m").save(
         drawn, kind="svg", scale=5, xmldecl=False, svgns=True, light="#ffffff", omitsize=False
     )
-    # What the library has drawn is squares: the content is not in it as text.
+    # The library draws squares: the content is not in the SVG as text.
     return Markup(drawn.getvalue().decode())  # noqa: S704  # nosec B704
 
 

@@ -1,5 +1,5 @@
-"""Cancels a discussion, lets it take place after all, takes it off, publishes it again: each a page
-that says what follows, with one button."""
+"""Cancel a discussion, restore it, take it off the public pages, publish it again: each is a page
+that states the consequences, with one button."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -28,8 +28,8 @@ Page = tuple[str, int]
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """One change of where a discussion stands. `do` returns how many letters it owes, and `count`
-    how many it would owe, without doing it."""
+    """One change of a discussion's status. `do` returns how many letters it owes, and `count` how
+    many it would owe, without doing it."""
 
     name: str
     deed: Deed
@@ -39,7 +39,7 @@ class Act:
 
 @blueprint.get("/discussions/<slug>/cancel")
 def cancel(slug: str) -> Page:
-    """Ask why it is cancelled, and say how many will be told."""
+    """Ask for the reason, and say how many letters are owed."""
     return _page(slug, _cancelling(""), CancelForm())
 
 
@@ -54,20 +54,20 @@ def submit_cancel(slug: str) -> Page | Response:
 
 @blueprint.get("/discussions/<slug>/restore")
 def restore(slug: str) -> Page:
-    """Say who will be told that it takes place after all."""
+    """Say how many letters are owed when a cancelled discussion is restored."""
     return _page(slug, _RESTORE, VersionForm())
 
 
 @blueprint.post("/discussions/<slug>/restore")
 @csrf.checks_token
 def submit_restore(slug: str) -> Page | Response:
-    """Let it take place after all."""
+    """Restore a cancelled discussion."""
     return _submit(slug, _RESTORE, VersionForm())
 
 
 @blueprint.get("/discussions/<slug>/take-off")
 def take_off(slug: str) -> Page:
-    """Say what becomes of a discussion that is taken off."""
+    """State the consequences of taking a discussion off the public pages."""
     return _page(slug, _TAKE_OFF, VersionForm())
 
 
@@ -80,7 +80,7 @@ def submit_take_off(slug: str) -> Page | Response:
 
 @blueprint.get("/discussions/<slug>/publish-again")
 def publish_again(slug: str) -> Page:
-    """Say what becomes of a discussion that is published again."""
+    """State the consequences of publishing a discussion again."""
     return _page(slug, _PUBLISH_AGAIN, VersionForm())
 
 
@@ -111,8 +111,8 @@ def _submit(slug: str, act: Act, typed: VersionForm) -> Page | Response:
 def _page(slug: str, act: Act, typed: VersionForm, status: int = 200, **said: Any) -> Page:
     with reading() as tx:
         discussion = access.discussion(tx, slug)
-    letters, refused = _foretold(discussion, act)
-    # What the button is about is what this page shows.
+    letters, refused = _count_letters(discussion, act)
+    # The button is about the version that this page shows.
     typed.version.data = discussion.version
     shown = {"why_not": refused, "is_changed": False, "wait": None} | said
     html = render_template(
@@ -125,8 +125,8 @@ def _page(slug: str, act: Act, typed: VersionForm, status: int = 200, **said: An
     return html, status
 
 
-def _foretold(discussion: Discussion, act: Act) -> tuple[int, str]:
-    """Return how many letters it would owe, or why it is refused."""
+def _count_letters(discussion: Discussion, act: Act) -> tuple[int, str]:
+    """Return how many letters the act would owe, or the sentence that refuses it."""
     try:
         with reading() as tx:
             return act.count(tx, discussion), ""
@@ -135,7 +135,7 @@ def _foretold(discussion: Discussion, act: Act) -> tuple[int, str]:
 
 
 def _do(tx: Transaction, slug: str, act: Act, seen: int) -> None:
-    """Do it, and note it in the audit log, unless it was so already.
+    """Do it, and note it in the audit log; do nothing if the discussion has that status already.
 
     Raises `ChangedSinceSeen` if the discussion is not any more at the version that was `seen`.
     """

@@ -1,6 +1,7 @@
-"""Registering, and having one's personal link sent again."""
+"""Registration, and the form that sends one's personal link again."""
 
 import time
+from typing import NamedTuple
 
 from flask import Blueprint, current_app, redirect, render_template, url_for
 from werkzeug.wrappers import Response as BaseResponse
@@ -23,8 +24,7 @@ blueprint = Blueprint("registrations", __name__)
 @blueprint.get("/discussions/<slug>/register")
 def form(slug: str) -> str:
     """The registration form."""
-    discussion, is_full, empty = _opened(slug)
-    return _form_page(discussion, empty, is_full=is_full)
+    return _form_page(_opened(slug))
 
 
 @blueprint.post("/discussions/<slug>/register")
@@ -32,25 +32,23 @@ def form(slug: str) -> str:
 def submit(slug: str) -> BaseResponse | tuple[str, int, dict[str, str]]:
     """Take a registration. The answer is the same for every address."""
     started = time.monotonic()
-    discussion, is_full, typed = _opened(slug)
-    if not typed.validate():
-        return _form_page(discussion, typed, is_full=is_full), 422, {}
+    opened = _opened(slug)
+    if not opened.form.validate():
+        return _form_page(opened), 422, {}
     try:
-        with taking(discussion.uid) as tx:
-            register.register(tx, slug, typed.entry())
+        with taking(opened.discussion.uid) as tx:
+            register.register(tx, slug, opened.form.entry())
     except RegistrationClosed:
-        return _form_page(discussion, typed, is_full=is_full), 409, {}
+        return _form_page(opened), 409, {}
     except NOT_NOW as refusal:
-        return try_later(
-            refusal, lambda wait: _form_page(discussion, typed, is_full=is_full, wait=wait)
-        )
+        return try_later(refusal, lambda wait: _form_page(opened, wait))
     wait_since(started)
     return redirect(url_for("registrations.registered", slug=slug), 303)
 
 
 @blueprint.get("/discussions/<slug>/registered")
 def registered(slug: str) -> str:
-    """What to do next: the same for everybody who sent the form."""
+    """The next steps: the same for everybody who sent the form."""
     with reading() as tx:
         discussion = published(tx, slug)
     return render_template(
@@ -86,22 +84,29 @@ def send_links() -> BaseResponse | tuple[str, int, dict[str, str]]:
 
 @blueprint.get("/registrations/sent")
 def sent() -> str:
-    """What to do next: the same for everybody who asked."""
+    """The next steps: the same for everybody who asked."""
     most = register.LETTERS_A_DAY
     return render_template("registrations/sent.html", most=most, shows_letters=mailbox.is_open())
 
 
 def wait_since(started: float) -> None:
-    """Answer no sooner than a known and an unknown address take, so that time does not tell."""
+    """Answer after a fixed time, so that the time does not tell a known from an unknown address."""
     floor: float = current_app.config["ANSWER_FLOOR"]
     time.sleep(max(0.0, started + floor - time.monotonic()))
 
 
-def _opened(slug: str) -> tuple[Discussion, bool, EntryForm]:
-    """Return a discussion, whether a new registration would wait, and the form to register."""
+class Opened(NamedTuple):
+    """A discussion, whether a new registration would wait, and the form to register."""
+
+    discussion: Discussion
+    is_full: bool
+    form: EntryForm
+
+
+def _opened(slug: str) -> Opened:
     discussion, is_full = _last_read(slug)
     form = registration_forms.registration(discussion.content, app_context.now())
-    return discussion, is_full, form
+    return Opened(discussion, is_full, form)
 
 
 def _last_read(slug: str) -> tuple[Discussion, bool]:
@@ -125,17 +130,15 @@ def _find_page(typed: FindForm, wait: Later | None = None) -> str:
     return render_template("registrations/find.html", form=typed, wait=wait)
 
 
-def _form_page(
-    discussion: Discussion, typed: EntryForm, *, is_full: bool, wait: Later | None = None
-) -> str:
-    now = app_context.now()
+def _form_page(opened: Opened, wait: Later | None = None) -> str:
+    discussion, now = opened.discussion, app_context.now()
     return render_template(
         "registrations/form.html",
         discussion=discussion,
-        form=typed,
+        form=opened.form,
         tense=discussion.when.tense(now),
         is_open=discussion.takes_registrations(now),
-        is_full=is_full,
+        is_full=opened.is_full,
         wait=wait,
         erase_at=retention.erase_at(discussion, now, app_context.settings()),
         unconfirmed=retention.UNCONFIRMED_LIFE,

@@ -32,7 +32,7 @@ def stale(token: str) -> tuple[str, int]:
 
 @blueprint.get("/registrations/erased")
 def erased() -> str:
-    """The receipt of an erasure: there is nobody left to name."""
+    """The page after an erasure, which names nobody."""
     return render_template("registrations/erased.html")
 
 
@@ -44,7 +44,7 @@ def page(token: str) -> str:
 
 @blueprint.get("/registrations/<token>.json")
 def download(token: str) -> Response:
-    """Everything that is held about the attendee."""
+    """All stored data about the attendee, as JSON."""
     with reading() as tx:
         registration, discussion = self_service.by_token(tx, token)
         held = subject_access.held(tx, registration, discussion)
@@ -88,7 +88,7 @@ def withdraw(token: str) -> BaseResponse:
 @blueprint.post("/registrations/<token>/erase")
 @when_stale(stale)
 def erase(token: str) -> BaseResponse:
-    """Erase everything that is held, at once."""
+    """Erase all stored data at once."""
     with writing() as tx:
         registration, _discussion = self_service.by_token(tx, token)
         receipt = self_service.erase(tx, registration)
@@ -99,7 +99,7 @@ def erase(token: str) -> BaseResponse:
 @blueprint.post("/registrations/<token>/change")
 @csrf.checks_token
 def change(token: str) -> BaseResponse | tuple[str, int, dict[str, str]]:
-    """Change what is held; a new address takes effect when it confirms."""
+    """Change the stored data; a new address takes effect when it is confirmed."""
     started = time.monotonic()
     typed = _change_form(token)
     if not typed.validate():
@@ -115,7 +115,7 @@ def change(token: str) -> BaseResponse | tuple[str, int, dict[str, str]]:
 
 @blueprint.get("/registrations/address/<signed>")
 def new_address(signed: str) -> str:
-    """Ask whoever reads the new address to confirm it."""
+    """Ask the reader of the letter to the new address to confirm it."""
     with reading() as tx:
         registration, attendee = self_service.by_new_address(tx, signed)
         discussion = tx.get_one(Discussion, registration.discussion_id)
@@ -160,7 +160,7 @@ def shown(
     is_stale: bool = False,
     wait: Later | None = None,
 ) -> str:
-    """Return the attendee's own page, with what was typed and why it was not taken."""
+    """Return the attendee's own page, with a form that was not taken, if there is one."""
     with reading() as tx:
         registration, discussion = self_service.by_token(tx, token)
         before = allocation.waiting_before(tx, registration)

@@ -1,8 +1,8 @@
-"""Circulars that an attendee wants no more: by the link in each of them, which opens nothing else,
-or by a button on their own page.
+"""Stop the circulars to an attendee: by the link in each of them, which opens nothing else, or by a
+button on the attendee's own page.
 
-Mail programs follow the link themselves when their reader wants no more (RFC 8058): they send a
-fixed body, without cookies. It is the one POST that is taken without a CSRF token.
+Mail programs send a POST to the link themselves (RFC 8058), with a fixed body and without cookies:
+it is the one POST that is taken without a CSRF token.
 """
 
 from flask import Blueprint, redirect, render_template, request, url_for
@@ -20,7 +20,7 @@ blueprint = Blueprint("unsubscribe", __name__)
 
 @blueprint.get("/registrations/circulars/<signed>")
 def circulars(signed: str) -> str:
-    """Ask whoever has the link whether they want no more circulars."""
+    """Ask the attendee of a link whether to stop the circulars."""
     return _page(signed)
 
 
@@ -34,7 +34,7 @@ def stop_by_link(signed: str) -> BaseResponse | str | tuple[str, int]:
     with writing() as tx:
         registration, _discussion = unsubscribe.by_link(tx, signed)
         unsubscribe.stop(tx, registration)
-    if is_one_click:  # programs need not follow where they are sent on to
+    if is_one_click:  # mail programs need not follow a redirect
         return _page(signed)
     return redirect(url_for("unsubscribe.circulars", signed=signed), 303)
 
