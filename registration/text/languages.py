@@ -60,6 +60,27 @@ def gettext(message: str) -> str:
     return translations(language()).gettext(message)
 
 
+class LazyString:
+    """A message that is translated when it is written, in the language of that moment: forms are
+    declared once, before there is a request. It is escaped as any other text."""
+
+    __slots__ = ("_message",)
+
+    def __init__(self, message: str) -> None:
+        self._message = message
+
+    def __str__(self) -> str:
+        return gettext(self._message)
+
+    def __repr__(self) -> str:
+        return f"LazyString({self._message!r})"
+
+
+def lazy_gettext(message: str) -> LazyString:
+    """Return `message`, to be translated when it is written."""
+    return LazyString(message)
+
+
 def ngettext(singular: str, plural: str, number: int) -> str:
     """Return the form for `number` in the language in use."""
     return translations(language()).ngettext(singular, plural, number)

@@ -1,4 +1,4 @@
-"""The pages: places (public, registrations, own_page, mailbox), forms, headers and errors."""
+"""The pages of the service: its blueprints, forms, headers and errors."""
 
 from collections.abc import Iterable
 from contextlib import suppress
@@ -10,7 +10,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from .. import app_context
 from ..config import Settings
 from ..refusals import Refusal
-from . import assets, errors, headers, health, hosts, labels, mailbox, uploads
+from . import assets, csrf, errors, headers, health, hosts, labels, mailbox, uploads
 from .organizer import desk
 from .public import pages
 from .registrations import form, own_page, unsubscribe
@@ -20,8 +20,7 @@ from .uploads import LARGEST_BODY
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
-CSRF_LIFE = 6 * 60 * 60
-# Seconds that every accepted form takes at least: more than any address needs.
+# Seconds that every accepted form takes at least: more than the work for any address takes.
 ANSWER_FLOOR = 0.05
 
 
@@ -35,7 +34,6 @@ def init_app(app: Flask, settings: Settings) -> None:
         SESSION_COOKIE_SECURE=secure,
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",
-        WTF_CSRF_TIME_LIMIT=CSRF_LIFE,
         ANSWER_FLOOR=ANSWER_FLOOR,
     )
     app.session_interface = Sessions()
@@ -47,12 +45,14 @@ def init_app(app: Flask, settings: Settings) -> None:
         site_name=lambda: app_context.settings().site_name,
         contact=lambda: app_context.settings().contact,
     )
-    desk.init_app(app)
     uploads.init_app(app)
     assets.init_app(app)
     labels.init_app(app)
     hosts.init_app(app)
     errors.init_app(app)
+    # Checks of a request run in this order: host, form, sign-in, CSRF token.
+    desk.init_app(app)
+    csrf.init_app(app)
     headers.init_app(app)
     _open_keys_first(app)
     if settings.trusted_proxies:
@@ -63,9 +63,9 @@ def init_app(app: Flask, settings: Settings) -> None:
 
 
 def _open_keys_first(app: Flask) -> None:
-    """Open the key ring before Flask opens a session, whose secret comes from it.
+    """Open the key ring before Flask opens a session: the session's secret comes from the ring.
 
-    If that is refused, the request's own check tells why.
+    If the keys do not open, the request's own check says why.
     """
     inner = app.wsgi_app
 

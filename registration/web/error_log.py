@@ -1,4 +1,4 @@
-"""What is logged of a request that failed: its endpoint and place, never whom it is about.
+"""The log line of a failed request: endpoint and place in the code, without personal data.
 
 Each line has a random id, which the error page shows too: so a visitor can quote it.
 """
@@ -10,7 +10,7 @@ from flask import request
 
 from .. import faults
 
-# No vowels, so that no words come about, and nothing that can be taken for something else.
+# No vowels, so that no words come about, and no letters that look alike.
 _LETTERS = "bcdfghjkmnpqrstvwxz"
 _LENGTH = 8
 _KEY = "registration.fault_id"
@@ -20,12 +20,12 @@ log = logging.getLogger(__name__)
 
 def fault_id() -> str | None:
     """Return the id under which this request's failure was logged, if one was."""
-    found: str | None = request.environ.get(_KEY)
-    return found
+    logged: str | None = request.environ.get(_KEY)
+    return logged
 
 
 def log_refusal(refusal: Exception) -> None:
-    """Log what the service itself could not do; its words name nobody."""
+    """Log a failure of the service itself; the sentence of a refusal names nobody."""
     log.error("%s %s: %s", _new_id(), request.endpoint, refusal)
 
 
@@ -36,6 +36,6 @@ def log_fault(fault: BaseException | None) -> None:
 
 
 def _new_id() -> str:
-    found = "".join(secrets.choice(_LETTERS) for _ in range(_LENGTH))
-    request.environ[_KEY] = found
-    return found
+    new_id = "".join(secrets.choice(_LETTERS) for _ in range(_LENGTH))
+    request.environ[_KEY] = new_id
+    return new_id

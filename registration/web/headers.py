@@ -1,4 +1,4 @@
-"""The headers that every answer carries: what a browser may do with it, and who may keep it."""
+"""The headers of every answer: content security policy, caching and privacy."""
 
 from flask import Flask, Response, request, url_for
 
@@ -16,7 +16,7 @@ _POLICY = {
     "frame-ancestors": "'none'",
 }
 
-# Whose addresses say nothing of anybody.
+# Pages whose addresses contain nothing personal.
 _PUBLIC = {
     "public.agenda",
     "public.discussion",

@@ -1,4 +1,4 @@
-"""What watches the service asks here: whether all is well, and figures without anybody in them."""
+"""Health and metrics for monitors, without personal data."""
 
 from collections.abc import Iterator
 
@@ -32,8 +32,8 @@ blueprint = Blueprint("health", __name__)
 
 @blueprint.get("/health")
 def health() -> tuple[Response, int]:
-    """Whether all is well: ok, degraded and why; 503 where the database does not answer, or where
-    the process is stuck and wants a new start."""
+    """Answer ok, or degraded with the reasons; 503 if the database does not answer, or if the
+    process is stuck and needs a restart."""
     if stuck := app_context.find_stuck():
         return jsonify(status="unavailable", why=stuck), 503
     try:
@@ -43,7 +43,7 @@ def health() -> tuple[Response, int]:
     except (DatabaseBusy, DatabaseUnavailable):
         return jsonify(status="unavailable", why=["The database does not answer."]), 503
     except Refusal:
-        # Its words name folders and keys, which are for the log alone.
+        # The sentence of the refusal names folders and keys, which are for the log alone.
         why = ["Pages are not served: `flask database check` says why."]
     return (jsonify(status="degraded", why=why) if why else jsonify(status="ok")), 200
 
@@ -54,28 +54,28 @@ def metrics() -> Response:
     if not (is_from_this_machine() or app_context.settings().open_metrics):
         abort(404)
     with reading() as tx:
-        found = health_checks.figures(tx)
-    return Response("".join(_lines(found)), content_type=METRICS)
+        figures = health_checks.figures(tx)
+    return Response("".join(_lines(figures)), content_type=METRICS)
 
 
-def _lines(found: Figures) -> Iterator[str]:
-    for name, values in _values(found).items():
+def _lines(figures: Figures) -> Iterator[str]:
+    for name, values in _values(figures).items():
         kind = "counter" if name.endswith("_total") else "gauge"
         yield f"# HELP registration_{name} {_MEANING[name]}\n# TYPE registration_{name} {kind}\n"
         for labels, value in values.items():
             yield f"registration_{name}{labels} {value}\n"
 
 
-def _values(found: Figures) -> dict[str, dict[str, float]]:
+def _values(figures: Figures) -> dict[str, dict[str, float]]:
     """Return the values of each metric by their labels."""
     return {
-        "outbox_letters": {f'{{state="{it.value}"}}': n for it, n in found.letters.items()},
-        "outbox_oldest_due_seconds": {"": found.oldest_due},
-        "failed_letters": {"": found.letters[LetterState.FAILED]},
-        "erasures_due": {"": found.erasures_due},
-        "erasures_total": {"": found.erasures},
-        "last_round_timestamp_seconds": {"": found.last_round},
-        "last_backup_timestamp_seconds": {"": found.last_backup},
-        "schema_info": {f'{{revision="{found.schema}"}}': 1},
+        "outbox_letters": {f'{{state="{it.value}"}}': n for it, n in figures.letters.items()},
+        "outbox_oldest_due_seconds": {"": figures.oldest_due},
+        "failed_letters": {"": figures.letters[LetterState.FAILED]},
+        "erasures_due": {"": figures.erasures_due},
+        "erasures_total": {"": figures.erasures},
+        "last_round_timestamp_seconds": {"": figures.last_round},
+        "last_backup_timestamp_seconds": {"": figures.last_backup},
+        "schema_info": {f'{{revision="{figures.schema}"}}': 1},
         "build_info": {f'{{version="{VERSION}"}}': 1},
     }

@@ -1,4 +1,4 @@
-"""Under which hosts this site answers, and what a host says of whoever asks.
+"""The hosts under which this site answers, and whether a request comes from this machine.
 
 Flask's TRUSTED_HOSTS would do for names alone: it knows no IPv6 address, and nothing of probes.
 """
@@ -12,28 +12,28 @@ from werkzeug.exceptions import SecurityError
 from .. import app_context
 from ..config import is_loopback
 
-# What watches the service on this machine asks for it by address.
+# A monitor on this machine asks for these by IP address.
 _PROBED = {"health.health", "health.metrics"}
 
 
 def init_app(app: Flask) -> None:
-    """Refuse requests for other sites, before anything else is asked."""
+    """Refuse requests for other hosts, before every other check."""
     app.before_request(_refuse_others)
 
 
 def is_onion() -> bool:
-    """Whether the request came to the onion service that stands beside PUBLIC_URL."""
+    """Whether the request came to the onion service of ONION_URL."""
     onion = app_context.settings().onion_url
     return onion is not None and _asked_for() == urlsplit(onion).hostname
 
 
 def is_from_this_machine() -> bool:
-    """Whether whoever asks sits at this machine itself, and not behind a proxy or in Tor.
+    """Whether the request comes from this machine itself, not through a proxy or Tor.
 
     Visitors of an onion service all come from loopback, and claim whatever host they like.
     """
-    found = app_context.settings()
-    has_onion = found.onion_url is not None or found.host.endswith(".onion")
+    settings = app_context.settings()
+    has_onion = settings.onion_url is not None or settings.host.endswith(".onion")
     named = [name for name, _value in request.headers]
     passed_on = any(name.startswith(("X-Forwarded", "Forwarded")) for name in named)
     return is_loopback(request.remote_addr or "") and not has_onion and not passed_on
@@ -45,11 +45,11 @@ def _refuse_others() -> None:
 
 
 def _is_ours(host: str) -> bool:
-    found = app_context.settings()
-    if is_loopback(host) and not found.is_public:
+    settings = app_context.settings()
+    if is_loopback(host) and not settings.is_public:
         return True
     is_probe = request.endpoint in _PROBED and is_loopback(request.remote_addr or "")
-    return host == found.host or (is_probe and is_loopback(host))
+    return host == settings.host or (is_probe and is_loopback(host))
 
 
 def _asked_for() -> str:

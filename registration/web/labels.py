@@ -1,4 +1,4 @@
-"""What stored values are called on a page, in the language of the moment."""
+"""Words for stored values on a page, in the language of the moment."""
 
 from collections.abc import Iterable
 
@@ -21,7 +21,7 @@ def init_app(app: Flask) -> None:
 
 
 def status_words(status: RegistrationStatus) -> str:
-    """Return where a registration stands."""
+    """Return the words for a status of a registration."""
     return {
         RegistrationStatus.UNCONFIRMED: _("not confirmed yet"),
         RegistrationStatus.CONFIRMED: _("confirmed"),
@@ -31,7 +31,7 @@ def status_words(status: RegistrationStatus) -> str:
 
 
 def letter_words(kind: LetterKind) -> str:
-    """Return what a letter is about."""
+    """Return the words for a kind of letter."""
     return {
         LetterKind.ADDRESS_CONFIRMATION: _("to confirm the address"),
         LetterKind.CONFIRMATION: _("confirmation"),
@@ -49,7 +49,7 @@ def letter_words(kind: LetterKind) -> str:
 
 
 def letter_state_words(state: LetterState) -> str:
-    """Return what became of a letter."""
+    """Return the words for a state of a letter."""
     return {
         LetterState.OWED: _("queued"),
         LetterState.SENT: _("accepted"),
@@ -60,7 +60,7 @@ def letter_state_words(state: LetterState) -> str:
 
 
 def group_words(groups: Iterable[str]) -> str:
-    """Return to whom a circular goes."""
+    """Return the words for the groups that get a circular."""
     words: dict[str, str] = {
         Group.CONFIRMED: _("those who have a seat"),
         Group.WAITING: _("those on the waiting list"),
@@ -71,13 +71,13 @@ def group_words(groups: Iterable[str]) -> str:
 
 
 def shared_words(fields: Iterable[str]) -> str:
-    """Return what of an attendee's data a partner gets."""
+    """Return the words for the fields that are shared with a partner."""
     words = {"name": _("name"), "email": _("e-mail"), "affiliation": _("affiliation")}
     return format_list([words[field] for field in fields])
 
 
 def error_title(status: int) -> str:
-    """Return what an HTTP status means here."""
+    """Return the title of the page of an HTTP error."""
     return {
         400: _("This could not be read"),
         404: _("Nothing is here"),
@@ -91,7 +91,7 @@ def error_title(status: int) -> str:
 
 
 def error_advice(status: int) -> str:
-    """Return why there is such an error, and what to do."""
+    """Return the likely cause of an HTTP error, and what the reader can do."""
     return {
         400: _(
             "What your browser sent is damaged or not meant for this site. Go back and try again."

@@ -1,7 +1,7 @@
 """The local mailbox: the letters that were kept, shown as a mail program would.
 
-It is there only for whoever tries the service on their own machine: where letters go to a
-folder, the server is bound to loopback, and the request came from there without a proxy.
+It exists only for trying the service on one's own machine: where letters go to a folder, the
+server is bound to loopback, and the request came from there without a proxy.
 """
 
 from email import message_from_bytes
@@ -22,7 +22,7 @@ blueprint = Blueprint("mailbox", __name__, url_prefix="/letters")
 
 
 def is_open() -> bool:
-    """Whether the mailbox may be seen by whoever sent this request."""
+    """Whether the mailbox may be shown to the sender of this request."""
     return bool(
         app_context.letters_folder() is not None
         and not app_context.settings().is_public

@@ -1,4 +1,4 @@
-"""Public answers as kept bytes: written once for each change, then served as they are.
+"""A cache of public answers: each is written once for each change, then served as bytes.
 
 An answer is right until something public changes (the content version) or until time alone makes
 it say something else (`until`: a discussion begins, ends, or closes). Nobody's cookie matters.
@@ -18,8 +18,8 @@ from ..text.languages import language
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """An answer as it was written: its bytes, when what it says last changed, until when it is
-    right."""
+    """An answer as it was written: its bytes, the time of the last change of its content, and the
+    time until which it is valid."""
 
     body: bytes
     content_type: str
@@ -35,7 +35,7 @@ class _Kept:
     etag: str
 
     def is_right(self, version: int, now: datetime) -> bool:
-        """Whether nothing has changed since; a clock that was ahead tells nothing."""
+        """Whether nothing has changed since; not if the clock was ahead when it was made."""
         is_over = self.made.until is not None and now >= self.made.until
         return self.version == version and self.made_at <= now and not is_over
 
@@ -43,22 +43,22 @@ class _Kept:
 def kept(make: Callable[[Transaction], Made]) -> Response:
     """Answer the request from what is kept for its path, or with what `make` writes now."""
     shelf: dict[tuple[str, str], _Kept] = current_app.extensions.setdefault("kept", {})
-    place = (request.path, language())
+    key = (request.path, language())
     with reading() as tx:
         now = tx.now
         version = content_version(tx)
-        found = shelf.get(place)
-        if found is None or not found.is_right(version, now):
+        answer = shelf.get(key)
+        if answer is None or not answer.is_right(version, now):
             made = make(tx)
-            found = _Kept(made, now, version, hashlib.sha256(made.body).hexdigest()[:32])
-            shelf[place] = found
-    return _respond(found, now)
+            answer = _Kept(made, now, version, hashlib.sha256(made.body).hexdigest()[:32])
+            shelf[key] = answer
+    return _respond(answer, now)
 
 
-def _respond(found: _Kept, now: datetime) -> Response:
-    g.changed_at = changed_at = found.made.changed_at
-    response = Response(found.made.body, content_type=found.made.content_type)
-    response.set_etag(found.etag)
+def _respond(answer: _Kept, now: datetime) -> Response:
+    g.changed_at = changed_at = answer.made.changed_at
+    response = Response(answer.made.body, content_type=answer.made.content_type)
+    response.set_etag(answer.etag)
     # It counts whole seconds: within the second of a change there may come another.
     if changed_at and changed_at < now.replace(microsecond=0):
         response.last_modified = changed_at

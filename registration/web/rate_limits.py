@@ -1,6 +1,6 @@
-"""Forms that can cause a letter: how many are taken, and when one that is not may be sent again."""
+"""Rate limits of forms that can cause a letter, and the answer to a form that is not taken now."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -17,9 +17,9 @@ from ..services.organizers.passwords import PasswordsBusy
 from ..services.rate_limits import TooManyForms
 from .error_log import log_refusal
 
-# What keeps a form from being taken that may be taken later.
+# Refusals of a form that may be taken later.
 NOT_NOW = (DatabaseBusy, DatabaseUnavailable, PasswordsBusy, TooManyForms)
-# A queue of checks of passwords is over by then.
+# By then, a queue of password checks has ended.
 _PASSWORDS_WAIT_SECONDS = 5
 
 
@@ -36,17 +36,17 @@ def taking(discussion: str = "") -> Iterator[Transaction]:
         rate_limits.refuse_if_empty(tx, buckets)
     with writing() as tx:
         yield tx
-        # Last: nobody else who shares a bucket waits for more than the commit.
+        # Last, so that others who share a bucket wait for no more than the commit.
         rate_limits.take_each(tx, buckets)
 
 
 def client() -> str:
-    """Return who sends the request, as `client_of` does."""
+    """Return the client that sends the request, as `client_of` does."""
     return client_of(request.remote_addr)
 
 
 def client_of(peer: str | None) -> str:
-    """Return who counts as one client: an IPv4 address, or an IPv6 network of 48 bits, which a
+    """Return the client of a peer address: an IPv4 address, or an IPv6 network of 48 bits, which a
     provider gives to one customer.
 
     It is empty for this machine itself, behind which all look alike: Tor, or a proxy that is not
@@ -66,7 +66,7 @@ def client_of(peer: str | None) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Later:
-    """That a form is not taken now: by which status, and after how many seconds it may be."""
+    """A form is not taken now: the status of the answer, and the seconds to wait."""
 
     status: int
     seconds: int
@@ -80,6 +80,12 @@ class Later:
     def headers(self) -> dict[str, str]:
         """The header that tells programs."""
         return {"Retry-After": str(self.seconds)}
+
+
+def try_later(refusal: Refusal, page: Callable[[Later], str]) -> tuple[str, int, dict[str, str]]:
+    """Return the answer to a form that is not taken now: its `page`, with the time to wait."""
+    wait = later(refusal)
+    return page(wait), wait.status, wait.headers
 
 
 def later(refusal: Refusal) -> Later:

@@ -1,4 +1,4 @@
-"""What a view says of itself by a decorator: the server and the desk ask before it is called."""
+"""Properties that decorators give to a view: they are read before the view is called."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -22,6 +22,12 @@ def takes_upload(view: View) -> View:
 def gives_back(give_back: Callable[[], tuple[str, int]]) -> Callable[[View], View]:
     """Name what gives a form of the desk back as it was filled in, after a sign-out meanwhile."""
     return lambda view: _marked(view, gives_back=give_back)
+
+
+def when_stale(page: Callable[..., tuple[str, int]]) -> Callable[[View], View]:
+    """Name the page that is shown again, by the view's own arguments, if the CSRF token of its
+    button is not valid any more."""
+    return lambda view: _marked(view, when_stale=page)
 
 
 def property_of(endpoint: str | None, name: str) -> Any:

@@ -1,5 +1,4 @@
-"""How large a body may be: a form, or an organizer's import, which is kept in memory, never in a
-file."""
+"""The limits of a body: a form, or an organizer's import. Both stay in memory, never in a file."""
 
 import io
 from functools import partial
@@ -27,22 +26,22 @@ class InMemory(Request):
 
 
 def init_app(app: Flask) -> None:
-    """Let `app` take them."""
+    """Let `app` take uploads, in memory."""
     app.request_class = InMemory
     app.config["LARGEST_UPLOAD"] = LARGEST
-    # What the server asks of a body while it comes.
+    # The server calls this before it reads a body.
     app.extensions["is upload"] = partial(_may_come, app)
     app.before_request(_raise_limit)
 
 
 def is_one() -> bool:
-    """Whether the request is one of those that may be so large."""
+    """Whether the request goes to a view that takes uploads."""
     return bool(property_of(request.endpoint, "takes_upload"))
 
 
 def _may_come(app: Flask, path: str, cookie_header: str) -> bool:
-    """Whether the server is to take in more than a form: for a route that takes uploads, and from a
-    browser in which an organizer has signed in before. Nobody else can fill the memory."""
+    """Whether a body may be larger than a form: for a route that takes uploads, from a browser in
+    which an organizer has signed in before. Nobody else can fill the memory."""
     try:
         endpoint, _values = app.url_map.bind("").match(path, method="POST")
     except HTTPException:

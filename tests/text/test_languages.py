@@ -1,13 +1,15 @@
 """Dates, times, offsets and lists in words of each language."""
 
 from datetime import UTC, date, datetime, timedelta, timezone
+from gettext import NullTranslations
 
 import pytest
+from markupsafe import escape
 
 from registration.calendars.description import format_when
 from registration.models import When
 from registration.text import languages, times
-from registration.text.languages import use_language
+from registration.text.languages import lazy_gettext, use_language
 
 ALMATY = timezone(timedelta(hours=5))
 
@@ -174,3 +176,16 @@ def test_a_span_in_which_clocks_change_names_both_offsets():
 
 def test_a_whole_day_is_its_date_alone():
     assert format_when(When.day(date(2023, 12, 7))) == "Thursday, 7 December 2023"
+
+
+def test_a_lazy_string_is_translated_when_it_is_written_and_escaped(monkeypatch):
+    class Tagged(NullTranslations):
+        def gettext(self, message):
+            return f"<{languages.language()}> {message}"
+
+    monkeypatch.setattr(languages, "translations", lambda _language: Tagged())
+    label = lazy_gettext("Name")
+    with use_language("ru"):
+        assert (str(label), f"{label} (1)") == ("<ru> Name", "<ru> Name (1)")
+    with use_language("kk"):
+        assert escape(label) == "&lt;kk&gt; Name"

@@ -61,10 +61,10 @@ def overview_of_all(tx: Transaction, organizer: Organizer) -> Sequence[Overview]
             Overview(item, None, item.takes_registrations(tx.now), None, None)
             for item in discussions
         ]
-    people = _count_people(tx, true())
+    count_by_status = _count_people(tx, true())
     letters = _count_letters(tx, true())
     return [
-        _overview(item, people.get(item.id), letters.get(item.id, {}), tx.now)
+        _overview(item, count_by_status.get(item.id), letters.get(item.id, {}), tx.now)
         for item in discussions
     ]
 
@@ -111,18 +111,18 @@ def overview_of(tx: Transaction, organizer: Organizer, slug: str) -> Overview:
     """Return a discussion with its numbers. Raises `NoSuchDiscussion`, also for a partner."""
     discussion = accounts.run_by(tx, organizer, slug)
     only = Registration.discussion_id == discussion.id
-    people = _count_people(tx, only).get(discussion.id)
+    count_by_status = _count_people(tx, only).get(discussion.id)
     letters = _count_letters(tx, only).get(discussion.id, {})
-    return _overview(discussion, people, letters, tx.now)
+    return _overview(discussion, count_by_status, letters, tx.now)
 
 
 def _overview(
     discussion: Discussion,
-    people: People | None,
+    count_by_status: People | None,
     letters: dict[str, int],
     now: datetime,
 ) -> Overview:
-    counts, first, last = people or ({}, None, None)
+    counts, first, last = count_by_status or ({}, None, None)
     is_open = discussion.takes_registrations(now)
     return Overview(discussion, Numbers(**counts, **letters), is_open, first, last)
 

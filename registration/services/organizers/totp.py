@@ -6,7 +6,6 @@ import re
 import secrets
 from base64 import b32encode
 from datetime import datetime
-from urllib.parse import quote, urlencode
 
 from cryptography.hazmat.primitives.hashes import SHA1
 from cryptography.hazmat.primitives.twofactor import InvalidToken
@@ -33,9 +32,9 @@ def as_text(key: bytes) -> str:
 
 
 def uri(key: bytes, address: str, site: str) -> str:
-    """Return the text of the QR code (Key Uri Format of Google Authenticator)."""
-    values = urlencode({"secret": b32encode(key).decode(), "issuer": site}, quote_via=quote)
-    return f"otpauth://totp/{quote(site)}:{quote(address)}?{values}"
+    """Return the content of the QR code (Key Uri Format of Google Authenticator)."""
+    # That format knows no `+` for a space: apps would show it. A real one is escaped already.
+    return _totp(key).get_provisioning_uri(address, site).replace("+", "%20")
 
 
 def step_of(key: bytes, code: str, *, after: int, now: datetime) -> int | None:

@@ -1,6 +1,7 @@
-"""The form of a discussion: what a browser sends of it, and its groups without a script.
+"""The form of a discussion: the fields that a browser sends, and its groups without a script.
 
-Fields are named as mistakes name them (`contributors[2].url`), so that each is told at its place.
+Fields have the names that mistakes have (`contributors[2].url`), so that each mistake is shown at
+its field.
 """
 
 import re
@@ -18,15 +19,15 @@ from ...services.drafts.conflicts import Opened
 
 _GROUPED = re.compile(rf"({'|'.join(GROUPS)})\[([0-9]{{1,12}})\]\.([a-z]+)")
 _ACT = re.compile(rf"(add|remove|up|down) ({'|'.join(GROUPS)})(?:\[([0-9]{{1,4}})\])?")
-# Some more than a discussion may have, so that who adds one too many is told so, and loses nothing;
-# a page of many more would take longer to write than anybody waits.
+# So many more items than a discussion may have are read, and the form says that they are too many.
+# A page of many more would take too long to write.
 _MORE = 10
 
 
 def sent() -> Typed:
-    """Return what stands in the form that was sent; what is missing is empty."""
+    """Return the fields of the form that was sent; missing ones are empty."""
     form = request.form
-    found: Typed = {name: _text(form, name) for name in (*LINES, "slug")}
+    typed: Typed = {name: _text(form, name) for name in (*LINES, "slug")}
     numbered: dict[str, dict[int, dict[str, Any]]] = {name: {} for name in GROUPS}
     for key in form:
         if match := _GROUPED.fullmatch(key):
@@ -37,11 +38,11 @@ def sent() -> Typed:
                 item[name] = form.getlist(key) if is_list else _text(form, key)
     if any(len(items) > MAX_TABLES[name] + _MORE for name, items in numbered.items()):
         abort(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
-    return found | {name: [items[n] for n in sorted(items)] for name, items in numbered.items()}
+    return typed | {name: [items[n] for n in sorted(items)] for name, items in numbered.items()}
 
 
 def opened() -> Opened:
-    """Return what the form was opened with, as it says itself."""
+    """Return the version and marks with which the form was opened, from its hidden fields."""
     version, base = request.form.get("version", ""), request.form.get("base", "")
     pairs = (pair.partition("=") for pair in base.split())
     number = int(version) if re.fullmatch("[0-9]{1,9}", version) else -1
@@ -49,29 +50,29 @@ def opened() -> Opened:
 
 
 def add(written: Typed, group: str) -> None:
-    """Add an item to a group, as a new one is offered."""
+    """Add an item with the defaults of its group."""
     written[group].append(_blank(group, is_new=True))
 
 
 def regrouped(written: Typed) -> str:
-    """Add, remove or move what the button that was pressed says; return the group, or nothing if
-    it was another button."""
+    """Add, remove or move an item, as the pressed button says; return the name of the group, or an
+    empty one for any other button."""
     match = _ACT.fullmatch(request.form.get("do", ""))
     if match is None:
         return ""
-    act, group, place = match[1], match[2], int(match[3] or 0) - 1
+    act, group, position = match[1], match[2], int(match[3] or 0) - 1
     items = written[group]
     if act == "add":
         add(written, group)
-    elif 0 <= place < len(items):
-        item = items.pop(place)
+    elif 0 <= position < len(items):
+        item = items.pop(position)
         if act != "remove":
-            items.insert(max(0, place - 1) if act == "up" else place + 1, item)
+            items.insert(max(0, position - 1) if act == "up" else position + 1, item)
     return group
 
 
 def tidied(written: Typed) -> Typed:
-    """Return what was typed without the groups in which nothing was."""
+    """Return what was typed, without empty items of groups."""
     return written | {
         name: [item for item in written[name] if not form_values.is_empty(name, item)]
         for name in GROUPS
@@ -79,16 +80,16 @@ def tidied(written: Typed) -> Typed:
 
 
 def by_field(mistakes: list[Mistake], written: Typed) -> dict[str, str]:
-    """Return what is wrong by the name of its field."""
+    """Return the sentence of each mistake by the name of its field."""
     wrong = {mistake.key: mistake.sentence for mistake in mistakes}
-    # A file has one key for both: the rule, or until when.
+    # A file has one key for both: the rule, or the time until which it is open.
     if written["registration"] == "until" and "registration" in wrong:
         wrong["until"] = wrong.pop("registration")
     return wrong
 
 
 def size(written: Typed) -> int:
-    """Return how many bytes a browser sends for what was typed, beside the token and its like."""
+    """Return how many bytes a browser sends for what was typed, without token and marks."""
     pairs = [(name, written[name]) for name in LINES]
     for group in GROUPS:
         for number, item in enumerate(written[group], start=1):
@@ -100,7 +101,7 @@ def size(written: Typed) -> int:
 
 def _blank(group: str, *, is_new: bool = False) -> dict[str, Any]:
     blank = GROUPS[group]
-    # What is missing of a form that was sent is empty, whatever a new one would offer.
+    # A field that is missing in a form that was sent is empty: defaults are for new items.
     return {
         name: [] if isinstance(value, list) else (value if is_new else "")
         for name, value in blank.items()

@@ -1,19 +1,29 @@
-"""Form fields that bring text to its right form, and keep what was typed if it is wrong."""
+"""The base of all forms, and fields that normalize text, and keep it as typed if it is wrong."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
-from wtforms import Field, Form, RadioField, SelectMultipleField, StringField, TextAreaField
+from flask import request
+from flask_wtf import FlaskForm
+from wtforms import Field, RadioField, SelectMultipleField, StringField, TextAreaField
 from wtforms.validators import ValidationError
 from wtforms.widgets import CheckboxInput, EmailInput, ListWidget
 
 from ...models.when import is_zone
 from ...text import addresses, normalize
 from ...text.addresses import AddressRefused, EmailAddress, Fault
+from ...text.languages import LazyString, ngettext
 from ...text.languages import gettext as _
-from ...text.languages import ngettext
 
 MOST_ADDRESS = 254
+
+
+class Form(FlaskForm):
+    """A form with its CSRF token, filled from the request if that has posted it."""
+
+    def __init__(self, **held: Any) -> None:
+        # Only a form's own encodings: Flask-WTF would take JSON of any shape too.
+        super().__init__(formdata=request.form if request.method == "POST" else None, **held)
 
 
 def _clean(field: Field, typed: list[str], clean: Callable[[str], str]) -> None:
@@ -28,28 +38,28 @@ def _clean(field: Field, typed: list[str], clean: Callable[[str], str]) -> None:
 
 
 class LineField(StringField):
-    """One line of text, in its right form; the wrong one is kept as it was typed."""
+    """One line of text, normalized; text with a forbidden character is kept as it was typed."""
 
     def process_formdata(self, valuelist: list[str]) -> None:
         _clean(self, valuelist, normalize.line)
 
 
 class LongField(TextAreaField):
-    """Text of several lines."""
+    """Text of several lines, normalized as a `LineField` is."""
 
     def process_formdata(self, valuelist: list[str]) -> None:
         _clean(self, valuelist, normalize.paragraphs)
 
 
 class ZoneField(StringField):
-    """A time zone, in a checkbox: a script offers the reader's. One that is not known is none."""
+    """A time zone in a checkbox, whose value a script fills in; an unknown zone counts as none."""
 
     def process_formdata(self, valuelist: list[str]) -> None:
         self.data = next(filter(is_zone, valuelist), None)
 
 
 class AddressField(StringField):
-    """An e-mail address; `address` is what it means, once it is valid."""
+    """An e-mail address; `address` is the parsed one, once the field is valid."""
 
     widget = EmailInput()
     address: EmailAddress
@@ -57,20 +67,23 @@ class AddressField(StringField):
     def process_formdata(self, valuelist: list[str]) -> None:
         self.data = valuelist[0].strip() if valuelist else ""
 
-    def pre_validate(self, form: Form) -> None:  # noqa: ARG002
+    def pre_validate(self, form: FlaskForm) -> None:  # noqa: ARG002
         if not self.data:
             return
         try:
             self.address = addresses.parse(self.data)
         except AddressRefused as error:
-            raise ValidationError(_said_of(error.fault)) from None
+            raise ValidationError(_sentence(error.fault)) from None
 
 
 class ChoiceField(RadioField):
-    """One of the choices, or none: what is not sent is not chosen, whatever was held before."""
+    """One of the choices, or none: a choice that is not sent is not chosen, whatever was stored."""
 
     def process_formdata(self, valuelist: list[str]) -> None:
         self.data = valuelist[0] if valuelist else ""
+
+    def pre_validate(self, form: FlaskForm) -> None:  # noqa: ARG002
+        _refuse_unoffered(self, [self.data])
 
 
 class CheckboxesField(SelectMultipleField):
@@ -82,6 +95,9 @@ class CheckboxesField(SelectMultipleField):
     def process_formdata(self, valuelist: list[str]) -> None:
         self.data = list(dict.fromkeys(valuelist))
 
+    def pre_validate(self, form: FlaskForm) -> None:  # noqa: ARG002
+        _refuse_unoffered(self, self.data)
+
 
 class AtMost:
     """Refuses text of more than `most` characters, and says how many there are."""
@@ -90,7 +106,7 @@ class AtMost:
         self.field_flags = {"maxlength": most}
         self.most = most
 
-    def __call__(self, form: Form, field: Field) -> None:  # noqa: ARG002
+    def __call__(self, form: FlaskForm, field: Field) -> None:  # noqa: ARG002
         length = len(field.data or "")
         if length > self.most:
             sentence = ngettext(
@@ -102,25 +118,24 @@ class AtMost:
 
 
 class Needed:
-    """Refuses an empty field in words of its own."""
+    """Refuses an empty field with a sentence of its own."""
 
-    def __init__(self, sentence: str) -> None:
+    def __init__(self, sentence: LazyString) -> None:
         self.field_flags = {"required": True}
         self.sentence = sentence
 
-    def __call__(self, form: Form, field: Field) -> None:  # noqa: ARG002
+    def __call__(self, form: FlaskForm, field: Field) -> None:  # noqa: ARG002
         if not field.data and not field.errors and not field.process_errors:
-            raise ValidationError(self.sentence)
+            raise ValidationError(str(self.sentence))
 
 
-def one_of(field: Field, choices: list[str]) -> None:
-    """Refuse a choice that was never offered."""
-    chosen: Any = field.data if isinstance(field.data, list) else [field.data]
-    if any(choice and choice not in choices for choice in chosen):
+def _refuse_unoffered(field: Field, chosen: Iterable[str | None]) -> None:
+    offered = {choice.value for choice in field.iter_choices()}
+    if any(choice and choice not in offered for choice in chosen):
         raise ValidationError(_("Choose one of the answers that are offered."))
 
 
-def _said_of(fault: Fault) -> str:
+def _sentence(fault: Fault) -> str:
     return {
         Fault.AT: _("An e-mail address has one @ sign, as in name@example.org."),
         Fault.NAME: _("Write only the address, without a name, quotes or angle brackets."),

@@ -1,11 +1,9 @@
-"""The desk's forms: shape only."""
+"""The forms of the desk: shape only."""
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
-from flask import request
-from flask_wtf import FlaskForm
 from wtforms import (
     BooleanField,
     Field,
@@ -22,9 +20,19 @@ from ...models import Group, RegistrationStatus, Wording
 from ...services.discussions.cancellation import MAX_REASON_CHARACTERS
 from ...services.organizers import passwords
 from ...services.registrations import register
-from ...text.languages import gettext as _
+from ...text.languages import LazyString, gettext
+from ...text.languages import lazy_gettext as _
 from . import fields
-from .fields import AddressField, AtMost, CheckboxesField, ChoiceField, LineField, LongField, Needed
+from .fields import (
+    AddressField,
+    AtMost,
+    CheckboxesField,
+    ChoiceField,
+    Form,
+    LineField,
+    LongField,
+    Needed,
+)
 
 # A path below the desk, and nothing that a browser or a proxy could read as another.
 _NEXT = re.compile(r"/organizer/[a-z0-9/-]*(?:\?[A-Za-z0-9=&_.~%+-]*)?")
@@ -36,237 +44,7 @@ _VERSION = re.compile(r"[0-9]{1,9}")
 SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t"}
 
 
-def sign_in() -> FlaskForm:
-    """Return the form to sign in."""
-    named: dict[str, Any] = {
-        "email": AddressField(
-            _("E-mail"),
-            [Needed(_("Write the address with which you sign in.")), AtMost(fields.MOST_ADDRESS)],
-            render_kw={"autocomplete": "username", "inputmode": "email"},
-        ),
-        "password": _password(_("Password"), "current-password"),
-        "code": _code(_("Code from your app, or a recovery code")),
-        "next": HiddenField(""),
-    }
-    return _bound("SignInForm", named, next=request.args.get("next", ""))
-
-
-def invitation() -> FlaskForm:
-    """Return the form that sets password and second factor."""
-    named = {
-        "password": _password(_("New password"), "new-password"),
-        "again": _password(_("The password again"), "new-password", _same_as("password")),
-        "code": _code(_("Code that the app shows now")),
-    }
-    return _bound("InvitationForm", named)
-
-
-def password() -> FlaskForm:
-    """Return the form that changes the password."""
-    named = {
-        "password": _password(_("Password until now"), "current-password"),
-        "code": _code(_("Code from your app, or a recovery code")),
-        "new": _password(_("New password"), "new-password"),
-        "again": _password(_("The new password again"), "new-password", _same_as("new")),
-    }
-    return _bound("PasswordForm", named)
-
-
-def _same_as(name: str) -> Callable[[FlaskForm, Field], None]:
-    def check(form: FlaskForm, field: Field) -> None:
-        if field.data != form[name].data:
-            raise ValidationError(_("This is not the password above. Type both again."))
-
-    return check
-
-
-def cancel() -> FlaskForm:
-    """Return the form that cancels a discussion."""
-    named = {
-        "why": LineField(
-            _("Why"),
-            [Needed(_("Say why: attendees and the page are told.")), AtMost(MAX_REASON_CHARACTERS)],
-        ),
-        "version": HiddenField(""),
-    }
-    return _bound("CancelForm", named)
-
-
-def export(columns: list[str], partners: list[str], *, is_partner: bool) -> FlaskForm:
-    """Return the form of an export: which columns and states, or for which partner."""
-
-    states = [status.value for status in RegistrationStatus]
-    signs = [
-        SelectChoice("comma", _("a comma")),
-        SelectChoice("semicolon", _("a semicolon, as Russian Excel wants it")),
-        SelectChoice("tab", _("a tab")),
-    ]
-    nobody = [] if is_partner else [SelectChoice("", _("Nobody"))]
-    named = {
-        "states": _several(_("Who"), states),
-        "columns": _several(_("Columns"), columns),
-        "partner": ChoiceField(
-            _("For a partner"),
-            [lambda _form, field: fields.one_of(field, partners)],
-            choices=[*nobody, *map(SelectChoice, partners)],
-            validate_choice=False,
-        ),
-        "separator": ChoiceField(
-            _("What stands between cells"),
-            [
-                Needed(_("Choose one.")),
-                lambda _form, field: fields.one_of(field, list(SEPARATORS)),
-            ],
-            choices=signs,
-            validate_choice=False,
-        ),
-        "password": _password(_("Password"), "current-password"),
-        "code": _code(_("Code from your app, or a recovery code")),
-    }
-    coming = [RegistrationStatus.CONFIRMED.value, RegistrationStatus.WAITING.value]
-    held: dict[str, Any] = {"columns": columns, "states": coming}
-    held |= {"partner": "", "separator": "comma"}
-    return _bound("ExportForm", named, **held)
-
-
-def search() -> FlaskForm:
-    """Return the form that searches the attendees."""
-    named = {"search": LineField(_("Search"), [AtMost(register.MAX_NAME_CHARACTERS)])}
-    return _bound("SearchForm", named)
-
-
-def correction() -> FlaskForm:
-    """Return the form that corrects an attendee's address."""
-    named = {
-        "email": AddressField(
-            _("The right address"),
-            [Needed(_("Write the address.")), AtMost(fields.MOST_ADDRESS)],
-            render_kw={"autocomplete": "off", "inputmode": "email"},
-        )
-    }
-    return _bound("CorrectionForm", named)
-
-
-def sheet() -> FlaskForm:
-    """Return the form that takes a CSV of attendees; held back until it is looked over."""
-    named = {
-        "sheet": FileField(_("The CSV"), render_kw={"accept": ".csv,.txt,text/csv"}),
-        "is_told": BooleanField(
-            _("Write to everybody who is added, to tell them where they stand")
-        ),
-    }
-    return _bound("SheetForm", named, is_told=True)
-
-
-def _several(label: str, offered: list[str]) -> Any:
-    def some(form: FlaskForm, field: Field) -> None:
-        if not field.data and not form["partner"].data:
-            raise ValidationError(_("Choose at least one."))
-        fields.one_of(field, offered)
-
-    some.field_flags = {"required": True}  # type: ignore[attr-defined]
-    return CheckboxesField(label, [some], choices=offered, validate_choice=False)
-
-
-def circular(offered: Mapping[Group, int | None], *, join_url: str, **held: Any) -> FlaskForm:
-    """Return the form of a circular, to the groups `offered`, each with its size, if that may be
-    told; `join_url` is the link to join, if there is one."""
-
-    def some(_form: FlaskForm, field: Field) -> None:
-        if not field.data:
-            raise ValidationError(_("Choose at least one."))
-        fields.one_of(field, [group.value for group in offered])
-
-    some.field_flags = {"required": True}  # type: ignore[attr-defined]
-    words = _groups()
-    choices = [
-        SelectChoice(group.value, words[group] if count is None else f"{words[group]} ({count})")
-        for group, count in offered.items()
-    ]
-    named = {
-        "groups": CheckboxesField(_("To whom"), [some], choices=choices, validate_choice=False),
-        "subject": LineField(
-            _("Subject"),
-            [Needed(_("Write a subject.")), AtMost(MOST_SUBJECT), _filled_in(in_subject=True)],
-        ),
-        "text": LongField(
-            _("Text"),
-            [
-                Needed(_("Write what the letter says.")),
-                AtMost(MOST_TEXT),
-                _filled_in(),
-                _links_to_seats(join_url),
-            ],
-            render_kw={"rows": 14},
-        ),
-        "version": HiddenField(""),
-    }
-    return _bound("CircularForm", named, **held)
-
-
-def seen(version: int | None = None) -> FlaskForm:
-    """Return the form of a button that is about one version of something."""
-    return _bound("SeenForm", {"version": HiddenField("")}, version=version)
-
-
-def version_of(form: FlaskForm) -> int:
-    """Return which version was seen; 0, which none has, for what is no number."""
-    typed = str(form["version"].data or "")
-    return int(typed) if _VERSION.fullmatch(typed) else 0
-
-
-def _groups() -> dict[Group, str]:
-    return {
-        Group.CONFIRMED: _("Those who have a seat"),
-        Group.WAITING: _("Those on the waiting list"),
-        Group.ATTENDED: _("Those marked as attended"),
-        Group.ABSENT: _("Those who had a seat and are not marked as attended"),
-    }
-
-
-def _filled_in(*, in_subject: bool = False) -> Callable[..., None]:
-    """Refuse what looks like a placeholder and is none."""
-    allowed = placeholders.IN_SUBJECT if in_subject else placeholders.NAMES
-
-    def check(_form: FlaskForm, field: Field) -> None:
-        wrong = placeholders.find_unknown(field.data or "", allowed)
-        if wrong is not None:
-            names = ", ".join(map(placeholders.as_typed, allowed))
-            sentence = _("There is no %(wrong)s here; there are %(names)s.")
-            raise ValidationError(sentence % {"wrong": wrong, "names": names})
-
-    return check
-
-
-def _links_to_seats(join_url: str) -> Callable[..., None]:
-    """Refuse a link to join that some who get the letter must not have, or that is not there."""
-
-    def check(form: FlaskForm, field: Field) -> None:
-        asks = placeholders.has_link_placeholder(field.data or "")
-        if not placeholders.has_link(Wording("", form["subject"].data, field.data or ""), join_url):
-            return
-        link = {"link": placeholders.as_typed("join_link") if asks else join_url}
-        if not join_url:
-            raise ValidationError(
-                _("This discussion has no link to join: take %(link)s out.") % link
-            )
-        if Group.WAITING in form["groups"].data:
-            sentence = _(
-                "Who waits has no seat, and gets no link to join: take %(link)s out, or write to "
-                "them apart."
-            )
-            raise ValidationError(sentence % link)
-
-    return check
-
-
-def safe_next(wanted: str) -> str:
-    """Return the address below the desk that somebody wanted; the desk itself for any other."""
-    is_ours = len(wanted) <= _LONGEST_NEXT and _NEXT.fullmatch(wanted) and "//" not in wanted
-    return wanted if is_ours else "/organizer/"
-
-
-def _password(label: str, autocomplete: str, *checks: Callable[..., None]) -> Any:
+def _password(label: LazyString, autocomplete: str, *checks: Callable[..., None]) -> PasswordField:
     return PasswordField(
         label,
         [Needed(_("Write the password.")), AtMost(passwords.MAX_CHARACTERS), *checks],
@@ -274,7 +52,7 @@ def _password(label: str, autocomplete: str, *checks: Callable[..., None]) -> An
     )
 
 
-def _code(label: str) -> Any:
+def _code(label: LazyString) -> StringField:
     return StringField(
         label,
         [Needed(_("Write the code.")), AtMost(MOST_CODE)],
@@ -282,8 +60,204 @@ def _code(label: str) -> Any:
     )
 
 
-def _bound(name: str, named: dict[str, Any], **held: Any) -> FlaskForm:
-    form: FlaskForm = type(name, (FlaskForm,), named)(
-        formdata=request.form if request.method == "POST" else None, **held
+def _same_as(name: str) -> Callable[[Form, Field], None]:
+    def check(form: Form, field: Field) -> None:
+        if field.data != form[name].data:
+            raise ValidationError(gettext("This is not the password above. Type both again."))
+
+    return check
+
+
+class AtLeastOne:
+    """Refuses a field in which nothing is chosen."""
+
+    field_flags: ClassVar = {"required": True}
+
+    def __call__(self, form: Form, field: Field) -> None:  # noqa: ARG002
+        if not field.data:
+            raise ValidationError(gettext("Choose at least one."))
+
+
+class AtLeastOneOrPartner(AtLeastOne):
+    """Refuses a field in which nothing is chosen, unless a partner is."""
+
+    def __call__(self, form: Form, field: Field) -> None:
+        if not form["partner"].data:
+            super().__call__(form, field)
+
+
+class SignInForm(Form):
+    """Signs an organizer in."""
+
+    email = AddressField(
+        _("E-mail"),
+        [Needed(_("Write the address with which you sign in.")), AtMost(fields.MOST_ADDRESS)],
+        render_kw={"autocomplete": "username", "inputmode": "email"},
     )
-    return form
+    password = _password(_("Password"), "current-password")
+    code = _code(_("Code from your app, or a recovery code"))
+    next = HiddenField("")
+
+
+class InvitationForm(Form):
+    """Sets password and second factor."""
+
+    password = _password(_("New password"), "new-password")
+    again = _password(_("The password again"), "new-password", _same_as("password"))
+    code = _code(_("Code that the app shows now"))
+
+
+class PasswordForm(Form):
+    """Changes the password."""
+
+    password = _password(_("Password until now"), "current-password")
+    code = _code(_("Code from your app, or a recovery code"))
+    new = _password(_("New password"), "new-password")
+    again = _password(_("The new password again"), "new-password", _same_as("new"))
+
+
+class VersionForm(Form):
+    """A button that is about one version of something."""
+
+    version = HiddenField("")
+
+    @property
+    def seen(self) -> int:
+        """Which version was seen; 0, which none has, if it is not a number."""
+        typed = str(self.version.data or "")
+        return int(typed) if _VERSION.fullmatch(typed) else 0
+
+
+class CancelForm(VersionForm):
+    """Cancels a discussion."""
+
+    why = LineField(
+        _("Why"),
+        [Needed(_("Say why: attendees and the page are told.")), AtMost(MAX_REASON_CHARACTERS)],
+    )
+
+
+class ExportForm(Form):
+    """Exports attendees: with these columns, in these states; or those of one partner."""
+
+    states = CheckboxesField(
+        _("Who"), [AtLeastOneOrPartner()], choices=[status.value for status in RegistrationStatus]
+    )
+    columns = CheckboxesField(_("Columns"), [AtLeastOneOrPartner()])
+    partner = ChoiceField(_("For a partner"))
+    separator = ChoiceField(
+        _("What stands between cells"),
+        [Needed(_("Choose one."))],
+        choices=[
+            SelectChoice("comma", _("a comma")),
+            SelectChoice("semicolon", _("a semicolon, as Russian Excel wants it")),
+            SelectChoice("tab", _("a tab")),
+        ],
+    )
+    password = _password(_("Password"), "current-password")
+    code = _code(_("Code from your app, or a recovery code"))
+
+    def __init__(self, columns: list[str], partners: list[str], *, is_partner: bool) -> None:
+        coming = [RegistrationStatus.CONFIRMED.value, RegistrationStatus.WAITING.value]
+        super().__init__(columns=columns, states=coming, partner="", separator="comma")
+        nobody = [] if is_partner else [SelectChoice("", _("Nobody"))]
+        self.columns.choices = columns
+        self.partner.choices = [*nobody, *map(SelectChoice, partners)]
+
+
+class SearchForm(Form):
+    """Searches the attendees."""
+
+    search = LineField(_("Search"), [AtMost(register.MAX_NAME_CHARACTERS)])
+
+
+class CorrectionForm(Form):
+    """Corrects an attendee's address."""
+
+    email = AddressField(
+        _("The right address"),
+        [Needed(_("Write the address.")), AtMost(fields.MOST_ADDRESS)],
+        render_kw={"autocomplete": "off", "inputmode": "email"},
+    )
+
+
+class SheetForm(Form):
+    """Takes a CSV of attendees; nothing is stored until it has been looked over."""
+
+    sheet = FileField(_("The CSV"), render_kw={"accept": ".csv,.txt,text/csv"})
+    is_told = BooleanField(
+        _("Write to everybody who is added, to tell them where they stand"), default=True
+    )
+
+
+GROUP_LABELS = {
+    Group.CONFIRMED: _("Those who have a seat"),
+    Group.WAITING: _("Those on the waiting list"),
+    Group.ATTENDED: _("Those marked as attended"),
+    Group.ABSENT: _("Those who had a seat and are not marked as attended"),
+}
+
+
+def _refuse_unknown_placeholders(field: Field, allowed: tuple[str, ...]) -> None:
+    wrong = placeholders.find_unknown(field.data or "", allowed)
+    if wrong is not None:
+        names = ", ".join(map(placeholders.as_typed, allowed))
+        sentence = gettext("There is no %(wrong)s here; there are %(names)s.")
+        raise ValidationError(sentence % {"wrong": wrong, "names": names})
+
+
+class CircularForm(VersionForm):
+    """A circular to the groups that are `offered`, each with its size, if that may be told;
+    `join_url` is the link to join, or empty."""
+
+    groups = CheckboxesField(_("To whom"), [AtLeastOne()])
+    subject = LineField(_("Subject"), [Needed(_("Write a subject.")), AtMost(MOST_SUBJECT)])
+    text = LongField(
+        _("Text"),
+        [Needed(_("Write what the letter says.")), AtMost(MOST_TEXT)],
+        render_kw={"rows": 14},
+    )
+
+    def __init__(
+        self, offered: Mapping[Group, int | None], *, join_url: str = "", **held: Any
+    ) -> None:
+        super().__init__(**held)
+        self._join_url = join_url
+        self.groups.choices = [
+            SelectChoice(
+                group.value,
+                GROUP_LABELS[group] if count is None else f"{GROUP_LABELS[group]} ({count})",
+            )
+            for group, count in offered.items()
+        ]
+
+    def validate_subject(self, field: Field) -> None:
+        """Refuse what looks like a placeholder and is none."""
+        _refuse_unknown_placeholders(field, placeholders.IN_SUBJECT)
+
+    def validate_text(self, field: Field) -> None:
+        """Refuse what looks like a placeholder and is none; and a link to join that does not
+        exist, or that some recipients must not have."""
+        _refuse_unknown_placeholders(field, placeholders.NAMES)
+        if not placeholders.has_link(
+            Wording("", self.subject.data, field.data or ""), self._join_url
+        ):
+            return
+        asks = placeholders.has_link_placeholder(field.data or "")
+        link = {"link": placeholders.as_typed("join_link") if asks else self._join_url}
+        if not self._join_url:
+            raise ValidationError(
+                gettext("This discussion has no link to join: take %(link)s out.") % link
+            )
+        if Group.WAITING in self.groups.data:
+            sentence = gettext(
+                "Who waits has no seat, and gets no link to join: take %(link)s out, or write to "
+                "them apart."
+            )
+            raise ValidationError(sentence % link)
+
+
+def safe_next(wanted: str) -> str:
+    """Return the address below the desk that somebody wanted; the desk itself for any other."""
+    is_ours = len(wanted) <= _LONGEST_NEXT and _NEXT.fullmatch(wanted) and "//" not in wanted
+    return wanted if is_ours else "/organizer/"

@@ -1,12 +1,11 @@
-"""The forms: shape only. What is typed becomes an `Entry`; nothing here asks the database."""
+"""The attendees' forms: shape only. They turn typed text into an `Entry`, without the database."""
 
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from flask import current_app, request
-from flask_wtf import FlaskForm
+from flask import current_app
 from itsdangerous import BadSignature, Signer
 from wtforms import BooleanField, Field, HiddenField, SelectChoice, StringField
 from wtforms.validators import ValidationError
@@ -14,14 +13,15 @@ from wtforms.validators import ValidationError
 from ...models import Answer, Attendee, Content, Question, Sharing
 from ...services.registrations import register
 from ...services.registrations.register import Entry
-from ...text.languages import gettext as _
-from ...text.languages import language
+from ...text.languages import gettext, language
+from ...text.languages import lazy_gettext as _
 from . import fields
 from .fields import (
     AddressField,
     AtMost,
     CheckboxesField,
     ChoiceField,
+    Form,
     LineField,
     LongField,
     Needed,
@@ -34,18 +34,74 @@ QUESTION = "question_"
 SHARING = "sharing_"
 
 
-class ButtonForm(FlaskForm):
-    """A button and its CSRF token."""
+def _email() -> AddressField:
+    return AddressField(
+        _("E-mail"),
+        [
+            Needed(_("Write the e-mail address that the letters go to.")),
+            AtMost(fields.MOST_ADDRESS),
+        ],
+        render_kw={"autocomplete": "email", "inputmode": "email"},
+    )
 
 
-class AddressForm(FlaskForm):
-    """An address, to send the personal link to."""
+class TrapForm(Form):
+    """A form with two traps for programs: a field that only they fill in, and a signed time that
+    tells when the form was opened."""
+
+    website = StringField(
+        _("Leave this empty"), render_kw={"autocomplete": "off", "tabindex": "-1"}
+    )
+    opened = HiddenField("")
+
+    def __init__(self, now: datetime, **held: Any) -> None:
+        self._now = now
+        super().__init__(**held)
+        if not self.is_submitted():
+            self.opened.data = _signed(now)
+
+    def validate_website(self, field: Field) -> None:
+        """Refuse a form in which the trap is filled in."""
+        if field.data:
+            raise ValidationError(
+                gettext("Only programs fill this in. Empty it and send the form again.")
+            )
+
+    def validate_opened(self, field: Field) -> None:
+        """Refuse a form that comes back faster than a person types; sign the time anew if it is
+        missing or forged."""
+        opened = _read_signed(field.data or "")
+        if opened is None or self._now - opened < FASTEST:
+            field.data = field.data if opened else _signed(self._now)
+            raise ValidationError(
+                gettext("This came faster than a person can type. Look it over and send it again.")
+            )
 
 
-class EntryForm(FlaskForm):
-    """Name, address, affiliation and the discussion's questions; the base of both forms."""
+class FindForm(TrapForm):
+    """Asks for an address, to send the personal link to."""
+
+    email = _email()
+
+
+class EntryForm(Form):
+    """Name, address, affiliation and the discussion's questions: the form in which an organizer
+    adds an attendee, and the base of the attendee's own."""
 
     content: Content
+    name = LineField(
+        _("Name"),
+        [Needed(_("Write a name; a pseudonym is fine.")), AtMost(register.MAX_NAME_CHARACTERS)],
+        render_kw={"autocomplete": "name"},
+    )
+    email = _email()
+    affiliation = LineField(
+        _("Affiliation"),
+        [AtMost(register.MAX_NAME_CHARACTERS)],
+        render_kw={"autocomplete": "organization"},
+    )
+    zone = ZoneField(_("Letters state the time in my zone, too"))
+    follow_up = BooleanField(_("Write to me when there is a recording or a summary."))
 
     def question_fields(self) -> list[tuple[Question, Field]]:
         """Return each question with its field, in the file's order."""
@@ -62,40 +118,42 @@ class EntryForm(FlaskForm):
         }
         shared_with = [asdict(item) for item, field in self.sharing_fields() if field.data]
         return Entry(
-            name=self["name"].data,
-            address=self["email"].address,
-            affiliation=self["affiliation"].data,
+            name=self.name.data,
+            address=self.email.address,
+            affiliation=self.affiliation.data,
             answers=answers,
             shared_with=shared_with,
             language=language(),
-            zone=self["zone"].data,
-            wants_follow_up=self["follow_up"].data,
+            zone=self.zone.data,
+            wants_follow_up=self.follow_up.data,
         )
 
 
-def registration(content: Content, now: datetime) -> EntryForm:
-    """Return the registration form of a discussion, with its traps for programs."""
-    kind = type("RegistrationForm", (EntryForm,), _entry_fields(content) | _trap_fields(now))
-    form: EntryForm = _bound(kind, _signed(now))
+class RegistrationForm(EntryForm, TrapForm):
+    """The form in which people register, with its traps for programs."""
+
+
+def registration(content: Content, now: datetime) -> RegistrationForm:
+    """Return the registration form of a discussion."""
+    form: RegistrationForm = _for_content(RegistrationForm, content)(now=now)
     return form
 
 
 def change(
     content: Content, attendee: Attendee, *, zone: str | None, wants_follow_up: bool
 ) -> EntryForm:
-    """Return the form that changes a registration, filled with what is held."""
-    kind = type("ChangeForm", (EntryForm,), _entry_fields(content))
-    held: dict[str, Any] = {
+    """Return the form that changes a registration, filled with what is stored."""
+    stored: dict[str, Any] = {
         "name": attendee.name,
         "email": attendee.new_address or attendee.address,
         "affiliation": attendee.affiliation,
         "zone": zone,
         "follow_up": wants_follow_up,
     }
-    held |= {QUESTION + key: answer for key, answer in attendee.answers.items()}
+    stored |= {QUESTION + key: answer for key, answer in attendee.answers.items()}
     for number, item in enumerate(content.sharing):
-        held[f"{SHARING}{number}"] = attendee.has_agreed(item)
-    form: EntryForm = _bound(kind, None, **held)
+        stored[f"{SHARING}{number}"] = attendee.has_agreed(item)
+    form: EntryForm = _for_content(EntryForm, content)(**stored)
     return form
 
 
@@ -104,133 +162,36 @@ def by_hand(content: Content) -> EntryForm:
     agrees to sharing for another."""
     asked = [replace(item, required=False) for item in content.questions]
     lenient = replace(content, questions=asked, sharing=[])
-    form: EntryForm = _bound(type("ByHandForm", (EntryForm,), _entry_fields(lenient)), None)
+    form: EntryForm = _for_content(EntryForm, lenient)()
     return form
 
 
-def address(now: datetime) -> FlaskForm:
-    """Return the form that asks for one's personal link."""
-    named = {"email": _email()} | _trap_fields(now)
-    return _bound(type("FindForm", (AddressForm,), named), _signed(now))
-
-
-def button() -> ButtonForm:
-    """Return the form of one button."""
-    form: ButtonForm = _bound(ButtonForm, None)
-    return form
-
-
-def is_stale(form: FlaskForm) -> bool:
-    """Whether the CSRF check failed: the page was open for too long, or no cookie came back."""
-    return bool(form.csrf_token.errors)
-
-
-def _bound(kind: type[Any], opened: str | None, **held: Any) -> Any:
-    posted = request.method == "POST"
-    # Only a form's own encodings: Flask-WTF would take JSON of any shape too.
-    form = kind(formdata=request.form if posted else None, **held)
-    if opened and not posted:
-        form.opened.data = opened
-    return form
-
-
-def _entry_fields(content: Content) -> dict[str, Any]:
-    named: dict[str, Any] = {
-        "content": content,
-        "name": LineField(
-            _("Name"),
-            [Needed(_("Write a name; a pseudonym is fine.")), AtMost(register.MAX_NAME_CHARACTERS)],
-            render_kw={"autocomplete": "name"},
-        ),
-        "email": _email(),
-        "affiliation": LineField(
-            _("Affiliation"),
-            [AtMost(register.MAX_NAME_CHARACTERS)],
-            render_kw={"autocomplete": "organization"},
-        ),
-    }
-    named |= {
-        "zone": ZoneField(_("Letters state the time in my zone, too")),
-        "follow_up": BooleanField(_("Write to me when there is a recording or a summary.")),
-    }
-    named |= {QUESTION + item.key: _question(item) for item in content.questions}
+def _for_content(form: type[EntryForm], content: Content) -> Callable[..., Any]:
+    """Return `form` with a field for each question and each partner of a discussion: WTForms takes
+    further fields on a subclass only."""
+    added: dict[str, Any] = {QUESTION + item.key: _question(item) for item in content.questions}
     for number, item in enumerate(content.sharing):
-        named[f"{SHARING}{number}"] = BooleanField(item.partner)
-    return named
-
-
-def _email() -> AddressField:
-    return AddressField(
-        _("E-mail"),
-        [
-            Needed(_("Write the e-mail address that the letters go to.")),
-            AtMost(fields.MOST_ADDRESS),
-        ],
-        render_kw={"autocomplete": "email", "inputmode": "email"},
-    )
+        added[f"{SHARING}{number}"] = BooleanField(item.partner)
+    return type(form.__name__, (form,), {"content": content} | added)
 
 
 def _question(item: Question) -> Field:
-    kinds: dict[str, Callable[..., Any]] = {
-        "line": lambda checks: LineField(
-            item.label, [*checks, AtMost(register.MAX_LINE_CHARACTERS)]
-        ),
-        "long": lambda checks: LongField(
-            item.label, [*checks, AtMost(register.MAX_LONG_CHARACTERS)]
-        ),
-        "yes": lambda checks: BooleanField(item.label, checks),
-        "choice": lambda checks: ChoiceField(
-            item.label,
-            [*checks, _offered(item)],
-            choices=_choices(item),
-            validate_choice=False,
-        ),
-        "choices": lambda checks: CheckboxesField(
-            item.label,
-            [*checks, _offered(item)],
-            choices=list(item.options),
-            validate_choice=False,
-        ),
-    }
-    needed = [Needed(_("This question needs an answer."))] if item.required else []
-    return kinds[item.kind](needed)
+    checks = [Needed(_("This question needs an answer."))] if item.required else []
+    if item.kind == "line":
+        return LineField(item.label, [*checks, AtMost(register.MAX_LINE_CHARACTERS)])
+    if item.kind == "long":
+        return LongField(item.label, [*checks, AtMost(register.MAX_LONG_CHARACTERS)])
+    if item.kind == "choice":
+        return ChoiceField(item.label, checks, choices=_choices(item))
+    if item.kind == "choices":
+        return CheckboxesField(item.label, checks, choices=list(item.options))
+    return BooleanField(item.label, checks)
 
 
 def _choices(item: Question) -> list[SelectChoice]:
     # A radio button once pressed cannot be released: without this, no answer could be taken back.
     none = [] if item.required else [SelectChoice("", _("No answer"))]
     return [*none, *map(SelectChoice, item.options)]
-
-
-def _offered(item: Question) -> Callable[[Any, Field], None]:
-    return lambda _form, field: fields.one_of(field, item.options)
-
-
-def _trap_fields(now: datetime) -> dict[str, Any]:
-    """Return a field that only programs fill in, and one that tells when the form was opened."""
-
-    def left_empty(_form: Any, field: Field) -> None:
-        if field.data:
-            raise ValidationError(
-                _("Only programs fill this in. Empty it and send the form again.")
-            )
-
-    def not_in_haste(_form: Any, field: Field) -> None:
-        opened = _read_signed(field.data or "")
-        if opened is None or now - opened < FASTEST:
-            field.data = field.data if opened else _signed(now)
-            raise ValidationError(
-                _("This came faster than a person can type. Look it over and send it again.")
-            )
-
-    return {
-        "website": StringField(
-            _("Leave this empty"),
-            [left_empty],
-            render_kw={"autocomplete": "off", "tabindex": "-1"},
-        ),
-        "opened": HiddenField("", [not_in_haste]),
-    }
 
 
 def _signer() -> Signer:

@@ -1,4 +1,4 @@
-"""Who is signed in at the desk, and who is asked to sign in first."""
+"""The organizer who is signed in at the desk, and the discussions that this organizer has."""
 
 from http import HTTPStatus
 
@@ -9,19 +9,20 @@ from flask import (
     redirect,
     render_template,
     request,
+    session,
     url_for,
 )
 from flask_wtf import FlaskForm
+from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 from werkzeug.wrappers import Response as BaseResponse
 
 from ... import app_context
 from ...database import Transaction, reading, writing
-from ...models import Deed, Organizer
+from ...models import Deed, Discussion, Organizer
 from ...services import audit_log
-from ...services.organizers import authentication
-from .. import errors
-from ..forms import registration_forms as public_forms
+from ...services.organizers import accounts, authentication
+from .. import csrf, errors
 from ..route_properties import property_of
 from . import cookies
 
@@ -29,26 +30,37 @@ PREFIX = "/organizer"
 
 
 def organizer() -> Organizer:
-    """Return who is signed in."""
-    found: Organizer = g.organizer
-    return found
+    """Return the organizer who is signed in."""
+    signed_in: Organizer = g.organizer
+    return signed_in
+
+
+def discussion(tx: Transaction, slug: str, *, for_partners: bool = False) -> Discussion:
+    """Return a discussion that the organizer who is signed in runs; `for_partners`, also one of
+    which a partner may export its part.
+
+    Raises `NoSuchDiscussion` for one that belongs to others, as for one that does not exist.
+    """
+    load = accounts.discussion_of if for_partners else accounts.run_by
+    return load(tx, organizer(), slug)
 
 
 def note(tx: Transaction, deed: Deed, slug: str, *, count: int | None = None) -> None:
-    """Write into the audit log what whoever is signed in has done with a discussion."""
+    """Write into the audit log what the organizer who is signed in has done with a discussion."""
     audit_log.note(tx, deed, by=organizer().id, slug=slug, count=count)
 
 
 def ask_to_sign_in() -> BaseResponse | None:
-    """Send requests without a sign-in to the form that makes one."""
-    if property_of(request.endpoint, "open_to_all"):
+    """Send requests to the desk without a sign-in to the form that makes one."""
+    is_desk = "organizer" in request.blueprints
+    if not is_desk or property_of(request.endpoint, "open_to_all"):
         return None
     now = app_context.now()
     with reading() as tx:
-        found = authentication.find_signed_in(tx, cookies.token())
-    if found is None:
-        return _signed_out()
-    g.organizer, sign_in = found
+        known = authentication.find_signed_in(tx, cookies.token())
+    if known is None:
+        return _give_back_or_redirect()
+    g.organizer, sign_in = known
     if authentication.is_seen_note_due(sign_in, now):
         with writing() as tx:
             authentication.note_seen(tx, sign_in.id)
@@ -56,26 +68,39 @@ def ask_to_sign_in() -> BaseResponse | None:
 
 
 def given_back(typed: FlaskForm) -> tuple[str, int]:
-    """Return a page with nothing but a form as it was filled in, for whoever was signed out
-    meanwhile."""
+    """Return a page with nothing but a form as it was filled in, for an organizer who was signed
+    out meanwhile."""
     return render_template("organizer/signed_out.html", form=typed, action=request.path), 422
 
 
-def _signed_out() -> BaseResponse:
-    """Send whoever is not signed in to do so; but give what was typed back to a browser in which
-    somebody has signed in before, if it came from a page of ours.
+def signed_out() -> BaseResponse:
+    """Redirect to the sign-in after a sign-out; no CSRF token outlives it."""
+    session.clear()
+    response = redirect(url_for("organizer.sign_in.sign_in"), HTTPStatus.SEE_OTHER)
+    cookies.take_away(response)
+    return response
+
+
+def stale(_error: CSRFError) -> tuple[str, int]:
+    """Say that a button did nothing, because its page was open for too long."""
+    return render_template("organizer/stale.html"), 422
+
+
+def _give_back_or_redirect() -> BaseResponse:
+    """Redirect to the sign-in; but show a form again as it was filled in, in a browser in which
+    somebody has signed in before, if a page of ours has sent it.
 
     Nobody else can make the desk write its longest pages; and none of them tells what is there.
     """
     give_back = property_of(request.endpoint, "gives_back")
-    if give_back and cookies.device() and public_forms.button().validate():
+    if give_back and cookies.device() and csrf.is_valid():
         return make_response(give_back())
     asked = request.full_path.rstrip("?") if request.method == "GET" else None
     return redirect(url_for("organizer.sign_in.sign_in", next=asked), HTTPStatus.SEE_OTHER)
 
 
 def not_allowed(error: MethodNotAllowed) -> Response | HTTPException:
-    """Tell nobody which addresses of the desk take what."""
+    """Answer 404 at the desk, so that nobody learns which of its addresses take which method."""
     if f"{request.path}/".startswith(f"{PREFIX}/"):
         return errors.page(NotFound.code)
     return errors.http_error(error)

@@ -1,15 +1,13 @@
-"""One attendee's page: what is held, what happened and what became of each letter; and what an
-organizer can do for them."""
+"""One attendee's page: the stored data, a timeline with the fate of each letter, and what an
+organizer can do for the attendee."""
 
 from flask import Blueprint, redirect, render_template, request, url_for
-from flask_wtf import FlaskForm
 from werkzeug.wrappers import Response as BaseResponse
 
 from ... import app_context
 from ...database import Transaction, reading, writing
 from ...models import Deed, Registration
 from ...services.attendees import table, timeline
-from ...services.organizers import accounts
 from ...services.registrations import manage, self_service
 from ...services.registrations.manage import (
     AlreadyRegistered,
@@ -19,26 +17,31 @@ from ...services.registrations.manage import (
 )
 from ...services.seats import allocation
 from ...text.languages import gettext as _
-from ..forms import organizer_forms
-from ..forms import registration_forms as public_forms
-from .access import note, organizer
+from .. import csrf
+from ..forms.organizer_forms import CorrectionForm
+from ..route_properties import when_stale
+from . import access
+from .access import note
 
 blueprint = Blueprint("attendee", __name__)
 
 _ONE = "/discussions/<slug>/attendees/<public_id>"
 
 
+def _stale(slug: str, public_id: str) -> tuple[str, int]:
+    return _page(slug, public_id, is_stale=True), 422
+
+
 @blueprint.get(_ONE)
 def attendee(slug: str, public_id: str) -> str:
-    """What is held of one attendee, and what happened."""
+    """The stored data of one attendee, and what happened."""
     return _page(slug, public_id)
 
 
 @blueprint.post(f"{_ONE}/send")
+@when_stale(_stale)
 def send_again(slug: str, public_id: str) -> BaseResponse | tuple[str, int]:
-    """Send the letter again that tells where they stand."""
-    if not public_forms.button().validate():
-        return _page(slug, public_id, is_stale=True), 422
+    """Send the letter again that states their status."""
     try:
         with writing() as tx:
             registration = _find(tx, slug, public_id)
@@ -50,10 +53,9 @@ def send_again(slug: str, public_id: str) -> BaseResponse | tuple[str, int]:
 
 
 @blueprint.post(f"{_ONE}/retry")
+@when_stale(_stale)
 def retry(slug: str, public_id: str) -> BaseResponse | tuple[str, int]:
     """Send the letters again that have failed, or that a restore has held back."""
-    if not public_forms.button().validate():
-        return _page(slug, public_id, is_stale=True), 422
     with writing() as tx:
         registration = _find(tx, slug, public_id)
         if count := manage.retry(tx, registration):
@@ -62,28 +64,28 @@ def retry(slug: str, public_id: str) -> BaseResponse | tuple[str, int]:
 
 
 @blueprint.post(f"{_ONE}/address")
+@csrf.checks_token
 def correct_address(slug: str, public_id: str) -> BaseResponse | tuple[str, int]:
     """Correct the address."""
-    typed = organizer_forms.correction()
+    typed = CorrectionForm()
     if not typed.validate():
-        return _page(slug, public_id, typed, is_stale=public_forms.is_stale(typed)), 422
+        return _page(slug, public_id, typed), 422
     try:
         with writing() as tx:
             registration = _find(tx, slug, public_id)
-            address = typed["email"].address
+            address = typed.email.address
             manage.correct_address(tx, registration, address)
             note(tx, Deed.ADDRESS_CORRECTED, slug, count=1)
     except (AlreadyRegistered, EnoughLetters, HasWithdrawn) as refusal:
-        typed["email"].errors = [str(refusal)]
+        typed.email.errors = [str(refusal)]
         return _page(slug, public_id, typed), 409
     return _back(slug, public_id)
 
 
 @blueprint.post(f"{_ONE}/withdraw")
+@when_stale(_stale)
 def withdraw(slug: str, public_id: str) -> BaseResponse | tuple[str, int]:
     """Withdraw them, as they could themselves."""
-    if not public_forms.button().validate():
-        return _page(slug, public_id, is_stale=True), 422
     with writing() as tx:
         registration = _find(tx, slug, public_id)
         if registration.status in self_service.COMING_STATUSES:
@@ -93,10 +95,9 @@ def withdraw(slug: str, public_id: str) -> BaseResponse | tuple[str, int]:
 
 
 @blueprint.post(f"{_ONE}/erase")
+@when_stale(_stale)
 def erase(slug: str, public_id: str) -> BaseResponse | tuple[str, int]:
-    """Erase everything of them at once, and show the table again."""
-    if not public_forms.button().validate():
-        return _page(slug, public_id, is_stale=True), 422
+    """Erase all data of an attendee at once, and show the table again."""
     if not request.form.get("sure"):
         return _page(slug, public_id, refusal=_("Tick the box first: nothing was erased.")), 422
     with writing() as tx:
@@ -108,13 +109,12 @@ def erase(slug: str, public_id: str) -> BaseResponse | tuple[str, int]:
 
 
 @blueprint.post(f"{_ONE}/attended")
+@when_stale(_stale)
 def mark(slug: str, public_id: str) -> BaseResponse | tuple[str, int]:
-    """Mark that they came, or that they did not."""
-    if not public_forms.button().validate():
-        return _page(slug, public_id, is_stale=True), 422
+    """Mark an attendee as attended, or as absent."""
     attended = request.form.get("attended") == "yes"
     with writing() as tx:
-        discussion = accounts.run_by(tx, organizer(), slug)
+        discussion = access.discussion(tx, slug)
         _find(tx, slug, public_id)
         if manage.mark_attendance(tx, discussion, [public_id], attended=attended):
             deed = Deed.MARKED_ATTENDED if attended else Deed.MARKED_ABSENT
@@ -123,7 +123,7 @@ def mark(slug: str, public_id: str) -> BaseResponse | tuple[str, int]:
 
 
 def _find(tx: Transaction, slug: str, public_id: str) -> Registration:
-    discussion = accounts.run_by(tx, organizer(), slug)
+    discussion = access.discussion(tx, slug)
     return table.find_registration(tx, discussion.id, public_id)
 
 
@@ -134,13 +134,13 @@ def _back(slug: str, public_id: str) -> BaseResponse:
 def _page(
     slug: str,
     public_id: str,
-    typed: FlaskForm | None = None,
+    typed: CorrectionForm | None = None,
     *,
     refusal: str = "",
     is_stale: bool = False,
 ) -> str:
     with reading() as tx:
-        discussion = accounts.run_by(tx, organizer(), slug)
+        discussion = access.discussion(tx, slug)
         registration = table.find_registration(tx, discussion.id, public_id)
         return render_template(
             "organizer/attendee.html",
@@ -150,9 +150,8 @@ def _page(
             labels={question.key: question.label for question in discussion.content.questions},
             place=allocation.waiting_before(tx, registration) + 1,
             moments=timeline.events_of(tx, registration),
-            form=typed or organizer_forms.correction(),
+            form=typed or CorrectionForm(),
             is_correcting=typed is not None,
-            button=public_forms.button(),
             refusal=refusal,
             is_stale=is_stale,
         )

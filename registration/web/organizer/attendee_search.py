@@ -1,6 +1,8 @@
-"""Which attendees are shown, as an address tells it. What was searched for stands in it sealed,
-with a key of its own: an address is kept by browsers, proxies and whoever it is sent to, and
-whatever somebody puts there instead must not be opened."""
+"""Filter, order, search and page of the table of attendees, as parameters of its address.
+
+The searched words are sealed there, with a key for this purpose only: addresses are kept by
+browsers and proxies, and are sent to others; and no other sealed value must be opened from one.
+"""
 
 from dataclasses import replace
 from enum import StrEnum
@@ -15,7 +17,7 @@ _Choice = TypeVar("_Choice", bound=StrEnum)
 
 
 def wanted(slug: str, ring: KeyRing) -> Query:
-    """Return what the request's address asks for; what is no choice there counts as not said."""
+    """Return what the request's address asks for; an unknown choice counts as the default."""
     asked = request.args
     return Query(
         _one_of(Filter, asked.get("who", ""), Filter.ALL),

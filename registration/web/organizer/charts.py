@@ -1,4 +1,4 @@
-"""Charts as SVG: only the geometry, in the units of the drawing; the template draws it."""
+"""Charts: their geometry, in the units of the SVG that a template draws."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ _GAP = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One bar: where it stands, and what it shows."""
+    """One bar: its rectangle, and the span of days that it shows."""
 
     x: float
     y: float
@@ -20,13 +20,22 @@ class Bar:
     span: Span
 
 
-def bars(spans: Sequence[Span]) -> list[Bar]:
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """A chart and its size."""
+
+    bars: list[Bar]
+    width: int = WIDTH
+    height: int = HEIGHT
+
+
+def drawing(spans: Sequence[Span]) -> Drawing:
     """Return a bar for each span of days, the highest as high as the drawing."""
     most = max((span.count for span in spans), default=0) or 1
     room = WIDTH / max(len(spans), 1)
-    drawn = []
+    bars = []
     for number, span in enumerate(spans):
         height = round(HEIGHT * span.count / most, 2)
         x, width = round(room * (number + _GAP / 2), 2), round(room * (1 - _GAP), 2)
-        drawn.append(Bar(x, round(HEIGHT - height, 2), width, height, span))
-    return drawn
+        bars.append(Bar(x, round(HEIGHT - height, 2), width, height, span))
+    return Drawing(bars)

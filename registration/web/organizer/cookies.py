@@ -1,5 +1,6 @@
-"""The cookies of an organizer's browser: a random token, which the database knows as a hash; and
-that somebody has signed in with this browser before, so that others cannot keep them out."""
+"""The cookies of an organizer's browser: a random token, kept as a hash in the database; and a mark
+that somebody has signed in with this browser before, so that failed attempts of others do not lock
+it out."""
 
 import secrets
 from datetime import timedelta

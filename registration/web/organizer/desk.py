@@ -1,6 +1,7 @@
-"""The desk's blueprints in one list, below one that asks for a sign-in."""
+"""The blueprints of the desk, all below one that asks for a sign-in."""
 
 from flask import Blueprint, Flask
+from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import MethodNotAllowed
 
 from . import (
@@ -18,13 +19,14 @@ from . import (
     sign_in,
     status_changes,
 )
-from .access import PREFIX, ask_to_sign_in, not_allowed
+from .access import PREFIX, ask_to_sign_in, not_allowed, stale
 
 
 def init_app(app: Flask) -> None:
     """Give `app` the desk."""
     desk = Blueprint("organizer", __name__, url_prefix=PREFIX)
-    desk.before_request(ask_to_sign_in)
+    app.before_request(ask_to_sign_in)
+    desk.register_error_handler(CSRFError, stale)
     for module in (
         attendee,
         attendees,

@@ -1,16 +1,14 @@
-"""The discussions of whoever is signed in, with their numbers at a glance."""
+"""The discussions of the organizer who is signed in, with their numbers at a glance."""
 
 from flask import Blueprint, render_template
 
-from ... import app_context
 from ...database import reading
 from ...services.attendees import statistics
-from ...services.drafts import drafts as drafting
+from ...services.drafts import drafts
 from ...services.operations import feed_statistics
 from ...text.languages import gettext as _
 from ...text.languages import ngettext
 from ...text.times import format_day
-from ..forms import registration_forms
 from . import charts
 from .access import organizer
 
@@ -21,38 +19,32 @@ blueprint = Blueprint("discussions", __name__)
 def overview() -> str:
     """The discussions that one has, and how many come."""
     with reading() as tx:
-        found = statistics.overview_of_all(tx, organizer())
-        drafts = drafting.drafts_of_new(tx, organizer())
+        items = statistics.overview_of_all(tx, organizer())
+        own_drafts = drafts.drafts_of_new(tx, organizer())
         identity = organizer().identity(tx.keys)
     return render_template(
         "organizer/overview.html",
-        found=found,
-        drafts=drafts,
+        items=items,
+        drafts=own_drafts,
         address=identity.address,
-        button=registration_forms.button(),
     )
 
 
 @blueprint.get("/discussions/<slug>")
 def discussion(slug: str) -> str:
     """One discussion: its numbers, when people came, and which calendars follow."""
-    now = app_context.now()
     with reading() as tx:
         item = statistics.overview_of(tx, organizer(), slug)
         spans = statistics.count_by_day(tx, item.discussion)
-        readers = feed_statistics.readers(tx)
-        has_draft = drafting.find(tx, organizer(), slug).draft is not None
-    return render_template(
-        "organizer/discussion.html",
-        item=item,
-        has_draft=has_draft,
-        is_over=item.discussion.ends_at <= now,
-        bars=charts.bars(spans),
-        width=charts.WIDTH,
-        height=charts.HEIGHT,
-        words=_in_words(spans),
-        readers=readers,
-    )
+        return render_template(
+            "organizer/discussion.html",
+            item=item,
+            has_draft=drafts.find(tx, organizer(), slug).draft is not None,
+            is_over=item.discussion.ends_at <= tx.now,
+            drawing=charts.drawing(spans),
+            words=_in_words(spans),
+            readers=feed_statistics.readers(tx),
+        )
 
 
 def _in_words(spans: list[statistics.Span]) -> str:

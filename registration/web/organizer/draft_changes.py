@@ -1,4 +1,4 @@
-"""What a draft changes, in words: each field before and after, long texts line by line."""
+"""The changes of a draft in words: each field before and after, long texts line by line."""
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass

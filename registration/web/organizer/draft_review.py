@@ -1,4 +1,4 @@
-"""What a draft would be: looked at, downloaded, published or deleted."""
+"""The review of a draft: previewed, downloaded, published or deleted."""
 
 from email.message import EmailMessage
 from typing import Any
@@ -19,27 +19,25 @@ from ...services.discussions.publication import IdentityTaken, MovedIntoThePast
 from ...services.discussions.reschedule import MustBeTold
 from ...services.drafts import drafts, preview
 from ...services.drafts.drafts import ChangedSinceSeen, NoDraft, Standing
-from ...services.organizers import accounts
-from ..forms import registration_forms as public_forms
 from ..headers import content_security_policy
 from ..public import pages
-from . import draft_changes
+from . import access, draft_changes
 from .access import organizer
 
 blueprint = Blueprint("draft_review", __name__)
 
-# What keeps a draft from being published, each in its own sentence.
+# Refusals to publish a draft, each with a sentence for the page.
 REFUSED = (IdentityTaken, MovedIntoThePast, MustBeTold)
 
 
 @blueprint.get("/discussions/<slug>/review")
 def review(slug: str) -> BaseResponse | tuple[str, int]:
-    """What a draft would be and change, and the buttons that publish it."""
+    """A preview of a draft, its changes, and the buttons that publish it."""
     with reading() as tx:
-        found = drafts.find(tx, organizer(), slug)
-    if found.draft is None:
+        standing = drafts.find(tx, organizer(), slug)
+    if standing.draft is None:
         return redirect(url_for("organizer.edit.edit", slug=slug), 303)
-    return _page(found)
+    return _page(standing)
 
 
 @blueprint.get("/discussions/<slug>/review/page")
@@ -59,9 +57,7 @@ def review_letter(slug: str) -> Response:
 
 @blueprint.post("/discussions/<slug>/publish")
 def publish(slug: str) -> BaseResponse | tuple[str, int]:
-    """Publish a draft as it was looked at; quietly, nobody is written to."""
-    if not public_forms.button().validate():
-        return render_template("organizer/stale.html"), 422
+    """Publish a draft as it was reviewed; quietly, without letters."""
     is_quiet, seal = request.form.get("do") == "quietly", request.form.get("seal", "")
     try:
         with writing() as tx:
@@ -75,9 +71,7 @@ def publish(slug: str) -> BaseResponse | tuple[str, int]:
 
 @blueprint.post("/discussions/<slug>/discard")
 def discard(slug: str) -> BaseResponse | tuple[str, int]:
-    """Delete a draft as it was looked at; what is published stays."""
-    if not public_forms.button().validate():
-        return render_template("organizer/stale.html"), 422
+    """Delete a draft as it was reviewed; the published discussion stays."""
     seal = request.form.get("seal", "")
     try:
         with writing() as tx:
@@ -91,15 +85,15 @@ def discard(slug: str) -> BaseResponse | tuple[str, int]:
 
 @blueprint.get("/discussions/<slug>/file")
 def file(slug: str) -> Response:
-    """What is published, as a discussion file."""
+    """The published discussion as a discussion file."""
     with reading() as tx:
-        announcement = accounts.run_by(tx, organizer(), slug).announcement
+        announcement = access.discussion(tx, slug).announcement
     return _file(announcement)
 
 
 @blueprint.get("/discussions/<slug>/review/file")
 def review_file(slug: str) -> BaseResponse:
-    """What a draft says, as a discussion file; the mistakes, if there are any."""
+    """A draft as a discussion file; with mistakes, redirect to the review, which lists them."""
     try:
         with reading() as tx:
             announcement = drafts.find(tx, organizer(), slug).announced()
@@ -117,39 +111,38 @@ def _file(announcement: Announcement) -> Response:
 
 def _refused(slug: str, refusal: Exception, *, is_deleting: bool = False) -> tuple[str, int]:
     with reading() as tx:
-        found = drafts.find(tx, organizer(), slug)
+        standing = drafts.find(tx, organizer(), slug)
     is_wrong = isinstance(refusal, DiscussionFileRefused)
     refused, status = ("", 422) if is_wrong else (str(refusal), 409)
-    return _page(found, refused=refused, is_deleting=is_deleting, status=status)
+    return _page(standing, refused=refused, is_deleting=is_deleting, status=status)
 
 
 def _page(
-    found: Standing, *, refused: str = "", is_deleting: bool = False, status: int = 200
+    standing: Standing, *, refused: str = "", is_deleting: bool = False, status: int = 200
 ) -> tuple[str, int]:
     context: dict[str, Any] = {"mistakes": [], "would_be": None, "refused": refused}
     try:
-        announcement = found.announced()
+        announcement = standing.announced()
     except DiscussionFileRefused as refusal:
-        context["mistakes"] = _named(refusal.found)
+        context["mistakes"] = _with_labels(refusal.found)
     else:
-        context |= _seen(found, announcement)
+        context |= _previewed(standing, announcement)
     html = render_template(
         "organizer/review.html",
-        found=found,
-        button=public_forms.button(),
+        standing=standing,
         is_deleting=is_deleting,
         **context,
     )
     return html, status
 
 
-def _seen(found: Standing, announcement: Announcement) -> dict[str, Any]:
-    """Return what is shown of a draft that is right."""
-    would_be = _discussion(found, announcement)
+def _previewed(standing: Standing, announcement: Announcement) -> dict[str, Any]:
+    """Return what the page shows of a draft without mistakes."""
+    would_be = _discussion(standing, announcement)
     message = _letter(would_be)
     text = message.get_body(("plain",))
-    before = found.discussion.announcement if found.discussion else None
-    letters, why_not = (None, "") if found.is_behind else _foretold(found, announcement)
+    before = standing.discussion.announcement if standing.discussion else None
+    letters, why_not = (None, "") if standing.is_behind else _letters_owed(standing, announcement)
     return {
         "would_be": would_be,
         "subject": message["Subject"],
@@ -157,44 +150,44 @@ def _seen(found: Standing, announcement: Announcement) -> dict[str, Any]:
         "time": format_when(would_be.when),
         "entry": calendars.file(would_be, app_context.links()).decode(),
         "changed": draft_changes.between(before, announcement) if before else [],
-        "held": _held(found, announcement),
+        "held": _answers_affected(standing, announcement),
         "letters": letters,
         "why_not": why_not,
     }
 
 
-def _foretold(found: Standing, announcement: Announcement) -> tuple[int | None, str]:
-    """Return how many letters publishing would owe, or why it would be refused."""
-    if found.discussion is None:
+def _letters_owed(standing: Standing, announcement: Announcement) -> tuple[int | None, str]:
+    """Return how many letters publishing would owe, or the sentence that refuses it."""
+    if standing.discussion is None:
         return None, ""
     try:
         with reading() as tx:
-            return email_forecast.count_if_published(tx, found.discussion, announcement), ""
+            return email_forecast.count_if_published(tx, standing.discussion, announcement), ""
     except MovedIntoThePast as refusal:
         return None, str(refusal)
 
 
-def _held(found: Standing, announcement: Announcement) -> dict[str, int]:
-    """Return how many answers are held to questions that are not asked any more, or otherwise."""
-    if found.discussion is None:
+def _answers_affected(standing: Standing, announcement: Announcement) -> dict[str, int]:
+    """Return how many answers are stored to each question that the draft drops or changes."""
+    if standing.discussion is None:
         return {}
-    keys = draft_changes.questions_changed(found.discussion.content, announcement.content)
+    keys = draft_changes.questions_changed(standing.discussion.content, announcement.content)
     with reading() as tx:
-        return preview.count_answers(tx, found.discussion, keys)
+        return preview.count_answers(tx, standing.discussion, keys)
 
 
 def _would_be(slug: str) -> Discussion:
     with reading() as tx:
-        found = drafts.find(tx, organizer(), slug)
+        standing = drafts.find(tx, organizer(), slug)
     try:
-        return _discussion(found, found.announced())
+        return _discussion(standing, standing.announced())
     except DiscussionFileRefused:
         abort(404)
 
 
-def _discussion(found: Standing, announcement: Announcement) -> Discussion:
+def _discussion(standing: Standing, announcement: Announcement) -> Discussion:
     return preview.discussion(
-        announcement, found.discussion, settings=app_context.settings(), now=app_context.now()
+        announcement, standing.discussion, settings=app_context.settings(), now=app_context.now()
     )
 
 
@@ -206,7 +199,7 @@ def _letter(would_be: Discussion) -> EmailMessage:
     )
 
 
-def _named(mistakes: list[Mistake]) -> list[tuple[str, str, str]]:
+def _with_labels(mistakes: list[Mistake]) -> list[tuple[str, str, str]]:
     """Return each mistake with its key, its field as the form names it, and the sentence."""
     return [(item.key, draft_changes.named(item.key), item.sentence) for item in mistakes]
 

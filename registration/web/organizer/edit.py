@@ -13,8 +13,8 @@ from ...services.catalog import NoSuchDiscussion
 from ...services.drafts import drafts
 from ...services.drafts.conflicts import Clash, Opened
 from ...services.drafts.drafts import ChangedMeanwhile, SlugTaken, Standing
+from .. import csrf
 from ..forms import discussion_form
-from ..forms import registration_forms as public_forms
 from ..rate_limits import Later, later
 from ..route_properties import gives_back
 from ..uploads import LARGEST_BODY
@@ -23,15 +23,15 @@ from .access import organizer
 
 blueprint = Blueprint("edit", __name__)
 
-# Token and marks are sent, too.
+# The rest is for the token and the marks.
 LARGEST_FORM = LARGEST_BODY - 4096
-# What the draft of a new discussion is opened with.
+# The version and marks of a new discussion.
 _NEW = Opened(0, {})
 Page = tuple[str, int]
 
 
 def _signed_out() -> Page:
-    """Give what was typed back to whoever was signed out meanwhile."""
+    """Show what was typed again, to an organizer who was signed out meanwhile."""
     written, opened = discussion_form.sent(), discussion_form.opened()
     return _page(None, written, opened, status=422, is_signed_out=True, action=request.path)
 
@@ -47,8 +47,9 @@ def new() -> Page:
 
 @blueprint.post("/new")
 @gives_back(_signed_out)
+@csrf.checks_token
 def submit_new() -> Page | Response:
-    """Save the first draft of a new discussion, and show what it would be."""
+    """Save the first draft of a new discussion, and go to its review."""
     _refuse_others()
     return _submit(None)
 
@@ -57,72 +58,73 @@ def submit_new() -> Page | Response:
 def edit(slug: str) -> Page:
     """The form of a discussion: its draft, or what is published."""
     with reading() as tx:
-        found = drafts.find(tx, organizer(), slug)
-        written, clashes = drafts.merge_published(tx, found)
-    mistakes = _mistakes(slug, written) if found.draft else []
-    return _page(found, written, found.opened, mistakes, clashes=clashes)
+        standing = drafts.find(tx, organizer(), slug)
+        written, clashes = drafts.merge_published(tx, standing)
+    mistakes = _mistakes(slug, written) if standing.draft else []
+    return _page(standing, written, standing.opened, mistakes, clashes=clashes)
 
 
 @blueprint.post("/discussions/<slug>/edit")
 @gives_back(_signed_out)
+@csrf.checks_token
 def submit_edit(slug: str) -> Page | Response:
-    """Save the draft of a discussion, and show what it would change."""
+    """Save the draft of a discussion, and go to its review."""
     try:
         with reading() as tx:
-            found = drafts.find(tx, organizer(), slug)
+            standing = drafts.find(tx, organizer(), slug)
     except NoSuchDiscussion:
         return _gone()
-    return _submit(found)
+    return _submit(standing)
 
 
-def _submit(found: Standing | None) -> Page | Response:
+def _submit(standing: Standing | None) -> Page | Response:
     written, opened = discussion_form.sent(), discussion_form.opened()
-    if not public_forms.button().validate():
-        return _page(found, written, opened, status=422, is_stale=True)
+    if not csrf.is_valid():
+        return _page(standing, written, opened, status=422, is_stale=True)
     if discussion_form.regrouped(written):
-        return _page(found, written, opened)
+        return _page(standing, written, opened)
     written = discussion_form.tidied(written)
-    slug = found.slug if found and found.discussion else written["slug"]
+    slug = standing.slug if standing and standing.discussion else written["slug"]
     mistakes = _mistakes(slug, written)
     if any(mistake.key == "slug" for mistake in mistakes):
-        return _page(found, written, opened, mistakes, status=422)
+        return _page(standing, written, opened, mistakes, status=422)
     try:
         return redirect(
-            url_for("organizer.draft_review.review", slug=_saved(found, written, opened)), 303
+            url_for("organizer.draft_review.review", slug=_saved(standing, written, opened)), 303
         )
     except SlugTaken as refusal:
         mistakes.append(Mistake("slug", str(refusal)))
-        return _page(found, written, opened, mistakes, status=422)
+        return _page(standing, written, opened, mistakes, status=422)
     except ChangedMeanwhile as refusal:
-        return _clashed(found.slug if found else slug, refusal)
+        return _clashed(standing.slug if standing else slug, refusal)
     except (DatabaseBusy, DatabaseUnavailable) as refusal:
-        return _page(found, written, opened, mistakes, wait=later(refusal), status=503)
+        return _page(standing, written, opened, mistakes, wait=later(refusal), status=503)
 
 
 def _clashed(slug: str, refusal: ChangedMeanwhile) -> Page:
     with reading() as tx:
-        found = drafts.find(tx, organizer(), slug)
+        standing = drafts.find(tx, organizer(), slug)
     merged, clashes = refusal.merged, refusal.clashes
     mistakes = _mistakes(slug, merged)
-    return _page(found, merged, refusal.opened, mistakes, clashes=clashes, status=409)
+    return _page(standing, merged, refusal.opened, mistakes, clashes=clashes, status=409)
 
 
 def _gone() -> Page:
-    """Give what was typed back to an administrator whose draft of a new discussion was deleted, or
-    renamed, meanwhile; for everything else, raise `NoSuchDiscussion`."""
+    """Show what was typed again, to an administrator whose draft of a new discussion was deleted,
+    or renamed, meanwhile; for everything else, raise `NoSuchDiscussion`."""
     if discussion_form.opened().version != 0:
         raise NoSuchDiscussion("There is no such discussion.")
     _refuse_others()
     return _page(None, discussion_form.sent(), _NEW, status=409, is_gone=True)
 
 
-def _saved(found: Standing | None, written: Typed, opened: Opened) -> str:
-    """Save what was typed, and return the slug under which it is found."""
+def _saved(standing: Standing | None, written: Typed, opened: Opened) -> str:
+    """Save what was typed, and return the slug of the draft."""
     with writing() as tx:
-        if found is None:
+        if standing is None:
             drafts.create(tx, organizer(), written["slug"], written)
             return str(written["slug"])
-        return drafts.save(tx, organizer(), found.slug, written, opened)
+        return drafts.save(tx, organizer(), standing.slug, written, opened)
 
 
 def _mistakes(slug: str, written: Typed) -> list[Mistake]:
@@ -139,7 +141,7 @@ def _refuse_others() -> None:
 
 
 def _page(
-    found: Standing | None,
+    standing: Standing | None,
     written: Typed,
     opened: Opened,
     mistakes: list[Mistake] | None = None,
@@ -154,7 +156,7 @@ def _page(
 ) -> Page:
     html = render_template(
         "organizer/edit.html",
-        found=found,
+        standing=standing,
         typed=written,
         version=opened.version,
         base=" ".join(f"{about}={mark}" for about, mark in opened.marks.items()),
@@ -163,7 +165,7 @@ def _page(
         clashes=clashes or [],
         shown=draft_changes.shown,
         named=draft_changes.named,
-        by=_by(found),
+        by=_by(standing),
         days=app_context.settings().retention_days,
         labels=draft_changes.labels(),
         parts=draft_changes.parts_of_groups(),
@@ -172,17 +174,16 @@ def _page(
         is_gone=is_gone,
         is_signed_out=is_signed_out,
         is_new=opened.version == 0,
-        button=public_forms.button(),
         is_large=discussion_form.size(written) > LARGEST_FORM,
-        action=action or (request.path if found else url_for("organizer.edit.new")),
+        action=action or (request.path if standing else url_for("organizer.edit.new")),
     )
     return html, status
 
 
-def _by(found: Standing | None) -> str:
-    """Return the address of who saved the draft last."""
-    if found is None or found.draft is None:
+def _by(standing: Standing | None) -> str:
+    """Return the address of the organizer who saved the draft last."""
+    if standing is None or standing.draft is None:
         return ""
     with reading() as tx:
-        who = tx.get_one(Organizer, found.draft.organizer_id)
-        return who.identity(tx.keys).address
+        last = tx.get_one(Organizer, standing.draft.organizer_id)
+        return last.identity(tx.keys).address

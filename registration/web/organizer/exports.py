@@ -1,22 +1,21 @@
-"""The export of attendees as CSV: asks again who it is, is noted in the audit log, and streams."""
+"""The export of attendees as CSV: it asks for password and code again, is noted in the audit log,
+and is streamed."""
 
 from collections.abc import Iterator
 from functools import partial
 from itertools import islice
 
 from flask import Blueprint, Flask, Response, current_app, render_template
-from flask_wtf import FlaskForm
 
 from ...database import reading, writing
 from ...models import Deed, RegistrationStatus, Role
 from ...services import audit_log
 from ...services.attendees import exports
 from ...services.catalog import NoSuchDiscussion
-from ...services.organizers import accounts
-from ..forms import organizer_forms
-from ..forms import registration_forms as public_forms
-from ..rate_limits import NOT_NOW, Later, later
-from . import reauthentication
+from .. import csrf
+from ..forms.organizer_forms import SEPARATORS, ExportForm
+from ..rate_limits import NOT_NOW, Later, try_later
+from . import access, reauthentication
 from .access import organizer
 
 blueprint = Blueprint("exports", __name__)
@@ -34,6 +33,7 @@ def export(slug: str) -> str:
 
 
 @blueprint.post("/discussions/<slug>/export")
+@csrf.checks_token
 def submit_export(slug: str) -> Response | tuple[str, int, dict[str, str]]:
     """Send the CSV."""
     typed = _form(slug)
@@ -42,15 +42,19 @@ def submit_export(slug: str) -> Response | tuple[str, int, dict[str, str]]:
     try:
         is_proven = reauthentication.is_proven(typed)
     except NOT_NOW as refusal:
-        wait = later(refusal)
-        return _page(slug, typed, wait), wait.status, wait.headers
+        return try_later(refusal, lambda wait: _page(slug, typed, wait))
     if not is_proven:
         return _page(slug, typed, is_wrong=True), 422, {}
+    return _csv(slug, typed)
+
+
+def _csv(slug: str, typed: ExportForm) -> Response:
+    """Note the export in the audit log, and stream it."""
     names, rows, count = _chosen(slug, typed)
     detail = _detail(typed, names)
     with writing() as tx:
         audit_log.note(tx, Deed.EXPORTED, by=organizer().id, slug=slug, count=count, detail=detail)
-    separator = organizer_forms.SEPARATORS[typed["separator"].data]
+    separator = SEPARATORS[typed.separator.data]
     lines = exports.csv_lines(rows, names, separator)
     headers = {"Content-Disposition": f'attachment; filename="{slug}.csv"'}
     kind = "text/csv; charset=utf-8"
@@ -68,50 +72,52 @@ def _streamed(lines: Iterator[str]) -> Iterator[bytes]:
     return iter(some, b"")
 
 
-def _form(slug: str) -> FlaskForm:
+def _form(slug: str) -> ExportForm:
     """Return the form, with the columns and partners that the discussion has."""
     mine = organizer()
     with reading() as tx:
-        accounts.discussion_of(tx, mine, slug)
+        access.discussion(tx, slug, for_partners=True)
         columns, partners = exports.header(tx, slug), exports.partners(tx, slug)
     if mine.role is Role.PARTNER:
         if mine.partner not in partners:
             raise NoSuchDiscussion("The discussion shares nothing with this partner any more.")
-        return organizer_forms.export([], partners, is_partner=True)
-    return organizer_forms.export(columns, partners, is_partner=False)
+        return ExportForm([], partners, is_partner=True)
+    return ExportForm(columns, partners, is_partner=False)
 
 
-def _is_theirs(typed: FlaskForm) -> bool:
+def _is_theirs(typed: ExportForm) -> bool:
     """Whether a partner asks for its own part, and nothing else."""
     mine = organizer()
-    return mine.role is not Role.PARTNER or typed["partner"].data == mine.partner
+    return mine.role is not Role.PARTNER or typed.partner.data == mine.partner
 
 
-def _chosen(slug: str, typed: FlaskForm) -> tuple[list[str], Rows, int]:
+def _chosen(slug: str, typed: ExportForm) -> tuple[list[str], Rows, int]:
     """Return the columns, the rows, and how many these are."""
-    partner = typed["partner"].data
+    partner = typed.partner.data
     if partner:
         with reading() as tx:
             names = exports.shared_columns(tx, slug, partner)
         agreed = partial(exports.attendees, reading, slug, partner=partner)
-        # Who has agreed stands sealed: they are counted by reading them.
+        # Agreements are sealed: those who have agreed are counted by reading every row.
         return names, agreed(), sum(1 for _row in agreed())
-    states = [RegistrationStatus(state) for state in typed["states"].data]
+    states = [RegistrationStatus(state) for state in typed.states.data]
     with reading() as tx:
         count = exports.count(tx, slug, states)
     rows = exports.attendees(reading, slug, states=states)
-    return list(typed["columns"].data), rows, count
+    return list(typed.columns.data), rows, count
 
 
-def _detail(typed: FlaskForm, names: list[str]) -> str:
-    if typed["partner"].data:
-        return f"for {typed['partner'].data}"
-    return f"{', '.join(typed['states'].data)}: {', '.join(names)}"
+def _detail(typed: ExportForm, names: list[str]) -> str:
+    if typed.partner.data:
+        return f"for {typed.partner.data}"
+    return f"{', '.join(typed.states.data)}: {', '.join(names)}"
 
 
-def _page(slug: str, typed: FlaskForm, wait: Later | None = None, *, is_wrong: bool = False) -> str:
+def _page(
+    slug: str, typed: ExportForm, wait: Later | None = None, *, is_wrong: bool = False
+) -> str:
     with reading() as tx:
-        discussion = accounts.discussion_of(tx, organizer(), slug)
+        discussion = access.discussion(tx, slug, for_partners=True)
     return render_template(
         "organizer/export.html",
         discussion=discussion,
@@ -120,5 +126,4 @@ def _page(slug: str, typed: FlaskForm, wait: Later | None = None, *, is_wrong: b
         partner=organizer().partner,
         wait=wait,
         is_wrong=is_wrong,
-        is_stale=public_forms.is_stale(typed),
     )

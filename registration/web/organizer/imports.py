@@ -9,7 +9,6 @@ import binascii
 from collections.abc import Sequence
 
 from flask import Blueprint, redirect, render_template, request, url_for
-from flask_wtf import FlaskForm
 from werkzeug.wrappers import Response as BaseResponse
 
 from ... import app_context
@@ -17,13 +16,13 @@ from ...database import DatabaseBusy, DatabaseUnavailable, reading, writing
 from ...models import Deed
 from ...services.attendees import exports, imports
 from ...services.attendees.imports import NoSheet, Sheet
-from ...services.organizers import accounts
 from ...text.languages import gettext as _
-from ..forms import organizer_forms
-from ..forms import registration_forms as public_forms
+from .. import csrf
+from ..forms.organizer_forms import SheetForm
 from ..rate_limits import Later, later
 from ..route_properties import takes_upload
-from .access import note, organizer
+from . import access
+from .access import note
 
 blueprint = Blueprint("imports", __name__)
 
@@ -34,30 +33,34 @@ SHOWN = 20
 @blueprint.get("/discussions/<slug>/attendees/import")
 def import_attendees(slug: str) -> str:
     """Ask for the file."""
-    return _page(slug, organizer_forms.sheet())
+    return _page(slug, SheetForm())
 
 
 @blueprint.post("/discussions/<slug>/attendees/import")
+@csrf.checks_token
 @takes_upload
 def submit_import(slug: str) -> BaseResponse | tuple[str, int] | str:
     """Show what a file would do; or do it, if that is what was looked over."""
-    typed = organizer_forms.sheet()
+    typed = SheetForm()
     content, is_looked_over = _content()
     if not content:
-        typed.validate()
         return _page(slug, typed, is_empty=True), 422
     try:
         sheet = _read(slug, content)
     except NoSheet as refusal:
         return _page(slug, typed, refusal=str(refusal)), 422
-    if sheet.faults:
-        return _page(slug, typed, sheet), 422
-    if not typed.validate():
+    if sheet.faults or not typed.validate():
         return _page(slug, typed, sheet, content), 422
     if not is_looked_over:
         return _page(slug, typed, sheet, content)
+    return _import(slug, typed, sheet, content)
+
+
+def _import(
+    slug: str, typed: SheetForm, sheet: Sheet, content: bytes
+) -> BaseResponse | tuple[str, int]:
     try:
-        count = _add(slug, sheet, is_told=typed["is_told"].data)
+        count = _add(slug, sheet, is_told=typed.is_told.data)
     except (DatabaseBusy, DatabaseUnavailable) as refusal:
         return _page(slug, typed, sheet, content, wait=later(refusal)), 503
     return redirect(url_for("organizer.attendees.attendees", slug=slug, imported=count), 303)
@@ -77,7 +80,7 @@ def _content() -> tuple[bytes, bool]:
 
 def _read(slug: str, content: bytes) -> Sheet:
     with reading() as tx:
-        discussion = accounts.run_by(tx, organizer(), slug)
+        discussion = access.discussion(tx, slug)
         questions = exports.questions(tx, discussion)
     return imports.read(content, questions, app_context.now())
 
@@ -85,7 +88,7 @@ def _read(slug: str, content: bytes) -> Sheet:
 def _add(slug: str, sheet: Sheet, *, is_told: bool) -> int:
     """Add the rows, and return how many people that are."""
     with reading() as tx:
-        discussion = accounts.run_by(tx, organizer(), slug)
+        discussion = access.discussion(tx, slug)
         ring = tx.keys
         new = imports.plan(tx, discussion, sheet.rows).new
     prepared = imports.prepare(discussion, new, ring=ring, settings=tx.settings, now=tx.now)
@@ -97,7 +100,7 @@ def _add(slug: str, sheet: Sheet, *, is_told: bool) -> int:
 
 def _page(
     slug: str,
-    typed: FlaskForm,
+    typed: SheetForm,
     sheet: Sheet | None = None,
     content: bytes = b"",
     *,
@@ -106,13 +109,13 @@ def _page(
     is_empty: bool = False,
 ) -> str:
     with reading() as tx:
-        discussion = accounts.run_by(tx, organizer(), slug)
+        discussion = access.discussion(tx, slug)
         columns = exports.header(tx, slug)
         plan = None
         if sheet and not sheet.faults:
             plan = imports.plan(tx, discussion, sheet.rows)
-    if is_empty and typed.is_submitted() and not public_forms.is_stale(typed):
-        typed["sheet"].errors = [_("Choose a file that is not empty.")]
+    if is_empty and (typed.validate() or not typed.csrf_token.errors):
+        typed.sheet.errors = [_("Choose a file that is not empty.")]
     return render_template(
         "organizer/import.html",
         discussion=discussion,
@@ -125,7 +128,6 @@ def _page(
         wait=wait,
         content=base64.b64encode(content).decode(),
         refusal=refusal,
-        is_stale=public_forms.is_stale(typed),
         megabytes=imports.MAX_BYTES // 1048576,
         most=imports.MAX_ROWS,
         retention=app_context.settings().retention_days,

@@ -1,4 +1,4 @@
-"""One circular at the desk: seen as an attendee gets it, tried out, queued, stopped."""
+"""One circular at the desk: its preview, a test letter, sending, stopping, discarding."""
 
 from flask import Blueprint, Response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
@@ -10,10 +10,9 @@ from ...services.erasure.erasures import Receipt
 from ...services.mailings import mailings, preview, recipients
 from ...services.mailings.mailings import CircularChanged, NobodyToWriteTo, NoLinkToJoin
 from ...services.mailings.preview import Preview
-from ...services.organizers import accounts
-from ..forms import organizer_forms
-from ..forms import registration_forms as public_forms
+from ..forms.organizer_forms import VersionForm
 from ..headers import framed
+from . import access
 from .access import organizer
 
 blueprint = Blueprint("mailing", __name__)
@@ -23,22 +22,10 @@ Answer = BaseResponse | str | tuple[str, int]
 
 @blueprint.get("/discussions/<slug>/circulars/<circular>")
 def circular(slug: str, circular: str) -> str:
-    """A draft as an attendee would get it; or how far a circular has got."""
+    """A draft as an attendee would get it; or the progress of a queued circular."""
     with reading() as tx:
-        discussion = accounts.run_by(tx, organizer(), slug)
-        found = mailings.find(tx, discussion, circular)
-        progress = mailings.progress(tx, found)
-        wording = found.wording(tx.keys)
-    if found.is_draft:
-        return _draft_page(slug, circular)
-    return render_template(
-        "organizer/circular_queued.html",
-        discussion=discussion,
-        circular=found,
-        wording=wording,
-        progress=progress,
-        button=public_forms.button(),
-    )
+        stored = mailings.find(tx, access.discussion(tx, slug), circular)
+    return _draft_page(slug, circular) if stored.is_draft else _queued_page(slug, circular)
 
 
 @blueprint.get("/discussions/<slug>/circulars/<circular>/html")
@@ -51,11 +38,9 @@ def circular_html(slug: str, circular: str) -> Response:
 
 @blueprint.post("/discussions/<slug>/circulars/<circular>/test")
 def try_circular_out(slug: str, circular: str) -> BaseResponse | tuple[str, int]:
-    """Owe a test letter to whoever is signed in."""
-    if not public_forms.button().validate():
-        return _stale()
+    """Owe a test letter to the organizer who is signed in."""
     with writing() as tx:
-        discussion = accounts.run_by(tx, organizer(), slug)
+        discussion = access.discussion(tx, slug)
         mailings.send_test(tx, discussion, circular, by=organizer().id)
     return redirect(
         url_for("organizer.mailing.circular", slug=slug, circular=circular, tried=1), 303
@@ -64,22 +49,17 @@ def try_circular_out(slug: str, circular: str) -> BaseResponse | tuple[str, int]
 
 @blueprint.get("/discussions/<slug>/circulars/<circular>/send")
 def send_circular(slug: str, circular: str) -> Answer:
-    """Ask once more, with what is sent, and to how many."""
+    """Show wording and number of recipients, and ask once more."""
     return _send_page(slug, circular)
 
 
 @blueprint.post("/discussions/<slug>/circulars/<circular>/send")
 def queue_circular(slug: str, circular: str) -> Answer:
-    """Owe the circular to everybody in its groups, if it is what was seen."""
-    typed = organizer_forms.seen()
-    if not typed.validate():
-        return _stale()
+    """Owe the circular to everybody in its groups, unless it has changed since it was seen."""
     try:
         with writing() as tx:
-            discussion = accounts.run_by(tx, organizer(), slug)
-            mailings.queue(
-                tx, discussion, circular, organizer_forms.version_of(typed), by=organizer().id
-            )
+            discussion = access.discussion(tx, slug)
+            mailings.queue(tx, discussion, circular, VersionForm().seen, by=organizer().id)
     except (CircularChanged, NoLinkToJoin, NobodyToWriteTo) as refusal:
         return _send_page(slug, circular, is_changed=isinstance(refusal, CircularChanged))
     return redirect(url_for("organizer.mailing.circular", slug=slug, circular=circular), 303)
@@ -87,23 +67,18 @@ def queue_circular(slug: str, circular: str) -> Answer:
 
 @blueprint.post("/discussions/<slug>/circulars/<circular>/stop")
 def stop_circular(slug: str, circular: str) -> BaseResponse | tuple[str, int]:
-    """Send a circular to nobody who has not got it yet."""
-    if not public_forms.button().validate():
-        return _stale()
+    """Stop a circular: recipients who have not got it yet will not."""
     with writing() as tx:
-        discussion = accounts.run_by(tx, organizer(), slug)
+        discussion = access.discussion(tx, slug)
         mailings.stop(tx, discussion, circular, by=organizer().id)
     return redirect(url_for("organizer.mailing.circular", slug=slug, circular=circular), 303)
 
 
 @blueprint.post("/discussions/<slug>/circulars/<circular>/discard")
 def discard_circular(slug: str, circular: str) -> BaseResponse | tuple[str, int]:
-    """Throw a draft away, if it is what was seen."""
-    typed = organizer_forms.seen()
-    if not typed.validate():
-        return _stale()
+    """Throw a draft away, unless it has changed since it was seen."""
     try:
-        receipt = _discarded(slug, circular, organizer_forms.version_of(typed))
+        receipt = _discarded(slug, circular, VersionForm().seen)
     except CircularChanged:
         return _draft_page(slug, circular, is_changed=True), 409
     app_context.record_erasure(receipt)
@@ -112,47 +87,59 @@ def discard_circular(slug: str, circular: str) -> BaseResponse | tuple[str, int]
 
 def _discarded(slug: str, circular: str, version: int) -> Receipt:
     with writing() as tx:
-        discussion = accounts.run_by(tx, organizer(), slug)
+        discussion = access.discussion(tx, slug)
         return mailings.discard(tx, discussion, circular, version, by=organizer().id)
 
 
+def _queued_page(slug: str, circular: str) -> str:
+    with reading() as tx:
+        discussion = access.discussion(tx, slug)
+        stored = mailings.find(tx, discussion, circular)
+        return render_template(
+            "organizer/circular_queued.html",
+            discussion=discussion,
+            circular=stored,
+            wording=stored.wording(tx.keys),
+            progress=mailings.progress(tx, stored),
+        )
+
+
 def _draft_page(slug: str, circular: str, *, is_changed: bool = False) -> str:
-    discussion, found, shown = _rehearsed(slug, circular)
+    discussion, stored, shown = _rehearsed(slug, circular)
     text = shown.message.get_body(("plain",)) if shown.message else None
     return render_template(
         "organizer/circular.html",
         discussion=discussion,
-        circular=found,
+        circular=stored,
         shown=shown,
         text=text.get_content() if text else "",
         is_tried="tried" in request.args,
         is_changed=is_changed,
-        button=public_forms.button(),
     )
 
 
 def _rehearsed(slug: str, circular: str) -> tuple[Discussion, Circular, Preview]:
     number = request.args.get("n", 0, type=int)
     with reading() as tx:
-        discussion = accounts.run_by(tx, organizer(), slug)
-        found = mailings.find(tx, discussion, circular)
-        shown = preview.preview(tx, discussion, found, number)
-    return discussion, found, shown
+        discussion = access.discussion(tx, slug)
+        stored = mailings.find(tx, discussion, circular)
+        shown = preview.preview(tx, discussion, stored, number)
+    return discussion, stored, shown
 
 
 def _send_page(slug: str, circular: str, *, is_changed: bool = False) -> Answer:
-    discussion, found, shown = _rehearsed(slug, circular)
-    if not found.is_draft:
+    discussion, stored, shown = _rehearsed(slug, circular)
+    if not stored.is_draft:
         return redirect(url_for("organizer.mailing.circular", slug=slug, circular=circular), 303)
     with reading() as tx:
-        wording = found.wording(tx.keys)
-        stopped = recipients.count_stopped(tx, discussion, found.groups)
-    form = organizer_forms.seen()
-    form["version"].data = found.version
+        wording = stored.wording(tx.keys)
+        stopped = recipients.count_stopped(tx, discussion, stored.groups)
+    form = VersionForm()
+    form.version.data = stored.version
     page = render_template(
         "organizer/circular_send.html",
         discussion=discussion,
-        circular=found,
+        circular=stored,
         wording=wording,
         count=shown.total,
         lacks_link=shown.lacks_link,
@@ -161,7 +148,3 @@ def _send_page(slug: str, circular: str, *, is_changed: bool = False) -> Answer:
         is_changed=is_changed,
     )
     return (page, 409) if request.method == "POST" else page
-
-
-def _stale() -> tuple[str, int]:
-    return render_template("organizer/stale.html"), 422

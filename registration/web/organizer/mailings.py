@@ -1,9 +1,8 @@
-"""Circulars at the desk: which there are, and drafts, which are written and changed."""
+"""The circulars of a discussion at the desk: their list, and the form of a draft."""
 
 from typing import Any
 
 from flask import Blueprint, redirect, render_template, url_for
-from flask_wtf import FlaskForm
 from werkzeug.wrappers import Response as BaseResponse
 
 from ... import app_context
@@ -11,11 +10,11 @@ from ...database import DatabaseBusy, DatabaseUnavailable, reading, writing
 from ...models import Circular, Discussion, Group
 from ...services.mailings import mailings, recipients
 from ...services.mailings.mailings import CircularChanged, Draft, NoSuchCircular
-from ...services.organizers import accounts
-from ..forms import organizer_forms
-from ..forms import registration_forms as public_forms
+from .. import csrf
+from ..forms.organizer_forms import CircularForm
 from ..rate_limits import Later, later
 from ..route_properties import gives_back
+from . import access
 from .access import given_back, organizer
 
 blueprint = Blueprint("mailings", __name__)
@@ -24,87 +23,89 @@ Answer = BaseResponse | tuple[str, int, dict[str, str]]
 
 
 def _signed_out() -> tuple[str, int]:
-    return given_back(organizer_forms.circular(dict.fromkeys(Group), join_url=""))
+    return given_back(CircularForm(dict.fromkeys(Group)))
 
 
 @blueprint.get("/discussions/<slug>/circulars")
 def circulars(slug: str) -> str:
-    """What was written to the attendees of a discussion, and what became of it."""
+    """The circulars of a discussion, each with its progress."""
     with reading() as tx:
-        discussion = accounts.run_by(tx, organizer(), slug)
-        found = mailings.list_all(tx, discussion)
+        discussion = access.discussion(tx, slug)
+        circulars = mailings.list_all(tx, discussion)
         ring = tx.keys
-    shown = [(item, item.wording(ring).subject, progress) for item, progress in found]
+    shown = [(item, item.wording(ring).subject, progress) for item, progress in circulars]
     return render_template("organizer/circulars.html", discussion=discussion, circulars=shown)
 
 
 @blueprint.get("/discussions/<slug>/circulars/new")
 def new_circular(slug: str) -> str:
     """A form for a new draft."""
-    discussion, _circular = _found(slug, None)
+    discussion, _circular = _load(slug, None)
     return _form_page(discussion, None, _form(discussion, None))
 
 
 @blueprint.post("/discussions/<slug>/circulars/new")
 @gives_back(_signed_out)
+@csrf.checks_token
 def draft_circular(slug: str) -> Answer:
-    """Keep a new draft."""
+    """Store a new draft."""
     return _save(slug, None)
 
 
 @blueprint.get("/discussions/<slug>/circulars/<circular>/edit")
 def edit_circular(slug: str, circular: str) -> str | BaseResponse:
     """The form of a draft, as it is."""
-    discussion, found = _found(slug, circular)
-    if found is None:
+    discussion, stored = _load(slug, circular)
+    if stored is None:
         raise NoSuchCircular("There is no such letter.")
-    if not found.is_draft:
+    if not stored.is_draft:
         return redirect(url_for("organizer.mailing.circular", slug=slug, circular=circular))
-    return _form_page(discussion, found, _form(discussion, found))
+    return _form_page(discussion, stored, _form(discussion, stored))
 
 
 @blueprint.post("/discussions/<slug>/circulars/<circular>/edit")
 @gives_back(_signed_out)
+@csrf.checks_token
 def change_circular(slug: str, circular: str) -> Answer:
     """Change a draft, unless somebody else has meanwhile."""
     return _save(slug, circular)
 
 
 def _save(slug: str, public_id: str | None) -> Answer:
-    discussion, found = _found(slug, public_id)
-    typed = _form(discussion, found)
+    discussion, stored = _load(slug, public_id)
+    typed = _form(discussion, stored)
     if not typed.validate():
-        return _form_page(discussion, found, typed), 422, {}
+        return _form_page(discussion, stored, typed), 422, {}
     try:
         kept = _keep(slug, public_id, typed)
     except (CircularChanged, NoSuchCircular):
-        discussion, found = _found(slug, public_id)
-        return _form_page(discussion, found, typed, is_changed=True), 409, {}
+        discussion, stored = _load(slug, public_id)
+        return _form_page(discussion, stored, typed, is_changed=True), 409, {}
     except (DatabaseBusy, DatabaseUnavailable) as refusal:
         wait = later(refusal)
-        return _form_page(discussion, found, typed, wait=wait), wait.status, wait.headers
+        return _form_page(discussion, stored, typed, wait=wait), wait.status, wait.headers
     return redirect(url_for("organizer.mailing.circular", slug=slug, circular=kept.public_id), 303)
 
 
-def _keep(slug: str, public_id: str | None, typed: FlaskForm) -> Circular:
-    groups = tuple(map(Group, typed["groups"].data))
-    draft = Draft(typed["subject"].data, typed["text"].data, groups)
+def _keep(slug: str, public_id: str | None, typed: CircularForm) -> Circular:
+    groups = tuple(map(Group, typed.groups.data))
+    draft = Draft(typed.subject.data, typed.text.data, groups)
     with writing() as tx:
         return mailings.save(
             tx,
-            accounts.run_by(tx, organizer(), slug),
+            access.discussion(tx, slug),
             draft,
             public_id=public_id,
-            version=organizer_forms.version_of(typed),
+            version=typed.seen,
             by=organizer().id,
         )
 
 
-def _found(slug: str, public_id: str | None) -> tuple[Discussion, Circular | None]:
-    """Return the discussion, and the circular, if it is there: what somebody has typed is not lost
-    because somebody else has thrown the draft away."""
+def _load(slug: str, public_id: str | None) -> tuple[Discussion, Circular | None]:
+    """Return the discussion and its circular; None for a circular that does not exist, so that
+    typed text is not lost when somebody else has thrown the draft away."""
     with reading() as tx:
-        discussion = accounts.run_by(tx, organizer(), slug)
+        discussion = access.discussion(tx, slug)
         if public_id is None:
             return discussion, None
         try:
@@ -113,46 +114,45 @@ def _found(slug: str, public_id: str | None) -> tuple[Discussion, Circular | Non
             return discussion, None
 
 
-def _form(discussion: Discussion, found: Circular | None) -> FlaskForm:
-    """Return the form, with what the draft holds, and how many are in each group."""
+def _form(discussion: Discussion, stored: Circular | None) -> CircularForm:
+    """Return the form, filled from the draft, with the size of each group."""
     now = app_context.now()
     offered = [group for group in Group if group is not Group.ABSENT or discussion.ends_at <= now]
     with reading() as tx:
         counts = {group: recipients.count(tx, discussion, [group]) for group in offered}
-        wording = found.wording(tx.keys) if found else None
+        wording = stored.wording(tx.keys) if stored else None
     held: dict[str, Any] = {"groups": [Group.CONFIRMED.value]}
-    if found and wording:
+    if stored and wording:
         held = {
-            "groups": found.groups,
+            "groups": stored.groups,
             "subject": wording.subject,
             "text": wording.text,
-            "version": found.version,
+            "version": stored.version,
         }
-    return organizer_forms.circular(counts, join_url=discussion.content.join_url, **held)
+    return CircularForm(counts, join_url=discussion.content.join_url, **held)
 
 
 def _form_page(
     discussion: Discussion,
-    found: Circular | None,
-    typed: FlaskForm,
+    stored: Circular | None,
+    typed: CircularForm,
     *,
     wait: Later | None = None,
     is_changed: bool = False,
 ) -> str:
     now_there = None
-    if found and is_changed:
+    if stored and is_changed:
         with reading() as tx:
-            now_there = found.wording(tx.keys)
-        # Who has seen on this page what is there now may well write over it.
-        typed["version"].data = found.version
+            now_there = stored.wording(tx.keys)
+        # The page shows the stored version, so the next attempt may write over it.
+        typed.version.data = stored.version
     return render_template(
         "organizer/circular_form.html",
         discussion=discussion,
-        circular=found if found and found.is_draft else None,
+        circular=stored if stored and stored.is_draft else None,
         form=typed,
         now_there=now_there,
         is_changed=is_changed,
-        is_gone=is_changed and not (found and found.is_draft),
-        is_stale=public_forms.is_stale(typed),
+        is_gone=is_changed and not (stored and stored.is_draft),
         wait=wait,
     )

@@ -1,4 +1,4 @@
-"""Asking whoever is signed in again who they are, before what a stolen session must not do."""
+"""Password and code again, before an act that a stolen session must not do."""
 
 from flask_wtf import FlaskForm
 
@@ -13,7 +13,7 @@ from .access import organizer
 def is_proven(typed: FlaskForm) -> bool:
     """Whether `password` and `code` of a form are right; checked as at the sign-in.
 
-    Raises one of `limits.NOT_NOW`.
+    Raises one of `rate_limits.NOT_NOW`.
     """
     with writing() as tx:
         authentication.take_try(tx, client(), cookies.device())

@@ -1,11 +1,19 @@
-"""Signing in and out, and the invitation that comes before."""
+"""Signing in and out, and the invitation before the first sign-in."""
 
 import io
 from contextlib import suppress
 
 import segno
-from flask import Blueprint, Response, make_response, redirect, render_template, session, url_for
-from flask_wtf import FlaskForm
+from flask import (
+    Blueprint,
+    Response,
+    make_response,
+    redirect,
+    render_template,
+    request,
+    session,
+    url_for,
+)
 from markupsafe import Markup
 from werkzeug.wrappers import Response as BaseResponse
 
@@ -15,12 +23,12 @@ from ...services.organizers import authentication, passwords, totp
 from ...services.organizers.authentication import CodeWrong
 from ...services.organizers.passwords import PasswordRefused
 from ...text.languages import gettext as _
-from ..forms import organizer_forms
-from ..forms import registration_forms as public_forms
-from ..rate_limits import NOT_NOW, Later, client, later
+from .. import csrf
+from ..forms.organizer_forms import InvitationForm, SignInForm, safe_next
+from ..rate_limits import NOT_NOW, Later, client, try_later
 from ..route_properties import open_to_all
 from . import cookies
-from .access import organizer
+from .access import organizer, signed_out
 
 blueprint = Blueprint("sign_in", __name__)
 
@@ -28,7 +36,7 @@ blueprint = Blueprint("sign_in", __name__)
 @blueprint.get("")
 @open_to_all
 def without_slash() -> BaseResponse:
-    """The desk, for whoever types its address without the last stroke."""
+    """Redirect to the desk from its address without the last stroke."""
     return redirect(url_for("organizer.discussions.overview"))
 
 
@@ -36,48 +44,48 @@ def without_slash() -> BaseResponse:
 @open_to_all
 def sign_in() -> str:
     """The form to sign in."""
-    return _sign_in_page(organizer_forms.sign_in())
+    return _sign_in_page(SignInForm(next=request.args.get("next", "")))
 
 
 @blueprint.post("/sign-in")
 @open_to_all
+@csrf.checks_token
 def submit_sign_in() -> BaseResponse | tuple[str, int, dict[str, str]]:
-    """Sign in, if address, password and code are right; which one is not, is never told."""
-    typed = organizer_forms.sign_in()
+    """Sign in if address, password and code are right; the answer never says which one is wrong."""
+    typed = SignInForm()
     if not typed.validate():
         return _sign_in_page(typed), 422, {}
     try:
         token = _begin(typed)
     except NOT_NOW as refusal:
-        wait = later(refusal)
-        return _sign_in_page(typed, wait), wait.status, wait.headers
+        return try_later(refusal, lambda wait: _sign_in_page(typed, wait))
     if token is None:
         return _sign_in_page(typed, is_wrong=True), 422, {}
-    session.clear()  # no CSRF token outlives the change of who is there
-    response = redirect(organizer_forms.safe_next(typed["next"].data or ""), 303)
+    session.clear()  # no CSRF token outlives a sign-in
+    response = redirect(safe_next(typed.next.data or ""), 303)
     cookies.give(response, token)
     return response
 
 
-def _begin(typed: FlaskForm) -> str | None:
-    """Return a new token, or None. The password is checked outside of any transaction: that takes
-    long, on purpose."""
+def _begin(typed: SignInForm) -> str | None:
+    """Return a new token, or None. The password is checked outside of any transaction, because the
+    check is slow on purpose."""
     with writing() as tx:
         authentication.take_try(tx, client(), cookies.device())
     with reading() as tx:
-        found, kept = authentication.find_password_hash(tx, typed["email"].address)
-    password, cost = typed["password"].data, app_context.password_cost()
+        found, kept = authentication.find_password_hash(tx, typed.email.address)
+    password, cost = typed.password.data, app_context.password_cost()
     if not passwords.is_right(password, kept, cost) or kept is None:
         return None
     with writing() as tx:
-        token = authentication.sign_in(tx, found, kept, typed["code"].data)
+        token = authentication.sign_in(tx, found, kept, typed.code.data)
     if token and passwords.is_outdated(kept, cost):
         _renew_hash(found, kept, password)
     return token
 
 
 def _renew_hash(organizer_id: int, kept: str, password: str) -> None:
-    """Keep the same password with the parameters of today; another sign-in can do it as well."""
+    """Hash the same password with today's parameters; if that fails, the next sign-in does it."""
     with suppress(*NOT_NOW):
         renewed = passwords.hash_password(password, app_context.password_cost())
         with writing() as tx:
@@ -85,80 +93,77 @@ def _renew_hash(organizer_id: int, kept: str, password: str) -> None:
 
 
 @blueprint.post("/sign-out")
-def sign_out() -> BaseResponse | tuple[str, int]:
+def sign_out() -> BaseResponse:
     """Sign out in this browser."""
     return _sign_out(everywhere=False)
 
 
 @blueprint.post("/sign-out-everywhere")
-def sign_out_everywhere() -> BaseResponse | tuple[str, int]:
+def sign_out_everywhere() -> BaseResponse:
     """Sign out in every browser."""
     return _sign_out(everywhere=True)
 
 
-def _sign_out(*, everywhere: bool) -> BaseResponse | tuple[str, int]:
-    if not public_forms.button().validate():
-        return render_template("organizer/stale.html"), 422
+def _sign_out(*, everywhere: bool) -> BaseResponse:
     with writing() as tx:
         if everywhere:
             authentication.sign_out_everywhere(tx, organizer().id)
         else:
             authentication.sign_out(tx, cookies.token())
-    session.clear()
-    response = redirect(url_for("organizer.sign_in.sign_in"), 303)
-    cookies.take_away(response)
-    return response
+    return signed_out()
 
 
 @blueprint.get("/invitation/<token>")
 @open_to_all
 def invitation(token: str) -> str:
-    """Ask whoever was invited for a password, and offer the second factor."""
-    return _invitation_page(token, organizer_forms.invitation())
+    """Ask an invited organizer for a password, and offer the second factor."""
+    return _invitation_page(token, InvitationForm())
 
 
 @blueprint.post("/invitation/<token>")
 @open_to_all
+@csrf.checks_token
 def accept_invitation(token: str) -> Response | tuple[str, int, dict[str, str]]:
     """Set password and second factor, and show the recovery codes, once."""
-    typed = organizer_forms.invitation()
+    typed = InvitationForm()
     if not (typed.validate() and _is_good(token, typed)):
         return _invitation_page(token, typed), 422, {}
     try:
         codes = _accept(token, typed)
     except CodeWrong:
-        typed["code"].errors = [_("This is not the code that the app shows now. Try the next one.")]
+        typed.code.errors = [_("This is not the code that the app shows now. Try the next one.")]
         return _invitation_page(token, typed), 422, {}
     except NOT_NOW as refusal:
-        wait = later(refusal)
-        return _invitation_page(token, typed, wait), wait.status, wait.headers
+        return try_later(refusal, lambda wait: _invitation_page(token, typed, wait))
+    return _codes_page(codes)
+
+
+def _codes_page(codes: list[str]) -> Response:
     response = make_response(render_template("organizer/recovery_codes.html", codes=codes))
-    # Where all browsers look alike, nobody else's tries are to keep this one out.
+    # Where all clients look alike, the failed attempts of others must not lock this browser out.
     cookies.give_device(response)
     return response
 
 
-def _accept(token: str, typed: FlaskForm) -> list[str]:
+def _accept(token: str, typed: InvitationForm) -> list[str]:
     """Accept the invitation, and return the recovery codes."""
-    kept = passwords.hash_password(typed["password"].data, app_context.password_cost())
+    kept = passwords.hash_password(typed.password.data, app_context.password_cost())
     with writing() as tx:
-        return authentication.accept_invitation(tx, token, kept, typed["code"].data)
+        return authentication.accept_invitation(tx, token, kept, typed.code.data)
 
 
-def _is_good(token: str, typed: FlaskForm) -> bool:
+def _is_good(token: str, typed: InvitationForm) -> bool:
     with reading() as tx:
         _organizer, identity = authentication.find_invited(tx, token)
     try:
-        authentication.refuse_weak(
-            typed["password"].data, identity, app_context.settings().site_name
-        )
+        authentication.refuse_weak(typed.password.data, identity, app_context.settings().site_name)
     except PasswordRefused as refusal:
-        typed["password"].errors = [str(refusal)]
+        typed.password.errors = [str(refusal)]
         return False
     return True
 
 
-def _invitation_page(token: str, typed: FlaskForm, wait: Later | None = None) -> str:
+def _invitation_page(token: str, typed: InvitationForm, wait: Later | None = None) -> str:
     with reading() as tx:
         ring = tx.keys
         _organizer, identity = authentication.find_invited(tx, token)
@@ -168,7 +173,6 @@ def _invitation_page(token: str, typed: FlaskForm, wait: Later | None = None) ->
         "organizer/invitation.html",
         form=typed,
         wait=wait,
-        is_stale=public_forms.is_stale(typed),
         address=identity.address,
         key=totp.as_text(key),
         picture=_picture(totp.uri(key, identity.address, site)),
@@ -182,15 +186,14 @@ def _picture(content: str) -> Markup:
     segno.make_qr(content, error="m").save(
         drawn, kind="svg", scale=5, xmldecl=False, svgns=True, light="#ffffff", omitsize=False
     )
-    # What the library has drawn is squares: the content is not in it as text.
+    # The library draws squares: the content is not in the SVG as text.
     return Markup(drawn.getvalue().decode())  # noqa: S704  # nosec B704
 
 
-def _sign_in_page(typed: FlaskForm, wait: Later | None = None, *, is_wrong: bool = False) -> str:
+def _sign_in_page(typed: SignInForm, wait: Later | None = None, *, is_wrong: bool = False) -> str:
     return render_template(
         "organizer/sign_in.html",
         form=typed,
         wait=wait,
         is_wrong=is_wrong,
-        is_stale=public_forms.is_stale(typed),
     )

@@ -1,12 +1,11 @@
-"""Cancels a discussion, lets it take place after all, takes it off, publishes it again: each a page
-that says what follows, with one button."""
+"""Cancel a discussion, restore it, take it off the public pages, publish it again: each is a page
+that states the consequences, with one button."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from flask import Blueprint, redirect, render_template, url_for
-from flask_wtf import FlaskForm
 from werkzeug.wrappers import Response
 
 from ...database import DatabaseBusy, DatabaseUnavailable, Transaction, reading, writing
@@ -15,11 +14,11 @@ from ...services import audit_log, catalog
 from ...services.discussions import cancellation, email_forecast, publication
 from ...services.discussions.cancellation import NotCancelled
 from ...services.drafts.drafts import ChangedSinceSeen
-from ...services.organizers import accounts
-from ..forms import organizer_forms
-from ..forms import registration_forms as public_forms
+from .. import csrf
+from ..forms.organizer_forms import CancelForm, VersionForm
 from ..rate_limits import later
 from ..route_properties import gives_back
+from . import access
 from .access import given_back, organizer
 
 blueprint = Blueprint("status_changes", __name__)
@@ -29,8 +28,8 @@ Page = tuple[str, int]
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """One change of where a discussion stands. `do` returns how many letters it owes, and `count`
-    how many it would owe, without doing it."""
+    """One change of a discussion's status. `do` returns how many letters it owes, and `count` how
+    many it would owe, without doing it."""
 
     name: str
     deed: Deed
@@ -40,61 +39,65 @@ class Act:
 
 @blueprint.get("/discussions/<slug>/cancel")
 def cancel(slug: str) -> Page:
-    """Ask why it is cancelled, and say how many will be told."""
-    return _page(slug, _cancelling(""), organizer_forms.cancel())
+    """Ask for the reason, and say how many letters are owed."""
+    return _page(slug, _cancelling(""), CancelForm())
 
 
 @blueprint.post("/discussions/<slug>/cancel")
-@gives_back(lambda: given_back(organizer_forms.cancel()))
+@csrf.checks_token
+@gives_back(lambda: given_back(CancelForm()))
 def submit_cancel(slug: str) -> Page | Response:
     """Cancel it."""
-    typed = organizer_forms.cancel()
-    return _submit(slug, _cancelling(typed["why"].data or ""), typed)
+    typed = CancelForm()
+    return _submit(slug, _cancelling(typed.why.data or ""), typed)
 
 
 @blueprint.get("/discussions/<slug>/restore")
 def restore(slug: str) -> Page:
-    """Say who will be told that it takes place after all."""
-    return _page(slug, _RESTORE, organizer_forms.seen())
+    """Say how many letters are owed when a cancelled discussion is restored."""
+    return _page(slug, _RESTORE, VersionForm())
 
 
 @blueprint.post("/discussions/<slug>/restore")
+@csrf.checks_token
 def submit_restore(slug: str) -> Page | Response:
-    """Let it take place after all."""
-    return _submit(slug, _RESTORE, organizer_forms.seen())
+    """Restore a cancelled discussion."""
+    return _submit(slug, _RESTORE, VersionForm())
 
 
 @blueprint.get("/discussions/<slug>/take-off")
 def take_off(slug: str) -> Page:
-    """Say what becomes of a discussion that is taken off."""
-    return _page(slug, _TAKE_OFF, organizer_forms.seen())
+    """State the consequences of taking a discussion off the public pages."""
+    return _page(slug, _TAKE_OFF, VersionForm())
 
 
 @blueprint.post("/discussions/<slug>/take-off")
+@csrf.checks_token
 def submit_take_off(slug: str) -> Page | Response:
     """Take it off the public pages."""
-    return _submit(slug, _TAKE_OFF, organizer_forms.seen())
+    return _submit(slug, _TAKE_OFF, VersionForm())
 
 
 @blueprint.get("/discussions/<slug>/publish-again")
 def publish_again(slug: str) -> Page:
-    """Say what becomes of a discussion that is published again."""
-    return _page(slug, _PUBLISH_AGAIN, organizer_forms.seen())
+    """State the consequences of publishing a discussion again."""
+    return _page(slug, _PUBLISH_AGAIN, VersionForm())
 
 
 @blueprint.post("/discussions/<slug>/publish-again")
+@csrf.checks_token
 def submit_publish_again(slug: str) -> Page | Response:
     """Publish it again, as it was when it was taken off."""
-    return _submit(slug, _PUBLISH_AGAIN, organizer_forms.seen())
+    return _submit(slug, _PUBLISH_AGAIN, VersionForm())
 
 
-def _submit(slug: str, act: Act, typed: FlaskForm) -> Page | Response:
+def _submit(slug: str, act: Act, typed: VersionForm) -> Page | Response:
     if not typed.validate():
         return _page(slug, act, typed, 422)
     try:
         with writing() as tx:
-            accounts.run_by(tx, organizer(), slug)
-            _do(tx, slug, act, organizer_forms.version_of(typed))
+            access.discussion(tx, slug)
+            _do(tx, slug, act, typed.seen)
     except NotCancelled as refusal:
         return _page(slug, act, typed, 409, why_not=str(refusal))
     except ChangedSinceSeen:
@@ -105,26 +108,25 @@ def _submit(slug: str, act: Act, typed: FlaskForm) -> Page | Response:
     return redirect(url_for("organizer.discussions.discussion", slug=slug), 303)
 
 
-def _page(slug: str, act: Act, typed: FlaskForm, status: int = 200, **said: Any) -> Page:
+def _page(slug: str, act: Act, typed: VersionForm, status: int = 200, **said: Any) -> Page:
     with reading() as tx:
-        discussion = accounts.run_by(tx, organizer(), slug)
-    letters, refused = _foretold(discussion, act)
-    # What the button is about is what this page shows.
-    typed["version"].data = discussion.version
+        discussion = access.discussion(tx, slug)
+    letters, refused = _count_letters(discussion, act)
+    # The button is about the version that this page shows.
+    typed.version.data = discussion.version
     shown = {"why_not": refused, "is_changed": False, "wait": None} | said
     html = render_template(
         f"organizer/{act.name}.html",
         discussion=discussion,
         form=typed,
         letters=letters,
-        is_stale=public_forms.is_stale(typed),
         **shown,
     )
     return html, status
 
 
-def _foretold(discussion: Discussion, act: Act) -> tuple[int, str]:
-    """Return how many letters it would owe, or why it is refused."""
+def _count_letters(discussion: Discussion, act: Act) -> tuple[int, str]:
+    """Return how many letters the act would owe, or the sentence that refuses it."""
     try:
         with reading() as tx:
             return act.count(tx, discussion), ""
@@ -133,7 +135,7 @@ def _foretold(discussion: Discussion, act: Act) -> tuple[int, str]:
 
 
 def _do(tx: Transaction, slug: str, act: Act, seen: int) -> None:
-    """Do it, and note it in the audit log, unless it was so already.
+    """Do it, and note it in the audit log; do nothing if the discussion has that status already.
 
     Raises `ChangedSinceSeen` if the discussion is not any more at the version that was `seen`.
     """

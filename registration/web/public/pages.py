@@ -1,4 +1,4 @@
-"""What everybody may see: the agenda, a discussion, its calendar, and what this site promises."""
+"""The public pages: agenda, discussions, calendars, privacy, robots.txt and security.txt."""
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
@@ -30,13 +30,13 @@ blueprint = Blueprint("public", __name__)
 
 @blueprint.get("/")
 def agenda() -> Response:
-    """What is coming, and what has been."""
+    """The agenda: coming and past discussions."""
     return kept(_agenda)
 
 
 @blueprint.get("/discussions")
 def discussions() -> BaseResponse:
-    """The agenda, for whoever shortens a discussion's address."""
+    """Redirect a shortened address of a discussion to the agenda."""
     return redirect(url_for("public.agenda"))
 
 
@@ -67,7 +67,7 @@ def file(slug: str) -> Response:
 
 @blueprint.get("/privacy")
 def privacy() -> Response:
-    """What is held of attendees, why, and until when."""
+    """The privacy page: which data is stored, why, and until when."""
     return kept(lambda _tx: _static("public/privacy.html"))
 
 
@@ -79,7 +79,7 @@ def robots() -> Response:
 
 @blueprint.get("/.well-known/security.txt")
 def security() -> Response:
-    """Whom to tell of a weakness (RFC 9116); not there without a CONTACT."""
+    """The contact for security reports (RFC 9116); 404 without a CONTACT."""
     contact = app_context.settings().contact
     if contact is None:
         abort(404)
@@ -88,16 +88,16 @@ def security() -> Response:
 
 def published(tx: Transaction, slug: str) -> Discussion:
     """Return a discussion that has a page; else `NoSuchDiscussion` or `DiscussionUnpublished`."""
-    found = catalog.find(tx, slug)
-    if not found.is_public:
+    discussion = catalog.find(tx, slug)
+    if not discussion.is_public:
         raise DiscussionUnpublished("This discussion is not public any more.")
-    return found
+    return discussion
 
 
 def _agenda(tx: Transaction) -> Made:
-    found = catalog.list_public(tx)
-    past = [item for item in found if item.when.tense(tx.now) is Tense.PAST]
-    coming = [item for item in found if item not in past]
+    discussions = catalog.list_public(tx)
+    past = [item for item in discussions if item.when.tense(tx.now) is Tense.PAST]
+    coming = [item for item in discussions if item not in past]
     html = render_template(
         "public/agenda.html",
         coming=coming,
@@ -107,32 +107,32 @@ def _agenda(tx: Transaction) -> Made:
         webcal=webcal,
         now=tx.now,
     )
-    return _timed(html, _next_turn(found, tx.now))
+    return _timed(html, _next_turn(discussions, tx.now))
 
 
 def _page(tx: Transaction, slug: str) -> Made:
-    found = published(tx, slug)
-    full = allocation.is_full(tx, found)
-    html = page_of(found, tx.now, is_full=full)
-    freed = allocation.next_hold_end(tx, found) if full else None
-    return _timed(html, _next_turn([found], tx.now, freed))
+    discussion = published(tx, slug)
+    full = allocation.is_full(tx, discussion)
+    html = page_of(discussion, tx.now, is_full=full)
+    freed = allocation.next_hold_end(tx, discussion) if full else None
+    return _timed(html, _next_turn([discussion], tx.now, freed))
 
 
-def page_of(found: Discussion, now: datetime, *, is_full: bool) -> str:
+def page_of(discussion: Discussion, now: datetime, *, is_full: bool) -> str:
     """Return the page of a discussion as HTML."""
     links = app_context.links()
     return render_template(
         "public/discussion.html",
-        discussion=found,
-        tense=found.when.tense(now),
-        is_open=found.takes_registrations(now),
+        discussion=discussion,
+        tense=discussion.when.tense(now),
+        is_open=discussion.takes_registrations(now),
         is_full=is_full,
         settings=app_context.settings(),
         links=links,
         webcal=webcal,
-        google=web_calendars.google(found, links),
-        outlook=web_calendars.outlook(found, links),
-        jsonld=jsonld.event(found, links),
+        google=web_calendars.google(discussion, links),
+        outlook=web_calendars.outlook(discussion, links),
+        jsonld=jsonld.event(discussion, links),
     )
 
 
@@ -140,13 +140,13 @@ def _feed(tx: Transaction) -> Made:
     body = calendars.feed(
         catalog.list_public(tx), app_context.settings().site_name, app_context.links()
     )
-    # Of what was unpublished, too: its absence is a change.
+    # An unpublished discussion counts, too: its absence is a change.
     return Made(body, CALENDAR, _changed(catalog.list_all(tx)))
 
 
 def _file(tx: Transaction, slug: str) -> Made:
-    found = published(tx, slug)
-    return Made(calendars.file(found, app_context.links()), CALENDAR, found.changed_at)
+    discussion = published(tx, slug)
+    return Made(calendars.file(discussion, app_context.links()), CALENDAR, discussion.changed_at)
 
 
 def _static(template: str) -> Made:
@@ -182,7 +182,7 @@ def _month(now: datetime, later: int) -> datetime:
 
 
 def _timed(html: str, until: datetime | None) -> Made:
-    # What a page says changes with time and seats too: a Last-Modified would promise too much.
+    # A page changes with time and seats too: a Last-Modified would promise too much.
     return Made(html.encode(), HTML, None, until)
 
 
@@ -193,7 +193,7 @@ def _changed(discussions: Sequence[Discussion]) -> datetime | None:
 def _next_turn(
     discussions: Iterable[Discussion], now: datetime, *others: datetime | None
 ) -> datetime | None:
-    """Return when time alone next changes what a page says of these discussions."""
+    """Return when time alone next changes the page of these discussions."""
     turns = list(others)
     for item in discussions:
         turns += [item.when.starts_at, item.when.ends_at, item.registration_closes_at]

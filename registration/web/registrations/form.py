@@ -1,9 +1,9 @@
-"""Registering, and having one's personal link sent again."""
+"""Registration, and the form that sends one's personal link again."""
 
 import time
+from typing import NamedTuple
 
 from flask import Blueprint, current_app, redirect, render_template, url_for
-from flask_wtf import FlaskForm
 from werkzeug.wrappers import Response as BaseResponse
 
 from ... import app_context
@@ -12,11 +12,11 @@ from ...models import Discussion
 from ...services.registrations import register, self_service
 from ...services.registrations.register import RegistrationClosed
 from ...services.seats import allocation, retention
+from .. import csrf, mailbox
 from ..forms import registration_forms
-from ..forms.registration_forms import EntryForm
-from ..mailbox import is_open as shows_letters
+from ..forms.registration_forms import EntryForm, FindForm
 from ..public.pages import published
-from ..rate_limits import NOT_NOW, Later, later, taking
+from ..rate_limits import NOT_NOW, Later, taking, try_later
 
 blueprint = Blueprint("registrations", __name__)
 
@@ -24,87 +24,98 @@ blueprint = Blueprint("registrations", __name__)
 @blueprint.get("/discussions/<slug>/register")
 def form(slug: str) -> str:
     """The registration form."""
-    discussion, is_full = _asked_for(slug)
-    typed = registration_forms.registration(discussion.content, app_context.now())
-    return _form_page(discussion, typed, is_full=is_full)
+    return _form_page(_opened(slug))
 
 
 @blueprint.post("/discussions/<slug>/register")
+@csrf.checks_token
 def submit(slug: str) -> BaseResponse | tuple[str, int, dict[str, str]]:
     """Take a registration. The answer is the same for every address."""
     started = time.monotonic()
-    discussion, is_full = _asked_for(slug)
-    typed = registration_forms.registration(discussion.content, app_context.now())
-    if not typed.validate():
-        return _form_page(discussion, typed, is_full=is_full), 422, {}
+    opened = _opened(slug)
+    if not opened.form.validate():
+        return _form_page(opened), 422, {}
     try:
-        with taking(discussion.uid) as tx:
-            register.register(tx, slug, typed.entry())
+        with taking(opened.discussion.uid) as tx:
+            register.register(tx, slug, opened.form.entry())
     except RegistrationClosed:
-        return _form_page(discussion, typed, is_full=is_full), 409, {}
+        return _form_page(opened), 409, {}
     except NOT_NOW as refusal:
-        wait = later(refusal)
-        return _form_page(discussion, typed, is_full=is_full, wait=wait), wait.status, wait.headers
+        return try_later(refusal, lambda wait: _form_page(opened, wait))
     wait_since(started)
     return redirect(url_for("registrations.registered", slug=slug), 303)
 
 
 @blueprint.get("/discussions/<slug>/registered")
 def registered(slug: str) -> str:
-    """What to do next: the same for everybody who sent the form."""
+    """The next steps: the same for everybody who sent the form."""
     with reading() as tx:
         discussion = published(tx, slug)
     return render_template(
         "registrations/registered.html",
         discussion=discussion,
         most=register.LETTERS_A_DAY,
-        shows_letters=shows_letters(),
+        shows_letters=mailbox.is_open(),
     )
 
 
 @blueprint.get("/registrations/find")
 def find() -> str:
     """Ask for one's personal link."""
-    return _find_page(registration_forms.address(app_context.now()))
+    return _find_page(FindForm(app_context.now()))
 
 
 @blueprint.post("/registrations/find")
+@csrf.checks_token
 def send_links() -> BaseResponse | tuple[str, int, dict[str, str]]:
     """Send the personal link to an address, if it is known; the answer does not tell."""
     started = time.monotonic()
-    typed = registration_forms.address(app_context.now())
+    typed = FindForm(app_context.now())
     if not typed.validate():
         return _find_page(typed), 422, {}
     try:
         with taking() as tx:
-            self_service.send_links(tx, typed["email"].address)
+            self_service.send_links(tx, typed.email.address)
     except NOT_NOW as refusal:
-        wait = later(refusal)
-        return _find_page(typed, wait), wait.status, wait.headers
+        return try_later(refusal, lambda wait: _find_page(typed, wait))
     wait_since(started)
     return redirect(url_for("registrations.sent"), 303)
 
 
 @blueprint.get("/registrations/sent")
 def sent() -> str:
-    """What to do next: the same for everybody who asked."""
+    """The next steps: the same for everybody who asked."""
     most = register.LETTERS_A_DAY
-    return render_template("registrations/sent.html", most=most, shows_letters=shows_letters())
+    return render_template("registrations/sent.html", most=most, shows_letters=mailbox.is_open())
 
 
 def wait_since(started: float) -> None:
-    """Answer no sooner than a known and an unknown address take, so that time does not tell."""
+    """Answer after a fixed time, so that the time does not tell a known from an unknown address."""
     floor: float = current_app.config["ANSWER_FLOOR"]
     time.sleep(max(0.0, started + floor - time.monotonic()))
 
 
-def _asked_for(slug: str) -> tuple[Discussion, bool]:
-    """Return the discussion of a form, and whether who registers now would wait.
+class Opened(NamedTuple):
+    """A discussion, whether a new registration would wait, and the form to register."""
 
-    Where the database cannot be read just now, return what it said last: what somebody has typed
-    can then be shown again, with the word that it could not be stored.
+    discussion: Discussion
+    is_full: bool
+    form: EntryForm
+
+
+def _opened(slug: str) -> Opened:
+    discussion, is_full = _last_read(slug)
+    form = registration_forms.registration(discussion.content, app_context.now())
+    return Opened(discussion, is_full, form)
+
+
+def _last_read(slug: str) -> tuple[Discussion, bool]:
+    """Return a discussion, and whether it is full.
+
+    While the database cannot be read, return what was read last: then typed text can be shown
+    again, with a sentence that it could not be stored.
     """
-    last: dict[str, tuple[Discussion, bool]] = current_app.extensions.setdefault("asked for", {})
+    last: dict[str, tuple[Discussion, bool]] = current_app.extensions.setdefault("last read", {})
     try:
         with reading() as tx:
             discussion = published(tx, slug)
@@ -115,23 +126,20 @@ def _asked_for(slug: str) -> tuple[Discussion, bool]:
     return last[slug]
 
 
-def _find_page(typed: FlaskForm, wait: Later | None = None) -> str:
+def _find_page(typed: FindForm, wait: Later | None = None) -> str:
     return render_template("registrations/find.html", form=typed, wait=wait)
 
 
-def _form_page(
-    discussion: Discussion, typed: EntryForm, *, is_full: bool, wait: Later | None = None
-) -> str:
-    now = app_context.now()
+def _form_page(opened: Opened, wait: Later | None = None) -> str:
+    discussion, now = opened.discussion, app_context.now()
     return render_template(
         "registrations/form.html",
         discussion=discussion,
-        form=typed,
+        form=opened.form,
         tense=discussion.when.tense(now),
         is_open=discussion.takes_registrations(now),
-        is_full=is_full,
+        is_full=opened.is_full,
         wait=wait,
-        is_stale=registration_forms.is_stale(typed),
         erase_at=retention.erase_at(discussion, now, app_context.settings()),
         unconfirmed=retention.UNCONFIRMED_RETENTION,
         settings=app_context.settings(),

@@ -14,30 +14,37 @@ from ...services.mailings import unsubscribe
 from ...services.registrations import register, self_service, subject_access
 from ...services.registrations.self_service import NoSuchRegistration, RegistrationEnded
 from ...services.seats import allocation
+from .. import csrf
 from ..forms import registration_forms
 from ..forms.registration_forms import EntryForm
 from ..public.pages import CALENDAR
-from ..rate_limits import NOT_NOW, Later, later, taking
+from ..rate_limits import NOT_NOW, Later, taking, try_later
+from ..route_properties import when_stale
 from .form import wait_since
 
 blueprint = Blueprint("own_page", __name__)
 
 
+def stale(token: str) -> tuple[str, int]:
+    """Return the attendee's own page after a button that came too late to do anything."""
+    return shown(token, is_stale=True), 422
+
+
 @blueprint.get("/registrations/erased")
 def erased() -> str:
-    """The receipt of an erasure: there is nobody left to name."""
+    """The page after an erasure, which names nobody."""
     return render_template("registrations/erased.html")
 
 
 @blueprint.get("/registrations/<token>")
 def page(token: str) -> str:
-    """The attendee's own page: what is held, and what they can do."""
+    """The attendee's own page: the stored data, and what the attendee can do."""
     return shown(token)
 
 
 @blueprint.get("/registrations/<token>.json")
 def download(token: str) -> Response:
-    """Everything that is held about the attendee."""
+    """All stored data about the attendee, as JSON."""
     with reading() as tx:
         registration, discussion = self_service.by_token(tx, token)
         held = subject_access.disclose(tx, registration, discussion)
@@ -48,7 +55,7 @@ def download(token: str) -> Response:
 
 @blueprint.get("/registrations/<token>/cancellation.ics")
 def cancellation(token: str) -> Response:
-    """What takes the entry out of a calendar, for whoever erases everything and gets no letter."""
+    """A calendar file that removes the entry: an erasure sends no letter that would."""
     with reading() as tx:
         registration, discussion = self_service.by_token(tx, token)
         address = registration.attendee(tx.keys).address
@@ -59,10 +66,9 @@ def cancellation(token: str) -> Response:
 
 
 @blueprint.post("/registrations/<token>/confirm")
-def confirm(token: str) -> BaseResponse | tuple[str, int]:
+@when_stale(stale)
+def confirm(token: str) -> BaseResponse:
     """Confirm the address."""
-    if not registration_forms.button().validate():
-        return shown(token, is_stale=True), 422
     with writing() as tx:
         registration, _discussion = self_service.by_token(tx, token)
         register.confirm(tx, registration)
@@ -70,10 +76,9 @@ def confirm(token: str) -> BaseResponse | tuple[str, int]:
 
 
 @blueprint.post("/registrations/<token>/withdraw")
-def withdraw(token: str) -> BaseResponse | tuple[str, int]:
+@when_stale(stale)
+def withdraw(token: str) -> BaseResponse:
     """Withdraw from the discussion."""
-    if not registration_forms.button().validate():
-        return shown(token, is_stale=True), 422
     with writing() as tx:
         registration, _discussion = self_service.by_token(tx, token)
         self_service.withdraw(tx, registration)
@@ -81,10 +86,9 @@ def withdraw(token: str) -> BaseResponse | tuple[str, int]:
 
 
 @blueprint.post("/registrations/<token>/erase")
-def erase(token: str) -> BaseResponse | tuple[str, int]:
-    """Erase everything that is held, at once."""
-    if not registration_forms.button().validate():
-        return shown(token, is_stale=True), 422
+@when_stale(stale)
+def erase(token: str) -> BaseResponse:
+    """Erase all stored data at once."""
     with writing() as tx:
         registration, _discussion = self_service.by_token(tx, token)
         receipt = self_service.erase(tx, registration)
@@ -93,28 +97,25 @@ def erase(token: str) -> BaseResponse | tuple[str, int]:
 
 
 @blueprint.post("/registrations/<token>/change")
+@csrf.checks_token
 def change(token: str) -> BaseResponse | tuple[str, int, dict[str, str]]:
-    """Change what is held; a new address takes effect when it confirms."""
+    """Change the stored data; a new address takes effect when it is confirmed."""
     started = time.monotonic()
-    with reading() as tx:
-        registration, discussion = self_service.by_token(tx, token)
-        attendee = registration.attendee(tx.keys)
-    typed = _change_form(registration, discussion, attendee)
+    typed = _change_form(token)
     if not typed.validate():
-        return shown(token, typed, is_stale=registration_forms.is_stale(typed)), 422, {}
+        return shown(token, typed), 422, {}
     try:
         with taking() as tx:
             self_service.change(tx, token, typed.entry())
     except NOT_NOW as refusal:
-        wait = later(refusal)
-        return shown(token, typed, wait=wait), wait.status, wait.headers
+        return try_later(refusal, lambda wait: shown(token, typed, wait=wait))
     wait_since(started)
     return _to_page(token)
 
 
 @blueprint.get("/registrations/address/<signed>")
 def new_address(signed: str) -> str:
-    """Ask whoever reads the new address to confirm it."""
+    """Ask the reader of the letter to the new address to confirm it."""
     with reading() as tx:
         registration, attendee = self_service.by_new_address(tx, signed)
         discussion = tx.get_one(Discussion, registration.discussion_id)
@@ -122,15 +123,13 @@ def new_address(signed: str) -> str:
         "registrations/new_address.html",
         discussion=discussion,
         attendee=attendee,
-        button=registration_forms.button(),
     )
 
 
 @blueprint.post("/registrations/address/<signed>")
-def confirm_new_address(signed: str) -> BaseResponse | tuple[str, int]:
+@when_stale(lambda signed: (new_address(signed), 422))
+def confirm_new_address(signed: str) -> BaseResponse:
     """Make the new address the attendee's."""
-    if not registration_forms.button().validate():
-        return new_address(signed), 422
     with writing() as tx:
         token = self_service.confirm_new_address(tx, signed)
     return _to_page(token)
@@ -161,7 +160,7 @@ def shown(
     is_stale: bool = False,
     wait: Later | None = None,
 ) -> str:
-    """Return the attendee's own page, with what was typed and why it was not taken."""
+    """Return the attendee's own page, with a form that was not taken, if there is one."""
     with reading() as tx:
         registration, discussion = self_service.by_token(tx, token)
         before = allocation.waiting_before(tx, registration)
@@ -174,8 +173,7 @@ def shown(
         discussion=discussion,
         attendee=attendee,
         place=before + 1,
-        button=registration_forms.button(),
-        form=typed or _change_form(registration, discussion, attendee),
+        form=typed or _form_of(registration, discussion, attendee),
         is_changing=typed is not None,
         is_stale=is_stale,
         wait=wait,
@@ -186,9 +184,14 @@ def shown(
     )
 
 
-def _change_form(
-    registration: Registration, discussion: Discussion, attendee: Attendee
-) -> EntryForm:
+def _change_form(token: str) -> EntryForm:
+    with reading() as tx:
+        registration, discussion = self_service.by_token(tx, token)
+        attendee = registration.attendee(tx.keys)
+    return _form_of(registration, discussion, attendee)
+
+
+def _form_of(registration: Registration, discussion: Discussion, attendee: Attendee) -> EntryForm:
     return registration_forms.change(
         discussion.content,
         attendee,

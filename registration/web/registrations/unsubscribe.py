@@ -1,8 +1,8 @@
-"""Circulars that an attendee wants no more: by the link in each of them, which opens nothing else,
-or by a button on their own page.
+"""Stop the circulars to an attendee: by the link in each of them, which opens nothing else, or by a
+button on the attendee's own page.
 
-Mail programs follow the link themselves when their reader wants no more (RFC 8058): they send a
-fixed body, without cookies. It is the one POST that is taken without a CSRF token.
+Mail programs send a POST to the link themselves (RFC 8058), with a fixed body and without cookies:
+it is the one POST that is taken without a CSRF token.
 """
 
 from flask import Blueprint, redirect, render_template, request, url_for
@@ -11,37 +11,38 @@ from werkzeug.wrappers import Response as BaseResponse
 from ...database import reading, writing
 from ...services.mailings import unsubscribe
 from ...services.registrations import self_service
-from ..forms import registration_forms
-from .own_page import shown
+from .. import csrf
+from ..route_properties import when_stale
+from .own_page import stale
 
 blueprint = Blueprint("unsubscribe", __name__)
 
 
 @blueprint.get("/registrations/circulars/<signed>")
 def circulars(signed: str) -> str:
-    """Ask whoever has the link whether they want no more circulars."""
+    """Ask the attendee of a link whether to stop the circulars."""
     return _page(signed)
 
 
 @blueprint.post("/registrations/circulars/<signed>")
+@csrf.checks_token
 def stop_by_link(signed: str) -> BaseResponse | str | tuple[str, int]:
-    """Send no more circulars to whoever has the link."""
+    """Stop the circulars to the attendee for whom the link was signed."""
     is_one_click = request.form.get("List-Unsubscribe") == "One-Click"
-    if not is_one_click and not registration_forms.button().validate():
+    if not is_one_click and not csrf.is_valid():
         return _page(signed, is_stale=True), 422
     with writing() as tx:
         registration, _discussion = unsubscribe.by_link(tx, signed)
         unsubscribe.stop(tx, registration)
-    if is_one_click:  # programs need not follow where they are sent on to
+    if is_one_click:  # mail programs need not follow a redirect
         return _page(signed)
     return redirect(url_for("unsubscribe.circulars", signed=signed), 303)
 
 
 @blueprint.post("/registrations/<token>/circulars/stop")
-def stop_circulars(token: str) -> BaseResponse | tuple[str, int]:
+@when_stale(stale)
+def stop_circulars(token: str) -> BaseResponse:
     """Send no more circulars to an attendee."""
-    if not registration_forms.button().validate():
-        return shown(token, is_stale=True), 422
     with writing() as tx:
         registration, _discussion = self_service.by_token(tx, token)
         unsubscribe.stop(tx, registration)
@@ -49,10 +50,9 @@ def stop_circulars(token: str) -> BaseResponse | tuple[str, int]:
 
 
 @blueprint.post("/registrations/<token>/circulars/resume")
-def resume_circulars(token: str) -> BaseResponse | tuple[str, int]:
+@when_stale(stale)
+def resume_circulars(token: str) -> BaseResponse:
     """Send circulars to an attendee again."""
-    if not registration_forms.button().validate():
-        return shown(token, is_stale=True), 422
     with writing() as tx:
         registration, _discussion = self_service.by_token(tx, token)
         unsubscribe.resume(registration)
@@ -69,6 +69,4 @@ def _page(signed: str, *, is_stale: bool = False) -> str:
         discussion=discussion,
         is_stopped=is_stopped,
         is_stale=is_stale and not is_stopped,
-        # Its token comes with a cookie, of which programs have no use.
-        button=None if is_stopped else registration_forms.button(),
     )

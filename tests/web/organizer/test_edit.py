@@ -84,6 +84,14 @@ def test_a_draft_is_seen_by_nobody_until_it_is_published(app, clock, visitor):
 
 
 @on_sqlite
+def test_a_long_text_stands_in_the_form_as_it_was_typed(app, clock):
+    builders.publish()
+    asel = signed_in(app, clock)
+    save(asel, fields_of(asel), description="On *rivers*.\n\n  - Syr Darya")
+    assert fields_of(asel)["description"] == "On *rivers*.\n\n  - Syr Darya"
+
+
+@on_sqlite
 def test_a_new_discussion_is_built_group_by_group_without_a_script(app, clock, visitor):
     asel = signed_in(app, clock)
     typed = fields_of(asel, NEW) | {"slug": "air", "title": "Air", "when": "day"}

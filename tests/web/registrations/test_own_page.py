@@ -243,7 +243,8 @@ def test_a_forged_link_to_a_new_address_is_useless(app, visitor, own):
     address = builders.entry("mallory@example.org").address
     index = address_index(builders.ring(), "uid", address)
     forged = [
-        link[:-1] + ("A" if link[-1] != "A" else "B"),
+        # Some bits of the last letter mean nothing.
+        link[:-2] + ("A" if link[-2] != "A" else "B") + link[-1],
         link + "x",
         link[:-20],
         "/registrations/address/" + sign_new_address("guessed", registration.public_id, index),
