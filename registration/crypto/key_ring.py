@@ -8,7 +8,6 @@ for the secrets of the web. The database alone, without the ring, reveals no per
 
 import base64
 import hmac
-import os
 import re
 import secrets
 from collections.abc import Iterable, Iterator, Mapping
@@ -18,6 +17,7 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from .. import files
 from ..refusals import Refusal
 
 # Sealed values are padded to a multiple of this, so that their length reveals little.
@@ -127,26 +127,11 @@ def make_key(folder: Path) -> str:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     root = secrets.token_bytes(32)
     name = fingerprint(root)
-    unfinished = folder / f".{name}"
-    handle = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(handle, "w", encoding="ascii") as file:
-        file.write(root.hex())
-        file.flush()
-        os.fsync(file.fileno())
-    # The whole key appears under its name at once, or, after a crash, not at all.
-    os.link(unfinished, folder / f"{name}.key")
-    unfinished.unlink()
-    # If a power cut removed the key, all data sealed with it would be lost. So the folder's own
-    # name is synced too.
-    for directory in (folder, folder.parent):
-        sync(directory)
+    path = folder / f"{name}.key"
+    part = files.part_path(path)
+    with files.written(part, "x") as file:
+        file.write(root.hex().encode())
+    files.place(part, path)
+    # What is sealed with a key that a power cut takes away is lost: the folder's name counts too.
+    files.sync(folder.parent)
     return name
-
-
-def sync(path: Path) -> None:
-    """Write a file, or the names in a folder, to the disk, so that they survive a power cut."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

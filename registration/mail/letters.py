@@ -133,8 +133,7 @@ def reminder(context: LetterContext) -> EmailMessage | None:
 
 def follow_up(context: LetterContext) -> EmailMessage | None:
     """Send recording and afterword to an attendee who asked for them, with the updated entry."""
-    registered = {RegistrationStatus.CONFIRMED, RegistrationStatus.WAITING}
-    is_wanted = context.registration.status in registered and context.registration.wants_follow_up
+    is_wanted = context.registration.is_registered and context.registration.wants_follow_up
     if not is_wanted or not context.discussion.has_follow_up(context.now):
         return None
     return context.write("follow_up", _entry(context))
@@ -149,8 +148,7 @@ def waiting(context: LetterContext) -> EmailMessage | None:
 
 def already_registered(context: LetterContext) -> EmailMessage | None:
     """Tell an attendee that somebody typed their address again, and that nothing has changed."""
-    registered = {RegistrationStatus.CONFIRMED, RegistrationStatus.WAITING}
-    if context.registration.status not in registered:
+    if not context.registration.is_registered:
         return None
     return context.write("already_registered", place=context.place)
 
@@ -163,7 +161,7 @@ def link(context: LetterContext) -> EmailMessage:
 def address_change(context: LetterContext) -> EmailMessage | None:
     """Ask the owner of the new address to confirm the change."""
     new = context.attendee.new_address
-    if not new or context.registration.withdrawn_at:
+    if not new or context.registration.is_withdrawn:
         return None
     index = address_index(context.ring, context.discussion.uid, addresses.parse(new))
     signed = sign_new_address(context.ring.secret("links"), context.registration.public_id, index)
@@ -177,7 +175,7 @@ def withdrawal(context: LetterContext) -> EmailMessage | None:
 
     An attendee who has registered again, and not confirmed yet, still has the old entry.
     """
-    if context.registration.status in {RegistrationStatus.CONFIRMED, RegistrationStatus.WAITING}:
+    if context.registration.is_registered:
         return None
     invitation = None
     invited = context.registration.calendar_sequence > 0
@@ -209,9 +207,8 @@ def circular(context: LetterContext) -> EmailMessage | None:
 
     One that contains the join link is sent only to attendees with a seat.
     """
-    registered = {RegistrationStatus.CONFIRMED, RegistrationStatus.WAITING}
     status, wording = context.registration.status, context.wording
-    is_wanted = status in registered and not context.registration.circulars_stopped_at
+    is_wanted = context.registration.is_registered and not context.registration.circulars_stopped_at
     if wording is None or not is_wanted:
         return None
     has_link = placeholders.has_link(wording, context.discussion.content.join_url)

@@ -5,9 +5,10 @@ the first, an erasure finds it by its row, and no file name reveals the machine'
 """
 
 import mailbox
-import os
 from email.message import EmailMessage
 from pathlib import Path
+
+from .. import files
 
 
 def folder_at(folder: Path) -> mailbox.Maildir:
@@ -26,15 +27,9 @@ def keep(folder: Path, message: EmailMessage) -> str:
     """Keep a letter durably, and return its key; raises OSError."""
     key = key_of(message["Message-ID"])
     unfinished = folder / "tmp" / key
-    handle = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(handle, "wb") as file:
+    with files.written(unfinished, "w") as file:
         file.write(bytes(message))
-        file.flush()
-        os.fsync(file.fileno())
-    unfinished.replace(folder / "new" / key)
-    directory = os.open(folder / "new", os.O_RDONLY)
-    os.fsync(directory)
-    os.close(directory)
+    files.replace(unfinished, folder / "new" / key)
     return key
 
 

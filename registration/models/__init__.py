@@ -11,6 +11,7 @@ from .letter import Letter, LetterKind, LetterState
 from .mailing import Circular, CircularState, Group, Wording
 from .organizer import Grant, Identity, Organizer, Role, SignIn, organizer_index
 from .registration import (
+    REGISTERED,
     Answer,
     Attendee,
     Registration,
@@ -21,6 +22,7 @@ from .registration import (
 from .when import Tense, When
 
 __all__ = [
+    "REGISTERED",
     "Announcement",
     "Answer",
     "Attendee",

@@ -6,11 +6,22 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, LargeBinary, UniqueConstraint
+from sqlalchemy import (
+    ColumnElement,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    UniqueConstraint,
+    and_,
+    case,
+    literal,
+    or_,
+)
+from sqlalchemy.ext.hybrid import hybrid_method, hybrid_property
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ..crypto.key_ring import KeyRing
-from ..database import Model, UtcDateTime
+from ..database import Model, UtcDateTime, by_value
 from ..text.addresses import EmailAddress
 from .content import Sharing
 from .stored import Sealed, known
@@ -26,19 +37,9 @@ class RegistrationStatus(StrEnum):
     WAITING = "waiting"
     WITHDRAWN = "withdrawn"
 
-    @classmethod
-    def of(
-        cls,
-        confirmed_at: datetime | None,
-        withdrawn_at: datetime | None,
-        seated_at: datetime | None,
-    ) -> "RegistrationStatus":
-        """Return the status of a registration with these times."""
-        if withdrawn_at:
-            return cls.WITHDRAWN
-        if not confirmed_at:
-            return cls.UNCONFIRMED
-        return cls.CONFIRMED if seated_at else cls.WAITING
+
+# The states of a registration that is_registered.
+REGISTERED = (RegistrationStatus.CONFIRMED, RegistrationStatus.WAITING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,14 @@ def as_sealed(text: str) -> str:
 def address_index(ring: KeyRing, discussion_uid: str, address: EmailAddress) -> bytes:
     """Return the blind index of an address, which is different in each discussion."""
     return ring.index("address", discussion_uid, address.canonical)
+
+
+def _takes_seat_in_sql(cls: type["Registration"], now: datetime) -> ColumnElement[bool]:
+    return and_(
+        cls.seated_at.is_not(None),
+        cls.withdrawn_at.is_(None),
+        or_(cls.confirmed_at.is_not(None), cls.seat_held_until > now),
+    )
 
 
 class Registration(Model):
@@ -113,9 +122,80 @@ class Registration(Model):
     wants_follow_up: Mapped[bool] = mapped_column(default=False)
     circulars_stopped_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
-    @property
+    # Each rule is written for Python and for SQL; a test compares the two for every row.
+
+    @hybrid_property
+    def has_confirmed(self) -> bool:
+        """Whether the address was confirmed, or needed not be; true after a withdrawal, too."""
+        return self.confirmed_at is not None
+
+    @has_confirmed.inplace.expression
+    @classmethod
+    def _has_confirmed(cls) -> ColumnElement[bool]:
+        return cls.confirmed_at.is_not(None)
+
+    @hybrid_property
+    def is_withdrawn(self) -> bool:
+        """Whether the attendee has withdrawn."""
+        return self.withdrawn_at is not None
+
+    @is_withdrawn.inplace.expression
+    @classmethod
+    def _is_withdrawn(cls) -> ColumnElement[bool]:
+        return cls.withdrawn_at.is_not(None)
+
+    @hybrid_property
+    def is_registered(self) -> bool:
+        """Whether the attendee means to come: confirmed, with a seat or waiting, not withdrawn."""
+        return self.confirmed_at is not None and self.withdrawn_at is None
+
+    @is_registered.inplace.expression
+    @classmethod
+    def _is_registered(cls) -> ColumnElement[bool]:
+        return and_(cls.confirmed_at.is_not(None), cls.withdrawn_at.is_(None))
+
+    @hybrid_property
+    def has_seat(self) -> bool:
+        """Whether a seat was given; an unconfirmed registration may hold it no longer."""
+        return self.seated_at is not None
+
+    @has_seat.inplace.expression
+    @classmethod
+    def _has_seat(cls) -> ColumnElement[bool]:
+        return cls.seated_at.is_not(None)
+
+    def _takes_seat_itself(self, now: datetime) -> bool:
+        """Whether a seat is taken, or held, at `now`."""
+        if self.seated_at is None or self.withdrawn_at is not None:
+            return False
+        held_until = self.seat_held_until
+        return self.confirmed_at is not None or (held_until is not None and held_until > now)
+
+    takes_seat = hybrid_method(_takes_seat_itself, _takes_seat_in_sql)
+
+    @hybrid_property
     def status(self) -> RegistrationStatus:
-        return RegistrationStatus.of(self.confirmed_at, self.withdrawn_at, self.seated_at)
+        """Where the registration stands."""
+        if self.withdrawn_at is not None:
+            return RegistrationStatus.WITHDRAWN
+        if self.confirmed_at is None:
+            return RegistrationStatus.UNCONFIRMED
+        return (
+            RegistrationStatus.WAITING if self.seated_at is None else RegistrationStatus.CONFIRMED
+        )
+
+    @status.inplace.expression
+    @classmethod
+    def _status(cls) -> ColumnElement[RegistrationStatus]:
+        value = {
+            status: literal(status, by_value(RegistrationStatus)) for status in RegistrationStatus
+        }
+        return case(
+            (cls.withdrawn_at.is_not(None), value[RegistrationStatus.WITHDRAWN]),
+            (cls.confirmed_at.is_(None), value[RegistrationStatus.UNCONFIRMED]),
+            (cls.seated_at.is_(None), value[RegistrationStatus.WAITING]),
+            else_=value[RegistrationStatus.CONFIRMED],
+        )
 
     def attendee(self, ring: KeyRing) -> Attendee:
         """Return the attendee, unsealed."""

@@ -4,19 +4,18 @@ A file is recorded in the database before it is written, so that a crash leaves 
 Files are written one at a time, under a lock, so that two processes never write the same one.
 """
 
-import fcntl
 import hashlib
-import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from sqlalchemy import delete, func, select, update
 
-from ...crypto.key_ring import sync
+from ... import files
 from ...database import Transaction
+from ...database.paging import Opening
 from ...models import Discussion, Erasure, Export, Registration
 from ...refusals import Refusal
 from .. import catalog
@@ -24,8 +23,6 @@ from . import exports
 
 # Existing files that an export may replace: never a database or a key by mistake.
 REPLACEABLE_SUFFIXES = {".csv", ".tsv", ".txt"}
-
-Opening = Callable[[], AbstractContextManager[Transaction]]
 
 
 class NotWritten(Refusal):
@@ -146,8 +143,8 @@ def _refresh_locked(source: Source, slug: str, export: Export) -> Iterator[str]:
 
 def _refresh(source: Source, slug: str, export: Export) -> Iterator[str]:
     path = Path(export.path)
-    unfinished = _unfinished_path(path)
-    if unfinished.is_file():  # left by a crash
+    unfinished = files.part_path(path)
+    if unfinished.is_file():  # a crash left it
         if _digest(unfinished) == export.digest:
             unfinished.replace(path)
         unfinished.unlink(missing_ok=True)
@@ -182,13 +179,12 @@ def _write(source: Source, slug: str, export: Export) -> int:
         before = tx.scalar(erased)
     rows = exports.attendees(source.reading, slug, (export.last_id, export.written_at))
     lines = exports.csv_lines(rows, export.columns, export.separator)
-    unfinished = _unfinished_path(path)
+    unfinished = files.part_path(path)
     try:
         count, export.digest = _write_file(unfinished, lines)
         with source.writing() as tx:
             tx.merge(export)
-        unfinished.replace(path)
-        sync(path.parent)
+        files.replace(unfinished, path)
     finally:
         with suppress(OSError):
             unfinished.unlink(missing_ok=True)
@@ -202,22 +198,15 @@ def _write(source: Source, slug: str, export: Export) -> int:
     return count
 
 
-def _unfinished_path(path: Path) -> Path:
-    return path.with_name(f".{path.name}.unfinished")
-
-
 @contextmanager
 def _locked(source: Source) -> Iterator[None]:
-    """Hold the lock of exports; raises `BeingWritten` if another process has it."""
-    handle = os.open(source.lock, os.O_RDONLY)
-    try:
+    """Keep other writers of exports out; raises `BeingWritten`."""
+    with ExitStack() as stack:
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            stack.enter_context(files.locked(source.lock))
         except BlockingIOError:
             raise BeingWritten("Another export is being written: try again.") from None
         yield
-    finally:
-        os.close(handle)
 
 
 @contextmanager
@@ -231,16 +220,12 @@ def _os_errors_refused(path: Path) -> Iterator[None]:
 def _write_file(path: Path, lines: Iterable[str]) -> tuple[int, bytes]:
     """Write a file with mode 0600, durably; return its number of registrations and its SHA-256."""
     path.unlink(missing_ok=True)
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    digest = hashlib.sha256()
-    count = -1  # the header is no registration
-    with os.fdopen(handle, "wb") as file:
+    count, digest = -1, hashlib.sha256()  # the header is no registration
+    with files.written(path, "x") as file:
         for line in lines:
             file.write(line.encode())
             digest.update(line.encode())
             count += 1
-        file.flush()
-        os.fsync(file.fileno())
     return count, digest.digest()
 
 

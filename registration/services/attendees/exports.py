@@ -7,18 +7,19 @@ of a lock grows with their number.
 import csv
 import io
 import re
-from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from itertools import chain
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, and_, false, func, or_, select
+from sqlalchemy import ColumnElement, Row, and_, func, select
 
 from ...crypto.key_ring import KeyRing
 from ...database import Transaction
+from ...database.paging import Opening, pages_apart
 from ...models import (
+    REGISTERED,
     Answer,
     Attendee,
     Content,
@@ -31,7 +32,7 @@ from ...models import (
 from ...models.content import content_from_json
 from ...refusals import Refusal
 from ..catalog import find
-from .queries import has_status, last_letter_state
+from .queries import last_letter_state
 
 COLUMNS = (
     "registered_at",
@@ -45,9 +46,8 @@ COLUMNS = (
     "attended",
     "letter_state",
 )
-# The columns that can be shared with a partner, and the statuses whose data is shared.
+# What can be shared with a partner, of those who are registered.
 SHAREABLE_COLUMNS = ("name", "email", "affiliation")
-SHAREABLE_STATUSES = (RegistrationStatus.CONFIRMED, RegistrationStatus.WAITING)
 ROWS_A_STEP = 1000
 BOM = "\N{ZERO WIDTH NO-BREAK SPACE}"
 
@@ -56,8 +56,6 @@ BOM = "\N{ZERO WIDTH NO-BREAK SPACE}"
 # gets it too, so that `unescape_cell` undoes this exactly.
 _ESCAPE = "'"
 _DANGEROUS = re.compile("[=+\\-@\t\r\n\0\uff1d\uff0b\uff0d\uff20']")
-
-Reading = Callable[[], AbstractContextManager[Transaction]]
 
 
 class NoSuchColumn(Refusal):
@@ -129,7 +127,7 @@ def _contents(tx: Transaction, discussion: Discussion) -> Iterator[Content]:
 
 
 def attendees(
-    reading: Reading,
+    reading: Opening,
     slug: str,
     until: tuple[int, datetime] | None = None,
     *,
@@ -143,22 +141,18 @@ def attendees(
     who agreed to share something with it are included, with only the columns they agreed to.
     """
     with reading() as tx:
-        which = _selected(tx, slug, SHAREABLE_STATUSES if partner else states)
+        which = _selected(tx, slug, REGISTERED if partner else states)
     if until is not None:
         last_id, at = until
         which = and_(which, Registration.id <= last_id, Registration.registered_at <= at)
-    last = 0
-    while True:
-        with reading() as tx:
-            rows, keys = _read_step(tx, which, last), tx.keys
-        if not rows:
-            return
+    columns: Any = Registration.__table__.columns
+    wanted = select(*columns, Registration.status, last_letter_state().label("letter_state"))
+    for rows, keys in pages_apart(reading, wanted.where(which), Registration.id, ROWS_A_STEP):
         for row in rows:
             if partner is None:
                 yield _columns(row, keys)
-            elif agreed := _shared(row, keys, partner):
-                yield agreed
-        last = rows[-1].id
+            elif shared_columns := _shared(row, keys, partner):
+                yield shared_columns
 
 
 def csv_lines(
@@ -186,20 +180,8 @@ def count(tx: Transaction, slug: str, states: Collection[RegistrationStatus]) ->
 def _selected(
     tx: Transaction, slug: str, states: Collection[RegistrationStatus]
 ) -> ColumnElement[bool]:
-    is_here = Registration.discussion_id == find(tx, slug).id
-    return and_(is_here, or_(false(), *(has_status(status) for status in states)))
-
-
-def _read_step(tx: Transaction, which: ColumnElement[bool], last: int) -> Sequence[Row[Any]]:
-    columns: Any = Registration.__table__.columns
-    wanted = (
-        select(*columns, last_letter_state().label("letter_state"))
-        .where(which, Registration.id > last)
-        .order_by(Registration.id)
-        .limit(ROWS_A_STEP)
-    )
-    rows: Sequence[Any] = tx.execute(wanted).all()
-    return rows
+    of_it = Registration.discussion_id == find(tx, slug).id
+    return and_(of_it, Registration.status.in_(states))
 
 
 def _columns(row: Row[Any], ring: KeyRing) -> dict[str, str]:
@@ -208,7 +190,7 @@ def _columns(row: Row[Any], ring: KeyRing) -> dict[str, str]:
     values |= {
         "shared_with": "; ".join(item["partner"] for item in attendee.shared_with),
         "registered_at": _iso(row.registered_at),
-        "status": RegistrationStatus.of(row.confirmed_at, row.withdrawn_at, row.seated_at).value,
+        "status": row.status.value,
         "name": attendee.name,
         "email": attendee.address,
         "affiliation": attendee.affiliation,

@@ -1,21 +1,8 @@
-"""SQL expressions for the status of a registration and the state of its last letter."""
+"""Queries that the table, the export and the search of attendees share."""
 
-from sqlalchemy import ColumnElement, ScalarSelect, and_, select
+from sqlalchemy import ScalarSelect, select
 
-from ...models import Letter, LetterState, Registration, RegistrationStatus
-
-
-def has_status(status: RegistrationStatus) -> ColumnElement[bool]:
-    """Return the condition that a registration has `status`, as `RegistrationStatus.of` decides."""
-    is_active = Registration.withdrawn_at.is_(None)
-    is_confirmed = Registration.confirmed_at.is_not(None)
-    is_seated = Registration.seated_at.is_not(None)
-    return {
-        RegistrationStatus.WITHDRAWN: ~is_active,
-        RegistrationStatus.UNCONFIRMED: and_(is_active, ~is_confirmed),
-        RegistrationStatus.CONFIRMED: and_(is_active, is_confirmed, is_seated),
-        RegistrationStatus.WAITING: and_(is_active, is_confirmed, ~is_seated),
-    }[status]
+from ...models import Letter, LetterState, Registration
 
 
 def last_letter_state() -> ScalarSelect[LetterState]:

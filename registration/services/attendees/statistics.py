@@ -17,7 +17,6 @@ from ...models import (
     Role,
 )
 from ..organizers import accounts
-from .queries import has_status
 
 # A discussion's counts by status, and when its first and its last registration is erased.
 People = tuple[dict[str, int], datetime, datetime]
@@ -128,7 +127,7 @@ def _overview(
 
 
 def _count_people(tx: Transaction, which: ColumnElement[bool]) -> dict[int, People]:
-    counted = {status.value: _sum(has_status(status)) for status in RegistrationStatus}
+    counted = {status.value: _sum(Registration.status == status) for status in RegistrationStatus}
     named = {"registered": func.count(), **counted}
     rows = tx.execute(
         select(

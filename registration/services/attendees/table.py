@@ -12,11 +12,11 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, String, and_, func, select, type_coerce
 
 from ...database import Transaction, comparable
+from ...database.paging import Opening, pages_apart
 from ...models import Attendee, LetterState, Registration, RegistrationStatus, as_sealed
 from ...text.normalize import sorting_key
 from ..registrations.self_service import NoSuchRegistration
-from .exports import Reading
-from .queries import has_status, last_letter_state
+from .queries import last_letter_state
 
 ATTENDEES_A_PAGE = 100
 # How many are unsealed in one transaction.
@@ -78,8 +78,8 @@ class Page:
         return _pages(self.found)
 
 
-def page(reading: Reading, discussion_id: int, wanted: Query) -> Page:
-    """Return a page of at most `ATTENDEES_A_PAGE` of a discussion's attendees."""
+def page(reading: Opening, discussion_id: int, wanted: Query) -> Page:
+    """Return a page of a discussion's attendees."""
     which = and_(Registration.discussion_id == discussion_id, _is_shown(wanted.who))
     if wanted.search or wanted.order in {Order.NAME, Order.EMAIL}:
         ids = _search(reading, which, wanted)
@@ -118,7 +118,7 @@ def _is_shown(choice: Filter) -> ColumnElement[bool]:
         return Registration.attended_at.is_not(None)
     if choice is Filter.LETTER_FAILED:
         return last_letter_state() == LetterState.FAILED
-    return has_status(RegistrationStatus(choice.value))
+    return Registration.status == RegistrationStatus(choice.value)
 
 
 def _by_arrival(wanted: Select[Any], order: Order) -> Select[Any]:
@@ -127,8 +127,8 @@ def _by_arrival(wanted: Select[Any], order: Order) -> Select[Any]:
     return wanted.order_by(*(column.desc() if last_first else column for column in columns))
 
 
-def _search(reading: Reading, which: ColumnElement[bool], wanted: Query) -> Sequence[int]:
-    """Return the ids of all registrations that match, in order."""
+def _search(reading: Opening, which: ColumnElement[bool], wanted: Query) -> Sequence[int]:
+    """Return the ids of those found, in order."""
     keyed = []
     words = wanted.search.casefold().split()
     for number, at, attendee in _candidates(words, reading, which):
@@ -143,14 +143,13 @@ def _search(reading: Reading, which: ColumnElement[bool], wanted: Query) -> Sequ
 
 
 def _candidates(
-    words: Sequence[str], reading: Reading, which: ColumnElement[bool]
+    words: Sequence[str], reading: Opening, which: ColumnElement[bool]
 ) -> Iterator[tuple[int, Any, Attendee]]:
     """Yield id, time and attendee of registrations whose sealed text contains the longest word.
 
     Most do not contain it, and parsing them would take as long as unsealing them.
     """
     longest = as_sealed(max(words, key=len, default=""))
-    last = 0
     wanted = select(
         Registration.id,
         # Only compared, so left as the database has it.
@@ -158,22 +157,13 @@ def _candidates(
         Registration.public_id,
         Registration.sealed,
     )
-    while True:
-        step = (
-            wanted.where(which, Registration.id > last).order_by(Registration.id).limit(ROWS_A_STEP)
-        )
-        with reading() as tx:
-            # The ORM would add a fifth to the time for nothing.
-            rows, keys = tx.connection().execute(step).all(), tx.keys
-        if not rows:
-            return
+    for rows, keys in pages_apart(reading, wanted.where(which), Registration.id, ROWS_A_STEP):
         for number, at, public_id, sealed in rows:
             plain = keys.unseal(sealed)
             # Everything before the name is random values, half of the text.
             searched = plain[max(0, plain.find(_NAME_FIELD)) :].rstrip().decode()
             if not longest or longest in searched.casefold():
                 yield number, at, Attendee.read(plain.decode(), public_id)
-        last = rows[-1].id
 
 
 def _load_people(tx: Transaction, ids: Sequence[int]) -> list[Person]:

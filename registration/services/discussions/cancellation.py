@@ -6,9 +6,9 @@ from ...database import Transaction
 from ...models import Discussion, DiscussionStatus
 from ...refusals import Refusal
 from .. import catalog
-from ..notices import change_notices
 from ..seats import allocation
-from . import publication, reschedule
+from . import change
+from .change import Before
 
 MAX_REASON_CHARACTERS = 500
 
@@ -24,13 +24,11 @@ def cancel(tx: Transaction, slug: str, why: str) -> int:
     """
     discussion = catalog.find(tx, slug, lock=True)
     refuse_to_cancel(discussion, tx.now)
-    was_on = not discussion.is_cancelled
     if discussion.cancelled_why == why:
         return 0
+    before = Before.of(discussion)
     discussion.status, discussion.cancelled_why = DiscussionStatus.CANCELLED, why
-    discussion.sequence += was_on
-    publication.record_change(tx, discussion)
-    return change_notices.owe_changes(tx, discussion)
+    return change.follow(tx, discussion, before)
 
 
 def restore(tx: Transaction, slug: str) -> int:
@@ -40,16 +38,9 @@ def restore(tx: Transaction, slug: str) -> int:
     """
     discussion = catalog.find(tx, slug, lock=True)
     refuse_to_restore(discussion, tx.now)
+    before = Before.of(discussion)
     discussion.status, discussion.cancelled_why = DiscussionStatus.PUBLISHED, None
-    discussion.sequence += 1
-    # Nobody was told of a new time while it was cancelled: the letter owed now tells it.
-    reschedule.move_erasure_dates(tx, discussion, is_told=True)
-    publication.record_change(tx, discussion)
-    changes = change_notices.owe_changes(tx, discussion)
-    if changes:
-        # That letter is a reminder too: do not catch up on reminders whose time has passed.
-        discussion.time_set_at = tx.now
-    return changes + allocation.owe_dropped_letters(tx, discussion)
+    return change.follow(tx, discussion, before) + allocation.owe_dropped_letters(tx, discussion)
 
 
 def refuse_to_cancel(discussion: Discussion, now: datetime) -> None:

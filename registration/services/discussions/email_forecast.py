@@ -8,8 +8,7 @@ from dataclasses import replace
 from sqlalchemy import func, select
 
 from ...database import Transaction
-from ...models import Announcement, Discussion, DiscussionStatus, Essentials
-from ..attendees import statistics
+from ...models import Announcement, Discussion
 from ..notices import change_notices, follow_ups
 from ..seats import allocation
 from . import cancellation, publication
@@ -24,14 +23,11 @@ def count_if_published(tx: Transaction, discussion: Discussion, announcement: An
     if not changed and discussion.is_public:
         return 0
     publication.refuse_past(discussion, announcement, tx.now)
-    content = announcement.content
-    would_be = Essentials(announcement.when, discussion.is_cancelled, content.join_url)
-    owed = change_notices.count(tx, discussion, would_be)
-    if discussion.is_cancelled:
-        return owed
-    if announcement.seats != discussion.seats:
-        owed += _count_promoted(tx, discussion, announcement)
-    return owed + follow_ups.count(tx, discussion, content)
+    would_be = _would_be(discussion, announcement)
+    owed = change_notices.count(tx, discussion, would_be.essentials)
+    if would_be.seats != discussion.seats:
+        owed += allocation.count_promoted(tx, would_be)
+    return owed + follow_ups.count(tx, would_be, discussion.content)
 
 
 def count_if_cancelled(tx: Transaction, discussion: Discussion) -> int:
@@ -49,14 +45,13 @@ def count_if_restored(tx: Transaction, discussion: Discussion) -> int:
     return change_notices.count(tx, discussion, would_be) + tx.scalars(untold).one()
 
 
-def _count_promoted(tx: Transaction, discussion: Discussion, announcement: Announcement) -> int:
-    """Return how many waiting attendees would get a seat."""
-    would_be = Discussion(slug=discussion.slug, status=DiscussionStatus.PUBLISHED)
+def _would_be(discussion: Discussion, announcement: Announcement) -> Discussion:
+    """Return the discussion as it would be, with its id: only to be counted with."""
+    would_be = Discussion(
+        id=discussion.id,
+        slug=discussion.slug,
+        status=publication.public_status(discussion),
+        cancelled_why=discussion.cancelled_why,
+    )
     would_be.announcement = announcement
-    if would_be.is_over(tx.now):
-        return 0
-    waiting = statistics.count_by_status(tx, discussion).waiting
-    if announcement.seats is None:
-        return waiting
-    free = announcement.seats - allocation.count_taken(tx, discussion)
-    return min(waiting, max(0, free))
+    return would_be

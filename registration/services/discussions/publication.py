@@ -2,20 +2,20 @@
 
 import uuid
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import insert, select
+from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
 from ...database import Transaction
-from ...models import Announcement, Discussion, DiscussionStatus, Revision
+from ...models import Announcement, Discussion, DiscussionStatus
 from ...refusals import Refusal
 from ..catalog import find
-from ..installation import note_content_change
-from ..notices import change_notices, follow_ups
+from ..notices import follow_ups
 from ..seats import allocation
-from . import reschedule
+from . import change, reschedule
+from .change import Before
 
 
 class IdentityTaken(Refusal):
@@ -118,7 +118,7 @@ def _add(tx: Transaction, announcement: Announcement, *, quiet: bool, from_file:
         raise IdentityTaken(
             f"{announcement.slug} was published by somebody else just now: try again."
         ) from None
-    _record_revision(tx, discussion)
+    change.keep_revision(tx, discussion)
     if not quiet:
         follow_ups.plan(tx, discussion, None)
 
@@ -129,28 +129,25 @@ def _amend(
     """Store the announcement and its consequences; return how many letters that owes."""
     if not quiet:
         refuse_past(discussion, announcement, tx.now)
-    before, seats = discussion.content, discussion.seats
-    moved = discussion.when != announcement.when
+    before, content, seats = Before.of(discussion), discussion.content, discussion.seats
     returned = discussion.status is DiscussionStatus.UNPUBLISHED
     discussion.announcement = announcement
     if returned:
-        off, on = DiscussionStatus.CANCELLED, DiscussionStatus.PUBLISHED
-        discussion.status = off if discussion.is_cancelled else on
-    discussion.sequence += moved or returned
-    record_change(tx, discussion, quiet=quiet)
-    if moved:
-        reschedule.follow_new_time(tx, discussion, quiet=quiet)
-    changes = 0 if quiet else change_notices.owe_changes(tx, discussion)
-    reminds_anew = returned or discussion.content.reminders != before.reminders
-    if reminds_anew or (moved and (quiet or changes)):
-        discussion.time_set_at = tx.now
+        discussion.status = public_status(discussion)
+    reminds_anew = returned or discussion.content.reminders != content.reminders
+    changes = change.follow(tx, discussion, before, quiet=quiet, reminds_anew=reminds_anew)
     promoted = 0
     if discussion.seats != seats:
         promoted = allocation.promote(tx, discussion)
     if quiet:
         _refuse_promoted(discussion, promoted)
         return 0
-    return changes + promoted + follow_ups.plan(tx, discussion, before)
+    return changes + promoted + follow_ups.plan(tx, discussion, content)
+
+
+def public_status(discussion: Discussion) -> DiscussionStatus:
+    """Return the status of a discussion once it is published."""
+    return DiscussionStatus.CANCELLED if discussion.is_cancelled else DiscussionStatus.PUBLISHED
 
 
 def _refuse_promoted(discussion: Discussion, promoted: int) -> None:
@@ -182,29 +179,6 @@ def unpublish(tx: Transaction, slug: str) -> None:
     """Unpublish a discussion: its page and file answer 410, and its UID is kept."""
     discussion = find(tx, slug, lock=True)
     if discussion.status is not DiscussionStatus.UNPUBLISHED:
+        before = Before.of(discussion)
         discussion.status = DiscussionStatus.UNPUBLISHED
-        discussion.sequence += 1
-        record_change(tx, discussion, quiet=True)
-
-
-def record_change(tx: Transaction, discussion: Discussion, *, quiet: bool = False) -> None:
-    """Raise the discussion's version, and store what it is now as a revision."""
-    discussion.version += 1
-    if not quiet:
-        discussion.loud_version = discussion.version
-    # Clients compare whole seconds (DTSTAMP, Last-Modified): no two changes may have the same.
-    discussion.changed_at = max(tx.now, discussion.changed_at + timedelta(seconds=1))
-    tx.flush()
-    _record_revision(tx, discussion)
-
-
-def _record_revision(tx: Transaction, discussion: Discussion) -> None:
-    tx.execute(
-        insert(Revision).values(
-            discussion_id=discussion.id,
-            number=discussion.version,
-            snapshot=discussion.snapshot,
-            created_at=tx.now,
-        )
-    )
-    note_content_change(tx)
+        change.follow(tx, discussion, before, quiet=True)

@@ -1,22 +1,24 @@
 """Adapts reminders and dates of erasure to a discussion's new time."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from sqlalchemy import ColumnElement, select, update
+from sqlalchemy import ColumnExpressionArgument, select, update
 
 from ... import outbox
 from ...config import Settings
 from ...database import Transaction
 from ...models import Discussion, LetterKind, Registration
 from ...refusals import Refusal
+from ..seats import retention
 
 
 class MustBeTold(Refusal):
     """Without a letter, data would be kept longer than promised, or attendees would get seats."""
 
 
-def follow_new_time(tx: Transaction, discussion: Discussion, *, quiet: bool) -> None:
-    """Drop reminders of the old time, and move attendees' dates of erasure.
+def move(tx: Transaction, discussion: Discussion, *, quiet: bool) -> None:
+    """Owe no more reminders of the time that was, and erase who comes so long after the discussion
+    as they were told.
 
     Raises `MustBeTold` if it is `quiet` and data would be kept longer than promised.
     """
@@ -26,12 +28,12 @@ def follow_new_time(tx: Transaction, discussion: Discussion, *, quiet: bool) -> 
             f"{discussion.slug}: attendees would be held for longer than they were promised, "
             "and must be told so: it cannot be published quietly."
         )
+    move_erasure_dates(tx, discussion)
+
+
+def move_erasure_dates(tx: Transaction, discussion: Discussion) -> None:
+    """Let the day of erasure follow the discussion: later only where a letter says so."""
     is_told = not discussion.is_cancelled and discussion.ends_at > tx.now
-    move_erasure_dates(tx, discussion, is_told=is_told)
-
-
-def move_erasure_dates(tx: Transaction, discussion: Discussion, *, is_told: bool) -> None:
-    """Move attendees' dates of erasure with the discussion; to later ones only if `is_told`."""
     erase_at = _erase_at(discussion, tx.settings)
     moved = update(Registration).where(*_coming(discussion))
     if not is_told:
@@ -48,13 +50,13 @@ def _is_anybody_held_longer(tx: Transaction, discussion: Discussion) -> bool:
 
 
 def _erase_at(discussion: Discussion, settings: Settings) -> datetime:
-    return discussion.ends_at + timedelta(days=settings.retention_days)
+    """Return when everybody is erased who registered before the end."""
+    return retention.erase_at(discussion, discussion.ends_at, settings)
 
 
-def _coming(discussion: Discussion) -> tuple[ColumnElement[bool], ...]:
+def _coming(discussion: Discussion) -> tuple[ColumnExpressionArgument[bool], ...]:
     return (
         Registration.discussion_id == discussion.id,
-        Registration.confirmed_at.is_not(None),
-        Registration.withdrawn_at.is_(None),
+        Registration.is_registered,
         Registration.registered_at <= discussion.ends_at,
     )

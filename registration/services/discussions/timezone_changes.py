@@ -12,8 +12,8 @@ from sqlalchemy import select
 from ...database import Transaction
 from ...models import Discussion, When
 from .. import catalog
-from ..notices import change_notices
-from . import publication, reschedule
+from . import change
+from .change import Before
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +58,9 @@ def apply_changes(tx: Transaction) -> list[Finding]:
         # Another process may have changed it meanwhile.
         if discussion.when != finding.was:
             continue
+        before = Before.of(discussion)
         discussion.when = finding.now_is
-        discussion.sequence += 1
-        publication.record_change(tx, discussion)
-        discussion.time_set_at = tx.now
-        reschedule.follow_new_time(tx, discussion, quiet=False)
-        owed = change_notices.owe_changes(tx, discussion)
+        owed = change.follow(tx, discussion, before, reminds_anew=True)
         done.append(Finding(finding.slug, finding.was, finding.now_is, owed))
     return done
 

@@ -1,18 +1,17 @@
 """Shows the page and the confirmation that an announcement would give, from rows that are in no
 database."""
 
-import secrets
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable
 from datetime import datetime
 from email.message import EmailMessage
-from typing import Any
 
 from sqlalchemy import select
 
 from ...config import Settings
 from ...crypto.key_ring import KeyRing
 from ...database import Transaction
+from ...database.paging import pages
 from ...mail import letters
 from ...models import (
     Announcement,
@@ -23,14 +22,11 @@ from ...models import (
     LetterKind,
     Registration,
 )
-from ...text.languages import language
-from ..seats import retention
+from ..discussions import publication
+from ..registrations import example
 
 ROWS_A_STEP = 1000
-# Instead of a random token: no page answers to it.
-_PLACEHOLDER = "example"
-_NAME = "Aigerim"
-_ADDRESS = "aigerim@example.org"
+_NAME, _ADDRESS = "Aigerim", "aigerim@example.org"
 
 
 def discussion(
@@ -54,8 +50,7 @@ def discussion(
         previewed.cancelled_why = published.cancelled_why
         previewed.organizer_address = published.organizer_address
         previewed.published_at = published.published_at
-        if published.is_cancelled:
-            previewed.status = DiscussionStatus.CANCELLED
+        previewed.status = publication.public_status(published)
     previewed.announcement = announcement
     return previewed
 
@@ -63,20 +58,10 @@ def discussion(
 def confirmation(
     would_be: Discussion, *, ring: KeyRing, settings: Settings, now: datetime
 ) -> EmailMessage:
-    """Return the confirmation that an attendee would get, with personal links that do not work."""
-    person = Attendee(secrets.token_hex(16), _PLACEHOLDER, _PLACEHOLDER, _NAME, _ADDRESS)
-    registration = Registration(
-        public_id=person.public_id,
-        registered_at=now,
-        confirmed_at=now,
-        seated_at=now,
-        erase_at=retention.erase_at(would_be, now, settings),
-        language=language(),
-        calendar_sequence=0,
-        told_revision=0,
-        wants_follow_up=False,
+    """Return the confirmation that an attendee would get; none of its personal links works."""
+    registration = example.registration(
+        would_be, _NAME, _ADDRESS, ring=ring, settings=settings, now=now
     )
-    registration.seal(person, ring)
     message_id = f"<preview@{settings.host}>"
     letter = Letter(kind=LetterKind.CONFIRMATION, message_id=message_id, revision=1)
     message = letters.compose(
@@ -89,22 +74,13 @@ def count_answers(tx: Transaction, discussion: Discussion, keys: Iterable[str]) 
     """Return the number of stored answers by question key, for those of `keys` that have any."""
     wanted = set(keys)
     counts: Counter[str] = Counter()
-    if wanted:
-        for row in _sealed(tx, discussion.id):
+    if not wanted:
+        return {}
+    sealed = select(Registration.id, Registration.public_id, Registration.sealed).where(
+        Registration.discussion_id == discussion.id
+    )
+    for rows in pages(tx, sealed, Registration.id, ROWS_A_STEP):
+        for row in rows:
             attendee = Attendee.unsealed(row.sealed, row.public_id, tx.keys)
             counts.update(wanted & attendee.answers.keys())
     return dict(counts)
-
-
-def _sealed(tx: Transaction, discussion_id: int) -> Iterator[Any]:
-    last = 0
-    wanted = select(Registration.id, Registration.public_id, Registration.sealed).where(
-        Registration.discussion_id == discussion_id
-    )
-    while True:
-        after = wanted.where(Registration.id > last).order_by(Registration.id).limit(ROWS_A_STEP)
-        rows: Sequence[Any] = tx.execute(after).all()
-        if not rows:
-            return
-        yield from rows
-        last = rows[-1].id

@@ -44,9 +44,8 @@ def _redate(tx: Transaction, since: datetime) -> None:
     )
     for registration, discussion in misdated:
         registration.registered_at = tx.now
-        if registration.confirmed_at:
-            registration.erase_at = retention.erase_at(discussion, tx.now, tx.settings)
-        else:
-            registration.erase_at = tx.now + retention.UNCONFIRMED_RETENTION
+        registration.erase_at = retention.erase_at(
+            discussion, tx.now, tx.settings, has_confirmed=registration.has_confirmed
+        )
         if registration.seat_held_until:
             registration.seat_held_until = tx.now + allocation.SEAT_HOLD

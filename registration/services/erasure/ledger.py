@@ -12,7 +12,7 @@ from pathlib import Path
 
 from sqlalchemy import select
 
-from ...crypto import key_ring
+from ... import files
 from ...database import Transaction
 from ...models import Erasure
 
@@ -26,15 +26,12 @@ def add(folder: Path, public_ids: Iterable[str]) -> None:
     if not lines and (folder / FILE_NAME).exists():
         return
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    handle = os.open(folder / FILE_NAME, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    with os.fdopen(handle, "w", encoding="ascii") as file:
-        is_new = os.fstat(handle).st_size == 0
-        # Ends a line that a power cut left unfinished.
-        file.write(lines if is_new else f"\n{lines}")
-        file.flush()
-        os.fsync(file.fileno())
+    with files.written(folder / FILE_NAME, "a") as file:
+        is_new = os.fstat(file.fileno()).st_size == 0
+        # Whatever a power cut left of the last line ends here.
+        file.write((lines if is_new else f"\n{lines}").encode("ascii"))
     if is_new:
-        key_ring.sync(folder)
+        files.sync(folder)
 
 
 def is_writable(folder: Path) -> bool:

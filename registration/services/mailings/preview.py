@@ -2,7 +2,7 @@
 one would, in a test letter to the organizer."""
 
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from email.message import EmailMessage
 
 from ...config import Settings
@@ -12,7 +12,6 @@ from ...links import Links
 from ...mail import letters, placeholders
 from ...mail.placeholders import Paragraph
 from ...models import (
-    Attendee,
     Circular,
     Discussion,
     Group,
@@ -23,13 +22,12 @@ from ...models import (
 )
 from ...text import addresses
 from ...text.languages import gettext as _
-from ...text.languages import language, use_language
+from ...text.languages import use_language
 from ..catalog import NoSuchDiscussion
 from ..organizers import accounts
+from ..registrations import example
+from ..registrations.example import PLACEHOLDER
 from . import recipients
-
-# Instead of an attendee's random tokens: links with it work nowhere.
-PLACEHOLDER = "example"
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,13 +147,10 @@ def _invented(
     settings: Settings,
     now: datetime,
 ) -> Registration:
-    """Return an invented registration that would be in the circular's groups."""
-    person = Attendee(
-        PLACEHOLDER, PLACEHOLDER, PLACEHOLDER, name=_("Alex Example"), address=address
+    """Return somebody who does not exist, as the circular's group would have them."""
+    made_up = example.registration(
+        discussion, _("Alex Example"), address, ring=ring, settings=settings, now=now
     )
-    registration = Registration(public_id=PLACEHOLDER, language=language(), confirmed_at=now)
-    registration.seated_at = None if circular.groups == [Group.WAITING] else now
-    last = max(discussion.ends_at, now)
-    registration.erase_at = last + timedelta(days=settings.retention_days)
-    registration.seal(person, ring)
-    return registration
+    if circular.groups == [Group.WAITING]:
+        made_up.seated_at = None
+    return made_up

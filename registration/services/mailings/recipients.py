@@ -3,7 +3,16 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Select, and_, false, func, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    ColumnExpressionArgument,
+    Select,
+    and_,
+    false,
+    func,
+    or_,
+    select,
+)
 
 from ...database import Transaction
 from ...models import Discussion, Group, Registration
@@ -19,23 +28,22 @@ def select_ids(
     wanted = select(Registration.id).where(
         _is_in(discussion, groups, now), Registration.circulars_stopped_at.is_(None)
     )
-    return wanted.where(Registration.seated_at.is_not(None)) if has_link else wanted
+    return wanted.where(Registration.has_seat) if has_link else wanted
 
 
 def _is_in(discussion: Discussion, groups: Sequence[str], now: datetime) -> ColumnElement[bool]:
-    has_seat = Registration.seated_at.is_not(None)
+    is_over = discussion.ends_at <= now
     attended = Registration.attended_at.is_not(None)
-    conditions: dict[Group, ColumnElement[bool]] = {
-        Group.CONFIRMED: has_seat,
-        Group.WAITING: ~has_seat,
+    conditions: dict[Group, ColumnExpressionArgument[bool]] = {
+        Group.CONFIRMED: Registration.has_seat,
+        Group.WAITING: ~Registration.has_seat,
         Group.ATTENDED: attended,
-        # Nobody is absent before the end, which may have been moved since the circular was drafted.
-        Group.ABSENT: and_(has_seat, ~attended) if discussion.ends_at <= now else false(),
+        # Before it is over nobody has been absent, even if it was when the circular was drafted.
+        Group.ABSENT: and_(Registration.has_seat, ~attended) if is_over else false(),
     }
     return and_(
         Registration.discussion_id == discussion.id,
-        Registration.confirmed_at.is_not(None),
-        Registration.withdrawn_at.is_(None),
+        Registration.is_registered,
         or_(false(), *(conditions[group] for group in Group if group in groups)),
     )
 

@@ -88,8 +88,7 @@ def _told(tx: Transaction, discussion: Discussion) -> dict[int, Essentials]:
 def _comes(discussion: Discussion) -> ColumnElement[bool]:
     return and_(
         Registration.discussion_id == discussion.id,
-        Registration.confirmed_at.is_not(None),
-        Registration.withdrawn_at.is_(None),
+        Registration.is_registered,
     )
 
 
@@ -102,6 +101,6 @@ def _has_news(told: dict[int, Essentials], is_now: Essentials) -> ColumnElement[
         if not is_now.without_link().is_news_after(was.without_link())
     ]
     return or_(
-        and_(Registration.seated_at.is_not(None), Registration.told_revision.not_in(seated)),
-        and_(Registration.seated_at.is_(None), Registration.told_revision.not_in(waiting)),
+        and_(Registration.has_seat, Registration.told_revision.not_in(seated)),
+        and_(~Registration.has_seat, Registration.told_revision.not_in(waiting)),
     )

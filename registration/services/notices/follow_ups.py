@@ -24,16 +24,20 @@ from .change_notices import CHANGE_GRACE
 
 
 def plan(tx: Transaction, discussion: Discussion, before: Content | None) -> int:
-    """Plan the letter if the content has more than `before`; return how many it will go to."""
-    if not _tells_more(discussion.content, before):
+    """Plan the letter if there is more to tell than `before`, and return how many that owes."""
+    if _tells_more(discussion.content, before):
+        discussion.follow_up_at = tx.now + CHANGE_GRACE
+    return count(tx, discussion, before)
+
+
+def count(tx: Transaction, discussion: Discussion, before: Content | None) -> int:
+    """Return how many letters `plan` owes for this discussion, which need not be in the database
+    as it is here."""
+    is_published = discussion.status is DiscussionStatus.PUBLISHED
+    if not is_published or not _tells_more(discussion.content, before):
         return 0
-    discussion.follow_up_at = tx.now + CHANGE_GRACE
-    return _count(tx, discussion) if discussion.status is DiscussionStatus.PUBLISHED else 0
-
-
-def count(tx: Transaction, discussion: Discussion, content: Content) -> int:
-    """Return how many letters `plan` would announce for a published discussion with `content`."""
-    return _count(tx, discussion) if _tells_more(content, discussion.content) else 0
+    to_tell = select(func.count()).where(Registration.discussion_id == discussion.id, _to_tell())
+    return tx.scalars(to_tell).one()
 
 
 def due_discussions(tx: Transaction) -> Sequence[int]:
@@ -69,11 +73,6 @@ def _tells_more(content: Content, before: Content | None) -> bool:
     return not {content.recording_url, content.afterword} <= known
 
 
-def _count(tx: Transaction, discussion: Discussion) -> int:
-    to_tell = select(func.count()).where(Registration.discussion_id == discussion.id, _to_tell())
-    return tx.scalars(to_tell).one()
-
-
 def _is_due(discussion: Discussion, now: datetime) -> bool:
     planned = discussion.follow_up_at
     if planned is None or not discussion.has_follow_up(now):
@@ -92,7 +91,6 @@ def _to_tell() -> ColumnElement[bool]:
     )
     return and_(
         Registration.wants_follow_up,
-        Registration.confirmed_at.is_not(None),
-        Registration.withdrawn_at.is_(None),
+        Registration.is_registered,
         ~has_letter,
     )

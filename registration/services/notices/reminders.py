@@ -72,7 +72,7 @@ def _to_remind(discussion: Discussion, span: timedelta, now: datetime) -> Select
     key = literal(prefix) + cast(Registration.id, String) + literal(end)
     return select(Registration.id).where(
         Registration.discussion_id == discussion.id,
-        Registration.withdrawn_at.is_(None),
+        ~Registration.is_withdrawn,
         # Times in the future were left by a clock that was ahead.
         or_(confirmed_at < moment, confirmed_at > now),
         or_(seated_at < moment, seated_at > now),

@@ -1,6 +1,5 @@
 """Rotates the key: seals and indexes all personal data with a new one, in one transaction."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,6 +9,7 @@ from sqlalchemy import Row, bindparam, func, select, update
 
 from ...crypto.key_ring import KeyRing, make_key, read_keys
 from ...database import Transaction, rows
+from ...database.paging import pages
 from ...models import (
     Attendee,
     Circular,
@@ -83,11 +83,13 @@ def rotate(tx: Transaction, folder: Path, credentials: Path | None) -> Rotation:
 
 
 def _reseal_all(tx: Transaction, old: KeyRing, new: KeyRing) -> int:
-    last = total = 0
-    while batch := _read_step(tx, last):
-        tx.connection().execute(_RESEAL, [_resealed(row, old, new) for row in batch])
-        last = batch[-1].id
-        total += len(batch)
+    total = 0
+    wanted = select(
+        Registration.id, Registration.public_id, Registration.sealed, Discussion.uid
+    ).join(Discussion, Discussion.id == Registration.discussion_id)
+    for found in pages(tx, wanted, Registration.id, ROWS_A_STEP):
+        tx.connection().execute(_RESEAL, [_resealed(row, old, new) for row in found])
+        total += len(found)
     for organizer in tx.scalars(select(Organizer)):
         identity = organizer.identity(old)
         organizer.seal(identity, new)
@@ -103,17 +105,6 @@ _RESEAL = (
     .where(rows(Registration).c.id == bindparam("number"))
     .values(sealed=bindparam("anew"), key_id=bindparam("key"), address_index=bindparam("index"))
 )
-
-
-def _read_step(tx: Transaction, last: int) -> Sequence[Any]:
-    wanted = (
-        select(Registration.id, Registration.public_id, Registration.sealed, Discussion.uid)
-        .join(Discussion, Discussion.id == Registration.discussion_id)
-        .where(Registration.id > last)
-        .order_by(Registration.id)
-        .limit(ROWS_A_STEP)
-    )
-    return tx.execute(wanted).all()
 
 
 def _resealed(row: Row[Any], old: KeyRing, new: KeyRing) -> dict[str, Any]:

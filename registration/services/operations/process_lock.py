@@ -4,12 +4,11 @@ Both lock the instance's folder itself: the lock ends with its process, leaves n
 stays where it is when the database file is moved.
 """
 
-import fcntl
-import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from ... import files
 from ...refusals import Refusal
 
 
@@ -29,7 +28,7 @@ class InstanceMissing(Refusal):
 def lock_for_service(instance: Path) -> Iterator[None]:
     """Hold the lock of the service, which several processes share. Raises `RestoreRunning`."""
     refusal = RestoreRunning("A backup is being restored: start the service when that is done.")
-    with _locked(instance, fcntl.LOCK_SH, refusal):
+    with _locked(instance, refusal, shared=True):
         yield
 
 
@@ -40,24 +39,20 @@ def lock_for_restore(instance: Path) -> Iterator[None]:
         f"The service of {instance} runs, or another restore does: "
         "stop `flask serve` and `flask outbox deliver --forever` first."
     )
-    with _locked(instance, fcntl.LOCK_EX, refusal):
+    with _locked(instance, refusal, shared=False):
         yield
 
 
 @contextmanager
-def _locked(instance: Path, kind: int, refusal: Refusal) -> Iterator[None]:
-    try:
-        handle = os.open(instance, os.O_RDONLY)
-    except OSError as error:
-        raise InstanceMissing(
-            f"There is no folder {instance} ({error.strerror}): "
-            "make it, or check REGISTRATION_INSTANCE."
-        ) from None
-    try:
+def _locked(instance: Path, refusal: Refusal, *, shared: bool) -> Iterator[None]:
+    with ExitStack() as stack:
         try:
-            fcntl.flock(handle, kind | fcntl.LOCK_NB)
+            stack.enter_context(files.locked(instance, shared=shared))
         except BlockingIOError:
             raise refusal from None
+        except OSError as error:
+            raise InstanceMissing(
+                f"There is no folder {instance} ({error.strerror}): "
+                "make it, or check REGISTRATION_INSTANCE."
+            ) from None
         yield
-    finally:
-        os.close(handle)

@@ -25,7 +25,7 @@ from .. import catalog, rate_limits
 from ..seats import allocation
 from . import register, self_service
 from .register import LETTERS_A_DAY, Entry
-from .self_service import COMING_STATUSES, NoSuchRegistration
+from .self_service import NoSuchRegistration
 
 # The letter that tells an attendee of each status all that they need.
 _LETTER_OF = {
@@ -63,7 +63,7 @@ def add(tx: Transaction, slug: str, entry: Entry) -> str:
     with allocation.locked_discussion(tx, number, promotes=True) as discussion:
         refuse_if_off(discussion, tx.now)
         known = register.find_by_address(tx, discussion, entry.address, lock=True)
-        if known and known.status in COMING_STATUSES:
+        if known and known.is_registered:
             raise AlreadyRegistered("This address is registered already.")
         if known and known.status is RegistrationStatus.UNCONFIRMED:
             # Do not overwrite what the attendee has typed.
@@ -156,7 +156,7 @@ def _locked(tx: Transaction, registration: Registration) -> Discussion:
     discussion = tx.get_one(Discussion, registration.discussion_id, with_for_update=True)
     if not allocation.is_still_there(tx, registration):
         raise NoSuchRegistration("It has just been erased.")
-    if registration.status is RegistrationStatus.WITHDRAWN:
+    if registration.is_withdrawn:
         raise HasWithdrawn("Whoever has withdrawn gets no more letters.")
     return discussion
 

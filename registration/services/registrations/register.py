@@ -28,9 +28,8 @@ from ...text.addresses import EmailAddress
 from .. import rate_limits
 from ..catalog import find_id
 from ..seats import allocation
-from ..seats.retention import UNCONFIRMED_RETENTION, erase_at
+from ..seats.retention import erase_at
 
-# Letters that others can cause to one mailbox, about one discussion.
 LETTERS_A_DAY = 3
 # Limits of an entry's texts.
 MAX_NAME_CHARACTERS = 200
@@ -73,7 +72,7 @@ def register(tx: Transaction, slug: str, entry: Entry) -> None:
         known = find_by_address(tx, discussion, entry.address, lock=True)
         mailbox = entry.address.mailbox
         may_write = may_write_to(tx, discussion, mailbox)
-        if known and known.status in {RegistrationStatus.CONFIRMED, RegistrationStatus.WAITING}:
+        if known and known.is_registered:
             number, kind = known.id, LetterKind.ALREADY_REGISTERED
             # Seal the same data again, which takes as long as for an unknown address.
             known.seal(known.attendee(tx.keys), tx.keys)
@@ -195,9 +194,7 @@ def _columns(
         "seated_at": place.seated_at,
         "queue_position": place.queue_position,
         "seat_held_until": place.seat_held_until if asks else None,
-        "erase_at": tx.now + UNCONFIRMED_RETENTION
-        if asks
-        else erase_at(discussion, tx.now, tx.settings),
+        "erase_at": erase_at(discussion, tx.now, tx.settings, has_confirmed=not asks),
         **{name: getattr(entry, name) for name in UNSEALED_FIELDS},
     }
 

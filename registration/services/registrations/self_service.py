@@ -30,9 +30,6 @@ from ..seats import allocation
 from . import register
 from .register import Entry
 
-# The statuses of attendees who intend to come, and can change or withdraw.
-COMING_STATUSES = frozenset({RegistrationStatus.CONFIRMED, RegistrationStatus.WAITING})
-
 
 class NoSuchRegistration(Refusal):
     """The link is wrong, or the registration is erased; the sentence does not say which."""
@@ -81,7 +78,7 @@ def change(tx: Transaction, token: str, entry: Entry) -> None:
     """
     tx.hold_keys()
     registration, discussion = _by(tx, Registration.token_hash == token_hash(token), lock=True)
-    if registration.status not in COMING_STATUSES:
+    if not registration.is_registered:
         return
     attendee = registration.attendee(tx.keys)
     same = addresses.parse(attendee.address).canonical == entry.address.canonical
@@ -180,11 +177,7 @@ def by_new_address(
     wanted = attendee.new_address and address_index(
         tx.keys, discussion.uid, addresses.parse(attendee.new_address)
     )
-    if (
-        not wanted
-        or not hmac.compare_digest(wanted, index)
-        or registration.status not in COMING_STATUSES
-    ):
+    if not wanted or not hmac.compare_digest(wanted, index) or not registration.is_registered:
         raise over
     return registration, attendee
 
@@ -199,7 +192,7 @@ def withdraw(tx: Transaction, registration: Registration) -> None:
         if not allocation.is_still_there(tx, registration):
             return
         status = registration.status
-        if status not in COMING_STATUSES:
+        if not registration.is_registered:
             return
         registration.withdrawn_at = tx.now
         registration.seal(replace(registration.attendee(tx.keys), new_address=""), tx.keys)

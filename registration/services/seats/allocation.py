@@ -8,7 +8,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    ColumnExpressionArgument,
+    Select,
+    and_,
+    exists,
+    func,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.orm import aliased
 
 from ... import outbox
@@ -73,6 +83,15 @@ def promote(tx: Transaction, discussion: Discussion) -> int:
     return _owe_seats(tx, discussion, ids)
 
 
+def count_promoted(tx: Transaction, would_be: Discussion) -> int:
+    """Return to how many `promote` gives seats of this discussion, which need not be in the
+    database as it is here."""
+    if not _gives_seats(would_be, tx.now):
+        return 0
+    free, waiting = _free(tx, would_be), _count(tx, would_be, _waiting())
+    return waiting if free is None else min(free, waiting)
+
+
 def owe_dropped_letters(tx: Transaction, discussion: Discussion) -> int:
     """Owe again the letters about seats that were dropped while the discussion was cancelled;
     return how many."""
@@ -95,7 +114,7 @@ def select_untold(discussion: Discussion) -> Select[int]:
         .join(Letter, Letter.registration_id == Registration.id)
         .where(
             Registration.discussion_id == discussion.id,
-            Registration.seated_at.is_not(None),
+            Registration.has_seat,
             Letter.kind == LetterKind.SEAT,
             Letter.state == LetterState.DROPPED,
             ~told,
@@ -120,8 +139,8 @@ def _end_holds(tx: Transaction, discussion: Discussion) -> None:
         update(Registration)
         .where(
             Registration.discussion_id == discussion.id,
-            Registration.seated_at.is_not(None),
-            Registration.confirmed_at.is_(None),
+            Registration.has_seat,
+            ~Registration.has_confirmed,
             Registration.seat_held_until <= tx.now,
         )
         .values(seated_at=None, seat_held_until=None)
@@ -133,7 +152,7 @@ def find_promotable(tx: Transaction) -> Sequence[int]:
     alone, so nothing else notices."""
     seated = (
         select(func.count())
-        .where(Registration.discussion_id == Discussion.id, _seated(tx.now))
+        .where(Registration.discussion_id == Discussion.id, Registration.takes_seat(tx.now))
         .correlate(Discussion)
         .scalar_subquery()
     )
@@ -180,7 +199,7 @@ def last_in_queue(tx: Transaction, discussion: Discussion) -> int:
 
 def next_hold_end(tx: Transaction, discussion: Discussion) -> datetime | None:
     """Return when the next hold of a seat expires; None if no seat is held."""
-    held = and_(_seated(tx.now), Registration.confirmed_at.is_(None))
+    held = and_(Registration.takes_seat(tx.now), ~Registration.has_confirmed)
     return tx.scalar(
         select(func.min(Registration.seat_held_until)).where(
             Registration.discussion_id == discussion.id, held
@@ -195,7 +214,7 @@ def place_on_registering(
 
     `known` is the earlier registration of the same address.
     """
-    if known and (known.queue_position or _holds_seat(known, tx.now)):
+    if known and (known.queue_position or known.takes_seat(tx.now)):
         return Place(known.seated_at, known.queue_position, known.seat_held_until)
     if not is_full(tx, discussion):
         return Place(tx.now, None, tx.now + SEAT_HOLD)
@@ -207,7 +226,7 @@ def place_on_confirming(
 ) -> Place:
     """Return the place of a registration that is confirmed now: the seat held for it, else as a new
     one. From the waiting list it gets a seat only if one is free and nobody waits before it."""
-    if _holds_seat(registration, tx.now):
+    if registration.takes_seat(tx.now):
         return Place(registration.seated_at, None)
     if registration.queue_position and _may_move_up(tx, discussion, registration):
         return Place(tx.now, None)
@@ -229,7 +248,7 @@ def _free(tx: Transaction, discussion: Discussion) -> int | None:
 
 def count_taken(tx: Transaction, discussion: Discussion) -> int:
     """Return how many seats are taken, those held included."""
-    return _count(tx, discussion, _seated(tx.now))
+    return _count(tx, discussion, Registration.takes_seat(tx.now))
 
 
 def waiting_before(tx: Transaction, registration: Registration) -> int:
@@ -246,30 +265,11 @@ def waiting_before(tx: Transaction, registration: Registration) -> int:
     return count or 0
 
 
-def _holds_seat(registration: Registration, now: datetime) -> bool:
-    if registration.seated_at is None or registration.withdrawn_at:
-        return False
-    held_until = registration.seat_held_until
-    return registration.confirmed_at is not None or (held_until is not None and held_until > now)
-
-
-def _seated(now: datetime) -> ColumnElement[bool]:
-    return and_(
-        Registration.seated_at.is_not(None),
-        Registration.withdrawn_at.is_(None),
-        or_(Registration.confirmed_at.is_not(None), Registration.seat_held_until > now),
-    )
-
-
 def _waiting() -> ColumnElement[bool]:
-    return and_(
-        Registration.queue_position.is_not(None),
-        Registration.withdrawn_at.is_(None),
-        Registration.confirmed_at.is_not(None),
-    )
+    return and_(Registration.queue_position.is_not(None), Registration.is_registered)
 
 
-def _count(tx: Transaction, discussion: Discussion, which: ColumnElement[bool]) -> int:
+def _count(tx: Transaction, discussion: Discussion, which: ColumnExpressionArgument[bool]) -> int:
     count = tx.scalar(
         select(func.count()).where(Registration.discussion_id == discussion.id, which)
     )

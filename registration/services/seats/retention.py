@@ -9,6 +9,14 @@ from ...models import Discussion
 UNCONFIRMED_RETENTION = timedelta(hours=72)
 
 
-def erase_at(discussion: Discussion, registered_at: datetime, settings: Settings) -> datetime:
-    """Return when a confirmed registration is erased."""
+def erase_at(
+    discussion: Discussion,
+    registered_at: datetime,
+    settings: Settings,
+    *,
+    has_confirmed: bool = True,
+) -> datetime:
+    """Return when a registration's personal data is erased."""
+    if not has_confirmed:
+        return registered_at + UNCONFIRMED_RETENTION
     return max(discussion.ends_at, registered_at) + timedelta(days=settings.retention_days)

@@ -88,7 +88,7 @@ def withdraw(slug: str, public_id: str) -> BaseResponse | tuple[str, int]:
     """Withdraw them, as they could themselves."""
     with writing() as tx:
         registration = _find(tx, slug, public_id)
-        if registration.status in self_service.COMING_STATUSES:
+        if registration.is_registered:
             self_service.withdraw(tx, registration)
             note(tx, Deed.ATTENDEE_WITHDRAWN, slug, count=1)
     return _back(slug, public_id)

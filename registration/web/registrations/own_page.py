@@ -140,7 +140,7 @@ def calendar(token: str) -> Response:
     """The attendee's calendar, with the join link. Its token reads this and nothing else."""
     with reading() as tx:
         registration, discussion = self_service.by_calendar_token(tx, token)
-    if registration.status is RegistrationStatus.WITHDRAWN:
+    if registration.is_withdrawn:
         raise RegistrationEnded("This calendar has ended.")
     if registration.status is not RegistrationStatus.CONFIRMED:
         raise NoSuchRegistration("There is no calendar yet.")

@@ -19,6 +19,7 @@ from ....crypto.tokens import new_token, token_hash
 from ....database import Transaction
 from ....database import rows as table_of
 from ....models import (
+    REGISTERED,
     Attendee,
     Discussion,
     LetterKind,
@@ -31,7 +32,6 @@ from ...registrations import register
 from ...registrations.manage import is_off
 from ...registrations.register import UNSEALED_FIELDS
 from ...seats import allocation, retention
-from ...seats.retention import UNCONFIRMED_RETENTION
 from .seat_plan import plan_places
 from .sheet import Row
 
@@ -178,10 +178,10 @@ def _status_wanted(discussion: Discussion, row: Row) -> RegistrationStatus:
 
 
 def _erase_at(discussion: Discussion, row: Row, settings: Settings, now: datetime) -> datetime:
-    registered_at = row.registered_at or now
-    if _status_wanted(discussion, row) is RegistrationStatus.UNCONFIRMED:
-        return registered_at + UNCONFIRMED_RETENTION
-    return retention.erase_at(discussion, registered_at, settings)
+    has_confirmed = _status_wanted(discussion, row) is not RegistrationStatus.UNCONFIRMED
+    return retention.erase_at(
+        discussion, row.registered_at or now, settings, has_confirmed=has_confirmed
+    )
 
 
 def _columns(
@@ -199,7 +199,7 @@ def _columns(
     )
     registered_at = row.registered_at or now
     confirmed_at = row.confirmed_at
-    if status in {RegistrationStatus.CONFIRMED, RegistrationStatus.WAITING}:
+    if status in REGISTERED:
         confirmed_at = confirmed_at or registered_at
     gone = RegistrationStatus.WITHDRAWN
     return {

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from ....models import RegistrationStatus
+from ....models import REGISTERED, RegistrationStatus
 from ...seats.allocation import SEAT_HOLD
 
 
@@ -42,7 +42,7 @@ def plan_places(
     for place in given:
         if place.status is RegistrationStatus.CONFIRMED and left != 0:
             place.seated_at, left = now, left and left - 1
-        elif place.status in {RegistrationStatus.CONFIRMED, RegistrationStatus.WAITING}:
+        elif place.status in REGISTERED:
             last += 1
             place.status, place.queue_position = RegistrationStatus.WAITING, last
     for place, (status, at) in zip(given, wanted, strict=True):

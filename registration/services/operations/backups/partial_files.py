@@ -1,11 +1,10 @@
 """Writes files that appear whole or not at all, from a private part beside them."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ....crypto.key_ring import sync
+from .... import files
 from ....refusals import Refusal
 
 
@@ -19,9 +18,10 @@ def part_of(path: Path) -> Iterator[Path]:
 
     Raises `PartThere`, OSError.
     """
-    part = part_path(path)
+    part = files.part_path(path)
     try:
-        os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+        with files.written(part, "x"):
+            pass
     except FileExistsError:
         raise PartThere(
             f"{part} is there already: remove it, unless it is being written at this moment."
@@ -34,18 +34,12 @@ def part_of(path: Path) -> Iterator[Path]:
 
 def finish(part: Path, path: Path) -> None:
     """Give a part its name, durably. Raises FileExistsError rather than replace anything."""
-    sync(part)
-    os.link(part, path)
-    sync(path.parent)
+    files.sync(part)
+    files.place(part, path)
 
 
 def discard(path: Path) -> None:
     """Remove the part of `path`, with the journal that SQLite may have left beside it."""
-    part = part_path(path)
+    part = files.part_path(path)
     for each in (part, part.with_name(f"{part.name}-journal")):
         each.unlink(missing_ok=True)
-
-
-def part_path(path: Path) -> Path:
-    """Return the path of the part of `path`."""
-    return path.with_name(f".{path.name}.unfinished")
