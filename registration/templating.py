@@ -40,6 +40,7 @@ def complete(env: Environment) -> Environment:
     )
     env.filters.update(
         markdown=lambda text: Markup(markdown.html(text)),
+        phrase=languages.phrase,
         plain=markdown.plain,
         # Jinja's `capitalize` lowers all other letters: OSCE would become Osce.
         capitalized=lambda text: text[:1].upper() + text[1:],

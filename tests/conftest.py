@@ -16,9 +16,11 @@ from flask import Flask
 from registration import create_app, database
 from registration.services import installation
 from registration.services.operations import migration
+from registration.text import languages
 
 from .machine import require
 from .mail_server import MailServer
+from .marked import Marked
 from .postgresql import POSTGRES, QUICK, TEMPLATE, cluster, create_database
 from .shared import Shared, SharedDatabase
 from .visitor import Visitor
@@ -169,6 +171,13 @@ def impatient(app: Flask) -> Iterator[Flask]:
 def visitor(app: Flask, clock: Clock) -> Visitor:
     """Somebody with a browser of their own."""
     return Visitor(app, clock)
+
+
+@pytest.fixture
+def marked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Speak a language that marks what was translated."""
+    # Translations are data, read from files: this is one more of them.
+    monkeypatch.setattr(languages, "translations", lambda _language: Marked())
 
 
 @pytest.fixture

@@ -34,6 +34,14 @@ from .desk import signed_in
 from .machine import on_sqlite
 
 RELEASES = sorted((Path(__file__).parent / "data" / "releases").glob("*.*.*"))
+# What 0.1.0 wrote in words (migration 0009).
+KEYS_OF_DEEDS = {
+    "organizer added": "organizer.added",
+    "invitation accepted": "organizer.invitation_accepted",
+    "signed in": "organizer.signed_in",
+    "letter to attendees drafted": "circular.drafted",
+    "letter to attendees queued": "circular.queued",
+}
 
 
 @pytest.fixture(params=RELEASES, ids=lambda path: path.name)
@@ -117,6 +125,8 @@ def with_more(value: Any) -> Any:
 def test_every_value_of_an_older_release_is_read_after_an_upgrade(kept, upgraded):
     wanted = json.loads((kept / release.VALUES).read_text(encoding="utf-8"))
     assert min(len(wanted[name]) for name in ("registrations", "organizers", "circulars")) > 1
+    for entry in wanted["audit_entries"]:
+        entry["deed"] = KEYS_OF_DEEDS[entry["deed"]]
     assert lacks(values(), wanted) == []
 
 

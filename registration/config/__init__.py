@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from sqlalchemy import URL
 
-from ..refusals import Refusal
+from ..refusals import OperatorRefusal
 from .readers import READERS, Given, MailRoute, is_loopback
 
 __all__ = [
@@ -33,7 +33,7 @@ PREFIX = "REGISTRATION_"
 DEFAULT_PORT = 8000
 
 
-class SettingsRefused(Refusal):
+class SettingsRefused(OperatorRefusal):
     """At least one setting is wrong; `mistakes` has a sentence for each."""
 
     def __init__(self, mistakes: list[str]) -> None:

@@ -18,18 +18,18 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from .. import files
-from ..refusals import Refusal
+from ..refusals import OperatorRefusal
 
 # Sealed values are padded to a multiple of this, so that their length reveals little.
 PADDING_BYTES = 512
 _KEY_FILE_NAME = re.compile(r"(?:.*_)?[0-9a-f]{16}\.key")
 
 
-class KeysRefused(Refusal):
+class KeysRefused(OperatorRefusal):
     """The keys are missing, foreign, damaged or readable by others; nothing was changed."""
 
 
-class SealBroken(Refusal):
+class SealBroken(OperatorRefusal):
     """No key of the ring opens a sealed value, or it was sealed for another row."""
 
 

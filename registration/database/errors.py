@@ -6,18 +6,18 @@ from contextlib import contextmanager
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from ..refusals import Refusal
+from ..refusals import OperatorRefusal, Refusal
 
 _READ_ONLY = "The database is read-only: give this user the right to write it."
 BUSY = "The database is busy; try again in a minute."
 _NO_TABLES = "The database has no tables yet: run `flask database upgrade`."
 
 
-class DatabaseBusy(Refusal):
+class DatabaseBusy(OperatorRefusal):
     """Another writer holds the database for longer than a visitor can wait."""
 
 
-class DatabaseUnavailable(Refusal):
+class DatabaseUnavailable(OperatorRefusal):
     """The database cannot be opened, read or written."""
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from ..models import Announcement, Content, Contributor, Partner, Question, Sharing, When
 from ..models.when import instants
-from ..refusals import Refusal
+from ..refusals import N_, OperatorRefusal, Sentence
 from ..text.languages import is_tag
 from .table import Mistake, Table
 from .times import is_time, read_when
@@ -28,7 +28,7 @@ RESERVED_KEYS = {
 }  # fmt: skip
 
 
-class DiscussionFileRefused(Refusal):
+class DiscussionFileRefused(OperatorRefusal):
     """The file is not a valid discussion; `found` has the mistakes, `mistakes` their sentences."""
 
     def __init__(self, found: list[Mistake]) -> None:
@@ -60,27 +60,31 @@ def _values(content: bytes) -> dict[str, Any]:
         return tomllib.loads(content.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         row = error.object[: error.start].count(b"\n") + 1
-        sentence = f"line {row} is not UTF-8: save the file as UTF-8."
+        sentence = Sentence(N_("line %(row)s is not UTF-8: save the file as UTF-8."), row=row)
     except tomllib.TOMLDecodeError as error:
-        sentence = f"This is not TOML: {error}."
+        sentence = Sentence(N_("This is not TOML: %(error)s."), error=error)
     except (ValueError, RecursionError):  # Python's own limits on digits and depth
-        sentence = "This is no discussion: a number in it is endless, or a list too deep."
+        sentence = Sentence(
+            N_("This is no discussion: a number in it is endless, or a list too deep.")
+        )
     raise DiscussionFileRefused([Mistake("", sentence)])
 
 
 def _announcement(table: Table) -> Announcement | None:
     slug = table.line("slug", most=80)
     if slug and not SLUG.fullmatch(slug):
-        table.refuse("slug", "may hold small letters a-z, digits and single hyphens between them.")
+        table.refuse(
+            "slug", N_("may hold small letters a-z, digits and single hyphens between them.")
+        )
     uid = table.line("uid", "", most=200)
     if uid and not re.fullmatch(r"[A-Za-z0-9._@+-]{8,}", uid):
-        table.refuse("uid", "may hold letters a-z, digits and . _ @ + - only, at least eight.")
+        table.refuse("uid", N_("may hold letters a-z, digits and . _ @ + - only, at least eight."))
     title = table.line("title")
     when = read_when(table)
-    number = "a whole number from 1 to 1000000"
+    number = Sentence(N_("a whole number from 1 to 1000000"))
     seats = table.take("seats", int, 0, number)
     if "seats" in table.values and not 0 < seats <= 1_000_000:
-        table.refuse("seats", f"must be {number}.")
+        table.refuse("seats", N_("must be %(what)s."), what=number)
     content = _content(table, title, when)
     return Announcement(slug, uid or None, when, seats or None, content) if when else None
 
@@ -117,7 +121,7 @@ def _content(table: Table, title: str, when: When | None) -> Content:
 def _language(table: Table) -> str:
     value = table.line("language", "en")
     if not is_tag(value):
-        table.refuse("language", "must be a language tag such as en, ru or kk.")
+        table.refuse("language", N_("must be a language tag such as en, ru or kk."))
     return value
 
 
@@ -128,7 +132,7 @@ def _registration(table: Table, when: When | None) -> str:
     value = table.values["registration"]
     if isinstance(value, str) and value in {"open", "closed"}:
         return value
-    what = 'must be "open", "closed" or a time such as 2024-03-05T15:00:00.'
+    what = N_('must be "open", "closed" or a time such as 2024-03-05T15:00:00.')
     if not isinstance(value, datetime) or not 1970 <= value.year <= 2999:
         table.refuse("registration", what)
         return "closed"
@@ -137,7 +141,9 @@ def _registration(table: Table, when: When | None) -> str:
     if not when:  # only the mistake in the discussion's time is reported
         return "closed"
     if not when.zone:
-        table.refuse("registration", "is a time that needs an offset here, such as ...T15:00:00Z.")
+        table.refuse(
+            "registration", N_("is a time that needs an offset here, such as ...T15:00:00Z.")
+        )
         return "closed"
     if not is_time(table, "registration", value, when.zone):
         return "closed"
@@ -145,13 +151,13 @@ def _registration(table: Table, when: When | None) -> str:
 
 
 def _reminders(table: Table) -> list[str]:
-    what = 'a list of times before the start, such as ["1d", "1h"]'
-    reminders = table.lines("reminders", ["1d", "1h"], what)
-    if not all(re.fullmatch(r"[1-9][0-9]{0,2}[dhm]", item) for item in reminders):
-        table.refuse("reminders", f"must be {what}: a number and d, h or m.")
-    if len(reminders) > 10 or len(set(reminders)) < len(reminders):
-        table.refuse("reminders", "must be at most 10 times, no two the same.")
-    return reminders
+    what = Sentence(N_('a list of times before the start, such as ["1d", "1h"]'))
+    found = table.lines("reminders", ["1d", "1h"], what)
+    if not all(re.fullmatch(r"[1-9][0-9]{0,2}[dhm]", item) for item in found):
+        table.refuse("reminders", N_("must be %(what)s: a number and d, h or m."), what=what)
+    if len(found) > 10 or len(set(found)) < len(found):
+        table.refuse("reminders", N_("must be at most 10 times, no two the same."))
+    return found
 
 
 def _contributor(table: Table) -> Contributor:
@@ -177,19 +183,23 @@ def _partner(table: Table) -> Partner:
 def _question(table: Table) -> Question:
     key = table.line("key", most=40)
     if key and not re.fullmatch(r"[a-z][a-z0-9_]*", key):
-        table.refuse("key", "may hold small letters a-z, digits and _, and begins with a letter.")
+        table.refuse(
+            "key", N_("may hold small letters a-z, digits and _, and begins with a letter.")
+        )
     if key in RESERVED_KEYS:
-        table.refuse("key", "is the name of a column of the export; choose another.")
+        table.refuse("key", N_("is the name of a column of the export; choose another."))
     kind = table.choice("kind", _KINDS)
-    options = table.lines("options", [], 'a list of choices, such as ["yes", "no"]')
+    options = table.lines("options", [], Sentence(N_('a list of choices, such as ["yes", "no"]')))
     if kind in {"choice", "choices"} and len(options) < 2:
-        table.refuse("options", f'must list at least two choices where kind is "{kind}".')
+        table.refuse(
+            "options", N_('must list at least two choices where kind is "%(kind)s".'), kind=kind
+        )
     if kind in {"line", "long", "yes"} and options:
-        table.refuse("options", 'belongs to the kinds "choice" and "choices" only.')
+        table.refuse("options", N_('belongs to the kinds "choice" and "choices" only.'))
     if kind == "choices" and any(";" in option for option in options):
-        table.refuse("options", "may hold no semicolon: the export puts one between choices.")
+        table.refuse("options", N_("may hold no semicolon: the export puts one between choices."))
     if len(options) > 100 or len(set(options)) < len(options):
-        table.refuse("options", "must be at most 100 choices, no two the same.")
+        table.refuse("options", N_("must be at most 100 choices, no two the same."))
     return Question(
         key=key,
         label=table.line("label"),
@@ -201,13 +211,13 @@ def _question(table: Table) -> Question:
 
 
 def _sharing(table: Table) -> Sharing:
-    what = table.lines("what", [], 'a list such as ["name", "email"]')
+    what = table.lines("what", [], Sentence(N_('a list such as ["name", "email"]')))
     if not what or not set(what) <= set(_SHARED):
-        table.refuse("what", f"must list some of {', '.join(_SHARED)}.")
+        table.refuse("what", N_("must list some of %(names)s."), names=", ".join(_SHARED))
     return Sharing(partner=table.line("partner"), what=what, why=table.line("why"))
 
 
 def _refuse_repeated(tables: list[Table], key: str, values: list[str]) -> None:
     for number, value in enumerate(values):
         if value and value in values[:number]:
-            tables[number].refuse(key, f'"{value}" stands above already.')
+            tables[number].refuse(key, N_('"%(value)s" stands above already.'), value=value)

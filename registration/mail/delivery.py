@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Protocol
 
 from ..config import MailRoute
-from ..refusals import Refusal
+from ..refusals import N_, OperatorRefusal, Refusal
 from . import maildir
 from .smtp_answers import describe, describe_error, redact
 from .smtp_connections import Connection, TlsConnection
@@ -26,19 +26,19 @@ from .smtp_connections import Connection, TlsConnection
 BATCH_TIMEOUT_SECONDS = 120
 
 
-class LetterRefused(Refusal):
+class LetterRefused(OperatorRefusal):
     """The server will never take this letter for this address."""
 
 
-class TryLater(Refusal):
+class TryLater(OperatorRefusal):
     """The letter was not accepted now, and may be later."""
 
 
-class ServerUnavailable(Refusal):
+class ServerUnavailable(OperatorRefusal):
     """The server cannot be reached or accepts nothing at present; no letter was tried."""
 
 
-class MailStopped(Refusal):
+class MailStopped(OperatorRefusal):
     """The server refuses the service, not the letter: a wrong password, or a forbidden sender."""
 
 
@@ -98,7 +98,7 @@ class MaildirDelivery:
             maildir.keep(self.folder, message)
         except OSError as error:
             raise TryLater(f"The letters' folder cannot be written: {error.strerror}.") from error
-        return "kept in the letters' folder"
+        return N_("kept in the letters' folder")
 
     def close(self) -> None:
         """Do nothing: no file stays open."""
@@ -138,7 +138,7 @@ class SmtpDelivery:
                 "MAIL_URL: user and password must be ASCII, and the host a host name."
             ) from None
         except ValueError:  # for example, a challenge that is not base64
-            raise ServerUnavailable("The mail server: not an answer to signing in.") from None
+            raise ServerUnavailable(N_("The mail server: not an answer to signing in.")) from None
 
     def _connect(self) -> None:
         kind = TlsConnection if self.route.encryption == "tls" else Connection
@@ -157,7 +157,7 @@ class SmtpDelivery:
 
     def send(self, message: EmailMessage, private: Collection[str] = ()) -> str:
         if self.server is None or self.ended:
-            raise ServerUnavailable("The mail server's connection has ended.")
+            raise ServerUnavailable(N_("The mail server's connection has ended."))
         recipient = message["To"].addresses[0].addr_spec
         try:
             answer = self._hand_over(self.server, recipient, message.as_bytes())

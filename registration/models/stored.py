@@ -17,13 +17,13 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator
 
 from ..crypto.key_ring import KeyRing, SealBroken
-from ..refusals import Refusal
+from ..refusals import OperatorRefusal
 
 Value = TypeVar("Value")
 _VERSION_KEY = "v"
 
 
-class StoredByNewer(Refusal):
+class StoredByNewer(OperatorRefusal):
     """A newer release has written the value, and this one would misread it."""
 
 

@@ -13,7 +13,7 @@ from waitress.server import BaseWSGIServer, create_server
 
 from .. import app_context, faults
 from ..database import writing
-from ..refusals import Refusal
+from ..refusals import OperatorRefusal
 from ..services.operations import feed_statistics
 from ..worker import loop
 from . import watchdog
@@ -37,7 +37,7 @@ FEED_COUNT_INTERVAL_SECONDS = 60.0
 log = logging.getLogger(__name__)
 
 
-class CannotBind(Refusal):
+class CannotBind(OperatorRefusal):
     """The address cannot be listened on."""
 
 

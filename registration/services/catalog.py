@@ -6,15 +6,19 @@ from sqlalchemy import ColumnElement, select
 
 from ..database import Transaction, comparable
 from ..models import Discussion
-from ..refusals import Refusal
+from ..refusals import N_, Refusal
 
 
 class NoSuchDiscussion(Refusal):
     """There is no discussion with that slug."""
 
+    sentence = N_("There is no discussion %(slug)s.")
+
 
 class DiscussionUnpublished(Refusal):
     """The discussion was unpublished: its page and file answer 410."""
+
+    sentence = N_("This discussion is not public any more.")
 
 
 def list_all(tx: Transaction) -> Sequence[Discussion]:
@@ -35,7 +39,7 @@ def find_id(tx: Transaction, slug: str) -> int:
     """Return the id of the discussion with that slug, or raise `NoSuchDiscussion`."""
     found = tx.scalar(select(Discussion.id).where(_has_slug(slug)))
     if found is None:
-        raise NoSuchDiscussion(f"There is no discussion {slug}.")
+        raise NoSuchDiscussion(slug=slug)
     return found
 
 
@@ -50,5 +54,5 @@ def find(tx: Transaction, slug: str, *, lock: bool = False) -> Discussion:
         named = named.with_for_update().execution_options(populate_existing=True)
     discussion = tx.scalar(named)
     if discussion is None:
-        raise NoSuchDiscussion(f"There is no discussion {slug}.")
+        raise NoSuchDiscussion(slug=slug)
     return discussion

@@ -18,7 +18,7 @@ from ..config import Settings
 from ..crypto.key_ring import KeyRing
 from ..database import Transaction, rows
 from ..models import Throttle
-from ..refusals import Refusal
+from ..refusals import N_, Refusal
 
 # How long an empty bucket takes to fill.
 REFILL_SPAN = timedelta(hours=1)
@@ -37,9 +37,11 @@ _TAKE = (
 class TooManyForms(Refusal):
     """The hour's limit of forms is reached; after `wait`, one more is accepted."""
 
+    sentence = N_("Too many forms have come just now: send this one again later.")
+
     def __init__(self, wait: timedelta) -> None:
         self.wait = wait
-        super().__init__("Too many forms have come just now: send this one again later.")
+        super().__init__()
 
 
 @dataclass(frozen=True, slots=True)

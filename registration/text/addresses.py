@@ -6,7 +6,7 @@ from enum import Enum
 
 from email_validator import EmailNotValidError, validate_email
 
-from ..refusals import Refusal
+from ..refusals import N_, Refusal, Sentence
 
 # An address has at most 254 characters (RFC 5321 4.5.3.1.3); decomposed letters take more.
 MAX_TYPED_LENGTH = 1000
@@ -15,22 +15,24 @@ MAX_TYPED_LENGTH = 1000
 class Fault(Enum):
     """The kind of mistake in an address; pages phrase each."""
 
-    AT = "no single @"
-    NAME = "a display name or angle brackets"
-    SPACE = "a space"
-    LOCAL_NOT_ASCII = "letters before the @ that many mail servers cannot deliver to"
-    LOCAL = "what stands before the @"
-    PERIOD = "periods in a row, or first, or last"
-    DOMAIN = "what stands after the @"
-    LONG = "its length"
+    AT = N_("no single @")
+    NAME = N_("a display name or angle brackets")
+    SPACE = N_("a space")
+    LOCAL_NOT_ASCII = N_("letters before the @ that many mail servers cannot deliver to")
+    LOCAL = N_("what stands before the @")
+    PERIOD = N_("periods in a row, or first, or last")
+    DOMAIN = N_("what stands after the @")
+    LONG = N_("its length")
 
 
 class AddressRefused(Refusal):
     """The text is not an address that a letter could reach."""
 
+    sentence = N_("is not an e-mail address: %(fault)s")
+
     def __init__(self, fault: Fault) -> None:
         self.fault = fault
-        super().__init__(f"is not an e-mail address: {fault.value}")
+        super().__init__(fault=Sentence(fault.value))
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,8 @@ from pathlib import Path
 from babel import Locale, UnknownLocaleError, lists
 from babel.support import NullTranslations, Translations
 
+from ..refusals import Refusal, Sentence
+
 DEFAULT_LANGUAGE = "en"
 FOLDER = Path(__file__).parent.parent / "translations"
 
@@ -84,6 +86,22 @@ def lazy_gettext(message: str) -> LazyString:
 def ngettext(singular: str, plural: str, number: int) -> str:
     """Return the form for `number` in the language in use."""
     return translations(language()).ngettext(singular, plural, number)
+
+
+def phrase(said: Refusal | str) -> str:
+    """Return what a refusal or a `Sentence` says, in the language of the moment; other text is
+    returned as it is."""
+    if isinstance(said, Refusal):
+        said = said.said
+    if not isinstance(said, Sentence):
+        return said
+    values = {
+        name: phrase(value) if isinstance(value, Sentence) else value
+        for name, value in said.values.items()
+    }
+    if isinstance(said.message, str):
+        return gettext(said.message) % values
+    return ngettext(*said.message, said.values["num"]) % values
 
 
 def locale() -> Locale:

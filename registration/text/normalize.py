@@ -7,7 +7,7 @@ contains no control character, line separator or direction override.
 import re
 import unicodedata
 
-from ..refusals import Refusal
+from ..refusals import N_, Refusal
 
 # Line ends, also those that people paste without seeing them: VT, FF, NEL and U+2028/2029.
 _BREAKS = re.compile("\r\n|[\r\v\f\x85\u2028\u2029]")
@@ -31,9 +31,11 @@ _OVERRIDES = {*map(chr, range(0x202A, 0x202F)), *map(chr, range(0x2066, 0x206A))
 class ForbiddenCharacter(Refusal):
     """The text contains a forbidden character; `code` is its code point."""
 
+    sentence = N_("holds the character %(code)s, which cannot be shown; remove it")
+
     def __init__(self, character: str) -> None:
         self.code = f"U+{ord(character):04X}"
-        super().__init__(f"holds the character {self.code}, which cannot be shown; remove it")
+        super().__init__(code=self.code)
 
 
 def normalized(text: str) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from flask import Flask
 
-from ..models import Group, LetterKind, LetterState, RegistrationStatus
+from ..models import Deed, Group, LetterKind, LetterState, RegistrationStatus
 from ..text.languages import format_list
 from ..text.languages import gettext as _
 
@@ -12,6 +12,8 @@ from ..text.languages import gettext as _
 def init_app(app: Flask) -> None:
     """Let templates ask for these labels."""
     app.jinja_env.globals.update(
+        answer_words=answer_words,
+        deed_words=deed_words,
         group_words=group_words,
         letter_words=letter_words,
         letter_state_words=letter_state_words,
@@ -57,6 +59,48 @@ def letter_state_words(state: LetterState) -> str:
         LetterState.HELD: _("held"),
         LetterState.DROPPED: _("not needed"),
     }[state]
+
+
+def answer_words(answer: str) -> str:
+    """Return what became of trying to hand a letter over. The service's own sentences are
+    translated; what a mail server said is quoted."""
+    return _(answer)
+
+
+def deed_words(deed: Deed) -> str:
+    """Return what was done, as the audit log says it."""
+    return {
+        Deed.ADDED: _("organizer added"),
+        Deed.GIVEN: _("organizer given discussions"),
+        Deed.REMOVED: _("organizer removed"),
+        Deed.RESET: _("sign-in reset"),
+        Deed.ACCEPTED: _("invitation accepted"),
+        Deed.SIGNED_IN: _("signed in"),
+        Deed.SIGNED_OUT: _("signed out"),
+        Deed.SIGNED_OUT_EVERYWHERE: _("signed out everywhere"),
+        Deed.SIGN_IN_CHANGED: _("password changed"),
+        Deed.EXPORTED: _("attendees exported"),
+        Deed.ATTENDEE_ADDED: _("attendee added by hand"),
+        Deed.LETTER_SENT_AGAIN: _("letter sent again"),
+        Deed.ADDRESS_CORRECTED: _("address corrected"),
+        Deed.ATTENDEE_WITHDRAWN: _("attendee withdrawn"),
+        Deed.ATTENDEE_ERASED: _("attendee erased"),
+        Deed.MARKED_ATTENDED: _("marked as attended"),
+        Deed.MARKED_ABSENT: _("marked as not attended"),
+        Deed.IMPORTED: _("attendees imported"),
+        Deed.DRAFTED: _("letter to attendees drafted"),
+        Deed.DISCARDED: _("draft of a letter discarded"),
+        Deed.TESTED: _("test letter posted"),
+        Deed.QUEUED: _("letter to attendees queued"),
+        Deed.STOPPED: _("letter to attendees stopped"),
+        Deed.DRAFT_DELETED: _("draft of a discussion deleted"),
+        Deed.PUBLISHED: _("discussion published"),
+        Deed.CHANGED: _("discussion changed"),
+        Deed.CANCELLED: _("discussion cancelled"),
+        Deed.RESTORED: _("discussion restored"),
+        Deed.TAKEN_OFF: _("discussion taken off"),
+        Deed.CODES_TRIED: _("wrong codes with the right password"),
+    }[deed]
 
 
 def group_words(groups: Iterable[str]) -> str:

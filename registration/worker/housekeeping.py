@@ -11,7 +11,7 @@ from flask import current_app
 
 from .. import app_context
 from ..database import Transaction, is_scrub_due, reading, scrub, writing
-from ..refusals import Refusal
+from ..refusals import OperatorRefusal
 from ..services import installation, rate_limits
 from ..services.attendees import export_files
 from ..services.attendees.export_files import Source
@@ -29,7 +29,7 @@ _HAS_UNWRITABLE_EXPORTS = "exports that cannot be written"
 log = logging.getLogger(__name__)
 
 
-class ErasureWaits(Refusal):
+class ErasureWaits(OperatorRefusal):
     """The clock seems to have jumped: nothing is erased for a day."""
 
 

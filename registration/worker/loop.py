@@ -16,7 +16,7 @@ from ..database import DatabaseBusy, DatabaseUnavailable, reading, writing
 from ..mail import maildir
 from ..mail.delivery import Delivery, LetterRefused, MailStopped, ServerUnavailable, TryLater
 from ..models import Letter
-from ..refusals import Refusal
+from ..refusals import N_, Refusal
 from . import housekeeping, letter_content
 
 BATCH_SIZE = 50
@@ -133,7 +133,7 @@ def _deliver(letters: Sequence[Letter], stop: threading.Event | None) -> int:
         raise
     finally:
         delivery.close()
-    _release(letters[tried:], "not tried")
+    _release(letters[tried:], N_("not tried"))
     return accepted
 
 

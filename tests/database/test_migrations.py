@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 
 from registration import database
 from registration.database import Model, connect, reading
-from registration.models import Letter, Registration, Revision, When
+from registration.models import Deed, Letter, Registration, Revision, When
 from registration.services.operations import migration
 from registration.services.operations.migration import UpgradeFailed
 from registration.services.operations.schema import (
@@ -281,3 +281,39 @@ def test_a_database_from_a_newer_version_is_left_alone(app, later):
 def test_an_empty_database_is_told_to_be_upgraded(empty):
     with pytest.raises(SchemaOutdated, match="run `flask database upgrade`"):
         check(empty())
+
+
+def test_deeds_of_the_audit_log_get_keys_and_stay_as_they_are(empty, tmp_path):
+    older = tmp_path / "migrations"
+    shutil.copytree(MIGRATIONS, older)
+    (older / "versions" / "0009_keys_of_deeds.py").unlink()
+    engine = empty()
+    migration.upgrade(engine, older)
+    written = "INSERT INTO audit_entries (id, at, deed, detail) VALUES "
+    moment = "'2026-03-02 12:00:00.000000'"
+    with engine.begin() as connection:
+        connection.execute(
+            text(
+                f"{written} (1, {moment}, 'discussion changed', 'title'), "
+                f"(2, {moment}, 'attendees exported', 'for PaperLab'), "
+                f"(3, {moment}, 'attendees exported', 'confirmed: name, email'), "
+                f"(4, {moment}, 'wrong codes with the right password', NULL)"
+            )
+        )
+    migration.upgrade(engine)
+    with engine.connect() as connection:
+        rows = connection.execute(text("SELECT deed, detail FROM audit_entries ORDER BY id"))
+        assert list(map(tuple, rows)) == [
+            ("discussion.changed", "title"),
+            ("attendees.exported", "partner: PaperLab"),
+            ("attendees.exported", "confirmed: name, email"),
+            ("organizer.codes_tried", None),
+        ]
+    for act in ("UPDATE audit_entries SET at = at", "DELETE FROM audit_entries"):
+        with pytest.raises(Exception, match="never changed"), engine.begin() as connection:
+            connection.execute(text(act))
+
+
+def test_every_deed_that_was_stored_in_words_has_a_key():
+    script = ScriptDirectory(str(MIGRATIONS)).get_revision("0009")
+    assert sorted(script.module._KEYS.values()) == sorted(Deed)

@@ -17,7 +17,7 @@ from ... import files
 from ...database import Transaction
 from ...database.paging import Opening
 from ...models import Discussion, Erasure, Export, Registration
-from ...refusals import Refusal
+from ...refusals import OperatorRefusal
 from .. import catalog
 from . import exports
 
@@ -25,11 +25,11 @@ from . import exports
 REPLACEABLE_SUFFIXES = {".csv", ".tsv", ".txt"}
 
 
-class NotWritten(Refusal):
+class NotWritten(OperatorRefusal):
     """The export could not be written to the path that was asked for."""
 
 
-class BeingWritten(Refusal):
+class BeingWritten(OperatorRefusal):
     """Another process is writing an export."""
 
 

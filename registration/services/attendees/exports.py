@@ -30,7 +30,7 @@ from ...models import (
     Revision,
 )
 from ...models.content import content_from_json
-from ...refusals import Refusal
+from ...refusals import OperatorRefusal
 from ..catalog import find
 from .queries import last_letter_state
 
@@ -58,7 +58,7 @@ _ESCAPE = "'"
 _DANGEROUS = re.compile("[=+\\-@\t\r\n\0\uff1d\uff0b\uff0d\uff20']")
 
 
-class NoSuchColumn(Refusal):
+class NoSuchColumn(OperatorRefusal):
     """The export has no column of that name."""
 
 

@@ -107,7 +107,7 @@ def find_registration(
     )
     found = tx.scalar(named.with_for_update(key_share=True) if lock else named)
     if found is None:
-        raise NoSuchRegistration("There is no such registration, any more.")
+        raise NoSuchRegistration
     return found
 
 

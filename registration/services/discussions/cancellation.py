@@ -4,7 +4,7 @@ from datetime import datetime
 
 from ...database import Transaction
 from ...models import Discussion, DiscussionStatus
-from ...refusals import Refusal
+from ...refusals import N_, Refusal
 from .. import catalog
 from ..seats import allocation
 from . import change
@@ -15,6 +15,36 @@ MAX_REASON_CHARACTERS = 500
 
 class NotCancelled(Refusal):
     """The discussion's status or time does not allow to cancel or to restore it."""
+
+
+class CancelsUnpublished(NotCancelled):
+    """An unpublished discussion cannot be cancelled."""
+
+    sentence = N_("%(slug)s is unpublished: publish it, so that it can be cancelled.")
+
+
+class CancelsPast(NotCancelled):
+    """A discussion that is over cannot be cancelled."""
+
+    sentence = N_("%(slug)s has taken place: it cannot be cancelled any more.")
+
+
+class RestoresUncancelled(NotCancelled):
+    """There is no cancellation to take back."""
+
+    sentence = N_("%(slug)s is not cancelled.")
+
+
+class RestoresUnpublished(NotCancelled):
+    """An unpublished discussion cannot take place after all."""
+
+    sentence = N_("%(slug)s is unpublished: publish it, so that it can take place.")
+
+
+class RestoresPast(NotCancelled):
+    """The time of the cancelled discussion has passed."""
+
+    sentence = N_("%(slug)s would be over: give it a time to come first.")
 
 
 def cancel(tx: Transaction, slug: str, why: str) -> int:
@@ -47,17 +77,17 @@ def refuse_to_cancel(discussion: Discussion, now: datetime) -> None:
     """Raise `NotCancelled` if a discussion cannot be cancelled."""
     slug = discussion.slug
     if not discussion.is_public:
-        raise NotCancelled(f"{slug} is unpublished: publish it, so that it can be cancelled.")
+        raise CancelsUnpublished(slug=slug)
     if discussion.ends_at <= now:
-        raise NotCancelled(f"{slug} has taken place: it cannot be cancelled any more.")
+        raise CancelsPast(slug=slug)
 
 
 def refuse_to_restore(discussion: Discussion, now: datetime) -> None:
     """Raise `NotCancelled` if a discussion cannot be restored."""
     slug = discussion.slug
     if not discussion.is_cancelled:
-        raise NotCancelled(f"{slug} is not cancelled.")
+        raise RestoresUncancelled(slug=slug)
     if not discussion.is_public:
-        raise NotCancelled(f"{slug} is unpublished: publish it, so that it can take place.")
+        raise RestoresUnpublished(slug=slug)
     if discussion.ends_at <= now:
-        raise NotCancelled(f"{slug} would be over: give it a time to come first.")
+        raise RestoresPast(slug=slug)

@@ -10,7 +10,7 @@ from sqlalchemy.exc import IntegrityError
 
 from ...database import Transaction
 from ...models import Announcement, Discussion, DiscussionStatus
-from ...refusals import Refusal
+from ...refusals import N_, N_ngettext, Refusal
 from ..catalog import find
 from ..notices import follow_ups
 from ..seats import allocation
@@ -19,11 +19,42 @@ from .change import Before
 
 
 class IdentityTaken(Refusal):
-    """The UID belongs to another discussion, or is not the discussion's, which is for life."""
+    """The UID belongs to another discussion."""
+
+    sentence = N_("%(slug)s: the uid %(uid)s belongs to the discussion %(other)s.")
+
+
+class IdentityChanged(IdentityTaken):
+    """The discussion has another UID, which it keeps for life."""
+
+    sentence = N_(
+        "%(slug)s has the uid %(uid)s, which never changes: write it so, or leave uid out."
+    )
+
+
+class PublishedMeanwhile(IdentityTaken):
+    """Somebody else published a discussion of that slug at the same moment."""
+
+    sentence = N_("%(slug)s was published by somebody else just now: try again.")
+
+
+class GivesSeats(reschedule.MustBeTold):
+    """Registrations on the waiting list would get seats, and not be told."""
+
+    sentence = N_ngettext(
+        "%(slug)s: %(num)s person who waits would get a seat, and must be told so: it cannot be "
+        "published quietly.",
+        "%(slug)s: %(num)s people who wait would get seats, and must be told so: it cannot be "
+        "published quietly.",
+    )
 
 
 class MovedIntoThePast(Refusal):
     """A discussion that is still to come would be over: only quiet publishing allows that."""
+
+    sentence = N_(
+        "%(slug)s is still to come, and would be over: correct its time, or publish it quietly."
+    )
 
 
 class Outcome(StrEnum):
@@ -95,9 +126,7 @@ def differences(before: Announcement, after: Announcement) -> list[str]:
 def _add(tx: Transaction, announcement: Announcement, *, quiet: bool, from_file: bool) -> None:
     taken = select(Discussion.slug).where(Discussion.uid == announcement.uid)
     if announcement.uid and (other := tx.scalar(taken)):
-        raise IdentityTaken(
-            f"{announcement.slug}: the uid {announcement.uid} belongs to the discussion {other}."
-        )
+        raise IdentityTaken(slug=announcement.slug, uid=announcement.uid, other=other)
     discussion = Discussion(
         slug=announcement.slug,
         uid=announcement.uid or f"{uuid.uuid4()}@{tx.settings.host}",
@@ -115,9 +144,7 @@ def _add(tx: Transaction, announcement: Announcement, *, quiet: bool, from_file:
     try:
         tx.flush()
     except IntegrityError:
-        raise IdentityTaken(
-            f"{announcement.slug} was published by somebody else just now: try again."
-        ) from None
+        raise PublishedMeanwhile(slug=announcement.slug) from None
     change.keep_revision(tx, discussion)
     if not quiet:
         follow_ups.plan(tx, discussion, None)
@@ -152,27 +179,18 @@ def public_status(discussion: Discussion) -> DiscussionStatus:
 
 def _refuse_promoted(discussion: Discussion, promoted: int) -> None:
     if promoted:
-        raise reschedule.MustBeTold(
-            f"{discussion.slug}: {promoted} people who wait would get seats, and must be told so: "
-            "it cannot be published quietly."
-        )
+        raise GivesSeats(slug=discussion.slug, num=promoted)
 
 
 def _refuse_other_identity(discussion: Discussion, announcement: Announcement) -> None:
     if announcement.uid not in {None, discussion.uid}:
-        raise IdentityTaken(
-            f"{discussion.slug} has the uid {discussion.uid}, which never changes: "
-            "write it so, or leave uid out."
-        )
+        raise IdentityChanged(slug=discussion.slug, uid=discussion.uid)
 
 
 def refuse_past(discussion: Discussion, announcement: Announcement, now: datetime) -> None:
     """Raise `MovedIntoThePast` if a discussion that is still to come would be over."""
     if announcement.when.ends_at <= now < discussion.ends_at:
-        raise MovedIntoThePast(
-            f"{discussion.slug} is still to come, and would be over: correct its time, "
-            "or publish it quietly."
-        )
+        raise MovedIntoThePast(slug=discussion.slug)
 
 
 def unpublish(tx: Transaction, slug: str) -> None:

@@ -8,12 +8,21 @@ from ... import outbox
 from ...config import Settings
 from ...database import Transaction
 from ...models import Discussion, LetterKind, Registration
-from ...refusals import Refusal
+from ...refusals import N_, Refusal
 from ..seats import retention
 
 
 class MustBeTold(Refusal):
-    """Without a letter, data would be kept longer than promised, or attendees would get seats."""
+    """Publishing changes something for attendees, so that it cannot be quiet."""
+
+
+class HeldLonger(MustBeTold):
+    """Attendees would be held for longer than they were promised, and not be told."""
+
+    sentence = N_(
+        "%(slug)s: attendees would be held for longer than they were promised, and must be told "
+        "so: it cannot be published quietly."
+    )
 
 
 def move(tx: Transaction, discussion: Discussion, *, quiet: bool) -> None:
@@ -24,10 +33,7 @@ def move(tx: Transaction, discussion: Discussion, *, quiet: bool) -> None:
     """
     outbox.drop_all(tx, discussion.id, LetterKind.REMINDER)
     if quiet and _is_anybody_held_longer(tx, discussion):
-        raise MustBeTold(
-            f"{discussion.slug}: attendees would be held for longer than they were promised, "
-            "and must be told so: it cannot be published quietly."
-        )
+        raise HeldLonger(slug=discussion.slug)
     move_erasure_dates(tx, discussion)
 
 

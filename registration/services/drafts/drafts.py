@@ -18,7 +18,7 @@ from ...discussion_file import SLUG, announce
 from ...discussion_file import form_values as typed
 from ...discussion_file.form_values import Typed
 from ...models import Announcement, Deed, Discussion, Draft, Organizer, Role
-from ...refusals import Refusal
+from ...refusals import N_, Refusal
 from .. import audit_log, catalog
 from ..catalog import NoSuchDiscussion
 from ..discussions import publication
@@ -28,15 +28,33 @@ from .conflicts import Clash, Opened, merge, published_since, typed_at
 
 
 class SlugTaken(Refusal):
-    """Another discussion or draft has that slug, or its characters are not allowed."""
+    """Another discussion or draft has that slug."""
+
+    sentence = N_("is taken: another discussion or draft has it.")
+
+
+class SlugMalformed(SlugTaken):
+    """No discussion can have that slug."""
+
+    sentence = N_("may hold small letters a-z, digits and single hyphens between them.")
+
+
+class SlugSavedMeanwhile(SlugTaken):
+    """Somebody else saved a draft of that slug at the same moment."""
+
+    sentence = N_("%(slug)s was saved by somebody else just now.")
 
 
 class NoDraft(Refusal):
     """There is nothing to publish: it was published or discarded already."""
 
+    sentence = N_("%(slug)s has no draft: it was published or deleted already.")
+
 
 class ChangedSinceSeen(Refusal):
     """The draft or the discussion has changed since it was looked at."""
+
+    sentence = N_("Somebody else has changed this meanwhile: look at it again.")
 
 
 class ChangedMeanwhile(Refusal):
@@ -45,11 +63,13 @@ class ChangedMeanwhile(Refusal):
     `merged` has the form's values with those changes; `opened` is what the form is opened with now.
     """
 
+    sentence = N_("Somebody else has changed this meanwhile.")
+
     def __init__(self, opened: Opened, merged: Typed, clashes: list[Clash]) -> None:
         self.opened = opened
         self.merged = merged
         self.clashes = clashes
-        super().__init__("Somebody else has changed this meanwhile.")
+        super().__init__()
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +152,7 @@ def drafts_of_new(tx: Transaction, organizer: Organizer) -> Sequence[Draft]:
 def create(tx: Transaction, organizer: Organizer, slug: str, written: Typed) -> None:
     """Save the first draft of a new discussion. Raises `SlugTaken`, `NoSuchDiscussion`."""
     if organizer.role is not Role.ADMINISTRATOR:
-        raise NoSuchDiscussion("New discussions are the administrators'.")
+        raise NoSuchDiscussion(slug=slug)
     _refuse_taken(tx, slug)
     tx.add(_new(organizer, slug, written, 0, tx.now))
     _flush(tx, slug)
@@ -175,7 +195,7 @@ def discard(tx: Transaction, organizer: Organizer, slug: str, seal: str) -> bool
     found = find(tx, organizer, slug, lock=True)
     if found.draft:
         if found.seal != seal:
-            raise ChangedSinceSeen("Somebody else has changed this meanwhile: look at it again.")
+            raise ChangedSinceSeen
         tx.delete(found.draft)
         audit_log.note(tx, Deed.DRAFT_DELETED, by=organizer.id, slug=slug)
     return found.discussion is not None
@@ -191,9 +211,9 @@ def publish(
     """
     found = find(tx, organizer, slug, lock=True)
     if found.draft is None:
-        raise NoDraft(f"{slug} has no draft: it was published or deleted already.")
+        raise NoDraft(slug=slug)
     if found.is_behind or found.seal != seal:
-        raise ChangedSinceSeen("Somebody else has changed this meanwhile: look at it again.")
+        raise ChangedSinceSeen
     announcement = found.announced()
     tx.delete(found.draft)
     done = publication.publish(tx, announcement, quiet=quiet, from_file=False)
@@ -257,18 +277,18 @@ def _new(organizer: Organizer, slug: str, written: Typed, version: int, now: dat
 
 
 def _refuse_taken(tx: Transaction, slug: str) -> None:
-    if not SLUG.fullmatch(slug):  # reading the file would normalize it
-        raise SlugTaken("may hold small letters a-z, digits and single hyphens between them.")
+    if not SLUG.fullmatch(slug):  # reading it would bring it to another form
+        raise SlugMalformed
     is_there = tx.scalar(select(Discussion.id).where(Discussion.slug == slug))
     if is_there or _draft(tx, slug, lock=False):
-        raise SlugTaken("is taken: another discussion or draft has it.")
+        raise SlugTaken
 
 
 def _flush(tx: Transaction, slug: str) -> None:
     try:
         tx.flush()
     except IntegrityError:
-        raise SlugTaken(f"{slug} was saved by somebody else just now.") from None
+        raise SlugSavedMeanwhile(slug=slug) from None
 
 
 def _drafted_since(current: Standing, opened: Opened) -> dict[str, Typed]:

@@ -19,7 +19,7 @@ from ...models import (
     Registration,
     Wording,
 )
-from ...refusals import Refusal
+from ...refusals import N_, Refusal
 from .. import audit_log
 from ..erasure import erasures
 from ..erasure.erasures import Receipt
@@ -29,17 +29,25 @@ from . import recipients
 class NoSuchCircular(Refusal):
     """The discussion has no circular of that id."""
 
+    sentence = N_("There is no such letter.")
+
 
 class CircularChanged(Refusal):
     """Somebody has changed or queued the circular since it was looked at."""
+
+    sentence = N_("This letter is not any more what you have seen.")
 
 
 class NobodyToWriteTo(Refusal):
     """The groups of a circular are empty, or everybody in them has stopped circulars."""
 
+    sentence = N_("Nobody is in the groups that this letter goes to.")
+
 
 class NoLinkToJoin(Refusal):
     """A circular contains the link to join, and the discussion has none."""
+
+    sentence = N_("This discussion has no link to join, which this letter has in it.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +84,7 @@ def find(
     )
     found = tx.scalar(named.with_for_update() if lock else named)
     if found is None:
-        raise NoSuchCircular("There is no such letter.")
+        raise NoSuchCircular
     return found
 
 
@@ -154,12 +162,12 @@ def queue(
     _refuse_changed(circular, version)
     wording, join_url = circular.wording(tx.keys), discussion.content.join_url
     if not join_url and placeholders.has_link_placeholder(wording.text):
-        raise NoLinkToJoin("This discussion has no link to join, which this letter has in it.")
+        raise NoLinkToJoin
     has_link = placeholders.has_link(wording, join_url)
     to_write_to = recipients.select_ids(discussion, circular.groups, has_link=has_link, now=tx.now)
     ids = tx.scalars(to_write_to.order_by(Registration.id)).all()
     if not ids:
-        raise NobodyToWriteTo("Nobody is in the groups that this letter goes to.")
+        raise NobodyToWriteTo
     outbox.post_all(
         tx,
         ids,
@@ -207,7 +215,7 @@ def wording_of(tx: Transaction, letter: Letter) -> Wording | None:
 
 def _refuse_changed(circular: Circular, version: int) -> None:
     if circular.version != version or not circular.is_draft:
-        raise CircularChanged("This letter is not any more what you have seen.")
+        raise CircularChanged
 
 
 def _note_deed(

@@ -34,11 +34,11 @@ def by_link(tx: Transaction, signed: str) -> tuple[Registration, Discussion]:
         .where(Registration.public_id == comparable(public_id))
     ).one_or_none()
     if found is None:
-        raise NoSuchRegistration("There is no registration under this link.")
+        raise NoSuchRegistration
     registration, discussion = found
     right = sign_circulars(public_id, registration.attendee(tx.keys).token)
     if not hmac.compare_digest(right.encode(), signed.encode()):
-        raise NoSuchRegistration("There is no registration under this link.")
+        raise NoSuchRegistration
     return registration, discussion
 
 

@@ -12,14 +12,14 @@ from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 
 from ...database import phrased
-from ...refusals import Refusal
+from ...refusals import OperatorRefusal
 from .schema import MIGRATIONS, refuse_newer
 
 # Alembic logs every step at INFO.
 logging.getLogger("alembic").setLevel(logging.WARNING)
 
 
-class UpgradeFailed(Refusal):
+class UpgradeFailed(OperatorRefusal):
     """The upgrade failed, and was rolled back."""
 
 

@@ -9,18 +9,18 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from ... import files
-from ...refusals import Refusal
+from ...refusals import OperatorRefusal, Refusal
 
 
-class ServiceRunning(Refusal):
+class ServiceRunning(OperatorRefusal):
     """The service runs, and must be stopped first."""
 
 
-class RestoreRunning(Refusal):
+class RestoreRunning(OperatorRefusal):
     """A backup is being restored, and the service must not start meanwhile."""
 
 
-class InstanceMissing(Refusal):
+class InstanceMissing(OperatorRefusal):
     """The instance's folder does not exist, or cannot be opened."""
 
 

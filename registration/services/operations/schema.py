@@ -10,16 +10,16 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine, inspect, text
 
 from ...database import phrased
-from ...refusals import Refusal
+from ...refusals import OperatorRefusal
 
 MIGRATIONS = Path(__file__).parents[2] / "migrations"
 
 
-class SchemaOutdated(Refusal):
+class SchemaOutdated(OperatorRefusal):
     """The database's tables are older than this version of the service."""
 
 
-class SchemaNewer(Refusal):
+class SchemaNewer(OperatorRefusal):
     """The database's tables were made by a newer version of the service."""
 
 

@@ -10,7 +10,7 @@ from sqlalchemy import delete, insert, select
 from ...crypto.tokens import new_token, token_hash
 from ...database import Transaction
 from ...models import Deed, Discussion, Grant, Identity, Organizer, Role, SignIn, organizer_index
-from ...refusals import Refusal
+from ...refusals import OperatorRefusal
 from ...text.addresses import EmailAddress
 from .. import audit_log, catalog
 from ..catalog import NoSuchDiscussion
@@ -18,11 +18,11 @@ from ..catalog import NoSuchDiscussion
 INVITATION_LIFE = timedelta(hours=72)
 
 
-class NoSuchOrganizer(Refusal):
+class NoSuchOrganizer(OperatorRefusal):
     """No organizer has that address."""
 
 
-class OrganizerRefused(Refusal):
+class OrganizerRefused(OperatorRefusal):
     """The organizer exists already, or role, discussions and partner contradict each other."""
 
 
@@ -134,7 +134,7 @@ def discussion_of(tx: Transaction, organizer: Organizer, slug: str) -> Discussio
     given = (Grant.organizer_id == organizer.id, Grant.discussion_id == discussion.id)
     if organizer.role is Role.ADMINISTRATOR or tx.scalar(select(Grant).where(*given)):
         return discussion
-    raise NoSuchDiscussion(f"There is no discussion {slug}.")
+    raise NoSuchDiscussion(slug=slug)
 
 
 def run_by(tx: Transaction, organizer: Organizer, slug: str) -> Discussion:
@@ -142,7 +142,7 @@ def run_by(tx: Transaction, organizer: Organizer, slug: str) -> Discussion:
     a partner."""
     discussion = discussion_of(tx, organizer, slug)
     if organizer.role is Role.PARTNER:
-        raise NoSuchDiscussion(f"There is no discussion {slug}.")
+        raise NoSuchDiscussion(slug=slug)
     return discussion
 
 

@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, delete, or_, select, update
 from ...crypto.tokens import new_token, token_hash
 from ...database import Transaction
 from ...models import Deed, Identity, Organizer, SignIn, organizer_index
-from ...refusals import Refusal
+from ...refusals import N_, Refusal
 from ...text.addresses import EmailAddress
 from .. import audit_log, rate_limits
 from ..rate_limits import Bucket, TooManyForms
@@ -34,9 +34,13 @@ WRONG_CODES_AN_HOUR = 5
 class InvitationOver(Refusal):
     """The link was used, is too old, or never existed; the sentence does not say which."""
 
+    sentence = N_("This link does not apply any more.")
+
 
 class CodeWrong(Refusal):
     """The code is not the one that the authenticator app shows now."""
+
+    sentence = N_("The code is not the one that the app shows now.")
 
 
 def take_try(tx: Transaction, client: str, device: str) -> None:
@@ -165,7 +169,7 @@ def find_invited(tx: Transaction, token: str, *, lock: bool = False) -> tuple[Or
     )
     found = tx.scalar(named.with_for_update() if lock else named)
     if found is None:
-        raise InvitationOver("This link does not apply any more.")
+        raise InvitationOver
     return found, found.identity(tx.keys)
 
 
@@ -177,7 +181,7 @@ def accept_invitation(tx: Transaction, token: str, password_hash: str, code: str
     key = totp.key_of(tx.keys, token)
     step = totp.step_of(key, code, after=0, now=tx.now)
     if step is None:
-        raise CodeWrong("The code is not the one that the app shows now.")
+        raise CodeWrong
     codes = totp.new_recovery_codes()
     hashes = [totp.recovery_hash(item) for item in codes]
     organizer.seal(replace(identity, second_factor=key.hex(), recovery_hashes=hashes), tx.keys)

@@ -17,7 +17,7 @@ from functools import cache
 from cryptography.exceptions import InvalidKey
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 
-from ...refusals import Refusal
+from ...refusals import N_, OperatorRefusal, Refusal
 
 MIN_CHARACTERS = 12
 MAX_CHARACTERS = 128
@@ -56,18 +56,33 @@ class PasswordRefused(Refusal):
     """The password is too short, too long, or easy to guess."""
 
 
-class PasswordsBusy(Refusal):
-    """Too many passwords are being hashed or verified now; each takes long on purpose."""
+class PasswordLengthRefused(PasswordRefused):
+    """The password is too short or too long."""
+
+    sentence = N_("A password has %(least)s to %(most)s characters; this one has %(length)s.")
+
+
+class PasswordGuessed(PasswordRefused):
+    """The password is one of those that are guessed first."""
+
+    sentence = N_("Others guess this password first. Take a few words at random.")
+
+
+class PasswordNamesOwner(PasswordRefused):
+    """The password holds the address of its owner, or the name of the site."""
+
+    sentence = N_("Leave your address and the name of this site out of the password.")
+
+
+class PasswordsBusy(OperatorRefusal):
+    """Too many passwords are being checked at this moment; each check takes long on purpose."""
 
 
 def check(password: str, *known: str) -> None:
     """Raise `PasswordRefused` if a password is weak. `known` are words that others know of its
     owner, such as the parts of the address."""
     if not MIN_CHARACTERS <= len(password) <= MAX_CHARACTERS:
-        raise PasswordRefused(
-            f"A password has {MIN_CHARACTERS} to {MAX_CHARACTERS} characters; "
-            f"this one has {len(password)}."
-        )
+        raise PasswordLengthRefused(least=MIN_CHARACTERS, most=MAX_CHARACTERS, length=len(password))
     said = password.casefold()
     # First without the digits and signs at its ends, then with those within read as letters.
     between = re.search(r"[^\W\d_](?:.*[^\W\d_])?", said, re.DOTALL)
@@ -77,9 +92,9 @@ def check(password: str, *known: str) -> None:
     repeats = re.fullmatch(r"(.{1,8}?)\1+", said)
     runs = any(said in run or said in run[::-1] for run in _RUNS)
     if repeats or runs or len(set(said)) < _MIN_DISTINCT_CHARACTERS or is_guessed:
-        raise PasswordRefused("Others guess this password first. Take a few words at random.")
+        raise PasswordGuessed
     if any(len(word) > 3 and word.casefold() in said for word in known):
-        raise PasswordRefused("Leave your address and the name of this site out of the password.")
+        raise PasswordNamesOwner
 
 
 def hash_password(password: str, cost: Cost) -> str:

@@ -19,7 +19,7 @@ from ...models import (
     Registration,
     RegistrationStatus,
 )
-from ...refusals import Refusal
+from ...refusals import N_, N_ngettext, Refusal
 from ...text.addresses import EmailAddress
 from .. import catalog, rate_limits
 from ..seats import allocation
@@ -39,17 +39,36 @@ _LETTER_OF = {
 class AlreadyRegistered(Refusal):
     """The address is registered for this discussion already."""
 
+    sentence = N_("This address is registered already.")
+
+
+class NotConfirmedYet(AlreadyRegistered):
+    """The address is registered, and has not been confirmed."""
+
+    sentence = N_(
+        "This address is registered already, and not confirmed yet: send its letter again."
+    )
+
 
 class EnoughLetters(Refusal):
     """The attendee, or the address, has reached today's limit of letters."""
+
+    sentence = N_ngettext(
+        "%(num)s such letter has been owed to this address today: that is all it gets.",
+        "%(num)s such letters have been owed to this address today: that is all it gets.",
+    )
 
 
 class TakesNobody(Refusal):
     """The discussion is cancelled, unpublished or over: nobody can be added."""
 
+    sentence = N_("The discussion is off or over: nobody is told that they take part.")
+
 
 class HasWithdrawn(Refusal):
     """The attendee has withdrawn, gets no more letters, and so needs no other address."""
+
+    sentence = N_("Whoever has withdrawn gets no more letters.")
 
 
 def add(tx: Transaction, slug: str, entry: Entry) -> str:
@@ -64,15 +83,13 @@ def add(tx: Transaction, slug: str, entry: Entry) -> str:
         refuse_if_off(discussion, tx.now)
         known = register.find_by_address(tx, discussion, entry.address, lock=True)
         if known and known.is_registered:
-            raise AlreadyRegistered("This address is registered already.")
+            raise AlreadyRegistered
         if known and known.status is RegistrationStatus.UNCONFIRMED:
             # Do not overwrite what the attendee has typed.
-            raise AlreadyRegistered(
-                "This address is registered already, and not confirmed yet: send its letter again."
-            )
+            raise NotConfirmedYet
         mailbox = entry.address.mailbox
         if not register.may_write_to(tx, discussion, mailbox):
-            raise _enough()
+            raise EnoughLetters(num=LETTERS_A_DAY)
         added, kind = register.write_registration(tx, discussion, entry, known)
         register.owe_letter(tx, added, kind, discussion)
     return tx.scalars(select(Registration.public_id).where(Registration.id == added)).one()
@@ -86,7 +103,7 @@ def is_off(discussion: Discussion, now: datetime) -> bool:
 def refuse_if_off(discussion: Discussion, now: datetime) -> None:
     """Raise `TakesNobody` if a discussion is cancelled, unpublished or over."""
     if is_off(discussion, now):
-        raise TakesNobody("The discussion is off or over: nobody is told that they take part.")
+        raise TakesNobody
 
 
 def send_again(tx: Transaction, registration: Registration) -> LetterKind:
@@ -104,7 +121,7 @@ def send_again(tx: Transaction, registration: Registration) -> LetterKind:
         tx, *named, capacity=LETTERS_A_DAY
     )
     if not may_send:
-        raise _enough()
+        raise EnoughLetters(num=LETTERS_A_DAY)
     register.owe_letter(tx, registration.id, kind, discussion)
     return kind
 
@@ -133,15 +150,15 @@ def correct_address(tx: Transaction, registration: Registration, new: EmailAddre
         _keep_address(tx, registration)
         return
     if known:
-        raise AlreadyRegistered("This address is registered already.")
+        raise AlreadyRegistered
     if not self_service.may_ask_new_address(tx, registration, discussion, new):
-        raise _enough()
+        raise EnoughLetters(num=LETTERS_A_DAY)
     if registration.status is RegistrationStatus.UNCONFIRMED:
         kind = LetterKind.ADDRESS_CONFIRMATION
         try:
             self_service.set_address(tx, registration, discussion, new)
         except IntegrityError:
-            raise AlreadyRegistered("This address is registered already.") from None
+            raise AlreadyRegistered from None
     else:
         kind = LetterKind.ADDRESS_CHANGE
         registration.seal(replace(registration.attendee(tx.keys), new_address=new.sent), tx.keys)
@@ -155,9 +172,9 @@ def _locked(tx: Transaction, registration: Registration) -> Discussion:
     """Lock the discussion and then the registration, and read both again."""
     discussion = tx.get_one(Discussion, registration.discussion_id, with_for_update=True)
     if not allocation.is_still_there(tx, registration):
-        raise NoSuchRegistration("It has just been erased.")
+        raise NoSuchRegistration
     if registration.is_withdrawn:
-        raise HasWithdrawn("Whoever has withdrawn gets no more letters.")
+        raise HasWithdrawn
     return discussion
 
 
@@ -185,9 +202,3 @@ def mark_attendance(
         )
         changed += len(tx.scalars(marked).all())
     return changed
-
-
-def _enough() -> EnoughLetters:
-    return EnoughLetters(
-        f"{LETTERS_A_DAY} such letters have been owed to this address today: that is all it gets."
-    )

@@ -23,7 +23,7 @@ from ...models import (
     RegistrationStatus,
     address_index,
 )
-from ...refusals import Refusal
+from ...refusals import N_, Refusal
 from ...text.addresses import EmailAddress
 from .. import rate_limits
 from ..catalog import find_id
@@ -43,6 +43,8 @@ ANSWERS_A_DAY = 6
 
 class RegistrationClosed(Refusal):
     """The discussion takes no registrations now."""
+
+    sentence = N_("Registration for this discussion is closed.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,7 @@ def register(tx: Transaction, slug: str, entry: Entry) -> None:
     tx.hold_keys()
     with allocation.locked_discussion(tx, find_id(tx, slug), promotes=True) as discussion:
         if not discussion.takes_registrations(tx.now):
-            raise RegistrationClosed("Registration for this discussion is closed.")
+            raise RegistrationClosed
         known = find_by_address(tx, discussion, entry.address, lock=True)
         mailbox = entry.address.mailbox
         may_write = may_write_to(tx, discussion, mailbox)

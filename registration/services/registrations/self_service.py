@@ -20,7 +20,7 @@ from ...models import (
     RegistrationStatus,
     address_index,
 )
-from ...refusals import Refusal
+from ...refusals import N_, Refusal
 from ...text import addresses
 from ...text.addresses import EmailAddress
 from .. import rate_limits
@@ -34,13 +34,19 @@ from .register import Entry
 class NoSuchRegistration(Refusal):
     """The link is wrong, or the registration is erased; the sentence does not say which."""
 
+    sentence = N_("There is no such registration, any more.")
+
 
 class LinkIsOver(Refusal):
     """The link to confirm a new address does not apply any more."""
 
+    sentence = N_("This link does not apply any more.")
+
 
 class RegistrationEnded(Refusal):
     """The attendee has withdrawn, so the registration's calendar is no longer served."""
+
+    sentence = N_("This calendar has ended.")
 
 
 def by_token(tx: Transaction, token: str) -> tuple[Registration, Discussion]:
@@ -65,7 +71,7 @@ def _by(tx: Transaction, condition: Any, *, lock: bool = False) -> tuple[Registr
         wanted = wanted.with_for_update(of=Registration, key_share=True)
     found = tx.execute(wanted).one_or_none()
     if found is None:
-        raise NoSuchRegistration("There is no registration under this link.")
+        raise NoSuchRegistration
     registration, discussion = found
     return registration, discussion
 
@@ -131,7 +137,7 @@ def confirm_new_address(tx: Transaction, signed: str) -> str:
         try:
             attendee = set_address(tx, registration, discussion, new)
         except IntegrityError:
-            raise LinkIsOver("This link does not apply any more.") from None
+            raise LinkIsOver from None
         seated = registration.status is RegistrationStatus.CONFIRMED
         kind = LetterKind.CONFIRMATION if seated else LetterKind.WAITING
         register.owe_letter(tx, registration.id, kind, discussion)
@@ -164,7 +170,7 @@ def by_new_address(
     tx: Transaction, signed: str, *, lock: bool = False
 ) -> tuple[Registration, Attendee]:
     """Return the registration of a signed link for a new address, or raise `LinkIsOver`."""
-    over = LinkIsOver("This link does not apply any more.")
+    over = LinkIsOver()
     proven = read_new_address(tx.keys.secret("links"), signed)
     if proven is None:
         raise over

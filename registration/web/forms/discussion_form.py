@@ -16,6 +16,7 @@ from ...discussion_file import MAX_TABLES, form_values
 from ...discussion_file.form_values import GROUPS, LINES, Typed
 from ...discussion_file.table import Mistake
 from ...services.drafts.conflicts import Opened
+from ...text.languages import phrase
 
 _GROUPED = re.compile(rf"({'|'.join(GROUPS)})\[([0-9]{{1,12}})\]\.([a-z]+)")
 _ACT = re.compile(rf"(add|remove|up|down) ({'|'.join(GROUPS)})(?:\[([0-9]{{1,4}})\])?")
@@ -81,7 +82,7 @@ def tidied(written: Typed) -> Typed:
 
 def by_field(mistakes: list[Mistake], written: Typed) -> dict[str, str]:
     """Return the sentence of each mistake by the name of its field."""
-    wrong = {mistake.key: mistake.sentence for mistake in mistakes}
+    wrong = {mistake.key: phrase(mistake.sentence) for mistake in mistakes}
     # A file has one key for both: the rule, or the time until which it is open.
     if written["registration"] == "until" and "registration" in wrong:
         wrong["until"] = wrong.pop("registration")

@@ -16,12 +16,13 @@ from wtforms import (
 from wtforms.validators import ValidationError
 
 from ...mail import placeholders
-from ...models import Group, RegistrationStatus, Wording
+from ...models import REGISTERED, Group, RegistrationStatus, Wording
 from ...services.discussions.cancellation import MAX_REASON_CHARACTERS
 from ...services.organizers import passwords
 from ...services.registrations import register
 from ...text.languages import LazyString, gettext
 from ...text.languages import lazy_gettext as _
+from ..labels import status_words
 from . import fields
 from .fields import (
     AddressField,
@@ -140,9 +141,7 @@ class CancelForm(VersionForm):
 class ExportForm(Form):
     """Exports attendees: with these columns, in these states; or those of one partner."""
 
-    states = CheckboxesField(
-        _("Who"), [AtLeastOneOrPartner()], choices=[status.value for status in RegistrationStatus]
-    )
+    states = CheckboxesField(_("Who"), [AtLeastOneOrPartner()])
     columns = CheckboxesField(_("Columns"), [AtLeastOneOrPartner()])
     partner = ChoiceField(_("For a partner"))
     separator = ChoiceField(
@@ -158,8 +157,11 @@ class ExportForm(Form):
     code = _code(_("Code from your app, or a recovery code"))
 
     def __init__(self, columns: list[str], partners: list[str], *, is_partner: bool) -> None:
-        coming = [RegistrationStatus.CONFIRMED.value, RegistrationStatus.WAITING.value]
+        coming = [status.value for status in REGISTERED]
         super().__init__(columns=columns, states=coming, partner="", separator="comma")
+        self.states.choices = [
+            SelectChoice(it.value, status_words(it)) for it in RegistrationStatus
+        ]
         nobody = [] if is_partner else [SelectChoice("", _("Nobody"))]
         self.columns.choices = columns
         self.partner.choices = [*nobody, *map(SelectChoice, partners)]

@@ -17,6 +17,7 @@ from ...services.registrations.manage import (
 )
 from ...services.seats import allocation
 from ...text.languages import gettext as _
+from ...text.languages import phrase
 from .. import csrf
 from ..forms.organizer_forms import CorrectionForm
 from ..route_properties import when_stale
@@ -48,7 +49,7 @@ def send_again(slug: str, public_id: str) -> BaseResponse | tuple[str, int]:
             manage.send_again(tx, registration)
             note(tx, Deed.LETTER_SENT_AGAIN, slug, count=1)
     except (EnoughLetters, TakesNobody) as refusal:
-        return _page(slug, public_id, refusal=str(refusal)), 409
+        return _page(slug, public_id, refusal=phrase(refusal)), 409
     return _back(slug, public_id)
 
 
@@ -77,7 +78,7 @@ def correct_address(slug: str, public_id: str) -> BaseResponse | tuple[str, int]
             manage.correct_address(tx, registration, address)
             note(tx, Deed.ADDRESS_CORRECTED, slug, count=1)
     except (AlreadyRegistered, EnoughLetters, HasWithdrawn) as refusal:
-        typed.email.errors = [str(refusal)]
+        typed.email.errors = [phrase(refusal)]
         return _page(slug, public_id, typed), 409
     return _back(slug, public_id)
 

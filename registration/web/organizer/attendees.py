@@ -15,6 +15,7 @@ from ...services.registrations import manage
 from ...services.registrations.manage import AlreadyRegistered, EnoughLetters, TakesNobody
 from ...services.registrations.register import Entry
 from ...text.languages import gettext as _
+from ...text.languages import phrase
 from .. import csrf
 from ..forms import registration_forms
 from ..forms.organizer_forms import SearchForm
@@ -83,7 +84,7 @@ def submit_add(slug: str) -> BaseResponse | tuple[str, int]:
     try:
         public_id = _add(slug, typed.entry())
     except (AlreadyRegistered, EnoughLetters, TakesNobody) as refusal:
-        typed.email.errors = [str(refusal)]
+        typed.email.errors = [phrase(refusal)]
         return _add_page(slug, typed), 409
     except (DatabaseBusy, DatabaseUnavailable) as refusal:
         return _add_page(slug, typed, later(refusal)), 503

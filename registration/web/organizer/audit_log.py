@@ -3,8 +3,11 @@
 from flask import Blueprint, abort, render_template, request
 
 from ...database import reading
-from ...models import Role
+from ...models import AuditEntry, Deed, RegistrationStatus, Role
 from ...services import audit_log
+from ...text.languages import gettext as _
+from ..labels import group_words, status_words
+from . import draft_changes
 from .access import organizer
 
 blueprint = Blueprint("audit_log", __name__)
@@ -21,4 +24,20 @@ def log() -> str:
     before = min(request.args.get("before", default=LAST, type=int), LAST)
     with reading() as tx:
         lines = audit_log.read_page(tx, before=before)
-    return render_template("organizer/log.html", lines=lines, page=audit_log.ENTRIES_A_PAGE)
+    return render_template(
+        "organizer/log.html", lines=lines, page=audit_log.ENTRIES_A_PAGE, detail_words=_detail_words
+    )
+
+
+def _detail_words(entry: AuditEntry) -> str:
+    """Return how something was done: the keys of an entry in words."""
+    head, colon, rest = (entry.detail or "").partition(": ")
+    if entry.deed is Deed.EXPORTED:
+        if head == "partner":
+            return _("for %(partner)s") % {"partner": rest}
+        states = [status_words(RegistrationStatus(state)) for state in head.split(", ")]
+        return ", ".join(states) + colon + rest
+    if entry.deed in {Deed.DRAFTED, Deed.QUEUED, Deed.DISCARDED}:
+        return group_words(head.split(", "))
+    words = draft_changes.labels() | {"quietly": _("quietly")}
+    return ", ".join(words.get(name, name) for name in head.split(", "))

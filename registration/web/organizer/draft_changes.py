@@ -168,13 +168,31 @@ def _group(label: str, items: list[dict[str, Any]]) -> dict[str, str]:
 
 def _lines(named: dict[str, str], item: Iterable[tuple[str, Any]]) -> str:
     said = []
+    choices = _choices()
     for name, value in item:
-        text = ", ".join(value) if isinstance(value, list) else value
-        if value is True or (name == "required" and value):
-            text = _yes_or_no(is_set=True)
+        words = choices.get(name, {})
+        values = value if isinstance(value, list) else [value]
+        text = ", ".join(words.get(one, str(one)) for one in values)
+        if isinstance(value, bool) or name == "required":
+            text = _yes_or_no(is_set=True) if value else ""
         if text:
             said.append(f"{named[name]}: {text}")
     return "\n".join(said)
+
+
+def _choices() -> dict[str, dict[str, str]]:
+    """Return the words for the choices that a field inside a group offers, by the field's name."""
+    return {
+        "role": {"speaker": _("Speaker"), "moderator": _("Moderator")},
+        "kind": {
+            "line": _("One line"),
+            "long": _("Several lines"),
+            "choice": _("One of the choices"),
+            "choices": _("Any of the choices"),
+            "yes": _("A tick"),
+        },
+        "what": {"name": _("name"), "email": _("e-mail"), "affiliation": _("affiliation")},
+    }
 
 
 def _time(announcement: Announcement) -> str:

@@ -14,11 +14,13 @@ from ...discussion_file import DiscussionFileRefused
 from ...discussion_file.table import Mistake
 from ...discussion_file.writer import write
 from ...models import Announcement, Discussion
+from ...refusals import Refusal
 from ...services.discussions import email_forecast
 from ...services.discussions.publication import IdentityTaken, MovedIntoThePast
 from ...services.discussions.reschedule import MustBeTold
 from ...services.drafts import drafts, preview
 from ...services.drafts.drafts import ChangedSinceSeen, NoDraft, Standing
+from ...text.languages import phrase
 from ..headers import content_security_policy
 from ..public import pages
 from . import access, draft_changes
@@ -109,11 +111,11 @@ def _file(announcement: Announcement) -> Response:
     return response
 
 
-def _refused(slug: str, refusal: Exception, *, is_deleting: bool = False) -> tuple[str, int]:
+def _refused(slug: str, refusal: Refusal, *, is_deleting: bool = False) -> tuple[str, int]:
     with reading() as tx:
         standing = drafts.find(tx, organizer(), slug)
     is_wrong = isinstance(refusal, DiscussionFileRefused)
-    refused, status = ("", 422) if is_wrong else (str(refusal), 409)
+    refused, status = ("", 422) if is_wrong else (phrase(refusal), 409)
     return _page(standing, refused=refused, is_deleting=is_deleting, status=status)
 
 
@@ -164,7 +166,7 @@ def _letters_owed(standing: Standing, announcement: Announcement) -> tuple[int |
         with reading() as tx:
             return email_forecast.count_if_published(tx, standing.discussion, announcement), ""
     except MovedIntoThePast as refusal:
-        return None, str(refusal)
+        return None, phrase(refusal)
 
 
 def _answers_affected(standing: Standing, announcement: Announcement) -> dict[str, int]:
@@ -201,7 +203,7 @@ def _letter(would_be: Discussion) -> EmailMessage:
 
 def _with_labels(mistakes: list[Mistake]) -> list[tuple[str, str, str]]:
     """Return each mistake with its key, its field as the form names it, and the sentence."""
-    return [(item.key, draft_changes.named(item.key), item.sentence) for item in mistakes]
+    return [(item.key, draft_changes.named(item.key), phrase(item.sentence)) for item in mistakes]
 
 
 def _framed(html: str, **policy: str) -> Response:

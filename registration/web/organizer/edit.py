@@ -73,7 +73,7 @@ def submit_edit(slug: str) -> Page | Response:
         with reading() as tx:
             standing = drafts.find(tx, organizer(), slug)
     except NoSuchDiscussion:
-        return _gone()
+        return _gone(slug)
     return _submit(standing)
 
 
@@ -93,7 +93,7 @@ def _submit(standing: Standing | None) -> Page | Response:
             url_for("organizer.draft_review.review", slug=_saved(standing, written, opened)), 303
         )
     except SlugTaken as refusal:
-        mistakes.append(Mistake("slug", str(refusal)))
+        mistakes.append(Mistake("slug", refusal.said))
         return _page(standing, written, opened, mistakes, status=422)
     except ChangedMeanwhile as refusal:
         return _clashed(standing.slug if standing else slug, refusal)
@@ -109,11 +109,11 @@ def _clashed(slug: str, refusal: ChangedMeanwhile) -> Page:
     return _page(standing, merged, refusal.opened, mistakes, clashes=clashes, status=409)
 
 
-def _gone() -> Page:
+def _gone(slug: str) -> Page:
     """Show what was typed again, to an administrator whose draft of a new discussion was deleted,
     or renamed, meanwhile; for everything else, raise `NoSuchDiscussion`."""
     if discussion_form.opened().version != 0:
-        raise NoSuchDiscussion("There is no such discussion.")
+        raise NoSuchDiscussion(slug=slug)
     _refuse_others()
     return _page(None, discussion_form.sent(), _NEW, status=409, is_gone=True)
 
@@ -137,7 +137,7 @@ def _mistakes(slug: str, written: Typed) -> list[Mistake]:
 
 def _refuse_others() -> None:
     if organizer().role is not Role.ADMINISTRATOR:
-        raise NoSuchDiscussion("New discussions are the administrators'.")
+        raise NoSuchDiscussion(slug="new")
 
 
 def _page(

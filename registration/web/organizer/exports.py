@@ -80,7 +80,7 @@ def _form(slug: str) -> ExportForm:
         columns, partners = exports.header(tx, slug), exports.partners(tx, slug)
     if mine.role is Role.PARTNER:
         if mine.partner not in partners:
-            raise NoSuchDiscussion("The discussion shares nothing with this partner any more.")
+            raise NoSuchDiscussion(slug=slug)
         return ExportForm([], partners, is_partner=True)
     return ExportForm(columns, partners, is_partner=False)
 
@@ -109,7 +109,7 @@ def _chosen(slug: str, typed: ExportForm) -> tuple[list[str], Rows, int]:
 
 def _detail(typed: ExportForm, names: list[str]) -> str:
     if typed.partner.data:
-        return f"for {typed.partner.data}"
+        return f"partner: {typed.partner.data}"
     return f"{', '.join(typed.states.data)}: {', '.join(names)}"
 
 

@@ -17,6 +17,7 @@ from ...models import Deed
 from ...services.attendees import exports, imports
 from ...services.attendees.imports import NoSheet, Sheet
 from ...text.languages import gettext as _
+from ...text.languages import phrase
 from .. import csrf
 from ..forms.organizer_forms import SheetForm
 from ..rate_limits import Later, later
@@ -48,7 +49,7 @@ def submit_import(slug: str) -> BaseResponse | tuple[str, int] | str:
     try:
         sheet = _read(slug, content)
     except NoSheet as refusal:
-        return _page(slug, typed, refusal=str(refusal)), 422
+        return _page(slug, typed, refusal=phrase(refusal)), 422
     if sheet.faults or not typed.validate():
         return _page(slug, typed, sheet, content), 422
     if not is_looked_over:
@@ -137,7 +138,7 @@ def _page(
 def _by_line(sheet: Sheet) -> list[tuple[str, str]]:
     """Return lines, as spans of numbers, and what is wrong with them; the first line first."""
     found = sorted(sheet.faults.items(), key=lambda fault: fault[1][0])
-    return [(_spans(lines), sentence) for sentence, lines in found]
+    return [(_spans(lines), phrase(sentence)) for sentence, lines in found]
 
 
 def _spans(lines: Sequence[int]) -> str:

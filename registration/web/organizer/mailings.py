@@ -57,7 +57,7 @@ def edit_circular(slug: str, circular: str) -> str | BaseResponse:
     """The form of a draft, as it is."""
     discussion, stored = _load(slug, circular)
     if stored is None:
-        raise NoSuchCircular("There is no such letter.")
+        raise NoSuchCircular
     if not stored.is_draft:
         return redirect(url_for("organizer.mailing.circular", slug=slug, circular=circular))
     return _form_page(discussion, stored, _form(discussion, stored))

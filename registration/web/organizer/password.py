@@ -7,6 +7,7 @@ from ... import app_context
 from ...database import reading, writing
 from ...services.organizers import authentication, passwords
 from ...services.organizers.passwords import PasswordRefused
+from ...text.languages import phrase
 from .. import csrf
 from ..forms.organizer_forms import PasswordForm
 from ..rate_limits import NOT_NOW, Later, try_later
@@ -54,7 +55,7 @@ def _is_good(typed: PasswordForm) -> bool:
     try:
         authentication.refuse_weak(typed.new.data, identity, app_context.settings().site_name)
     except PasswordRefused as refusal:
-        typed.new.errors = [str(refusal)]
+        typed.new.errors = [phrase(refusal)]
         return False
     return True
 

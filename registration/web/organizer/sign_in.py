@@ -23,6 +23,7 @@ from ...services.organizers import authentication, passwords, totp
 from ...services.organizers.authentication import CodeWrong
 from ...services.organizers.passwords import PasswordRefused
 from ...text.languages import gettext as _
+from ...text.languages import phrase
 from .. import csrf
 from ..forms.organizer_forms import InvitationForm, SignInForm, safe_next
 from ..rate_limits import NOT_NOW, Later, client, try_later
@@ -158,7 +159,7 @@ def _is_good(token: str, typed: InvitationForm) -> bool:
     try:
         authentication.refuse_weak(typed.password.data, identity, app_context.settings().site_name)
     except PasswordRefused as refusal:
-        typed.password.errors = [str(refusal)]
+        typed.password.errors = [phrase(refusal)]
         return False
     return True
 

@@ -14,6 +14,7 @@ from ...services import audit_log, catalog
 from ...services.discussions import cancellation, email_forecast, publication
 from ...services.discussions.cancellation import NotCancelled
 from ...services.drafts.drafts import ChangedSinceSeen
+from ...text.languages import phrase
 from .. import csrf
 from ..forms.organizer_forms import CancelForm, VersionForm
 from ..rate_limits import later
@@ -99,7 +100,7 @@ def _submit(slug: str, act: Act, typed: VersionForm) -> Page | Response:
             access.discussion(tx, slug)
             _do(tx, slug, act, typed.seen)
     except NotCancelled as refusal:
-        return _page(slug, act, typed, 409, why_not=str(refusal))
+        return _page(slug, act, typed, 409, why_not=phrase(refusal))
     except ChangedSinceSeen:
         return _page(slug, act, typed, 409, is_changed=True)
     except (DatabaseBusy, DatabaseUnavailable) as refusal:
@@ -131,7 +132,7 @@ def _count_letters(discussion: Discussion, act: Act) -> tuple[int, str]:
         with reading() as tx:
             return act.count(tx, discussion), ""
     except NotCancelled as refusal:
-        return 0, str(refusal)
+        return 0, phrase(refusal)
 
 
 def _do(tx: Transaction, slug: str, act: Act, seen: int) -> None:
@@ -145,7 +146,7 @@ def _do(tx: Transaction, slug: str, act: Act, seen: int) -> None:
     if discussion.version == before:
         return
     if before != seen:
-        raise ChangedSinceSeen("Somebody else has changed this meanwhile: look at it again.")
+        raise ChangedSinceSeen
     by = organizer().id
     audit_log.note(tx, act.deed, by=by, slug=slug, count=letters)
 

@@ -90,7 +90,7 @@ def published(tx: Transaction, slug: str) -> Discussion:
     """Return a discussion that has a page; else `NoSuchDiscussion` or `DiscussionUnpublished`."""
     discussion = catalog.find(tx, slug)
     if not discussion.is_public:
-        raise DiscussionUnpublished("This discussion is not public any more.")
+        raise DiscussionUnpublished
     return discussion
 
 

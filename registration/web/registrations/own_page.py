@@ -141,9 +141,9 @@ def calendar(token: str) -> Response:
     with reading() as tx:
         registration, discussion = self_service.by_calendar_token(tx, token)
     if registration.is_withdrawn:
-        raise RegistrationEnded("This calendar has ended.")
+        raise RegistrationEnded
     if registration.status is not RegistrationStatus.CONFIRMED:
-        raise NoSuchRegistration("There is no calendar yet.")
+        raise NoSuchRegistration
     sequence = personal.sequence(discussion, registration)
     body = personal.calendar(discussion, sequence, app_context.links())
     headers = {"Cache-Control": "private, no-cache"}

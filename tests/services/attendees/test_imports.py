@@ -198,7 +198,7 @@ def test_a_cell_that_cannot_be_taken_is_named_with_its_line(app, clock, row, sen
     ("content", "faults"),
     [
         (b"name,email\nA,a@example.org\nB,A@Example.org\n", {3: "email is that of line 2 again"}),
-        (b"name,email\nA,a@example.org,x\nB\n", {2: "has 3 cells", 3: "has 1 cells"}),
+        (b"name,email\nA,a@example.org,x\nB\n", {2: "has 3 cells", 3: "has 1 cell,"}),
         (b'name,email\n"A,a@example.org\n', {2: "is not CSV"}),
         (b'name,email\n"A"b,a@example.org\n', {2: "is not CSV"}),
         (b"name,email\n" + b"a" * 200_000 + b",a@example.org\n", {2: "is not CSV"}),

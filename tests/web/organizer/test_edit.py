@@ -79,7 +79,7 @@ def test_a_draft_is_seen_by_nobody_until_it_is_published(app, clock, visitor):
     assert "Whose water?" in visitor.get("/discussions/water").text
     found = water()
     assert (found.version, found.sequence, found.uid) == (2, before.sequence, before.uid)
-    assert deeds() == [("discussion changed", "water", 0, "title, summary")]
+    assert deeds() == [("discussion.changed", "water", 0, "title, summary")]
     assert all_drafts() == []
 
 
@@ -122,7 +122,7 @@ def test_a_new_discussion_is_built_group_by_group_without_a_script(app, clock, v
     assert [question.key for question in found.content.questions] == ["place"]
     assert found.content.partners == []
     assert found.file_digest is None
-    assert deeds() == [("discussion published", "air", 0, None)]
+    assert deeds() == [("discussion.published", "air", 0, None)]
 
 
 @on_sqlite
@@ -274,7 +274,7 @@ def test_how_many_letters_it_owes_is_said_and_a_slip_refused(app, clock):
     save(asel, fields_of(asel), **moved)
     assert publish(asel).status_code == 303
     assert builders.letter_kinds() == [*before, "change"]
-    assert deeds() == [("discussion changed", "water", 1, "time")]
+    assert deeds() == [("discussion.changed", "water", 1, "time")]
 
 
 BAD = {
@@ -301,7 +301,7 @@ def test_the_audit_log_tells_what_was_published_quietly(app, clock):
     asel = signed_in(app, clock)
     save(asel, fields_of(asel), join_url="https://meet.example.org/other")
     assert publish(asel, "quietly").status_code == 303
-    assert deeds() == [("discussion changed", "water", 0, "join_url, quietly")]
+    assert deeds() == [("discussion.changed", "water", 0, "join_url, quietly")]
 
 
 @on_sqlite
@@ -434,7 +434,7 @@ def test_a_refused_name_of_a_new_draft_loses_no_text(app, clock):
     wind = "/organizer/discussions/wind/review"
     asel.fill(wind, action="/discard")
     assert all_drafts() == []
-    assert deeds() == [("draft of a discussion deleted", "wind", None, None)]
+    assert deeds() == [("draft.deleted", "wind", None, None)]
     assert asel.get(wind).status_code == 404
 
 

@@ -66,10 +66,10 @@ def test_each_page_says_how_many_are_told_and_does_it_once(asel, visitor):
     assert asel.fill(f"{WATER}/publish-again").location == WATER
     assert (stands(), visitor.get("/discussions/water").status_code) == ((True, False), 200)
     assert deeds() == [
-        ("discussion cancelled", "water", 1),
-        ("discussion restored", "water", 1),
-        ("discussion taken off", "water", 0),
-        ("discussion published", "water", 0),
+        ("discussion.cancelled", "water", 1),
+        ("discussion.restored", "water", 1),
+        ("discussion.taken_off", "water", 0),
+        ("discussion.published", "water", 0),
     ]
 
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from ....models import Answer, Question, RegistrationStatus
+from ....refusals import N_, Message, Sentence
 from ....text import addresses, languages, normalize
 from ....text.addresses import AddressRefused, EmailAddress
 from ...registrations.register import (
@@ -24,16 +25,14 @@ class Cells:
     def __init__(
         self, cells: Mapping[str, str], questions: Mapping[str, Question], now: datetime
     ) -> None:
-        self.cells = cells
-        self.questions = questions
-        self.now = now
-        self.mistakes: list[str] = []
+        self.cells, self.questions, self.now = cells, questions, now
+        self.mistakes: list[Sentence] = []
 
     def entry(self) -> Entry | None:
         """Return what the row says of the attendee; None if it has no valid address."""
         name = self._text("name", MAX_NAME_CHARACTERS)
-        if not name and not self._has_mistake("name"):
-            self._wrong("name", "is empty; a pseudonym is fine.")
+        if not name and not self._is_told("name"):
+            self._wrong("name", N_("is empty; a pseudonym is fine."))
         address = self._address()
         affiliation = self._text("affiliation", MAX_NAME_CHARACTERS)
         language = self._language()
@@ -51,13 +50,13 @@ class Cells:
         try:
             moment = datetime.fromisoformat(cell)
         except ValueError:
-            self._wrong(column, "is no time such as 2026-03-02T12:00:00Z.")
+            self._wrong(column, N_("is no time such as 2026-03-02T12:00:00Z."))
             return None
-        if 1970 <= moment.year <= self.now.year + 1:  # others may overflow
+        if 1970 <= moment.year <= self.now.year + 1:  # beyond, no zone may be reckoned with
             moment = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
             if moment <= self.now:
                 return moment
-        self._wrong(column, "lies ahead, or before 1970.")
+        self._wrong(column, N_("lies ahead, or before 1970."))
         return None
 
     def status(
@@ -68,7 +67,9 @@ class Cells:
         if cell in set(RegistrationStatus):
             return RegistrationStatus(cell)
         if cell:
-            self._wrong("status", f"must be one of {', '.join(RegistrationStatus)}.")
+            self._wrong(
+                "status", N_("must be one of %(options)s."), options=", ".join(RegistrationStatus)
+            )
         if withdrawn_at:
             return RegistrationStatus.WITHDRAWN
         return RegistrationStatus.CONFIRMED if confirmed_at else None
@@ -82,18 +83,18 @@ class Cells:
     ) -> None:
         """Note a mistake where status and times contradict each other."""
         if withdrawn_at and status is not RegistrationStatus.WITHDRAWN:
-            self._wrong("withdrawn_at", "is there, and status says otherwise.")
+            self._wrong("withdrawn_at", N_("is there, and status says otherwise."))
         if confirmed_at and status is RegistrationStatus.UNCONFIRMED:
-            self._wrong("confirmed_at", "is there, and status says otherwise.")
+            self._wrong("confirmed_at", N_("is there, and status says otherwise."))
         for column, at in (("confirmed_at", confirmed_at), ("withdrawn_at", withdrawn_at)):
             if at and registered_at and at < registered_at:
-                self._wrong(column, "lies before registered_at.")
+                self._wrong(column, N_("lies before registered_at."))
 
     def flag(self, column: str) -> bool:
         """Return whether a cell says yes."""
         cell = self.cells.get(column, "").strip().casefold()
         if cell not in _YES | _NO:
-            self._wrong(column, "must be yes, no or empty.")
+            self._wrong(column, N_("must be yes, no or empty."))
         return cell in _YES
 
     def _text(self, column: str, most: int, *, is_long: bool = False) -> str:
@@ -101,23 +102,23 @@ class Cells:
         try:
             cleaned = normalize.paragraphs(cell) if is_long else normalize.line(cell)
         except normalize.ForbiddenCharacter as error:
-            self._wrong(column, f"{error}.")
+            self._wrong(column, N_("%(said)s."), said=error.said)
             return ""
         if len(cleaned) > most:
-            self._wrong(column, f"has more than {most} characters.")
+            self._wrong(column, N_("has more than %(most)s characters."), most=most)
         return cleaned
 
     def _address(self) -> EmailAddress | None:
         try:
             return addresses.parse(self.cells["email"])
         except AddressRefused as error:
-            self._wrong("email", f"{error}.")
+            self._wrong("email", N_("%(said)s."), said=error.said)
             return None
 
     def _language(self) -> str:
         cell = self.cells.get("language", "").strip()
         if cell and not languages.is_tag(cell):
-            self._wrong("language", "must be a language tag such as en, ru or kk.")
+            self._wrong("language", N_("must be a language tag such as en, ru or kk."))
         return cell or languages.DEFAULT_LANGUAGE
 
     def _answer(self, question: Question) -> Answer:
@@ -135,11 +136,14 @@ class Cells:
         if question.kind == "choice":
             chosen = [cell] if cell else []
         if not set(chosen) <= set(question.options):
-            self._wrong(key, f"must be among {'; '.join(question.options)}.")
+            self._wrong(key, N_("must be among %(options)s."), options="; ".join(question.options))
         return chosen if question.kind == "choices" else cell
 
-    def _has_mistake(self, column: str) -> bool:
-        return any(sentence.startswith(f"{column} ") for sentence in self.mistakes)
+    def _is_told(self, column: str) -> bool:
+        return any(sentence.values["column"] == column for sentence in self.mistakes)
 
-    def _wrong(self, column: str, sentence: str) -> None:
-        self.mistakes.append(f"{column} {sentence}")
+    def _wrong(self, column: str, message: Message, **values: object) -> None:
+        sentence = Sentence(message, **values)
+        self.mistakes.append(
+            Sentence(N_("%(column)s %(sentence)s"), column=column, sentence=sentence)
+        )

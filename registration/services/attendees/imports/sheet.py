@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from ....models import Question, RegistrationStatus
-from ....refusals import Refusal
+from ....refusals import N_, Message, N_ngettext, Refusal, Sentence
 from ....text.normalize import BYTE_ORDER_MARK
 from ...registrations.register import Entry
 from ..exports import COLUMNS, unescape_cell
@@ -18,12 +18,24 @@ MAX_BYTES = 6 * 1024 * 1024
 # Adding them blocks other writers for a second or two, and those wait for five at most.
 MAX_ROWS = 10_000
 REQUIRED_COLUMNS = ("name", "email")
+_LACKS_ONE = N_(
+    "The first line has no column %(missing)s: it must name the columns, %(name)s and %(email)s "
+    "among them."
+)
+_LACKS_BOTH = N_(
+    "The first line has no column %(name)s and no column %(email)s: it must name the columns, "
+    "%(name)s and %(email)s among them."
+)
 _SEPARATORS = ",;\t"
 MAX_CELL_CHARACTERS = csv.field_size_limit()
 
 
 class NoSheet(Refusal):
     """The file as a whole is no CSV of attendees; the sentence says what to change."""
+
+    def __init__(self, message: Message, **values: object) -> None:
+        self.sentence = message
+        super().__init__(**values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +57,10 @@ class Sheet:
     """The rows of a file, and its `faults`: the lines that each sentence is about."""
 
     rows: list[Row] = field(default_factory=list)
-    faults: dict[str, list[int]] = field(default_factory=dict)
+    faults: dict[Sentence, list[int]] = field(default_factory=dict)
 
-    def wrong(self, line: int, sentence: str) -> None:
-        """Add a line to those that a sentence is about."""
+    def wrong(self, line: int, sentence: Sentence) -> None:
+        """Note that something is wrong with a line."""
         self.faults.setdefault(sentence, []).append(line)
 
 
@@ -61,8 +73,9 @@ def read(content: bytes, questions: Sequence[Question], now: datetime) -> Sheet:
     """
     if len(content) > MAX_BYTES:
         raise NoSheet(
-            f"The file has {len(content) / 1048576:.1f} MB; at most {MAX_BYTES // 1048576} MB are "
-            "taken at once: split it."
+            N_("The file has %(size)s MB; at most %(most)s MB are taken at once: split it."),
+            size=f"{len(content) / 1048576:.1f}",
+            most=MAX_BYTES // 1048576,
         )
     text, skipped = _without_preamble(_decoded(content))
     known = [*COLUMNS, *(question.key for question in questions)]
@@ -75,10 +88,11 @@ def read(content: bytes, questions: Sequence[Question], now: datetime) -> Sheet:
             continue
         first = seen.setdefault(row.entry.address.canonical, line)
         if first != line:
-            sheet.wrong(line, f"email is that of line {first} again; leave one of them out.")
+            again = N_("email is that of line %(line)s again; leave one of them out.")
+            sheet.wrong(line, Sentence(again, line=first))
         sheet.rows.append(row)
     if not sheet.rows and not sheet.faults:
-        raise NoSheet("The file has no rows below its first line.")
+        raise NoSheet(N_("The file has no rows below its first line."))
     return sheet
 
 
@@ -92,7 +106,11 @@ def _decoded(content: bytes) -> str:
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
         raise NoSheet(
-            f"Line {line} is not {name}: save the file as “CSV UTF-8” and send it again."
+            N_(
+                "Line %(line)s is not %(encoding)s: save the file as “CSV UTF-8” and send it again."
+            ),
+            line=line,
+            encoding=name,
         ) from None
     # Some programs end lines with CR alone.
     return decoded if "\n" in decoded else decoded.replace("\r", "\n")
@@ -114,28 +132,34 @@ def _header(text: str, known: Sequence[str]) -> tuple[str, list[str]]:
     """Return the separator and the names of the columns, from the first line."""
     first = text.partition("\n")[0].rstrip("\r")
     if "\0" in first:
-        raise NoSheet("The file is no text: save it as “CSV UTF-8” and send it again.")
+        raise NoSheet(N_("The file is no text: save it as “CSV UTF-8” and send it again."))
     if len(first) > MAX_CELL_CHARACTERS:
-        raise NoSheet("The first line is too long: it must name the columns.")
-    # The right separator is the one that gives the most known columns.
-    candidates = {sign: _column_names(first, sign) for sign in _SEPARATORS}
-    separator = max(candidates, key=lambda sign: len(set(candidates[sign]) & set(known)))
-    names = candidates[separator]
+        raise NoSheet(N_("The first line is too long: it must name the columns."))
+    # With the right separator, most of the columns are known.
+    found = {sign: _column_names(first, sign) for sign in _SEPARATORS}
+    separator = max(found, key=lambda sign: len(set(found[sign]) & set(known)))
+    names = found[separator]
     missing = [name for name in REQUIRED_COLUMNS if name not in names]
     if missing:
+        message = _LACKS_ONE if len(missing) == 1 else _LACKS_BOTH
         raise NoSheet(
-            f"The first line has no column {' and no column '.join(missing)}: it must name the "
-            f"columns, {' and '.join(REQUIRED_COLUMNS)} among them."
+            message, missing=missing[0], name=REQUIRED_COLUMNS[0], email=REQUIRED_COLUMNS[1]
         )
     unknown = sorted({name for name in names if name not in known})
     if unknown:
         raise NoSheet(
-            f"The column {', '.join(unknown)} is not known here; known are {', '.join(known)}. "
-            "Rename it, or leave it out."
+            N_(
+                "The column %(unknown)s is not known here; known are %(known)s. Rename it, or "
+                "leave it out."
+            ),
+            unknown=", ".join(unknown),
+            known=", ".join(known),
         )
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise NoSheet(f"The column {', '.join(twice)} stands there twice: leave one out.")
+        raise NoSheet(
+            N_("The column %(names)s stands there twice: leave one out."), names=", ".join(twice)
+        )
     return separator, names
 
 
@@ -156,14 +180,17 @@ def _body(
     """Yield line and cells by column of each row that has as many cells as the header."""
     for count, (line, cells) in enumerate(_rows(text, separator, sheet, skipped), start=1):
         if count > MAX_ROWS:
-            raise NoSheet(f"The file has more than {MAX_ROWS} rows: split it.")
+            raise NoSheet(N_("The file has more than %(most)s rows: split it."), most=MAX_ROWS)
         while len(cells) > len(names) and not cells[-1]:
             cells.pop()
         if len(cells) == len(names):
             yield line, dict(zip(names, map(unescape_cell, cells), strict=True))
         else:
-            said = f"has {len(cells)} cells, and the first line has {len(names)}."
-            sheet.wrong(line, said)
+            said = N_ngettext(
+                "has %(num)s cell, and the first line has %(columns)s.",
+                "has %(num)s cells, and the first line has %(columns)s.",
+            )
+            sheet.wrong(line, Sentence(said, num=len(cells), columns=len(names)))
 
 
 def _rows(text: str, separator: str, sheet: Sheet, skipped: int) -> Iterator[tuple[int, list[str]]]:
@@ -178,8 +205,13 @@ def _rows(text: str, separator: str, sheet: Sheet, skipped: int) -> Iterator[tup
     except csv.Error:
         sheet.wrong(
             line,
-            "is not CSV: a quotation mark stands where none may, or a cell has no end or more "
-            f"than {MAX_CELL_CHARACTERS} characters.",
+            Sentence(
+                N_(
+                    "is not CSV: a quotation mark stands where none may, or a cell has no end or "
+                    "more than %(most)s characters."
+                ),
+                most=MAX_CELL_CHARACTERS,
+            ),
         )
 
 

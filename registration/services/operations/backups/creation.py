@@ -13,12 +13,12 @@ from sqlalchemy.exc import OperationalError
 
 from ....database import Transaction, phrased
 from ....models import Installation
-from ....refusals import Refusal
+from ....refusals import OperatorRefusal
 from .. import migration, schema
 from . import database_copy, partial_files
 
 
-class NotBackedUp(Refusal):
+class NotBackedUp(OperatorRefusal):
     """The backup was not made, and no part of it is left."""
 
 

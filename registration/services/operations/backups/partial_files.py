@@ -5,10 +5,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from .... import files
-from ....refusals import Refusal
+from ....refusals import OperatorRefusal
 
 
-class PartThere(Refusal):
+class PartThere(OperatorRefusal):
     """A part of the same file exists: it is being written, or its writing was interrupted."""
 
 

@@ -6,13 +6,13 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine, func, inspect, select, text
 
 from ....database import Model
-from ....refusals import Refusal
+from ....refusals import OperatorRefusal
 from .. import migration
 from ..process_lock import ServiceRunning
 from . import database_copy, partial_files
 
 
-class DatabaseThere(Refusal):
+class DatabaseThere(OperatorRefusal):
     """There is a database already, and a restore never replaces one."""
 
 

@@ -30,7 +30,7 @@ from ....models import (
     SignIn,
     Throttle,
 )
-from ....refusals import Refusal
+from ....refusals import OperatorRefusal
 from ... import installation
 from ...erasure import clock_guard, erasures, ledger
 from ...erasure.erasures import Receipt
@@ -42,11 +42,11 @@ SQLITE_MAGIC = b"SQLite format 3\0"
 _CONTENT_VERSION_STEP = 1_000_000
 
 
-class NoBackup(Refusal):
+class NoBackup(OperatorRefusal):
     """The file is no backup that can be restored; nothing was changed."""
 
 
-class NotRestored(Refusal):
+class NotRestored(OperatorRefusal):
     """The restored database could not be written, and no part of it is left."""
 
 
