@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from flask import Flask, current_app
 
@@ -13,13 +14,16 @@ from .config import Settings
 from .crypto.key_ring import KeyRing
 from .database import Transaction
 from .links import Links
-from .mail import delivery
 from .services import installation
 from .services.erasure import ledger
-from .services.erasure.erasures import Receipt
 from .services.operations import schema
 from .services.operations.feed_statistics import Tally
 from .services.organizers import passwords
+
+# Most commands neither send letters nor erase, and need not import how that is done.
+if TYPE_CHECKING:
+    from .mail.delivery import Delivery
+    from .services.erasure.erasures import Receipt
 
 # A write takes a few seconds at most, a password's hash a fraction of a second.
 STUCK_SECONDS = 60
@@ -107,13 +111,15 @@ def letters_folder() -> Path | None:
     return settings().mail.folder
 
 
-def new_delivery() -> delivery.Delivery:
+def new_delivery() -> "Delivery":
     """Return a delivery for one batch of letters."""
+    from .mail import delivery  # noqa: PLC0415
+
     current = settings()
     return delivery.for_route(current.mail, current.mail_from.addr_spec, current.host)
 
 
-def record_erasure(receipt: Receipt) -> None:
+def record_erasure(receipt: "Receipt") -> None:
     """Add what has just been erased to the ledger beside the keys, and empty the journal.
 
     If the ledger cannot be written now, the next hourly housekeeping adds it.

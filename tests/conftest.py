@@ -4,8 +4,9 @@ visitors, and a real mail server."""
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from uuid import uuid4
@@ -149,11 +150,17 @@ def elsewhere(request: pytest.FixtureRequest, tmp_path: Path, template: Path) ->
 
 
 @pytest.fixture
-def app(request: pytest.FixtureRequest, instance: dict, clock: Clock) -> Iterator[Flask]:
-    """The service, freshly installed, with letters kept in a folder."""
+def app_with(request: pytest.FixtureRequest, instance: dict, clock: Clock) -> Callable[..., Flask]:
+    """Return how to get the freshly installed service with settings of one's own."""
     kind = "postgresql" if "DATABASE_URL" in instance else "sqlite"
     shared: Shared = request.getfixturevalue(f"shared_{kind}")
-    app = shared.app(clock)
+    return partial(shared.app, clock)
+
+
+@pytest.fixture
+def app(app_with: Callable[..., Flask]) -> Iterator[Flask]:
+    """The service, freshly installed, with letters kept in a folder."""
+    app = app_with()
     with app.app_context():
         yield app
 

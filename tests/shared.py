@@ -7,6 +7,7 @@ To make an app, an engine and a database for each test took more than half of al
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from flask import Flask
 from jinja2 import FileSystemBytecodeCache
@@ -143,22 +144,31 @@ class Shared:
         self.settings = {"INSTANCE": str(folder)}
         if database:
             self.settings["DATABASE_URL"] = database.url
-        self._app = SharedApp(self.settings | {"CONTACT": "hosts@example.org"}, compiled)
+        self._compiled = compiled
+        self._apps: dict[frozenset[tuple[str, Any]], SharedApp] = {}
 
     def lay_anew(self) -> None:
         """Make folder and database what they are after `flask database upgrade`."""
-        self._app.disconnect()
+        self._disconnect()
         shutil.rmtree(self.folder, ignore_errors=True)
         if self._database:
             self._database.lay_anew()
         shutil.copytree(self._template, self.folder)
 
-    def app(self, clock: Callable) -> Flask:
-        """Return the app as `create_app` returns it."""
-        return self._app.fresh(clock)
+    def app(self, clock: Callable, **settings: Any) -> Flask:
+        """Return the app with these settings as `create_app` returns it: one for each settings."""
+        settings = self.settings | {"CONTACT": "hosts@example.org"} | settings
+        key = frozenset(settings.items())
+        if key not in self._apps:
+            self._apps[key] = SharedApp(settings, self._compiled)
+        return self._apps[key].fresh(clock)
+
+    def _disconnect(self) -> None:
+        for app in self._apps.values():
+            app.disconnect()
 
     def close(self) -> None:
-        self._app.disconnect()
+        self._disconnect()
         if self._database:
             self._database.close()
 

@@ -9,7 +9,6 @@ from .. import app_context
 from ..database import is_scrub_due, reading, writing
 from ..services.attendees import export_files, exports
 from ..services.attendees.export_files import Source
-from ..worker import housekeeping
 from .groups import Group, as_json, echo_json, echo_table
 
 # Printed after each export to a file.
@@ -61,6 +60,9 @@ def export(slug: str, output: Path | None, columns: str | None, separator: str) 
 @click.option("--now", "slug", metavar="SLUG", help="Everybody of this discussion, due or not.")
 def purge(slug: str | None) -> None:
     """Erase the registrations whose time has come, and say how many they were."""
+    # Most of the service, of which the other commands here need little.
+    from ..worker import housekeeping  # noqa: PLC0415
+
     app_context.open_keys()
     receipt = housekeeping.erase_all(slug) if slug else housekeeping.erase_due()
     click.echo(f"Erased {receipt}.")

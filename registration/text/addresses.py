@@ -3,10 +3,12 @@
 import unicodedata
 from dataclasses import dataclass
 from enum import Enum
-
-from email_validator import EmailNotValidError, validate_email
+from typing import TYPE_CHECKING
 
 from ..refusals import N_, Refusal, Sentence
+
+if TYPE_CHECKING:
+    from email_validator import ValidatedEmail
 
 # An address has at most 254 characters (RFC 5321 4.5.3.1.3); decomposed letters take more.
 MAX_TYPED_LENGTH = 1000
@@ -61,10 +63,9 @@ def parse(text: str) -> EmailAddress:
     fault = _plain_fault(text)
     if fault:
         raise AddressRefused(fault)
-    try:
-        valid = validate_email(text, check_deliverability=False, allow_smtputf8=False)
-    except EmailNotValidError:
-        raise AddressRefused(_fault_of_parts(text)) from None
+    valid = _validated(text)
+    if valid is None:
+        raise AddressRefused(_fault_of_parts(text))
     sent = f"{valid.local_part}@{valid.ascii_domain}"
     return EmailAddress(sent=sent, canonical=sent.casefold())
 
@@ -87,8 +88,15 @@ def _plain_fault(text: str) -> Fault | None:
 def _fault_of_parts(text: str) -> Fault:
     """Return which side of the @ the library refuses; its own messages cannot be translated."""
     local = text.partition("@")[0]
+    return Fault.DOMAIN if _validated(f"{local}@example.org") else Fault.LOCAL
+
+
+def _validated(address: str) -> "ValidatedEmail | None":
+    """Return the parts of an address; None if the library refuses it."""
+    # Its patterns take long to compile, and most commands parse no address.
+    from email_validator import EmailNotValidError, validate_email  # noqa: PLC0415
+
     try:
-        validate_email(f"{local}@example.org", check_deliverability=False, allow_smtputf8=False)
+        return validate_email(address, check_deliverability=False, allow_smtputf8=False)
     except EmailNotValidError:
-        return Fault.LOCAL
-    return Fault.DOMAIN
+        return None

@@ -209,9 +209,9 @@ def test_the_commands_do_what_the_tests_do(tmp_path):
 
 
 def test_checking_a_database_that_is_not_there_makes_none(tmp_path):
-    ran = flask({"INSTANCE": str(tmp_path / "elsewhere")}, "database", "check", text=True)
-    assert ran.returncode == 1
-    assert ran.stderr.startswith("Error: There is no database at ")
+    status, said = run({"INSTANCE": str(tmp_path / "elsewhere")}, "check")
+    assert status == 1
+    assert said.startswith("Error: There is no database at ")
     assert not (tmp_path / "elsewhere").exists()
 
 

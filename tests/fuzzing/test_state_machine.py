@@ -3,6 +3,7 @@
 import shutil
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
@@ -16,7 +17,10 @@ def emptied(found: dict) -> dict:
     return found
 
 
-def test_the_model_is_right_after_any_sequence_of_events(template):
+@pytest.mark.parametrize(
+    ("histories", "least_steps"), [(3, 40), pytest.param(6, 100, marks=pytest.mark.slow)]
+)
+def test_the_model_is_right_after_any_sequence_of_events(template, histories, least_steps):
     def installed(folder: Path) -> dict:
         shutil.copytree(template, folder / "instance")
         return {"INSTANCE": str(folder / "instance")}
@@ -26,7 +30,7 @@ def test_the_model_is_right_after_any_sequence_of_events(template):
 
     OnSqlite.installed, OnSqlite.emptied = staticmethod(installed), staticmethod(emptied)
     few = settings(
-        max_examples=6,
+        max_examples=histories,
         stateful_step_count=20,
         derandomize=True,
         database=None,
@@ -36,4 +40,4 @@ def test_the_model_is_right_after_any_sequence_of_events(template):
         suppress_health_check=list(HealthCheck),
     )
     run_state_machine_as_test(OnSqlite, settings=few)
-    assert OnSqlite.steps > 100
+    assert OnSqlite.steps > least_steps

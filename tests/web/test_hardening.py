@@ -2,17 +2,15 @@
 for reports of a weakness."""
 
 import zoneinfo
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from flask import Flask, request
+from flask import Flask, request, request_finished
 from werkzeug.test import TestResponse
-
-from registration import create_app
-from registration.database import engine
 
 from .. import builders
 from ..machine import on_sqlite
@@ -45,22 +43,16 @@ ELSEWHERE = [
 
 
 @pytest.fixture
-def make(instance, clock) -> Iterator:
+def make(app_with) -> Callable[..., Flask]:
     """Make the service with other settings, one discussion published."""
-    made = []
 
     def make(**settings: Any) -> Flask:
-        app = create_app(instance | {"CONTACT": "hosts@example.org"} | settings, clock=clock)
-        app.config["ANSWER_FLOOR"] = 0.0
-        made.append(app)
+        app = app_with(**settings)
         with app.app_context():
             builders.publish(builders.file('registration = "open"'))
         return app
 
-    yield make
-    for app in made:
-        with app.app_context():
-            engine().dispose()
+    return make
 
 
 class BrowserAt(Browser):
@@ -269,10 +261,9 @@ FORWARDED = {
 
 def test_proxy_headers_are_ignored_without_a_proxy(make, clock):
     app = make(PUBLIC_URL=SITE)
-    seen = []
-    app.after_request(lambda answer: seen.append(view()) or answer)
-    plain = At(app, clock, "http://events.example.org").get("/discussions/water")
-    told = At(app, clock, "http://events.example.org").get("/discussions/water", **FORWARDED)
+    with seen_by(app) as seen:
+        plain = At(app, clock, "http://events.example.org").get("/discussions/water")
+        told = At(app, clock, "http://events.example.org").get("/discussions/water", **FORWARDED)
     assert told.data == plain.data
     assert dict(told.headers) == dict(plain.headers)
     assert seen == [("127.0.0.1", "http", "events.example.org", "")] * 2
@@ -280,12 +271,19 @@ def test_proxy_headers_are_ignored_without_a_proxy(make, clock):
 
 def test_trusted_proxies_name_client_and_scheme_and_nothing_else(make, clock):
     app = make(PUBLIC_URL=SITE, TRUSTED_PROXIES=1)
-    seen = []
-    app.after_request(lambda answer: seen.append(view()) or answer)
     chain = FORWARDED | {"X_Forwarded_For": "203.0.113.1, 198.51.100.7"}
-    answer = At(app, clock, "http://events.example.org").get("/discussions/water", **chain)
+    with seen_by(app) as seen:
+        answer = At(app, clock, "http://events.example.org").get("/discussions/water", **chain)
     assert seen == [("198.51.100.7", "https", "events.example.org", "")]
     assert "evil" not in answer.text + str(answer.headers)
+
+
+@contextmanager
+def seen_by(app: Flask) -> Iterator[list[tuple[str | None, str, str, str]]]:
+    """Keep who the client is, and by which address, as the app takes it for each request."""
+    seen: list[tuple[str | None, str, str, str]] = []
+    with request_finished.connected_to(lambda *_args, **_rest: seen.append(view()), app):
+        yield seen
 
 
 def view() -> tuple[str | None, str, str, str]:

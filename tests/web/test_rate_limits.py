@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from registration import create_app, database
+from registration import database
 from registration.database import reading, writing
 from registration.models import Registration
 from registration.web.rate_limits import client_of
@@ -21,20 +21,18 @@ PERSON = {"name": "Айгерим", "email": ADDRESS}
 SOON = "This could not be done just now, and nothing has changed. What you typed is still here: "
 
 
-def limited(instance, clock, an_hour, **settings):
+def limited(app_with, an_hour, **settings):
     """The service where so many forms are taken in an hour."""
-    app = create_app(instance | {"FORMS_AN_HOUR": an_hour} | settings, clock=clock)
-    app.config["ANSWER_FLOOR"] = 0.0
+    app = app_with(FORMS_AN_HOUR=an_hour, **settings)
     with app.app_context():
         builders.publish()
         yield app
-        database.engine().dispose()
 
 
 @pytest.fixture
-def app(instance, clock):
+def app(app_with):
     """The service where ten forms are taken in an hour, five for one discussion, one a client."""
-    yield from limited(instance, clock, 10)
+    yield from limited(app_with, 10)
 
 
 def send(app, clock, path=FORM, peer="127.0.0.1", **typed):
@@ -61,8 +59,8 @@ def registrations():
         return tx.query(Registration).count()
 
 
-def test_a_form_beyond_the_limit_is_kept_and_accepted_later(instance, clock):
-    for app in limited(instance, clock, 20):
+def test_a_form_beyond_the_limit_is_kept_and_accepted_later(app_with, clock):
+    for app in limited(app_with, 20):
         builders.publish(builders.with_questions())
         visitor = Visitor(app, clock)
         _target, hidden = form_of(visitor.get(FORM).text)
@@ -163,8 +161,8 @@ def test_one_client_gets_a_tenth_and_takes_nothing_from_others(app, clock):
 
 @on_sqlite
 @pytest.mark.parametrize(("proxies", "statuses"), [(0, [303, 303]), (1, [303, 429])])
-def test_only_a_trusted_proxy_says_who_the_client_is(instance, clock, proxies, statuses):
-    for app in limited(instance, clock, 10, TRUSTED_PROXIES=proxies):
+def test_only_a_trusted_proxy_says_who_the_client_is(app_with, clock, proxies, statuses):
+    for app in limited(app_with, 10, TRUSTED_PROXIES=proxies):
         seen = []
         for invented in ("198.51.100.1", "198.51.100.2"):
             visitor = Visitor(app, clock)
