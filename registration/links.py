@@ -37,8 +37,8 @@ class Links:
     def new_address(self, signed: str) -> str:
         return f"{self.root}/registrations/address/{signed}"
 
-    def circulars(self, public_id: str, token: str) -> str:
-        return f"{self.root}/registrations/circulars/{sign_circulars(public_id, token)}"
+    def mailings(self, public_id: str, token: str) -> str:
+        return f"{self.root}/registrations/mailings/{sign_mailings(public_id, token)}"
 
     def invitation(self, token: str) -> str:
         return f"{self.root}/organizer/invitation/{token}"
@@ -63,11 +63,12 @@ def read_new_address(secret: str, signed: str) -> tuple[str, bytes] | None:
     return public_id, bytes.fromhex(index)
 
 
-def sign_circulars(public_id: str, token: str) -> str:
-    """Return a value that permits stopping circulars to one registration, and nothing else.
+def sign_mailings(public_id: str, token: str) -> str:
+    """Return a value that permits stopping mailings to one registration, and nothing else.
 
     It is derived from the personal link's `token`, so that it stays valid after a key rotation. The
     token cannot be computed from it: mail providers' programs read it in the letter's header.
     """
+    # Links that were sent have this word in their proof.
     proof = hmac.digest(token.encode(), f"circulars {public_id}".encode(), "sha256")
     return f"{public_id}-{base64.urlsafe_b64encode(proof).decode().rstrip('=')}"

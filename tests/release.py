@@ -21,10 +21,10 @@ from registration.crypto.key_ring import KeyRing
 from registration.database import Model, reading, writing
 from registration.discussion_file import form_values
 from registration.models import (
-    Circular,
     Draft,
     Export,
     Group,
+    Mailing,
     Organizer,
     Registration,
     Revision,
@@ -85,7 +85,7 @@ def fill(app: Any, clock: Clock, folder: Path) -> None:
     builders.cancel("desert")
     signed_in(app, clock, ASEL)
     invite("lab@example.org", Role.PARTNER, "water", partner="PaperLab")
-    _write_circulars()
+    _write_mailings()
     _draft()
     source = export_files.Source(reading, writing, app_context.settings().keys)
     export_files.write(
@@ -122,7 +122,7 @@ def _register() -> None:
         self_service.change(tx, person.token, new)
 
 
-def _write_circulars() -> None:
+def _write_mailings() -> None:
     for subject in ("News", "A draft"):
         with writing() as tx:
             water = catalog.find(tx, "water")
@@ -157,7 +157,7 @@ def values(tx: Session, ring: KeyRing) -> dict[str, list[dict[str, Any]]]:
     for model, name, read in (
         (Registration, "sealed", lambda row: row.attendee(ring)),
         (Organizer, "sealed", lambda row: row.identity(ring)),
-        (Circular, "sealed", lambda row: row.wording(ring)),
+        (Mailing, "sealed", lambda row: row.wording(ring)),
         (Revision, "announcement", lambda row: row.announcement),
         (Revision, "essentials", lambda row: row.essentials),
         (Draft, "shown", _shown),

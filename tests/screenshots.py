@@ -58,7 +58,7 @@ def main() -> None:
 
 
 def _installation(settings: dict[str, str]) -> dict[str, str]:
-    """Make one with people in it; return the addresses of a draft and of a circular."""
+    """Make one with people in it; return the addresses of a draft and of a mailing."""
     app = create_app(settings)
     install(app)
     with app.app_context():
@@ -72,13 +72,13 @@ def _installation(settings: dict[str, str]) -> dict[str, str]:
                 builders.confirm(address)
         builders.deliver()
         invite("desk@example.org")
-        found = {name: _circular(queued=name == "queued") for name in ("draft", "queued")}
+        found = {name: _mailing(queued=name == "queued") for name in ("draft", "queued")}
         public_id = builders.registration_of("person-0@example.org").public_id
         database.engine().dispose()
     return found | {"attendee": public_id}
 
 
-def _circular(*, queued: bool) -> str:
+def _mailing(*, queued: bool) -> str:
     with writing() as tx:
         discussion = catalog.find(tx, "water")
         draft = Draft("The room opens earlier", LETTER, (Group.CONFIRMED,))
@@ -136,11 +136,11 @@ def _visit(page: Page, server: Server, variant: str, numbers: dict[str, str]) ->
         "add-somebody": "/attendees/add",
         "import": "/attendees/import",
         "export": "/export",
-        "letters": "/circulars",
-        "letter-written": "/circulars/new",
-        "letter-looked-at": f"/circulars/{numbers['draft']}",
-        "letter-sent": f"/circulars/{numbers['draft']}/send",
-        "letter-on-its-way": f"/circulars/{numbers['queued']}",
+        "letters": "/mailings",
+        "letter-written": "/mailings/new",
+        "letter-looked-at": f"/mailings/{numbers['draft']}",
+        "letter-sent": f"/mailings/{numbers['draft']}/send",
+        "letter-on-its-way": f"/mailings/{numbers['queued']}",
         "edit": "/edit",
         "cancel": "/cancel",
         "take-off": "/take-off",

@@ -15,9 +15,9 @@ from registration.database import Model, reading, writing
 from registration.discussion_file import form_values, read
 from registration.models import (
     Attendee,
-    Circular,
     Discussion,
     Draft,
+    Mailing,
     Organizer,
     Registration,
     Revision,
@@ -39,8 +39,8 @@ KEYS_OF_DEEDS = {
     "organizer added": "organizer.added",
     "invitation accepted": "organizer.invitation_accepted",
     "signed in": "organizer.signed_in",
-    "letter to attendees drafted": "circular.drafted",
-    "letter to attendees queued": "circular.queued",
+    "letter to attendees drafted": "mailing.drafted",
+    "letter to attendees queued": "mailing.queued",
 }
 
 
@@ -123,8 +123,10 @@ def with_more(value: Any) -> Any:
 
 
 def test_every_value_of_an_older_release_is_read_after_an_upgrade(kept, upgraded):
-    wanted = json.loads((kept / release.VALUES).read_text(encoding="utf-8"))
-    assert min(len(wanted[name]) for name in ("registrations", "organizers", "circulars")) > 1
+    # 0010 renamed circulars to mailings.
+    text = (kept / release.VALUES).read_text(encoding="utf-8").replace("circular", "mailing")
+    wanted = json.loads(text)
+    assert min(len(wanted[name]) for name in ("registrations", "organizers", "mailings")) > 1
     for entry in wanted["audit_entries"]:
         entry["deed"] = KEYS_OF_DEEDS[entry["deed"]]
     assert lacks(values(), wanted) == []
@@ -160,7 +162,7 @@ def test_fields_that_a_later_release_adds_are_ignored(app, clock, tmp_path):
     assert lacks(after, before) == []
     for table, name in (
         ("organizers", "sealed"),
-        ("circulars", "sealed"),
+        ("mailings", "sealed"),
         ("discussions", "content"),
         ("revisions", "announcement"),
         ("drafts", "shown"),
@@ -176,11 +178,11 @@ def test_the_desk_shows_what_a_later_release_has_written(app, clock, tmp_path):
     release.fill(app, clock, tmp_path)
     rewrite(with_more)
     with reading() as tx:
-        circulars = tx.scalars(select(Circular.public_id)).all()
+        mailings = tx.scalars(select(Mailing.public_id)).all()
     desk = signed_in(app, clock, "erlan@example.org")
     water = "/organizer/discussions/water"
     pages = [water, f"{water}/edit", f"{water}/review", f"{water}/attendees", f"{water}/export"]
-    pages += [f"{water}/circulars/{number}" for number in circulars]
+    pages += [f"{water}/mailings/{number}" for number in mailings]
     pages += [f"/registrations/{builders.attendee().token}", "/organizer/new", "/organizer/log"]
     assert [path for path in pages if desk.get(path).status_code != 200] == []
 
@@ -188,7 +190,7 @@ def test_the_desk_shows_what_a_later_release_has_written(app, clock, tmp_path):
 READERS = {
     Registration: lambda row: row.attendee(builders.ring()),
     Organizer: lambda row: row.identity(builders.ring()),
-    Circular: lambda row: row.wording(builders.ring()),
+    Mailing: lambda row: row.wording(builders.ring()),
     Discussion: lambda row: row.content,
     Revision: lambda row: row.announcement,
     Draft: lambda row: row.typed,

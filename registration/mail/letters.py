@@ -44,7 +44,7 @@ class LetterContext:
     place: int  # on the waiting list, if the registration waits
     told: Essentials | None  # the essentials that the attendee was last told
     stamp: datetime  # DTSTAMP: later than that of any entry sent before
-    wording: Wording | None = None  # of a circular, unless it was stopped
+    wording: Wording | None = None  # of a mailing, unless it was stopped
 
     @property
     def links(self) -> Links:
@@ -84,10 +84,10 @@ class LetterContext:
 
     @property
     def unsubscribe(self) -> str | None:
-        """The link that stops circulars. A test letter has none: it goes to an organizer."""
-        if self.letter.kind is not LetterKind.CIRCULAR or self.letter.organizer_id:
+        """The link that stops mailings. A test letter has none: it goes to an organizer."""
+        if self.letter.kind is not LetterKind.MAILING or self.letter.organizer_id:
             return None
-        return self.links.circulars(self.registration.public_id, self.attendee.token)
+        return self.links.mailings(self.registration.public_id, self.attendee.token)
 
     @property
     def guest(self) -> personal.Guest:
@@ -202,13 +202,13 @@ def change(context: LetterContext) -> EmailMessage | None:
     return context.write("change", _entry(context), was=was)
 
 
-def circular(context: LetterContext) -> EmailMessage | None:
-    """Send a circular, unless its organizer or the attendee has stopped it.
+def mailing(context: LetterContext) -> EmailMessage | None:
+    """Send a mailing, unless its organizer or the attendee has stopped it.
 
     One that contains the join link is sent only to attendees with a seat.
     """
     status, wording = context.registration.status, context.wording
-    is_wanted = context.registration.is_registered and not context.registration.circulars_stopped_at
+    is_wanted = context.registration.is_registered and not context.registration.mailings_stopped_at
     if wording is None or not is_wanted:
         return None
     has_link = placeholders.has_link(wording, context.discussion.content.join_url)
@@ -218,7 +218,7 @@ def circular(context: LetterContext) -> EmailMessage | None:
         context.discussion, context.registration, context.attendee, context.links
     )
     return context.write(
-        "circular",
+        "mailing",
         subject=placeholders.fill(wording.subject, values),
         text=placeholders.fill(wording.text, values),
         paragraphs=placeholders.paragraphs(wording.text, values),
@@ -258,7 +258,7 @@ _LETTERS: dict[LetterKind, Callable[[LetterContext], EmailMessage | None]] = {
     LetterKind.SEAT: seat,
     LetterKind.REMINDER: reminder,
     LetterKind.FOLLOW_UP: follow_up,
-    LetterKind.CIRCULAR: circular,
+    LetterKind.MAILING: mailing,
 }
 # These tell an attendee the discussion's current essentials.
 TELLING = frozenset(

@@ -1,4 +1,4 @@
-"""The placeholders of circulars, such as {{ name }}: a fixed list of names.
+"""The placeholders of mailings, such as {{ name }}: a fixed list of names.
 
 No template engine ever reads the organizer's text, and the values that replace placeholders are
 not searched for further placeholders or links.
@@ -54,7 +54,7 @@ def has_link_placeholder(text: str) -> bool:
 
 
 def has_link(wording: Wording, join_url: str) -> bool:
-    """Whether a circular contains the join link, as a placeholder or written out."""
+    """Whether a mailing contains the join link, as a placeholder or written out."""
     typed = f"{wording.subject}\n{wording.text}"
     return has_link_placeholder(wording.text) or bool(join_url and join_url in typed)
 

@@ -8,7 +8,7 @@ from .export import Export
 from .feed_fetch import FeedReading
 from .installation import Erasure, Installation, Throttle
 from .letter import Letter, LetterKind, LetterState
-from .mailing import Circular, CircularState, Group, Wording
+from .mailing import Group, Mailing, MailingState, Wording
 from .organizer import Grant, Identity, Organizer, Role, SignIn, organizer_index
 from .registration import (
     REGISTERED,
@@ -27,8 +27,6 @@ __all__ = [
     "Answer",
     "Attendee",
     "AuditEntry",
-    "Circular",
-    "CircularState",
     "Content",
     "Contributor",
     "Deed",
@@ -46,6 +44,8 @@ __all__ = [
     "Letter",
     "LetterKind",
     "LetterState",
+    "Mailing",
+    "MailingState",
     "Organizer",
     "Partner",
     "Question",

@@ -26,7 +26,7 @@ class Installation(Model):
 
 
 class Erasure(Model):
-    """An erased registration or circular: its random id and the time of erasure, nothing else."""
+    """An erased registration or mailing: its random id and the time of erasure, nothing else."""
 
     __tablename__ = "erasures"
 

@@ -23,7 +23,7 @@ class LetterKind(StrEnum):
     SEAT = "seat"
     REMINDER = "reminder"
     FOLLOW_UP = "follow_up"
-    CIRCULAR = "circular"
+    MAILING = "mailing"
 
 
 class LetterState(StrEnum):
@@ -37,7 +37,7 @@ class LetterState(StrEnum):
 
 
 class Letter(Model):
-    """One letter owed to a registration; or, as a test of a circular, to an organizer.
+    """One letter owed to a registration; or, as a test of a mailing, to an organizer.
 
     The unique `key` prevents two letters for the same occasion. `message_id` is made with the row
     and never changes. `server_answer` is redacted. Until `lease_until`, one worker has claimed the
@@ -52,8 +52,8 @@ class Letter(Model):
         ForeignKey("registrations.id", ondelete="CASCADE"), index=True
     )
     organizer_id: Mapped[int | None] = mapped_column(ForeignKey("organizers.id"))
-    circular_id: Mapped[int | None] = mapped_column(
-        ForeignKey("circulars.id", ondelete="SET NULL"), index=True
+    mailing_id: Mapped[int | None] = mapped_column(
+        ForeignKey("mailings.id", ondelete="SET NULL"), index=True
     )
     kind: Mapped[LetterKind] = mapped_column(by_value(LetterKind))
     key: Mapped[str] = mapped_column(unique=True)

@@ -1,4 +1,4 @@
-"""Circulars: letters that organizers write to groups of attendees, with sealed wording."""
+"""Mailings: letters that organizers write to groups of attendees, with sealed wording."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,8 +21,8 @@ class Group(StrEnum):
     ABSENT = "absent"
 
 
-class CircularState(StrEnum):
-    """The state of a circular; computed, never stored."""
+class MailingState(StrEnum):
+    """The state of a mailing; computed, never stored."""
 
     DRAFT = "draft"
     QUEUED = "queued"
@@ -31,21 +31,21 @@ class CircularState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Wording(Sealed):
-    """The text of a circular as its organizer typed it; sealed, because it may name people."""
+    """The text of a mailing as its organizer typed it; sealed, because it may name people."""
 
     subject: str
     text: str
 
 
-class Circular(Model):
-    """One circular: a draft until it is queued; then it never changes, but may be stopped.
+class Mailing(Model):
+    """One mailing: a draft until it is queued; then it never changes, but may be stopped.
 
     `version` rises with every change, so that nobody queues a text that they have not seen.
     `organizer_id` is the organizer who edited it last, or queued it. `count` is the number of
     letters posted for it.
     """
 
-    __tablename__ = "circulars"
+    __tablename__ = "mailings"
 
     id: Mapped[int] = mapped_column(primary_key=True)
     public_id: Mapped[str] = mapped_column(unique=True)
@@ -63,14 +63,14 @@ class Circular(Model):
     count: Mapped[int] = mapped_column(default=0)
 
     @property
-    def state(self) -> CircularState:
+    def state(self) -> MailingState:
         if self.stopped_at:
-            return CircularState.STOPPED
-        return CircularState.QUEUED if self.queued_at else CircularState.DRAFT
+            return MailingState.STOPPED
+        return MailingState.QUEUED if self.queued_at else MailingState.DRAFT
 
     @property
     def is_draft(self) -> bool:
-        return self.state is CircularState.DRAFT
+        return self.state is MailingState.DRAFT
 
     def wording(self, ring: KeyRing) -> Wording:
         """Return the unsealed wording; `SealBroken` if it was sealed for another row."""

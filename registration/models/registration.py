@@ -87,8 +87,8 @@ class Registration(Model):
 
     `address_index` is the blind index of discussion and canonical address, unique in the
     discussion. `seated_at` is set while it has a seat, `queue_position` while it waits; an
-    unconfirmed registration keeps its seat until `seat_held_until`. `circulars_stopped_at` is set
-    once the attendee has stopped circulars.
+    unconfirmed registration keeps its seat until `seat_held_until`. `mailings_stopped_at` is set
+    once the attendee has stopped mailings.
     """
 
     __tablename__ = "registrations"
@@ -120,7 +120,7 @@ class Registration(Model):
     calendar_sequence: Mapped[int] = mapped_column(default=0)
     told_revision: Mapped[int] = mapped_column(default=0)
     wants_follow_up: Mapped[bool] = mapped_column(default=False)
-    circulars_stopped_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    mailings_stopped_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
     # Each rule is written for Python and for SQL; a test compares the two for every row.
 

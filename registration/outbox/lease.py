@@ -73,12 +73,12 @@ def last_sent_at(tx: Transaction, registration_id: int) -> datetime | None:
 def claim(tx: Transaction, limit: int, *, max_limited: int | None = None) -> Sequence[Letter]:
     """Lease up to `limit` due letters, oldest first, and return them.
 
-    At most `max_limited` of them are of `RATE_LIMITED_KINDS`; None sets no limit. Circulars come
+    At most `max_limited` of them are of `RATE_LIMITED_KINDS`; None sets no limit. Mailings come
     after all others: there may be tens of thousands, and no confirmation may wait for them.
     """
-    is_circular = Letter.kind == LetterKind.CIRCULAR
+    is_mailing = Letter.kind == LetterKind.MAILING
     letters: list[Letter] = []
-    for condition in (~is_circular, is_circular):
+    for condition in (~is_mailing, is_mailing):
         due = (
             select(Letter)
             .where(condition, _is_claimable(tx.now, max_limited))

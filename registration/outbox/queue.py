@@ -29,13 +29,13 @@ def post_all(
     host: str,
     due_at: datetime | None = None,
     occasion: str = "",
-    circular_id: int | None = None,
+    mailing_id: int | None = None,
 ) -> None:
     """Post a letter of one kind to each of these registrations, due now or at `due_at`.
 
     A registration that is owed such a letter already, not leased, gets no second one; the letter
     becomes due at the earlier of both times. The key of a letter that is sent once for each
-    `occasion`, such as a circular, contains the occasion.
+    `occasion`, such as a mailing, contains the occasion.
     """
     for start in range(0, len(registration_ids), 500):
         batch = registration_ids[start : start + 500]
@@ -43,7 +43,7 @@ def post_all(
         posted = [
             {
                 "registration_id": number,
-                "circular_id": circular_id,
+                "mailing_id": mailing_id,
                 "kind": kind,
                 "key": f"{kind.value}/{number}/{occasion or counts.get(number, 0) + 1}",
                 "revision": revision,
@@ -63,12 +63,12 @@ def post_all(
 
 
 def post_test(
-    tx: Transaction, organizer_id: int, circular_id: int, *, revision: int, host: str
+    tx: Transaction, organizer_id: int, mailing_id: int, *, revision: int, host: str
 ) -> None:
-    """Post a circular to an organizer, as attendees would get it, unless one is waiting already."""
+    """Post a mailing to an organizer, as attendees would get it, unless one is waiting already."""
     of_it = and_(
         Letter.organizer_id == organizer_id,
-        Letter.circular_id == circular_id,
+        Letter.mailing_id == mailing_id,
         Letter.state == LetterState.OWED,
     )
     if tx.scalar(select(Letter.id).where(of_it, Letter.lease_until.is_(None)).limit(1)):
@@ -77,9 +77,9 @@ def post_test(
     tx.add(
         Letter(
             organizer_id=organizer_id,
-            circular_id=circular_id,
-            kind=LetterKind.CIRCULAR,
-            key=f"test/{circular_id}/{number}",
+            mailing_id=mailing_id,
+            kind=LetterKind.MAILING,
+            key=f"test/{mailing_id}/{number}",
             revision=revision,
             message_id=f"<{number}@{host}>",
             posted_at=tx.now,
@@ -174,7 +174,7 @@ def drop_all(
 
 
 def drop_waiting(tx: Transaction, which: ColumnElement[bool]) -> int:
-    """Drop these circulars unless leased, also those that a restore held back; return how many.
+    """Drop these mailings unless leased, also those that a restore held back; return how many.
 
     A leased one is either being sent, or dropped when the worker composes it.
     """
@@ -182,7 +182,7 @@ def drop_waiting(tx: Transaction, which: ColumnElement[bool]) -> int:
         update(Letter)
         .where(
             which,
-            Letter.kind == LetterKind.CIRCULAR,
+            Letter.kind == LetterKind.MAILING,
             Letter.state.in_([LetterState.OWED, LetterState.HELD]),
             or_(Letter.lease_until.is_(None), Letter.lease_until <= tx.now),
         )

@@ -15,7 +15,7 @@ from ..crypto.key_ring import KeysRefused
 from ..database import DatabaseBusy, DatabaseUnavailable
 from ..refusals import Refusal
 from ..services.catalog import DiscussionUnpublished, NoSuchDiscussion
-from ..services.mailings.mailings import NoSuchCircular
+from ..services.mailings.mailings import NoSuchMailing
 from ..services.operations.schema import SchemaNewer, SchemaOutdated
 from ..services.organizers.authentication import InvitationOver
 from ..services.registrations.self_service import LinkIsOver, NoSuchRegistration, RegistrationEnded
@@ -29,7 +29,7 @@ _STATUS: dict[type[Refusal], int] = {
     NoSuchRegistration: 404,
     LinkIsOver: 404,
     InvitationOver: 404,
-    NoSuchCircular: 404,
+    NoSuchMailing: 404,
     DiscussionUnpublished: 410,
     RegistrationEnded: 410,
     DatabaseBusy: 503,

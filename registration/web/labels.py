@@ -46,7 +46,7 @@ def letter_words(kind: LetterKind) -> str:
         LetterKind.SEAT: _("seat"),
         LetterKind.REMINDER: _("reminder"),
         LetterKind.FOLLOW_UP: _("recording or summary"),
-        LetterKind.CIRCULAR: _("letter to attendees"),
+        LetterKind.MAILING: _("letter to attendees"),
     }[kind]
 
 
@@ -104,7 +104,7 @@ def deed_words(deed: Deed) -> str:
 
 
 def group_words(groups: Iterable[str]) -> str:
-    """Return the words for the groups that get a circular."""
+    """Return the words for the groups that get a mailing."""
     words: dict[str, str] = {
         Group.CONFIRMED: _("those who have a seat"),
         Group.WAITING: _("those on the waiting list"),

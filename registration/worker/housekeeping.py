@@ -96,7 +96,7 @@ def erase_due() -> Receipt:
     letters, days = app_context.letters_folder(), app_context.settings().retention_days
     receipt = _in_batches(
         lambda tx: erasures.erase_due(tx, letters=letters),
-        lambda tx: erasures.erase_due_circulars(tx, letters=letters, days=days),
+        lambda tx: erasures.erase_due_mailings(tx, letters=letters, days=days),
     )
     with writing() as tx:
         drafts = erasures.erase_old_drafts(tx, days=days)
@@ -120,14 +120,14 @@ def _audit_times() -> None:
 
 
 def erase_all(slug: str) -> Receipt:
-    """Erase all registrations and circulars of a discussion, and the letters kept in a folder.
+    """Erase all registrations and mailings of a discussion, and the letters kept in a folder.
 
     Raises `NoSuchDiscussion`.
     """
     letters = app_context.letters_folder()
     return _in_batches(
         lambda tx: erasures.erase_all(tx, slug, letters=letters),
-        lambda tx: erasures.erase_all_circulars(tx, slug, letters=letters),
+        lambda tx: erasures.erase_all_mailings(tx, slug, letters=letters),
     )
 
 

@@ -60,13 +60,13 @@ def compose(tx: Transaction, letter: Letter) -> ComposedLetter | None:
         is_telling = False
     tells = discussion.version if is_telling else None
     private: tuple[str, ...] = (registration.attendee(tx.keys).name,)
-    if letter.kind is LetterKind.CIRCULAR:
+    if letter.kind is LetterKind.MAILING:
         private += _subject_words(message)
     return ComposedLetter(message, private, tells)
 
 
 def _subject_words(message: EmailMessage) -> tuple[str, ...]:
-    """Return the words of a circular's subject: it is sealed at rest, and servers may quote it."""
+    """Return the words of a mailing's subject: it is sealed at rest, and servers may quote it."""
     return tuple(re.findall(r"\w+", str(message["Subject"])))
 
 

@@ -16,7 +16,7 @@ PATHS = [span for span in SPANS if re.fullmatch(r"[\w/.]+\.(py|toml|html|txt)", 
 GUIDES = sorted((TOP / "docs" / "how-to").glob("*.md"))
 OTHERS = sorted([*TOP.glob("*.md"), *(TOP / "docs").rglob("*.md")])
 # Columns of the database are named in the same way.
-COLUMNS = {"circulars.groups", "exports.columns"}
+COLUMNS = {"mailings.groups", "exports.columns"}
 NAMES = [
     span for span in SPANS if re.fullmatch(r"\w+\.\w+", span) and span not in {*PATHS, *COLUMNS}
 ]

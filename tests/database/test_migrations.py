@@ -14,7 +14,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine, MetaData, inspect, text
+from sqlalchemy import Engine, Insert, MetaData, Table, inspect, select, text
 from sqlalchemy.orm import Session
 
 from registration import database
@@ -286,7 +286,9 @@ def test_an_empty_database_is_told_to_be_upgraded(empty):
 def test_deeds_of_the_audit_log_get_keys_and_stay_as_they_are(empty, tmp_path):
     older = tmp_path / "migrations"
     shutil.copytree(MIGRATIONS, older)
-    (older / "versions" / "0009_keys_of_deeds.py").unlink()
+    for path in (older / "versions").glob("0*.py"):
+        if path.name >= "0009":
+            path.unlink()
     engine = empty()
     migration.upgrade(engine, older)
     written = "INSERT INTO audit_entries (id, at, deed, detail) VALUES "
@@ -317,3 +319,57 @@ def test_deeds_of_the_audit_log_get_keys_and_stay_as_they_are(empty, tmp_path):
 def test_every_deed_that_was_stored_in_words_has_a_key():
     script = ScriptDirectory(str(MIGRATIONS)).get_revision("0009")
     assert sorted(script.module._KEYS.values()) == sorted(Deed)
+
+
+def row(table: Table, **values: object) -> Insert:
+    """Return how to add a row with these values, and with any others that it must have."""
+    moment = datetime(2026, 3, 2, 12, tzinfo=UTC)
+    kinds = {int: 0, str: "x", bool: False, bytes: b"x", datetime: moment}
+    needed = [
+        it for it in table.columns if not (it.nullable or it.primary_key or it.server_default)
+    ]
+    return table.insert().values(
+        {it.name: kinds.get(it.type.python_type, {}) for it in needed} | values
+    )
+
+
+def test_circulars_and_their_letters_become_mailings(empty, tmp_path):
+    older = tmp_path / "migrations"
+    shutil.copytree(MIGRATIONS, older)
+    for path in (older / "versions").glob("0*.py"):
+        if path.name > "0010":
+            path.unlink()
+    engine = empty()
+    migration.upgrade(engine, older)
+    before = MetaData()
+    before.reflect(engine)
+    moment = datetime(2026, 3, 2, 12, tzinfo=UTC)
+    with engine.begin() as connection:
+        for table, values in (
+            ("discussions", {"id": 1}),
+            ("organizers", {"id": 1}),
+            ("circulars", {"id": 7, "discussion_id": 1, "organizer_id": 1, "queued_at": moment}),
+            ("registrations", {"id": 1, "discussion_id": 1, "circulars_stopped_at": moment}),
+            ("letters", {"kind": "circular", "key": "circular/1/x", "circular_id": 7}),
+            ("letters", {"kind": "link", "key": "link/1/1", "message_id": "y"}),
+        ):
+            connection.execute(row(before.tables[table], **values))
+    migration.upgrade(engine)
+    after = MetaData()
+    after.reflect(engine)
+    assert [name for name in schema(engine) if "circular" in name] == []
+    letters, mailings = after.tables["letters"], after.tables["mailings"]
+    with engine.begin() as connection:
+        added = row(mailings, public_id="y", discussion_id=1, organizer_id=1)
+        assert connection.execute(added).inserted_primary_key == (8,)
+        found = select(letters.c.kind, letters.c.key, letters.c.mailing_id).order_by(letters.c.id)
+        assert connection.execute(found).all() == [
+            ("mailing", "mailing/1/x", 7),
+            ("link", "link/1/1", None),
+        ]
+        kept = select(mailings.c.public_id, mailings.c.queued_at.is_not(None))
+        assert set(connection.execute(kept).all()) == {("x", True), ("y", False)}
+        stopped = select(after.tables["registrations"].c.mailings_stopped_at.is_not(None))
+        assert connection.scalars(stopped).all() == [True]
+        connection.execute(mailings.delete())
+        assert connection.scalars(select(letters.c.mailing_id)).all() == [None, None]

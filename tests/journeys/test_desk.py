@@ -92,7 +92,7 @@ def test_a_discussion_is_changed_and_its_attendees_are_written_to(browser, serve
         assert subtitle in page.locator("main").inner_text()
         assert "Aral Fund" in page.locator("main").inner_text()
 
-        page.goto(f"{server.root}/organizer/discussions/water/circulars/new")
+        page.goto(f"{server.root}/organizer/discussions/water/mailings/new")
         page.get_by_label("Subject").fill(subtitle)
         page.get_by_label("Text", exact=True).fill("Dear {{ name }},\n{0.__class__} <b>stays</b>.")
         press(page, "Keep the draft and look at it")

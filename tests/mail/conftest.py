@@ -45,9 +45,9 @@ TRUE_AT = {
     LetterKind.SEAT: RegistrationStatus.CONFIRMED,
     LetterKind.REMINDER: RegistrationStatus.CONFIRMED,
     LetterKind.FOLLOW_UP: RegistrationStatus.CONFIRMED,
-    LetterKind.CIRCULAR: RegistrationStatus.CONFIRMED,
+    LetterKind.MAILING: RegistrationStatus.CONFIRMED,
 }
-WORDING = Wording("circular-id", "About {{ title }}", "Dear {{ name }},\n\nsee {{ page }}.")
+WORDING = Wording("mailing-id", "About {{ title }}", "Dear {{ name }},\n\nsee {{ page }}.")
 
 # Letters that are sent only before a discussion takes place.
 BEFORE = {LetterKind.CHANGE, LetterKind.REMINDER}

@@ -1,4 +1,4 @@
-"""Circulars as letters: nothing in typed text runs, and inserted values are not expanded again."""
+"""Mailings as letters: nothing in typed text runs, and inserted values are not expanded again."""
 
 import re
 
@@ -13,12 +13,12 @@ from .. import builders
 from ..visitor import tree_of
 from .conftest import TOKEN, bodies, received
 
-CIRCULAR = LetterKind.CIRCULAR
+MAILING = LetterKind.MAILING
 JOIN = 'join_url = "https://meet.example.org/room"'
 
 
 def wording(text: str, subject: str = "Hello") -> Wording:
-    return Wording("circular-id", subject, text)
+    return Wording("mailing-id", subject, text)
 
 
 def lines_of(html: str) -> str:
@@ -36,13 +36,13 @@ def lines_of(html: str) -> str:
         "# not a heading *nor* _this_ [text](https://example.org)",
     ],
 )
-def test_a_circular_arrives_as_it_was_typed(write, typed):
-    text, html = bodies(write(CIRCULAR, wording=wording(typed, typed)))
+def test_a_mailing_arrives_as_it_was_typed(write, typed):
+    text, html = bodies(write(MAILING, wording=wording(typed, typed)))
     assert typed in text
     assert lines_of(html) == typed
     for active in ("<script", "<b>", "<img", 'href="javascript', "onerror=a>"):
         assert active not in html
-    assert received(write(CIRCULAR, wording=wording("x", typed)))["Subject"] == typed
+    assert received(write(MAILING, wording=wording("x", typed)))["Subject"] == typed
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_a_circular_arrives_as_it_was_typed(write, typed):
 )
 def test_a_name_is_put_in_and_never_read_again(write, name):
     discussion = builders.unsaved_discussion(builders.file(JOIN))
-    text, html = bodies(write(CIRCULAR, discussion, name=name, wording=wording("Dear {{ name }}:")))
+    text, html = bodies(write(MAILING, discussion, name=name, wording=wording("Dear {{ name }}:")))
     assert text.splitlines()[0] == f"Dear {name}:"
     assert lines_of(html) == f"Dear {name}:"
     assert "evil.example" not in {it.get("href", "")[8:20] for it in tree_of(html).iter("a")}
@@ -63,14 +63,14 @@ def test_each_placeholder_has_its_value_and_addresses_are_links(write):
         "{{name}} {{ title }} {{  page  }} {{ join_link }}\nor https://a.example/x?y=1.\n\n\nEnd"
     )
     discussion = builders.unsaved_discussion(builders.file(JOIN))
-    text, html = bodies(write(CIRCULAR, discussion, wording=wording(typed)))
+    text, html = bodies(write(MAILING, discussion, wording=wording(typed)))
     page = "https://events.example.org/discussions/water"
     first = f"Айгерим Who owns the water? {page} https://meet.example.org/room"
     assert f"{first}\nor https://a.example/x?y=1.\n\nEnd" in text.replace("\r\n", "\n")
     assert '<br>or <a href="https://a.example/x?y=1"' in html
     shown = [it.get("href") for it in tree_of(html).iter("a")]
     assert shown[:3] == [page, "https://meet.example.org/room", "https://a.example/x?y=1"]
-    timed, _html = bodies(write(CIRCULAR, wording=wording("{{ time }}")))
+    timed, _html = bodies(write(MAILING, wording=wording("{{ time }}")))
     assert "Thursday, 2 April 2026, 17:00" in timed
 
 
@@ -110,21 +110,21 @@ def test_html_says_what_the_text_says_whatever_was_typed(typed, name):
 def test_the_link_to_join_goes_to_nobody_without_a_seat(write):
     discussion = builders.unsaved_discussion(builders.file(JOIN))
     typed = wording("{{ join_link }}")
-    assert write(CIRCULAR, discussion, wording=typed, status=RegistrationStatus.WAITING) is None
-    assert write(CIRCULAR, wording=wording("x"), status=RegistrationStatus.WAITING)
+    assert write(MAILING, discussion, wording=typed, status=RegistrationStatus.WAITING) is None
+    assert write(MAILING, wording=wording("x"), status=RegistrationStatus.WAITING)
     for status in (RegistrationStatus.UNCONFIRMED, RegistrationStatus.WITHDRAWN):
-        assert write(CIRCULAR, wording=wording("x"), status=status) is None
+        assert write(MAILING, wording=wording("x"), status=status) is None
 
 
-def test_the_way_to_unsubscribe_stands_in_one_line_of_circulars_alone(write):
-    letter = write(CIRCULAR)
+def test_the_way_to_unsubscribe_stands_in_one_line_of_mailings_alone(write):
+    letter = write(MAILING)
     lines = letter.as_bytes().split(b"\r\n\r\n")[0].split(b"\r\n")
     (line,) = [line for line in lines if line.startswith(b"List-Unsubscribe: ")]
-    start = b"List-Unsubscribe: <https://events.example.org/registrations/circulars/public-id-"
+    start = b"List-Unsubscribe: <https://events.example.org/registrations/mailings/public-id-"
     assert line.startswith(start)
     assert line.endswith(b">")
     assert len(line) > 78
     assert TOKEN.encode() not in line
     assert b"List-Unsubscribe-Post: List-Unsubscribe=One-Click" in lines
-    for kind in set(LetterKind) - {CIRCULAR}:
+    for kind in set(LetterKind) - {MAILING}:
         assert "List-Unsubscribe" not in write(kind)

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.usefixtures("marked")
 
 # The site of `paper`, and what an organizer wrote.
 WRITTEN = f"{NAMES} Wednesday talks Our group They agreed to meet again"
-WORDING = Wording("circular-id", "{{ title }}", "{{ name }}: {{ time }}, {{ page }}")
+WORDING = Wording("mailing-id", "{{ title }}", "{{ name }}: {{ time }}, {{ page }}")
 
 
 def left_over(letter: Any) -> list[str]:

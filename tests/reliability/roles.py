@@ -119,7 +119,7 @@ class Trial:
     def _path(self, case: Case) -> str:
         filled = {"slug": "water", "number": 0, "filename": "icon.svg", "key": "0" * 32}
         # The desk's own: no secrets, so that the way to the sign-in may repeat them.
-        filled |= dict.fromkeys(("public_id", "circular"), self.people["attendee"].public_id)
+        filled |= dict.fromkeys(("public_id", "mailing"), self.people["attendee"].public_id)
         for name in case.rule.arguments:
             filled.setdefault(name, self._link(case, is_calendars="calendar" in case.rule.rule))
         _domain, path = case.rule.build(filled) or ("", "/")

@@ -13,7 +13,7 @@ from werkzeug.test import TestResponse, encode_multipart
 
 from registration.database import writing
 from registration.discussion_file import form_values
-from registration.links import sign_circulars
+from registration.links import sign_mailings
 from registration.models import Deed, Group, RegistrationStatus, Role
 from registration.services import audit_log, catalog
 from registration.services.attendees.exports import COLUMNS
@@ -105,7 +105,7 @@ def own(address: str = PERSON) -> str:
     return f"/registrations/{builders.attendee(address, 'su').token}"
 
 
-def circular(*, queued: bool = False) -> str:
+def mailing(*, queued: bool = False) -> str:
     """Keep a letter to attendees, and return the path of its page."""
     with writing() as tx:
         discussion = catalog.find(tx, "su")
@@ -115,7 +115,7 @@ def circular(*, queued: bool = False) -> str:
         tx.flush()
         if queued:
             mailings.queue(tx, discussion, made.public_id, made.version, by=1)
-        return f"{DESK}/circulars/{made.public_id}"
+        return f"{DESK}/mailings/{made.public_id}"
 
 
 def withdraw(address: str) -> None:
@@ -144,7 +144,7 @@ def test_the_pages_of_everybody(app, clock, visitor: Visitor, reader: Reader, pe
     text = builders.kept_letters(app)[-1].get_body(("plain",)).get_content()
     (new_address,) = re.findall(r"/registrations/address/\S+", text)
     attendee = builders.attendee(slug="su")
-    stop = f"/registrations/circulars/{sign_circulars(attendee.public_id, attendee.token)}"
+    stop = f"/registrations/mailings/{sign_mailings(attendee.public_id, attendee.token)}"
     for path in (new_address, stop):
         reader.read(visitor.get(path))
     for changed in (SU.replace(b"seats = 3", b"seats = 1"), SU.replace(b"seats = 3", CLOSED)):
@@ -169,9 +169,9 @@ def test_the_pages_of_the_desk(app, clock, reader: Reader, people):
         reader.read(
             desk.get(f"{DESK}/attendees/{builders.registration_of(address, 'su').public_id}")
         )
-    draft, queued = circular(), circular(queued=True)
+    draft, queued = mailing(), mailing(queued=True)
     below = ["", "/attendees", "/attendees/add", "/attendees/import", "/edit", "/export",
-             "/circulars", "/circulars/new", "/cancel", "/restore", "/take-off",
+             "/mailings", "/mailings/new", "/cancel", "/restore", "/take-off",
              "/publish-again"]  # fmt: skip
     paths = ["/organizer/", "/organizer/new", "/organizer/password", *(DESK + it for it in below),
              draft, f"{draft}/edit", f"{draft}/send", queued]  # fmt: skip
@@ -211,7 +211,7 @@ def type_wrongly(desk: Desk, reader: Reader, draft: str) -> None:
         (f"{DESK}/attendees/add", None),
         (f"{DESK}/export", None),
         (f"{DESK}/cancel", None),
-        (f"{DESK}/circulars/new", None),
+        (f"{DESK}/mailings/new", None),
         (f"{draft}/edit", None),
         (person, "/address"),
         (person, "/erase"),

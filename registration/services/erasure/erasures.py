@@ -1,4 +1,4 @@
-"""Erases registrations with their letters, circulars (their text may name people) and drafts."""
+"""Erases registrations with their letters, mailings (their text may name people) and drafts."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,12 +11,12 @@ from ... import outbox
 from ...database import Transaction
 from ...mail import maildir
 from ...models import (
-    Circular,
     Discussion,
     Draft,
     Erasure,
     Export,
     Letter,
+    Mailing,
     Registration,
     RegistrationStatus,
 )
@@ -29,27 +29,27 @@ REGISTRATIONS_A_BATCH = 200
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """The random ids of erased registrations and circulars (for `ledger`), and the number of
+    """The random ids of erased registrations and mailings (for `ledger`), and the number of
     letters. It never says who was erased."""
 
     public_ids: tuple[str, ...] = ()
     letters: int = 0
-    circulars: tuple[str, ...] = ()
+    mailings: tuple[str, ...] = ()
 
     @property
     def every_id(self) -> tuple[str, ...]:
         """All the random ids."""
-        return self.public_ids + self.circulars
+        return self.public_ids + self.mailings
 
     def __add__(self, other: "Receipt") -> "Receipt":
         return Receipt(
             self.public_ids + other.public_ids,
             self.letters + other.letters,
-            self.circulars + other.circulars,
+            self.mailings + other.mailings,
         )
 
     def __str__(self) -> str:
-        texts = f", and {len(self.circulars)} texts to attendees" if self.circulars else ""
+        texts = f", and {len(self.mailings)} texts to attendees" if self.mailings else ""
         return f"{len(self.public_ids)} registrations and {self.letters} letters{texts}"
 
 
@@ -91,27 +91,27 @@ def erase_again(tx: Transaction, public_ids: Sequence[str], *, letters: Path | N
     return _erase_some(tx, Registration.public_id.in_(public_ids), letters)
 
 
-def erase_circular(tx: Transaction, circular: Circular, *, letters: Path | None) -> Receipt:
-    """Erase a circular for good, with its test letters, and drop its letters not sent yet.
+def erase_mailing(tx: Transaction, mailing: Mailing, *, letters: Path | None) -> Receipt:
+    """Erase a mailing for good, with its test letters, and drop its letters not sent yet.
 
     Attendees' letters are erased with their registrations.
     """
-    outbox.drop_waiting(tx, Letter.circular_id == circular.id)
+    outbox.drop_waiting(tx, Letter.mailing_id == mailing.id)
     is_test = Letter.organizer_id.is_not(None)
-    count = _delete_letters(tx, letters, Letter.circular_id == circular.id, is_test)
-    tx.execute(insert(Erasure).values(public_id=circular.public_id, at=tx.now))
-    tx.delete(circular)
+    count = _delete_letters(tx, letters, Letter.mailing_id == mailing.id, is_test)
+    tx.execute(insert(Erasure).values(public_id=mailing.public_id, at=tx.now))
+    tx.delete(mailing)
     tx.flush()
-    return Receipt((), count, (circular.public_id,))
+    return Receipt((), count, (mailing.public_id,))
 
 
-def erase_due_circulars(tx: Transaction, *, letters: Path | None, days: int) -> Receipt:
-    """Erase every circular whose discussion ended `days` ago or earlier, and that was itself last
+def erase_due_mailings(tx: Transaction, *, letters: Path | None, days: int) -> Receipt:
+    """Erase every mailing whose discussion ended `days` ago or earlier, and that was itself last
     written and queued that long ago."""
     last = tx.now - timedelta(days=days)
     over = select(Discussion.id).where(Discussion.ends_at <= last)
-    is_old = func.coalesce(Circular.queued_at, Circular.written_at) <= last
-    return _erase_circulars(tx, is_old & Circular.discussion_id.in_(over), letters)
+    is_old = func.coalesce(Mailing.queued_at, Mailing.written_at) <= last
+    return _erase_mailings(tx, is_old & Mailing.discussion_id.in_(over), letters)
 
 
 def erase_old_drafts(tx: Transaction, *, days: int) -> int:
@@ -120,22 +120,22 @@ def erase_old_drafts(tx: Transaction, *, days: int) -> int:
     return len(tx.scalars(old).all())
 
 
-def erase_all_circulars(tx: Transaction, slug: str, *, letters: Path | None) -> Receipt:
-    """Erase every circular of a discussion. Raises `NoSuchDiscussion`."""
-    of_it = Circular.discussion_id == catalog.find_id(tx, slug)
-    return _erase_circulars(tx, of_it, letters)
+def erase_all_mailings(tx: Transaction, slug: str, *, letters: Path | None) -> Receipt:
+    """Erase every mailing of a discussion. Raises `NoSuchDiscussion`."""
+    of_it = Mailing.discussion_id == catalog.find_id(tx, slug)
+    return _erase_mailings(tx, of_it, letters)
 
 
-def erase_circulars_again(
+def erase_mailings_again(
     tx: Transaction, public_ids: Sequence[str], *, letters: Path | None
 ) -> Receipt:
     """Erase those of `public_ids` that a backup has brought back."""
-    return _erase_circulars(tx, Circular.public_id.in_(public_ids), letters)
+    return _erase_mailings(tx, Mailing.public_id.in_(public_ids), letters)
 
 
-def _erase_circulars(tx: Transaction, which: ColumnElement[bool], letters: Path | None) -> Receipt:
-    circulars = tx.scalars(select(Circular).where(which).with_for_update()).all()
-    receipts = (erase_circular(tx, item, letters=letters) for item in circulars)
+def _erase_mailings(tx: Transaction, which: ColumnElement[bool], letters: Path | None) -> Receipt:
+    mailings = tx.scalars(select(Mailing).where(which).with_for_update()).all()
+    receipts = (erase_mailing(tx, item, letters=letters) for item in mailings)
     return sum(receipts, Receipt())
 
 

@@ -1,4 +1,4 @@
-"""Shows a circular before it is sent: on screen as a real attendee would get it, or as an invented
+"""Shows a mailing before it is sent: on screen as a real attendee would get it, or as an invented
 one would, in a test letter to the organizer."""
 
 from dataclasses import dataclass, replace
@@ -12,11 +12,11 @@ from ...links import Links
 from ...mail import letters, placeholders
 from ...mail.placeholders import Paragraph
 from ...models import (
-    Circular,
     Discussion,
     Group,
     Letter,
     LetterKind,
+    Mailing,
     Organizer,
     Registration,
 )
@@ -32,7 +32,7 @@ from . import recipients
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """A circular as one attendee would get it: the letter, and its text on their own page.
+    """A mailing as one attendee would get it: the letter, and its text on their own page.
 
     `number` counts the attendees from 0; `total` is 0 if the attendee is invented, because the
     groups are empty. `lacks_link` is true if it contains the link to join and there is none.
@@ -47,22 +47,22 @@ class Preview:
     lacks_link: bool
 
 
-def preview(tx: Transaction, discussion: Discussion, circular: Circular, number: int) -> Preview:
-    """Return a circular as attendee `number` of its recipients would get it, without their links.
+def preview(tx: Transaction, discussion: Discussion, mailing: Mailing, number: int) -> Preview:
+    """Return a mailing as attendee `number` of its recipients would get it, without their links.
 
     `number` counts from 0, and starts again after the last.
     """
-    wording = circular.wording(tx.keys)
+    wording = mailing.wording(tx.keys)
     has_link = placeholders.has_link(wording, join_url := discussion.content.join_url)
-    total = recipients.count(tx, discussion, circular.groups, has_link=has_link)
+    total = recipients.count(tx, discussion, mailing.groups, has_link=has_link)
     number = number % total if total else 0
-    recipient = _nth(tx, discussion, circular, number, has_link=has_link)
+    recipient = _nth(tx, discussion, mailing, number, has_link=has_link)
     if recipient:
         registration = _without_links(recipient, tx.keys)
     else:
         registration = _invented(
             discussion,
-            circular,
+            mailing,
             f"{PLACEHOLDER}@example.org",
             ring=tx.keys,
             settings=tx.settings,
@@ -70,7 +70,7 @@ def preview(tx: Transaction, discussion: Discussion, circular: Circular, number:
         )
     attendee = registration.attendee(tx.keys)
     message = letters.compose(
-        Letter(kind=LetterKind.CIRCULAR, message_id=f"<{PLACEHOLDER}@{tx.settings.host}>"),
+        Letter(kind=LetterKind.MAILING, message_id=f"<{PLACEHOLDER}@{tx.settings.host}>"),
         registration,
         discussion,
         ring=tx.keys,
@@ -90,22 +90,22 @@ def preview(tx: Transaction, discussion: Discussion, circular: Circular, number:
 
 
 def test_letter(tx: Transaction, letter: Letter) -> EmailMessage | None:
-    """Return a circular's test letter to the organizer, with no attendee's data in it.
+    """Return a mailing's test letter to the organizer, with no attendee's data in it.
 
-    None if the circular is erased, or the organizer no longer has its discussion.
+    None if the mailing is erased, or the organizer no longer has its discussion.
     """
-    circular = tx.get(Circular, letter.circular_id) if letter.circular_id else None
+    mailing = tx.get(Mailing, letter.mailing_id) if letter.mailing_id else None
     organizer = tx.get(Organizer, letter.organizer_id)
-    if circular is None or organizer is None or organizer.removed_at:
+    if mailing is None or organizer is None or organizer.removed_at:
         return None
-    discussion = tx.get_one(Discussion, circular.discussion_id)
+    discussion = tx.get_one(Discussion, mailing.discussion_id)
     try:
         accounts.run_by(tx, organizer, discussion.slug)
     except NoSuchDiscussion:
         return None
     address = addresses.parse(organizer.identity(tx.keys).address).sent
     registration = _invented(
-        discussion, circular, address, ring=tx.keys, settings=tx.settings, now=tx.now
+        discussion, mailing, address, ring=tx.keys, settings=tx.settings, now=tx.now
     )
     return letters.compose(
         letter,
@@ -115,14 +115,14 @@ def test_letter(tx: Transaction, letter: Letter) -> EmailMessage | None:
         settings=tx.settings,
         now=tx.now,
         place=0,
-        wording=circular.wording(tx.keys),
+        wording=mailing.wording(tx.keys),
     )
 
 
 def _nth(
-    tx: Transaction, discussion: Discussion, circular: Circular, number: int, *, has_link: bool
+    tx: Transaction, discussion: Discussion, mailing: Mailing, number: int, *, has_link: bool
 ) -> Registration | None:
-    wanted = recipients.select_ids(discussion, circular.groups, has_link=has_link, now=tx.now)
+    wanted = recipients.select_ids(discussion, mailing.groups, has_link=has_link, now=tx.now)
     registration_id = tx.scalar(wanted.order_by(Registration.id).offset(number).limit(1))
     return tx.get(Registration, registration_id) if registration_id is not None else None
 
@@ -140,17 +140,17 @@ def _without_links(original: Registration, ring: KeyRing) -> Registration:
 
 def _invented(
     discussion: Discussion,
-    circular: Circular,
+    mailing: Mailing,
     address: str,
     *,
     ring: KeyRing,
     settings: Settings,
     now: datetime,
 ) -> Registration:
-    """Return somebody who does not exist, as the circular's group would have them."""
+    """Return somebody who does not exist, as the mailing's group would have them."""
     made_up = example.registration(
         discussion, _("Alex Example"), address, ring=ring, settings=settings, now=now
     )
-    if circular.groups == [Group.WAITING]:
+    if mailing.groups == [Group.WAITING]:
         made_up.seated_at = None
     return made_up

@@ -1,4 +1,4 @@
-"""Lists the circulars that an attendee got, and stops or resumes them."""
+"""Lists the mailings that an attendee got, and stops or resumes them."""
 
 import hmac
 from dataclasses import dataclass
@@ -8,16 +8,16 @@ from sqlalchemy import and_, or_, select
 
 from ... import outbox
 from ...database import Transaction, comparable
-from ...links import Links, sign_circulars
+from ...links import Links, sign_mailings
 from ...mail import placeholders
 from ...mail.placeholders import Paragraph
-from ...models import Circular, Discussion, Letter, LetterState, Registration, RegistrationStatus
+from ...models import Discussion, Letter, LetterState, Mailing, Registration, RegistrationStatus
 from ..registrations.self_service import NoSuchRegistration
 
 
 @dataclass(frozen=True, slots=True)
-class ReceivedCircular:
-    """A circular as its attendee reads it on their own page."""
+class ReceivedMailing:
+    """A mailing as its attendee reads it on their own page."""
 
     at: datetime
     subject: str
@@ -25,7 +25,7 @@ class ReceivedCircular:
 
 
 def by_link(tx: Transaction, signed: str) -> tuple[Registration, Discussion]:
-    """Return the registration of the signed link in its circulars, or raise
+    """Return the registration of the signed link in its mailings, or raise
     `NoSuchRegistration`."""
     public_id = signed.partition("-")[0]
     found = tx.execute(
@@ -36,48 +36,48 @@ def by_link(tx: Transaction, signed: str) -> tuple[Registration, Discussion]:
     if found is None:
         raise NoSuchRegistration
     registration, discussion = found
-    right = sign_circulars(public_id, registration.attendee(tx.keys).token)
+    right = sign_mailings(public_id, registration.attendee(tx.keys).token)
     if not hmac.compare_digest(right.encode(), signed.encode()):
         raise NoSuchRegistration
     return registration, discussion
 
 
 def stop(tx: Transaction, registration: Registration) -> None:
-    """Send an attendee no more circulars, and drop those owed; other letters are still sent."""
-    if registration.circulars_stopped_at is None:
-        registration.circulars_stopped_at = tx.now
+    """Send an attendee no more mailings, and drop those owed; other letters are still sent."""
+    if registration.mailings_stopped_at is None:
+        registration.mailings_stopped_at = tx.now
     tx.flush()
     outbox.drop_waiting(tx, Letter.registration_id == registration.id)
 
 
 def resume(registration: Registration) -> None:
-    """Send circulars to an attendee again, from the next one on."""
-    registration.circulars_stopped_at = None
+    """Send mailings to an attendee again, from the next one on."""
+    registration.mailings_stopped_at = None
 
 
 def list_received(
     tx: Transaction, registration: Registration, discussion: Discussion, links: Links
-) -> list[ReceivedCircular]:
-    """Return the circulars that an attendee was sent or is owed, the newest first.
+) -> list[ReceivedMailing]:
+    """Return the mailings that an attendee was sent or is owed, the newest first.
 
     Those with the link to join are left out unless the attendee has a seat.
     """
-    is_coming = and_(Letter.state == LetterState.OWED, Circular.stopped_at.is_(None))
+    is_coming = and_(Letter.state == LetterState.OWED, Mailing.stopped_at.is_(None))
     is_there = Letter.state.in_([LetterState.SENT, LetterState.FAILED])
     rows = tx.execute(
-        select(Letter.posted_at, Circular)
-        .join(Circular, Circular.id == Letter.circular_id)
+        select(Letter.posted_at, Mailing)
+        .join(Mailing, Mailing.id == Letter.mailing_id)
         .where(Letter.registration_id == registration.id, or_(is_there, is_coming))
         .order_by(Letter.id.desc())
     )
     values = placeholders.values(discussion, registration, registration.attendee(tx.keys), links)
     has_seat = registration.status is RegistrationStatus.CONFIRMED
     join_url, shown = discussion.content.join_url, []
-    for at, circular in rows:
-        wording = circular.wording(tx.keys)
+    for at, mailing in rows:
+        wording = mailing.wording(tx.keys)
         if has_seat or not placeholders.has_link(wording, join_url):
             subject = placeholders.fill(wording.subject, values)
             shown.append(
-                ReceivedCircular(at, subject, placeholders.paragraphs(wording.text, values))
+                ReceivedMailing(at, subject, placeholders.paragraphs(wording.text, values))
             )
     return shown

@@ -89,9 +89,9 @@ def _is_stuck(tx: Transaction, *, without_first: bool) -> bool:
     moved = list(accumulate(outbox.RETRY_DELAYS, initial=tx.now - MAX_LETTER_WAIT))
     latest = {tried: literal(limit, UtcDateTime) for tried, limit in enumerate(moved)}
     waiting = [*outbox.RATE_LIMITED_KINDS] if without_first else []
-    # Sending a large circular takes longer: it is not stuck while any letter is sent.
+    # Sending a large mailing takes longer: it is not stuck while any letter is sent.
     if _exists(tx, Letter.state == LetterState.SENT, Letter.sent_at > tx.now - MAX_LETTER_WAIT):
-        waiting.append(LetterKind.CIRCULAR)
+        waiting.append(LetterKind.MAILING)
     kinds = Letter.kind.not_in(waiting)
     return _exists(
         tx,

@@ -12,9 +12,9 @@ from ...database import Transaction, rows
 from ...database.paging import pages
 from ...models import (
     Attendee,
-    Circular,
     Discussion,
     Installation,
+    Mailing,
     Organizer,
     Registration,
     address_index,
@@ -94,8 +94,8 @@ def _reseal_all(tx: Transaction, old: KeyRing, new: KeyRing) -> int:
         identity = organizer.identity(old)
         organizer.seal(identity, new)
         organizer.address_index = organizer_index(new, addresses.parse(identity.address))
-    for circular in tx.scalars(select(Circular)):
-        circular.seal(circular.wording(old), new)
+    for mailing in tx.scalars(select(Mailing)):
+        mailing.seal(mailing.wording(old), new)
     tx.execute(update(Installation).values(key_fingerprint=new.current))
     return total
 

@@ -27,7 +27,7 @@ def disclose(tx: Transaction, registration: Registration, discussion: Discussion
         "language": registration.language,
         "zone": registration.zone,
         "wants_follow_up": registration.wants_follow_up,
-        "circulars_stopped_at": _iso(registration.circulars_stopped_at),
+        "mailings_stopped_at": _iso(registration.mailings_stopped_at),
         "registered_at": registration.registered_at.isoformat(),
         "confirmed_at": _iso(registration.confirmed_at),
         "withdrawn_at": _iso(registration.withdrawn_at),

@@ -208,8 +208,8 @@ def _refuse_unknown_placeholders(field: Field, allowed: tuple[str, ...]) -> None
         raise ValidationError(sentence % {"wrong": wrong, "names": names})
 
 
-class CircularForm(VersionForm):
-    """A circular to the groups that are `offered`, each with its size, if that may be told;
+class MailingForm(VersionForm):
+    """A mailing to the groups that are `offered`, each with its size, if that may be told;
     `join_url` is the link to join, or empty."""
 
     groups = CheckboxesField(_("To whom"), [AtLeastOne()])

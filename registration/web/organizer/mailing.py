@@ -1,14 +1,14 @@
-"""One circular at the desk: its preview, a test letter, sending, stopping, discarding."""
+"""One mailing at the desk: its preview, a test letter, sending, stopping, discarding."""
 
 from flask import Blueprint, Response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
 from ... import app_context
 from ...database import reading, writing
-from ...models import Circular, Discussion
+from ...models import Discussion, Mailing
 from ...services.erasure.erasures import Receipt
 from ...services.mailings import mailings, preview, recipients
-from ...services.mailings.mailings import CircularChanged, NobodyToWriteTo, NoLinkToJoin
+from ...services.mailings.mailings import MailingChanged, NobodyToWriteTo, NoLinkToJoin
 from ...services.mailings.preview import Preview
 from ..forms.organizer_forms import VersionForm
 from ..headers import framed
@@ -20,97 +20,95 @@ blueprint = Blueprint("mailing", __name__)
 Answer = BaseResponse | str | tuple[str, int]
 
 
-@blueprint.get("/discussions/<slug>/circulars/<circular>")
-def circular(slug: str, circular: str) -> str:
-    """A draft as an attendee would get it; or the progress of a queued circular."""
+@blueprint.get("/discussions/<slug>/mailings/<mailing>")
+def mailing(slug: str, mailing: str) -> str:
+    """A draft as an attendee would get it; or the progress of a queued mailing."""
     with reading() as tx:
-        stored = mailings.find(tx, access.discussion(tx, slug), circular)
-    return _draft_page(slug, circular) if stored.is_draft else _queued_page(slug, circular)
+        stored = mailings.find(tx, access.discussion(tx, slug), mailing)
+    return _draft_page(slug, mailing) if stored.is_draft else _queued_page(slug, mailing)
 
 
-@blueprint.get("/discussions/<slug>/circulars/<circular>/html")
-def circular_html(slug: str, circular: str) -> Response:
+@blueprint.get("/discussions/<slug>/mailings/<mailing>/html")
+def mailing_html(slug: str, mailing: str) -> Response:
     """The HTML of the letter, for a sandboxed frame."""
-    _discussion, _found, shown = _rehearsed(slug, circular)
+    _discussion, _found, shown = _rehearsed(slug, mailing)
     body = shown.message.get_body(("html",)) if shown.message else None
     return framed(body.get_content() if body else "")
 
 
-@blueprint.post("/discussions/<slug>/circulars/<circular>/test")
-def try_circular_out(slug: str, circular: str) -> BaseResponse | tuple[str, int]:
+@blueprint.post("/discussions/<slug>/mailings/<mailing>/test")
+def try_mailing_out(slug: str, mailing: str) -> BaseResponse | tuple[str, int]:
     """Owe a test letter to the organizer who is signed in."""
     with writing() as tx:
         discussion = access.discussion(tx, slug)
-        mailings.send_test(tx, discussion, circular, by=organizer().id)
-    return redirect(
-        url_for("organizer.mailing.circular", slug=slug, circular=circular, tried=1), 303
-    )
+        mailings.send_test(tx, discussion, mailing, by=organizer().id)
+    return redirect(url_for("organizer.mailing.mailing", slug=slug, mailing=mailing, tried=1), 303)
 
 
-@blueprint.get("/discussions/<slug>/circulars/<circular>/send")
-def send_circular(slug: str, circular: str) -> Answer:
+@blueprint.get("/discussions/<slug>/mailings/<mailing>/send")
+def send_mailing(slug: str, mailing: str) -> Answer:
     """Show wording and number of recipients, and ask once more."""
-    return _send_page(slug, circular)
+    return _send_page(slug, mailing)
 
 
-@blueprint.post("/discussions/<slug>/circulars/<circular>/send")
-def queue_circular(slug: str, circular: str) -> Answer:
-    """Owe the circular to everybody in its groups, unless it has changed since it was seen."""
+@blueprint.post("/discussions/<slug>/mailings/<mailing>/send")
+def queue_mailing(slug: str, mailing: str) -> Answer:
+    """Owe the mailing to everybody in its groups, unless it has changed since it was seen."""
     try:
         with writing() as tx:
             discussion = access.discussion(tx, slug)
-            mailings.queue(tx, discussion, circular, VersionForm().seen, by=organizer().id)
-    except (CircularChanged, NoLinkToJoin, NobodyToWriteTo) as refusal:
-        return _send_page(slug, circular, is_changed=isinstance(refusal, CircularChanged))
-    return redirect(url_for("organizer.mailing.circular", slug=slug, circular=circular), 303)
+            mailings.queue(tx, discussion, mailing, VersionForm().seen, by=organizer().id)
+    except (MailingChanged, NoLinkToJoin, NobodyToWriteTo) as refusal:
+        return _send_page(slug, mailing, is_changed=isinstance(refusal, MailingChanged))
+    return redirect(url_for("organizer.mailing.mailing", slug=slug, mailing=mailing), 303)
 
 
-@blueprint.post("/discussions/<slug>/circulars/<circular>/stop")
-def stop_circular(slug: str, circular: str) -> BaseResponse | tuple[str, int]:
-    """Stop a circular: recipients who have not got it yet will not."""
+@blueprint.post("/discussions/<slug>/mailings/<mailing>/stop")
+def stop_mailing(slug: str, mailing: str) -> BaseResponse | tuple[str, int]:
+    """Stop a mailing: recipients who have not got it yet will not."""
     with writing() as tx:
         discussion = access.discussion(tx, slug)
-        mailings.stop(tx, discussion, circular, by=organizer().id)
-    return redirect(url_for("organizer.mailing.circular", slug=slug, circular=circular), 303)
+        mailings.stop(tx, discussion, mailing, by=organizer().id)
+    return redirect(url_for("organizer.mailing.mailing", slug=slug, mailing=mailing), 303)
 
 
-@blueprint.post("/discussions/<slug>/circulars/<circular>/discard")
-def discard_circular(slug: str, circular: str) -> BaseResponse | tuple[str, int]:
+@blueprint.post("/discussions/<slug>/mailings/<mailing>/discard")
+def discard_mailing(slug: str, mailing: str) -> BaseResponse | tuple[str, int]:
     """Throw a draft away, unless it has changed since it was seen."""
     try:
-        receipt = _discarded(slug, circular, VersionForm().seen)
-    except CircularChanged:
-        return _draft_page(slug, circular, is_changed=True), 409
+        receipt = _discarded(slug, mailing, VersionForm().seen)
+    except MailingChanged:
+        return _draft_page(slug, mailing, is_changed=True), 409
     app_context.record_erasure(receipt)
-    return redirect(url_for("organizer.mailings.circulars", slug=slug), 303)
+    return redirect(url_for("organizer.mailings.overview", slug=slug), 303)
 
 
-def _discarded(slug: str, circular: str, version: int) -> Receipt:
+def _discarded(slug: str, mailing: str, version: int) -> Receipt:
     with writing() as tx:
         discussion = access.discussion(tx, slug)
-        return mailings.discard(tx, discussion, circular, version, by=organizer().id)
+        return mailings.discard(tx, discussion, mailing, version, by=organizer().id)
 
 
-def _queued_page(slug: str, circular: str) -> str:
+def _queued_page(slug: str, mailing: str) -> str:
     with reading() as tx:
         discussion = access.discussion(tx, slug)
-        stored = mailings.find(tx, discussion, circular)
+        stored = mailings.find(tx, discussion, mailing)
         return render_template(
-            "organizer/circular_queued.html",
+            "organizer/mailing_queued.html",
             discussion=discussion,
-            circular=stored,
+            mailing=stored,
             wording=stored.wording(tx.keys),
             progress=mailings.progress(tx, stored),
         )
 
 
-def _draft_page(slug: str, circular: str, *, is_changed: bool = False) -> str:
-    discussion, stored, shown = _rehearsed(slug, circular)
+def _draft_page(slug: str, mailing: str, *, is_changed: bool = False) -> str:
+    discussion, stored, shown = _rehearsed(slug, mailing)
     text = shown.message.get_body(("plain",)) if shown.message else None
     return render_template(
-        "organizer/circular.html",
+        "organizer/mailing.html",
         discussion=discussion,
-        circular=stored,
+        mailing=stored,
         shown=shown,
         text=text.get_content() if text else "",
         is_tried="tried" in request.args,
@@ -118,28 +116,28 @@ def _draft_page(slug: str, circular: str, *, is_changed: bool = False) -> str:
     )
 
 
-def _rehearsed(slug: str, circular: str) -> tuple[Discussion, Circular, Preview]:
+def _rehearsed(slug: str, mailing: str) -> tuple[Discussion, Mailing, Preview]:
     number = request.args.get("n", 0, type=int)
     with reading() as tx:
         discussion = access.discussion(tx, slug)
-        stored = mailings.find(tx, discussion, circular)
+        stored = mailings.find(tx, discussion, mailing)
         shown = preview.preview(tx, discussion, stored, number)
     return discussion, stored, shown
 
 
-def _send_page(slug: str, circular: str, *, is_changed: bool = False) -> Answer:
-    discussion, stored, shown = _rehearsed(slug, circular)
+def _send_page(slug: str, mailing: str, *, is_changed: bool = False) -> Answer:
+    discussion, stored, shown = _rehearsed(slug, mailing)
     if not stored.is_draft:
-        return redirect(url_for("organizer.mailing.circular", slug=slug, circular=circular), 303)
+        return redirect(url_for("organizer.mailing.mailing", slug=slug, mailing=mailing), 303)
     with reading() as tx:
         wording = stored.wording(tx.keys)
         stopped = recipients.count_stopped(tx, discussion, stored.groups)
     form = VersionForm()
     form.version.data = stored.version
     page = render_template(
-        "organizer/circular_send.html",
+        "organizer/mailing_send.html",
         discussion=discussion,
-        circular=stored,
+        mailing=stored,
         wording=wording,
         count=shown.total,
         lacks_link=shown.lacks_link,

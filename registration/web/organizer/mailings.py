@@ -1,4 +1,4 @@
-"""The circulars of a discussion at the desk: their list, and the form of a draft."""
+"""The mailings of a discussion at the desk: their list, and the form of a draft."""
 
 from typing import Any
 
@@ -7,11 +7,11 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from ... import app_context
 from ...database import DatabaseBusy, DatabaseUnavailable, reading, writing
-from ...models import Circular, Discussion, Group
+from ...models import Discussion, Group, Mailing
 from ...services.mailings import mailings, recipients
-from ...services.mailings.mailings import CircularChanged, Draft, NoSuchCircular
+from ...services.mailings.mailings import Draft, MailingChanged, NoSuchMailing
 from .. import csrf
-from ..forms.organizer_forms import CircularForm
+from ..forms.organizer_forms import MailingForm
 from ..rate_limits import Later, later
 from ..route_properties import gives_back
 from . import access
@@ -23,52 +23,52 @@ Answer = BaseResponse | tuple[str, int, dict[str, str]]
 
 
 def _signed_out() -> tuple[str, int]:
-    return given_back(CircularForm(dict.fromkeys(Group)))
+    return given_back(MailingForm(dict.fromkeys(Group)))
 
 
-@blueprint.get("/discussions/<slug>/circulars")
-def circulars(slug: str) -> str:
-    """The circulars of a discussion, each with its progress."""
+@blueprint.get("/discussions/<slug>/mailings")
+def overview(slug: str) -> str:
+    """The mailings of a discussion, each with its progress."""
     with reading() as tx:
         discussion = access.discussion(tx, slug)
-        circulars = mailings.list_all(tx, discussion)
+        overview = mailings.list_all(tx, discussion)
         ring = tx.keys
-    shown = [(item, item.wording(ring).subject, progress) for item, progress in circulars]
-    return render_template("organizer/circulars.html", discussion=discussion, circulars=shown)
+    shown = [(item, item.wording(ring).subject, progress) for item, progress in overview]
+    return render_template("organizer/mailings.html", discussion=discussion, mailings=shown)
 
 
-@blueprint.get("/discussions/<slug>/circulars/new")
-def new_circular(slug: str) -> str:
+@blueprint.get("/discussions/<slug>/mailings/new")
+def new_mailing(slug: str) -> str:
     """A form for a new draft."""
-    discussion, _circular = _load(slug, None)
+    discussion, _mailing = _load(slug, None)
     return _form_page(discussion, None, _form(discussion, None))
 
 
-@blueprint.post("/discussions/<slug>/circulars/new")
+@blueprint.post("/discussions/<slug>/mailings/new")
 @gives_back(_signed_out)
 @csrf.checks_token
-def draft_circular(slug: str) -> Answer:
+def draft_mailing(slug: str) -> Answer:
     """Store a new draft."""
     return _save(slug, None)
 
 
-@blueprint.get("/discussions/<slug>/circulars/<circular>/edit")
-def edit_circular(slug: str, circular: str) -> str | BaseResponse:
+@blueprint.get("/discussions/<slug>/mailings/<mailing>/edit")
+def edit_mailing(slug: str, mailing: str) -> str | BaseResponse:
     """The form of a draft, as it is."""
-    discussion, stored = _load(slug, circular)
+    discussion, stored = _load(slug, mailing)
     if stored is None:
-        raise NoSuchCircular
+        raise NoSuchMailing
     if not stored.is_draft:
-        return redirect(url_for("organizer.mailing.circular", slug=slug, circular=circular))
+        return redirect(url_for("organizer.mailing.mailing", slug=slug, mailing=mailing))
     return _form_page(discussion, stored, _form(discussion, stored))
 
 
-@blueprint.post("/discussions/<slug>/circulars/<circular>/edit")
+@blueprint.post("/discussions/<slug>/mailings/<mailing>/edit")
 @gives_back(_signed_out)
 @csrf.checks_token
-def change_circular(slug: str, circular: str) -> Answer:
+def change_mailing(slug: str, mailing: str) -> Answer:
     """Change a draft, unless somebody else has meanwhile."""
-    return _save(slug, circular)
+    return _save(slug, mailing)
 
 
 def _save(slug: str, public_id: str | None) -> Answer:
@@ -78,16 +78,16 @@ def _save(slug: str, public_id: str | None) -> Answer:
         return _form_page(discussion, stored, typed), 422, {}
     try:
         kept = _keep(slug, public_id, typed)
-    except (CircularChanged, NoSuchCircular):
+    except (MailingChanged, NoSuchMailing):
         discussion, stored = _load(slug, public_id)
         return _form_page(discussion, stored, typed, is_changed=True), 409, {}
     except (DatabaseBusy, DatabaseUnavailable) as refusal:
         wait = later(refusal)
         return _form_page(discussion, stored, typed, wait=wait), wait.status, wait.headers
-    return redirect(url_for("organizer.mailing.circular", slug=slug, circular=kept.public_id), 303)
+    return redirect(url_for("organizer.mailing.mailing", slug=slug, mailing=kept.public_id), 303)
 
 
-def _keep(slug: str, public_id: str | None, typed: CircularForm) -> Circular:
+def _keep(slug: str, public_id: str | None, typed: MailingForm) -> Mailing:
     groups = tuple(map(Group, typed.groups.data))
     draft = Draft(typed.subject.data, typed.text.data, groups)
     with writing() as tx:
@@ -101,8 +101,8 @@ def _keep(slug: str, public_id: str | None, typed: CircularForm) -> Circular:
         )
 
 
-def _load(slug: str, public_id: str | None) -> tuple[Discussion, Circular | None]:
-    """Return the discussion and its circular; None for a circular that does not exist, so that
+def _load(slug: str, public_id: str | None) -> tuple[Discussion, Mailing | None]:
+    """Return the discussion and its mailing; None for a mailing that does not exist, so that
     typed text is not lost when somebody else has thrown the draft away."""
     with reading() as tx:
         discussion = access.discussion(tx, slug)
@@ -110,11 +110,11 @@ def _load(slug: str, public_id: str | None) -> tuple[Discussion, Circular | None
             return discussion, None
         try:
             return discussion, mailings.find(tx, discussion, public_id)
-        except NoSuchCircular:
+        except NoSuchMailing:
             return discussion, None
 
 
-def _form(discussion: Discussion, stored: Circular | None) -> CircularForm:
+def _form(discussion: Discussion, stored: Mailing | None) -> MailingForm:
     """Return the form, filled from the draft, with the size of each group."""
     now = app_context.now()
     offered = [group for group in Group if group is not Group.ABSENT or discussion.ends_at <= now]
@@ -129,13 +129,13 @@ def _form(discussion: Discussion, stored: Circular | None) -> CircularForm:
             "text": wording.text,
             "version": stored.version,
         }
-    return CircularForm(counts, join_url=discussion.content.join_url, **held)
+    return MailingForm(counts, join_url=discussion.content.join_url, **held)
 
 
 def _form_page(
     discussion: Discussion,
-    stored: Circular | None,
-    typed: CircularForm,
+    stored: Mailing | None,
+    typed: MailingForm,
     *,
     wait: Later | None = None,
     is_changed: bool = False,
@@ -147,9 +147,9 @@ def _form_page(
         # The page shows the stored version, so the next attempt may write over it.
         typed.version.data = stored.version
     return render_template(
-        "organizer/circular_form.html",
+        "organizer/mailing_form.html",
         discussion=discussion,
-        circular=stored if stored and stored.is_draft else None,
+        mailing=stored if stored and stored.is_draft else None,
         form=typed,
         now_there=now_there,
         is_changed=is_changed,

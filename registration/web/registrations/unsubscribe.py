@@ -1,4 +1,4 @@
-"""Stop the circulars to an attendee: by the link in each of them, which opens nothing else, or by a
+"""Stop the mailings to an attendee: by the link in each of them, which opens nothing else, or by a
 button on the attendee's own page.
 
 Mail programs send a POST to the link themselves (RFC 8058), with a fixed body and without cookies:
@@ -18,16 +18,18 @@ from .own_page import stale
 blueprint = Blueprint("unsubscribe", __name__)
 
 
-@blueprint.get("/registrations/circulars/<signed>")
-def circulars(signed: str) -> str:
-    """Ask the attendee of a link whether to stop the circulars."""
+@blueprint.get("/registrations/circulars/<signed>")  # as letters that were sent before 0010 have it
+@blueprint.get("/registrations/mailings/<signed>")
+def mailings(signed: str) -> str:
+    """Ask the attendee of a link whether to stop the mailings."""
     return _page(signed)
 
 
-@blueprint.post("/registrations/circulars/<signed>")
+@blueprint.post("/registrations/circulars/<signed>")  # as above
+@blueprint.post("/registrations/mailings/<signed>")
 @csrf.checks_token
 def stop_by_link(signed: str) -> BaseResponse | str | tuple[str, int]:
-    """Stop the circulars to the attendee for whom the link was signed."""
+    """Stop the mailings to the attendee for whom the link was signed."""
     is_one_click = request.form.get("List-Unsubscribe") == "One-Click"
     if not is_one_click and not csrf.is_valid():
         return _page(signed, is_stale=True), 422
@@ -36,23 +38,23 @@ def stop_by_link(signed: str) -> BaseResponse | str | tuple[str, int]:
         unsubscribe.stop(tx, registration)
     if is_one_click:  # mail programs need not follow a redirect
         return _page(signed)
-    return redirect(url_for("unsubscribe.circulars", signed=signed), 303)
+    return redirect(url_for("unsubscribe.mailings", signed=signed), 303)
 
 
-@blueprint.post("/registrations/<token>/circulars/stop")
+@blueprint.post("/registrations/<token>/mailings/stop")
 @when_stale(stale)
-def stop_circulars(token: str) -> BaseResponse:
-    """Send no more circulars to an attendee."""
+def stop_mailings(token: str) -> BaseResponse:
+    """Send no more mailings to an attendee."""
     with writing() as tx:
         registration, _discussion = self_service.by_token(tx, token)
         unsubscribe.stop(tx, registration)
     return redirect(url_for("own_page.page", token=token), 303)
 
 
-@blueprint.post("/registrations/<token>/circulars/resume")
+@blueprint.post("/registrations/<token>/mailings/resume")
 @when_stale(stale)
-def resume_circulars(token: str) -> BaseResponse:
-    """Send circulars to an attendee again."""
+def resume_mailings(token: str) -> BaseResponse:
+    """Send mailings to an attendee again."""
     with writing() as tx:
         registration, _discussion = self_service.by_token(tx, token)
         unsubscribe.resume(registration)
@@ -63,9 +65,9 @@ def _page(signed: str, *, is_stale: bool = False) -> str:
     with reading() as tx:
         found = unsubscribe.by_link(tx, signed)
     registration, discussion = found
-    is_stopped = registration.circulars_stopped_at is not None
+    is_stopped = registration.mailings_stopped_at is not None
     return render_template(
-        "registrations/circulars.html",
+        "registrations/mailings.html",
         discussion=discussion,
         is_stopped=is_stopped,
         is_stale=is_stale and not is_stopped,

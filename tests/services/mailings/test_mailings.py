@@ -1,4 +1,4 @@
-"""Circulars: each recipient gets one; they can be stopped, are sealed, and erased in time."""
+"""Mailings: each recipient gets one; they can be stopped, are sealed, and erased in time."""
 
 from datetime import timedelta
 
@@ -9,21 +9,21 @@ from registration import app_context, outbox
 from registration.database import reading, writing
 from registration.models import (
     AuditEntry,
-    Circular,
     Deed,
     Erasure,
     Group,
     Letter,
     LetterKind,
     LetterState,
+    Mailing,
     Registration,
 )
 from registration.services import catalog
 from registration.services.erasure import ledger
 from registration.services.mailings import mailings, recipients, unsubscribe
 from registration.services.mailings.mailings import (
-    CircularChanged,
     Draft,
+    MailingChanged,
     NobodyToWriteTo,
     Progress,
 )
@@ -67,7 +67,7 @@ def progress(public_id: str) -> Progress:
 
 
 def names(*groups: Group) -> list[str]:
-    """Return the names of the recipients of a circular to these groups."""
+    """Return the names of the recipients of a mailing to these groups."""
     with reading() as tx:
         discussion = catalog.find(tx, "water")
         wanted = recipients.select_ids(discussion, groups, has_link=False, now=app_context.now())
@@ -114,7 +114,7 @@ def test_groups_follow_the_status_of_now_and_count_each_attendee_once(clock, peo
     assert names(*Group) == ["dina", "farida", "waits"]
 
 
-def test_a_circular_is_sent_once_to_each_despite_repeated_presses(app, people):
+def test_a_mailing_is_sent_once_to_each_despite_repeated_presses(app, people):
     number = draft(Group.CONFIRMED, Group.WAITING)
     builders.at_once(app, [lambda: queue(number)] * 4)
     queue(number)
@@ -127,7 +127,7 @@ def test_a_circular_is_sent_once_to_each_despite_repeated_presses(app, people):
     assert (entry.slug, entry.count, entry.detail) == ("water", 4, "confirmed, waiting")
 
 
-def test_a_concurrent_erasure_does_not_stop_a_circular(app, people):
+def test_a_concurrent_erasure_does_not_stop_a_mailing(app, people):
     number = draft()
     tokens = [builders.attendee(f"{it}@example.org").token for it in ("dina", "erlan")]
 
@@ -141,7 +141,7 @@ def test_a_concurrent_erasure_does_not_stop_a_circular(app, people):
     assert progress(number).owed >= 1
     with reading() as tx:
         there = set(tx.scalars(select(Registration.id)))
-        owed = tx.query(Letter).filter_by(kind=LetterKind.CIRCULAR)
+        owed = tx.query(Letter).filter_by(kind=LetterKind.MAILING)
         assert {it.registration_id for it in owed} <= there
 
 
@@ -152,7 +152,7 @@ def test_an_unseen_draft_or_an_empty_group_is_not_queued(people):
         discussion = catalog.find(tx, "water")
         newer = Draft("Other", "Other", (Group.ATTENDED,))
         mailings.save(tx, discussion, newer, public_id=number, version=1, by=1)
-    with pytest.raises(CircularChanged):
+    with pytest.raises(MailingChanged):
         queue(number, 1)
     with pytest.raises(NobodyToWriteTo):
         queue(number, 2)
@@ -191,7 +191,7 @@ def test_attendees_who_withdraw_or_unsubscribe_before_sending_get_none(app, peop
         ).withdrawn_at = app_context.now()
         tx.get_one(
             Registration, builders.registration_of("farida@example.org").id
-        ).circulars_stopped_at = app_context.now()
+        ).mailings_stopped_at = app_context.now()
     before = len(builders.kept_letters(app))
     builders.deliver()
     assert progress(number) == Progress(dropped=3)
@@ -199,18 +199,18 @@ def test_attendees_who_withdraw_or_unsubscribe_before_sending_get_none(app, peop
 
 
 @on_sqlite
-def test_no_other_letter_waits_for_a_circular(people, clock):
+def test_no_other_letter_waits_for_a_mailing(people, clock):
     queue(draft())
     clock.advance(minutes=1)
     builders.register(address="late@example.org")  # one seat is free: the waiting list gets it
     with writing() as tx:
         claimed = outbox.claim(tx, 3)
-    kinds = [LetterKind.WAITING, LetterKind.SEAT, LetterKind.CIRCULAR]
+    kinds = [LetterKind.WAITING, LetterKind.SEAT, LetterKind.MAILING]
     assert [it.kind for it in claimed] == kinds
 
 
 @on_sqlite
-def test_mail_is_not_said_to_be_stuck_while_circulars_leave(app, people, clock):
+def test_mail_is_not_said_to_be_stuck_while_mailings_leave(app, people, clock):
     queue(draft())
     clock.advance(minutes=20)
 
@@ -227,7 +227,7 @@ def test_mail_is_not_said_to_be_stuck_while_circulars_leave(app, people, clock):
 
 
 @on_sqlite
-def test_a_rotation_seals_circulars_anew_with_the_new_key_alone(people):
+def test_a_rotation_seals_mailings_anew_with_the_new_key_alone(people):
     number = draft()
     assert SECRET not in str(builders.every_row())
     before, settings = builders.ring().current, app_context.settings()
@@ -235,7 +235,7 @@ def test_a_rotation_seals_circulars_anew_with_the_new_key_alone(people):
         key_rotation.rotate(tx, settings.keys, settings.credentials)
     (settings.keys / f"{before}.key").unlink()
     with reading() as tx:
-        found = tx.query(Circular).one()
+        found = tx.query(Mailing).one()
         assert found.wording(tx.keys).text.endswith(SECRET)
         assert found.key_id == tx.keys.current != before
     queue(number)
@@ -259,20 +259,20 @@ def test_it_is_erased_when_its_time_has_come_and_not_before(app, people, clock):
     clock.now = ends + timedelta(days=39)
     housekeeping.erase_due()
     with reading() as tx:
-        assert tx.query(Circular).count() == 1
+        assert tx.query(Mailing).count() == 1
     clock.now = ends + timedelta(days=40)
     receipt = housekeeping.erase_due()
-    assert receipt.circulars == (number,)
+    assert receipt.mailings == (number,)
     assert "Test: News" not in [it["Subject"] for it in builders.kept_letters(app)]
     with reading() as tx:
-        assert tx.query(Circular).count() == 0
+        assert tx.query(Mailing).count() == 0
         assert tx.query(Erasure).filter_by(public_id=number).count() == 1
-        assert tx.query(Letter).filter_by(kind=LetterKind.CIRCULAR).count() == 0
+        assert tx.query(Letter).filter_by(kind=LetterKind.MAILING).count() == 0
     assert number in ledger.read(app_context.settings().keys)
 
 
 @on_sqlite
-def test_purging_a_discussion_erases_its_circulars_and_no_other(app, people):
+def test_purging_a_discussion_erases_its_mailings_and_no_other(app, people):
     builders.publish(builders.file('slug = "rivers"\n' + OPEN))
     number = draft()
     queue(number)
@@ -283,6 +283,6 @@ def test_purging_a_discussion_erases_its_circulars_and_no_other(app, people):
     done = app.test_cli_runner().invoke(args=["registrations", "purge", "--now", "water"])
     assert "and 1 texts to attendees" in done.output
     with reading() as tx:
-        assert [it.public_id for it in tx.query(Circular)] == [kept.public_id]
-        states = {it.state for it in tx.query(Letter).filter_by(kind=LetterKind.CIRCULAR)}
+        assert [it.public_id for it in tx.query(Mailing)] == [kept.public_id]
+        states = {it.state for it in tx.query(Letter).filter_by(kind=LetterKind.MAILING)}
         assert states <= {LetterState.DROPPED}

@@ -11,13 +11,13 @@ from registration.database import reading, writing
 from registration.mail import smtp_answers
 from registration.models import (
     AuditEntry,
-    Circular,
     Deed,
     Grant,
     Group,
     Letter,
     LetterKind,
     LetterState,
+    Mailing,
     Role,
 )
 from registration.services import catalog
@@ -31,8 +31,8 @@ from ...desk import ASEL, signed_in
 from ...machine import on_sqlite
 from ...visitor import form_of, text_of, tree_of
 
-CIRCULARS = "/organizer/discussions/water/circulars"
-NEW = f"{CIRCULARS}/new"
+MAILINGS = "/organizer/discussions/water/mailings"
+NEW = f"{MAILINGS}/new"
 TYPED = {
     "groups": ["confirmed"],
     "subject": "News for {{ name }}",
@@ -63,9 +63,9 @@ def sent(app, subject: str) -> list:
     return [it for it in builders.kept_letters(app) if subject in it["Subject"]]
 
 
-def circulars() -> int:
+def count_mailing_letters() -> int:
     with reading() as tx:
-        return tx.query(Letter).filter_by(kind=LetterKind.CIRCULAR).count()
+        return tx.query(Letter).filter_by(kind=LetterKind.MAILING).count()
 
 
 def test_from_draft_to_delivered_letter(app, clock, visitor, asel):
@@ -83,7 +83,7 @@ def test_from_draft_to_delivered_letter(app, clock, visitor, asel):
     assert "frame-ancestors 'self'" in framed.headers["Content-Security-Policy"]
     asked = asel.get(f"{page}/send")
     assert "Send it to 3 people now" in text_of(asked.text)
-    assert circulars() == 0
+    assert count_mailing_letters() == 0
     form = form_of(asked.text)[1]
     for _click in range(2):
         assert asel.client.post(f"{page}/send", data=form).location == page
@@ -96,7 +96,7 @@ def test_from_draft_to_delivered_letter(app, clock, visitor, asel):
     (third,) = [it for it in letters if it["To"] == "berlanb@example.org"]
     assert "Dear &lt;b&gt;erlan&lt;/b&gt;," in third.get_body(("html",)).get_content()
     assert "Letters 3 Sent 3 Owed 0 Failed 0 Dropped 0" in spaced(asel.get(page).text)
-    assert "News for {{ name }}" in text_of(asel.get(CIRCULARS).text)
+    assert "News for {{ name }}" in text_of(asel.get(MAILINGS).text)
     with reading() as tx:
         deeds = [it.deed for it in tx.query(AuditEntry) if it.slug]
     assert deeds == [Deed.DRAFTED, Deed.QUEUED]
@@ -110,7 +110,7 @@ def spaced(page: str) -> str:
 def test_the_preview_shows_no_personal_link_and_no_get_changes_anything(asel):
     page = drafted(asel)
     before = builders.every_row()
-    for path in (page, f"{page}?n=2", f"{page}?n=x", f"{page}/html", f"{page}/send", CIRCULARS):
+    for path in (page, f"{page}?n=2", f"{page}?n=x", f"{page}/html", f"{page}/send", MAILINGS):
         answer = asel.get(path)
         assert answer.status_code == 200
         for name in ("dina", "berlanb", "joinlink"):
@@ -177,7 +177,7 @@ def test_a_mistake_is_told_and_the_text_is_kept(asel):
         ]
         assert chosen == [it for it in typed["groups"] if it in {"confirmed", "waiting"}]
     with reading() as tx:
-        assert tx.query(Circular).count() == 0
+        assert tx.query(Mailing).count() == 0
 
 
 @on_sqlite
@@ -192,7 +192,7 @@ def test_two_at_once_lose_nothing_and_send_nothing_that_was_not_seen(app, asel):
     assert refused.status_code == 409
     assert "nothing was sent" in text_of(refused.text)
     assert "Newer" in text_of(refused.text)
-    assert circulars() == 0
+    assert count_mailing_letters() == 0
     mine = asel.client.post(f"{page}/edit", data=old_edit | {"text": "Mine"})
     assert mine.status_code == 409
     assert "Newer" in text_of(mine.text)
@@ -218,7 +218,7 @@ def test_it_can_be_stopped_and_a_draft_discarded(app, asel):
     assert "Owed 0 Failed 0 Dropped 3" in spaced(asel.get(page).text)
     assert sent(app, "News") == []
     other = drafted(asel)
-    assert asel.fill(other, "/discard").location == CIRCULARS
+    assert asel.fill(other, "/discard").location == MAILINGS
     assert asel.get(other).status_code == 404
     assert asel.get(page).status_code == 200
 
@@ -231,7 +231,7 @@ def test_nobody_in_the_group_means_nothing_to_send(asel):
     assert "there is nothing to send" in text_of(asel.get(f"{page}/send").text)
     form = form_of(asel.get(f"{drafted(asel)}/send").text)[1]
     assert asel.client.post(f"{page}/send", data=form).status_code == 409
-    assert circulars() == 0
+    assert count_mailing_letters() == 0
 
 
 @on_sqlite
@@ -242,27 +242,27 @@ def test_for_everybody_else_it_is_the_same_404_as_nothing(app, clock, asel):
     elsewhere = page.replace("/water/", "/rivers/")
     other = signed_in(app, clock, "b@example.org", Role.ORGANIZER, "rivers")
     partner = signed_in(app, clock, "lab@example.org", Role.PARTNER, "rivers", partner="PaperLab")
-    missing = other.get("/organizer/discussions/never/circulars")
+    missing = other.get("/organizer/discussions/never/mailings")
     assert missing.status_code == 404
     token, own = (
         {"csrf_token": form_of(it.get("/organizer/").text)[1]["csrf_token"]}
         for it in (other, partner)
     )
     before = builders.every_row()
-    for path in (CIRCULARS, NEW, page, f"{page}/html", f"{page}/edit", f"{page}/send", elsewhere):
+    for path in (MAILINGS, NEW, page, f"{page}/html", f"{page}/edit", f"{page}/send", elsewhere):
         assert other.get(path).data == missing.data
         assert partner.get(path.replace("/water/", "/rivers/")).data == missing.data
     for act in ("send", "stop", "discard", "test"):
         for path in (f"{page}/{act}", f"{elsewhere}/{act}"):
             assert other.client.post(path, data=token | {"version": "1"}).data == missing.data
-        theirs = f"/organizer/discussions/rivers/circulars/0/{act}"
+        theirs = f"/organizer/discussions/rivers/mailings/0/{act}"
         assert partner.client.post(theirs, data=own | {"version": "1"}).data == missing.data
     assert partner.client.post(NEW.replace("water", "rivers"), data=own | TYPED).status_code == 404
     after = builders.every_row()
     for rows in (before, after):
         del rows["sign_ins"]
     assert after == before
-    assert other.get("/organizer/discussions/rivers/circulars").status_code == 200
+    assert other.get("/organizer/discussions/rivers/mailings").status_code == 200
 
 
 @on_sqlite
@@ -282,7 +282,7 @@ def test_a_form_sent_after_the_session_ended_is_kept(clock, asel, visitor):
         again = form_of(asel.client.post(action, data=held).text)[1]
         assert asel.client.post(path, data=again).status_code == 303
     with reading() as tx:
-        found = [it.wording(builders.ring()).text for it in tx.query(Circular)]
+        found = [it.wording(builders.ring()).text for it in tx.query(Mailing)]
     assert found == ["Two hours of work"] * 2
 
 
@@ -297,12 +297,12 @@ def test_a_draft_is_discarded_only_after_its_last_version_was_seen(app, clock, a
     assert "Two hours of work" in text_of(refused.text)
     assert asel.get(page).status_code == 200
     seen = form_of(refused.text, "/discard")[1]
-    assert erlan.client.post(f"{page}/discard", data=seen).location == CIRCULARS
+    assert erlan.client.post(f"{page}/discard", data=seen).location == MAILINGS
     assert asel.get(page).status_code == 404
 
 
 @on_sqlite
-def test_an_erased_circular_keeps_no_later_letter_back(app, asel):
+def test_an_erased_mailing_keeps_no_later_letter_back(app, asel):
     with writing() as tx:
         discussion = catalog.find(tx, "water")
         for number in range(2):
@@ -312,14 +312,14 @@ def test_an_erased_circular_keeps_no_later_letter_back(app, asel):
             mailings.queue(tx, discussion, kept.public_id, 1, by=1)
             if number == 0:
                 first = kept.id
-                erasures.erase_circular(tx, kept, letters=None)
+                erasures.erase_mailing(tx, kept, letters=None)
     # SQLite gives the highest number anew.
     assert kept.id == first
     assert len(sent(app, "News 1")) == 3
 
 
 @on_sqlite
-def test_a_circular_is_refused_once_its_join_link_is_gone(app, asel):
+def test_a_mailing_is_refused_once_its_join_link_is_gone(app, asel):
     page = drafted(asel, text="Join: {{ join_link }} now")
     form = form_of(asel.get(f"{page}/send").text)[1]
     builders.publish(builders.file("address_confirmation = false\nseats = 3"))
@@ -327,7 +327,7 @@ def test_a_circular_is_refused_once_its_join_link_is_gone(app, asel):
     for path in (page, f"{page}/send"):
         assert said in text_of(asel.get(path).text)
     refused = asel.client.post(f"{page}/send", data=form)
-    assert (refused.status_code, circulars()) == (409, 0)
+    assert (refused.status_code, count_mailing_letters()) == (409, 0)
     assert said in text_of(refused.text)
 
 
@@ -361,13 +361,11 @@ def test_no_test_letter_goes_to_an_organizer_without_the_discussion(app, clock, 
 
 
 @on_sqlite
-def test_a_circular_held_back_by_a_restore_can_be_stopped(asel):
+def test_a_mailing_held_back_by_a_restore_can_be_stopped(asel):
     page = drafted(asel)
     asel.fill(f"{page}/send")
     with writing() as tx:
-        tx.query(Letter).filter_by(kind=LetterKind.CIRCULAR).update(
-            {Letter.state: LetterState.HELD}
-        )
+        tx.query(Letter).filter_by(kind=LetterKind.MAILING).update({Letter.state: LetterState.HELD})
     asel.fill(page, "/stop")
     assert "Owed 0 Failed 0 Dropped 3" in spaced(asel.get(page).text)
 
@@ -378,7 +376,7 @@ def test_a_sealed_subject_quoted_by_a_server_is_not_kept(asel):
     asel.fill(page, "/test")
     asel.fill(f"{page}/send")
     with reading() as tx:
-        for letter in tx.query(Letter).filter_by(kind=LetterKind.CIRCULAR):
+        for letter in tx.query(Letter).filter_by(kind=LetterKind.MAILING):
             written = letter_content.compose(tx, letter)
             said = f'554 5.7.1 Spam: "{written.message["Subject"]}" =?utf-8?b?0JDRgNC10YHRgg==?='
             kept = smtp_answers.redact(said, "x@example.org", written.private)

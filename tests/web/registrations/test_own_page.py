@@ -8,7 +8,7 @@ import pytest
 from icalendar import Calendar
 
 from registration.database import reading, writing
-from registration.links import sign_circulars, sign_new_address
+from registration.links import sign_mailings, sign_new_address
 from registration.models import Registration, address_index
 from registration.services.registrations import self_service
 
@@ -76,7 +76,7 @@ def test_the_download_holds_everything(app, visitor, own):
         "language": "en",
         "zone": None,
         "wants_follow_up": False,
-        "circulars_stopped_at": None,
+        "mailings_stopped_at": None,
         "registered_at": registration.registered_at.isoformat(),
         "confirmed_at": registration.confirmed_at.isoformat(),
         "withdrawn_at": None,
@@ -356,8 +356,8 @@ def every_get(app, link: str, token: str, calendar_token: str, invitation: str) 
     (key,) = [letter.name for letter in letters if b"text/calendar" in letter.read_bytes()]
     opens = {"slug": "water", "token": token, "signed": link.rpartition("/")[2], "key": key}
     public_id = builders.registration_of().public_id
-    opens |= {"number": 0, "filename": "icon.svg", "circular": "0", "public_id": public_id}
-    stop = sign_circulars(public_id, token)
+    opens |= {"number": 0, "filename": "icon.svg", "mailing": "0", "public_id": public_id}
+    stop = sign_mailings(public_id, token)
     routes = [rule for rule in app.url_map.iter_rules() if "GET" in rule.methods]
     assert len(routes) > 20
     paths = []
@@ -366,7 +366,7 @@ def every_get(app, link: str, token: str, calendar_token: str, invitation: str) 
             known = dict(opens)
             if rule.endpoint == "own_page.calendar":
                 known["token"] = calendar_token
-            if rule.endpoint == "unsubscribe.circulars":
+            if rule.endpoint == "unsubscribe.mailings":
                 known["signed"] = stop
             if rule.endpoint == "organizer.sign_in.invitation":
                 known["token"] = invitation

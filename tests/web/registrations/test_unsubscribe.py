@@ -1,11 +1,11 @@
-"""Attendees who want no more circulars: by one click in a mail program, or on their own page."""
+"""Attendees who want no more mailings: by one click in a mail program, or on their own page."""
 
 import pytest
 
 from registration import app_context
 from registration.database import reading, writing
-from registration.links import sign_circulars
-from registration.models import Circular, Group
+from registration.links import sign_mailings
+from registration.models import Group, Mailing
 from registration.services import catalog
 from registration.services.mailings import mailings
 from registration.services.mailings.mailings import Draft
@@ -20,8 +20,8 @@ ONE_CLICK = {"List-Unsubscribe": "One-Click"}
 SAID = "Come at six, {{ name }}"
 
 
-def circulate(subject: str = "News", text: str = SAID, *groups: Group) -> None:
-    """Queue a circular to those who have a seat."""
+def send_mailing(subject: str = "News", text: str = SAID, *groups: Group) -> None:
+    """Queue a mailing to those who have a seat."""
     with writing() as tx:
         discussion = catalog.find(tx, "water")
         typed = Draft(subject, text, groups or (Group.CONFIRMED,))
@@ -31,45 +31,45 @@ def circulate(subject: str = "News", text: str = SAID, *groups: Group) -> None:
 
 @pytest.fixture
 def link(app) -> str:
-    """The path in a circular's header; Aigerim and Bolat got one."""
+    """The path in a mailing's header; Aigerim and Bolat got one."""
     invite()
     builders.publish(builders.file('join_url = "https://meet.example.org/x"'))
     builders.register_and_confirm(name="Aigerim")
     builders.register_and_confirm("bolat@example.org", name="Bolat")
-    circulate()
+    send_mailing()
     builders.deliver()
-    (letter,) = [it for it in circulars(app) if it["To"] == "aigerim@example.org"]
+    (letter,) = [it for it in mailing_letters(app) if it["To"] == "aigerim@example.org"]
     return letter["List-Unsubscribe"].strip("<>").removeprefix("http://127.0.0.1:8000")
 
 
-def circulars(app) -> list:
+def mailing_letters(app) -> list:
     return [it for it in builders.kept_letters(app) if it["List-Unsubscribe"]]
 
 
 def is_stopped(address: str = "aigerim@example.org") -> bool:
-    return builders.registration_of(address).circulars_stopped_at is not None
+    return builders.registration_of(address).mailings_stopped_at is not None
 
 
 @on_sqlite
 def test_one_click_stops_them_without_cookie_or_token_and_no_get_does(app, visitor, link):
     # Mail programs are told of one click only over HTTPS, safe from eavesdroppers (RFC 8058 3.1).
-    assert {it["List-Unsubscribe-Post"] for it in circulars(app)} == {None}
+    assert {it["List-Unsubscribe-Post"] for it in mailing_letters(app)} == {None}
     assert visitor.get(link).status_code == 200
     assert not is_stopped()
     for body in ({}, {"List-Unsubscribe": "One-click"}, {"x": "List-Unsubscribe=One-Click"}):
         visitor.client.delete_cookie("session")
         assert visitor.client.post(link, data=body).status_code == 422
         assert not is_stopped()
-    circulate("Owed")
+    send_mailing("Owed")
     visitor.client.delete_cookie("session")
     done = visitor.client.post(link, data=ONE_CLICK)
     assert (done.status_code, done.headers.get("Set-Cookie")) == (200, None)
     assert is_stopped()
     assert not is_stopped("bolat@example.org")
-    circulate("Later")
-    before = len(circulars(app))
+    send_mailing("Later")
+    before = len(mailing_letters(app))
     builders.deliver()
-    got = [(it["To"], it["Subject"]) for it in circulars(app)[before:]]
+    got = [(it["To"], it["Subject"]) for it in mailing_letters(app)[before:]]
     assert got == [("bolat@example.org", "Owed"), ("bolat@example.org", "Later")]
     again = visitor.client.post(link, data=ONE_CLICK, content_type="multipart/form-data")
     assert again.status_code == 200
@@ -87,10 +87,10 @@ def test_the_link_works_after_a_rotation_and_its_page_has_a_button(app, visitor,
 @on_sqlite
 def test_a_wrong_link_and_one_of_somebody_erased_get_the_same_answer(app, visitor, link):
     person, other = builders.attendee(), builders.attendee("bolat@example.org")
-    wrong = sign_circulars(person.public_id, other.token)
-    never = visitor.get("/registrations/circulars/never")
+    wrong = sign_mailings(person.public_id, other.token)
+    never = visitor.get("/registrations/mailings/never")
     assert never.status_code == 404
-    for path in (f"/registrations/circulars/{wrong}", link + "x", link[:-1], f"{link[:-1]}é"):
+    for path in (f"/registrations/mailings/{wrong}", link + "x", link[:-1], f"{link[:-1]}é"):
         assert visitor.get(path).data == never.data
         assert visitor.client.post(path, data=ONE_CLICK).data == never.data
     visitor.press(f"/registrations/{person.token}", "erase")
@@ -104,16 +104,16 @@ def test_the_link_opens_nothing_else_and_the_own_page_has_both_buttons(app, visi
     assert builders.attendee().token not in link
     assert builders.attendee().token not in visitor.get(link).text
     assert "Aigerim" not in visitor.get(link).text
-    visitor.press(own, "circulars/stop")
+    visitor.press(own, "mailings/stop")
     assert is_stopped()
-    assert visitor.get(f"{own}.json").get_json()["circulars_stopped_at"]
+    assert visitor.get(f"{own}.json").get_json()["mailings_stopped_at"]
     assert "You have stopped the letters" in text_of(visitor.get(own).text)
     builders.register(name="Anew")  # registering anew does not take the wish back
     visitor.press(own, "withdraw")
     builders.register()
     builders.confirm()
     assert is_stopped()
-    visitor.press(own, "circulars/resume")
+    visitor.press(own, "mailings/resume")
     assert not is_stopped()
 
 
@@ -123,9 +123,11 @@ def test_the_own_page_has_what_was_written_filled_in_for_them_alone(app, visitor
     builders.publish(builders.file('discreet = true\njoin_url = "https://meet.example.org/x"'))
     builders.register_and_confirm(name="<i>Aigerim</i>")
     builders.deliver()
-    circulate("News of {{ name }}", "Come: {{ join_link }}\n<b>{{ name }}</b> https://a.example/x.")
+    send_mailing(
+        "News of {{ name }}", "Come: {{ join_link }}\n<b>{{ name }}</b> https://a.example/x."
+    )
     builders.deliver()
-    (letter,) = circulars(app)
+    (letter,) = mailing_letters(app)
     assert letter["Subject"] == "Your registration"
     assert "Come" not in bytes(letter).decode()
     own = f"/registrations/{builders.attendee().token}"
@@ -144,12 +146,20 @@ def test_the_own_page_has_what_was_written_filled_in_for_them_alone(app, visitor
     visitor.press(own, "withdraw")
     assert "meet.example.org" not in visitor.get(own).text  # no seat, no link to join
     with reading() as tx:
-        assert tx.query(Circular).count() == 1
+        assert tx.query(Mailing).count() == 1
 
 
 def test_an_address_that_no_database_takes_is_not_there(app, clock, visitor):
     builders.publish()
     asel = signed_in(app, clock)
-    for path in ("circulars", "attendees"):
+    for path in ("mailings", "attendees"):
         assert asel.get(f"/organizer/discussions/water/{path}/%00").status_code == 404
-    assert visitor.get("/registrations/circulars/%00-x").status_code == 404
+    assert visitor.get("/registrations/mailings/%00-x").status_code == 404
+
+
+@on_sqlite
+def test_a_link_of_a_letter_that_was_sent_before_mailings_had_their_name_works(app, visitor, link):
+    old = link.replace("/mailings/", "/circulars/")
+    assert visitor.get(old).data == visitor.get(link).data
+    assert visitor.client.post(old, data=ONE_CLICK).status_code == 200
+    assert is_stopped()

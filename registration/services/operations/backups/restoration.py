@@ -19,12 +19,12 @@ from ....config import Settings
 from ....crypto.key_ring import KeyRing
 from ....database import Transaction, phrased
 from ....models import (
-    Circular,
     Discussion,
     Export,
     Installation,
     Letter,
     LetterState,
+    Mailing,
     Organizer,
     Registration,
     SignIn,
@@ -168,7 +168,7 @@ def _refuse_unsound(file: Path, copy: Engine) -> None:
 def _erase_again(copy: Engine, settings: Settings, now: datetime) -> int:
     with copy.connect() as connection:
         known = set(connection.scalars(select(Registration.public_id)))
-        written = set(connection.scalars(select(Circular.public_id)))
+        written = set(connection.scalars(select(Mailing.public_id)))
     remembered = ledger.read(settings.keys)
     back, receipt = sorted(known & remembered), Receipt()
     for start in range(0, len(back), erasures.REGISTRATIONS_A_BATCH):
@@ -177,7 +177,7 @@ def _erase_again(copy: Engine, settings: Settings, now: datetime) -> int:
             receipt += erasures.erase_again(tx, some, letters=settings.mail.folder)
     with _writing(copy, settings, now) as tx:
         gone = sorted(written & remembered)
-        erasures.erase_circulars_again(tx, gone, letters=settings.mail.folder)
+        erasures.erase_mailings_again(tx, gone, letters=settings.mail.folder)
     return len(receipt.public_ids)
 
 

@@ -16,12 +16,12 @@ from registration import app_context, create_app, database
 from registration.crypto.key_ring import KeysRefused
 from registration.database import connect, reading, rows, writing
 from registration.models import (
-    Circular,
     Erasure,
     Group,
     Installation,
     Letter,
     LetterState,
+    Mailing,
     Registration,
     Throttle,
 )
@@ -449,7 +449,7 @@ def test_the_restored_file_is_private_and_alone(app, clock, backup, elsewhere):
 
 @to_sqlite
 @on_sqlite
-def test_circulars_erased_since_the_backup_are_erased_again(app, clock, backup, elsewhere):
+def test_mailings_erased_since_the_backup_are_erased_again(app, clock, backup, elsewhere):
     invite()
     builders.publish()
     with writing() as tx:
@@ -465,7 +465,7 @@ def test_circulars_erased_since_the_backup_are_erased_again(app, clock, backup, 
     with at(elsewhere, clock):
         restore(file)
         with reading() as tx:
-            (left,) = tx.query(Circular)
+            (left,) = tx.query(Mailing)
             assert left.wording(tx.keys).subject == "Kept"
 
 
