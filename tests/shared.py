@@ -104,12 +104,13 @@ class SharedApp:
 
     def __init__(self, settings: dict[str, str], compiled: Path) -> None:
         self._app = app = open_app(settings, compiled)
+        self._engine: Engine = app.extensions["engine"]
+        extensions = dict(app.extensions)
         # After the first request Flask refuses additions to an app.
         app.test_client().get("/robots.txt")
-        self._engine: Engine = app.extensions["engine"]
-        # Flask's own first request leaves the key ring and the secret behind.
-        for name in ("ring", "scrub is due"):
-            app.extensions.pop(name, None)
+        # The request leaves kept pages, the key ring and the secret behind.
+        app.extensions.clear()
+        app.extensions.update(extensions)
         app.secret_key = None
         parts = [app.config, app.extensions, app.jinja_env.globals, app.jinja_env.filters]
         self._parts = [(part, dict(part)) for part in (*parts, vars(app))]

@@ -65,7 +65,7 @@ def test_changes_of_templates_and_modules_are_served_at_once(checkout, page):
     wait_for(page, "All discussions")
     change(checkout / "templates/layouts/page.html", "All discussions", "Every discussion")
     wait_for(page, "Every discussion")
-    module = checkout / "registration/settings/__init__.py"
+    module = checkout / "registration/config/__init__.py"
     change(module, '"SITE_NAME": "Discussions"', '"SITE_NAME": "Tuesday talks')
     wait_for(page, None)
     change(module, "Tuesday talks", 'Tuesday talks"')

@@ -252,9 +252,9 @@ make_key(Path(sys.argv[1]))
 """
 
 
-# Before the folder, the file, its name, the end of the first name.
+# Before the folder, the file (two events), its name, the end of the first name.
 @pytest.mark.slow
-@pytest.mark.parametrize(("step", "count"), [(1, 0), (2, 0), (3, 0), (4, 1)])
+@pytest.mark.parametrize(("step", "count"), [(1, 0), (2, 0), (3, 0), (4, 0), (5, 1)])
 def test_a_crash_while_a_key_is_made_leaves_a_whole_key_or_none(tmp_path, step, count):
     folder = tmp_path / "keys"
     assert subprocess.run([sys.executable, "-c", CUT, folder, str(step)]).returncode == 9
