@@ -1,7 +1,6 @@
-"""Files that survive a power cut, and appear under their name whole or not at all; and the lock by
-which processes keep each other out.
+"""Durable files, which appear under their name whole or not at all, and the lock between processes.
 
-What is not whole yet is a part: a private file beside the name that it will get.
+An incomplete file is a part: a private file beside the name that it will get.
 """
 
 import fcntl
@@ -13,7 +12,7 @@ from typing import IO, Literal
 
 
 def part_path(path: Path) -> Path:
-    """Return where the part of `path` lies."""
+    """Return the path of the part of `path`."""
     return path.with_name(f".{path.name}.unfinished")
 
 
@@ -30,22 +29,20 @@ def written(path: Path, mode: Literal["x", "w", "a"]) -> Iterator[IO[bytes]]:
 
 
 def place(part: Path, path: Path) -> None:
-    """Give a part, whose content is durable, its name. Raises FileExistsError rather than replace
-    anything, and OSError."""
+    """Give a durable part its name. Replaces nothing. Raises FileExistsError, OSError."""
     os.link(part, path)
     part.unlink()
     sync(path.parent)
 
 
 def replace(part: Path, path: Path) -> None:
-    """Give a part, whose content is durable, its name, which another file may have had. Raises
-    OSError."""
+    """Give a durable part its name, in place of a file that has it. Raises OSError."""
     part.replace(path)
     sync(path.parent)
 
 
 def sync(path: Path) -> None:
-    """Let a file, or the names in a folder, survive a power cut. Raises OSError."""
+    """Write a file, or the names in a folder, to the disk. Raises OSError."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

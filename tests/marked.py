@@ -1,6 +1,6 @@
-"""A language in which everything that was translated is marked, and what of a page is not.
+"""A language that marks every translated text, and the unmarked rest of a page.
 
-What people wrote is Cyrillic in `SU`, so that a Latin word is one of the service's own.
+Texts of people are Cyrillic in `SU`, so that a Latin word is one of the service's own.
 """
 
 import re
@@ -56,7 +56,7 @@ Monday Tuesday Wednesday Thursday Friday Saturday Sunday
 January February March April May June July August September October November December
 """
 
-# What stands outside the brackets was not translated: the values that fill a sentence, too.
+# Text outside the brackets was not translated: the values that fill a sentence, too.
 _VALUE = re.compile(r"(%\(\w+\)[sd]|%%)")
 _TRANSLATED = re.compile(r"⟦[^⟦⟧]*⟧")
 _OFFSET = re.compile("UTC[+\N{MINUS SIGN}][0-9:]+")

@@ -8,7 +8,7 @@ import logging
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
-from icalendar import Calendar, Event, Timezone, TimezoneStandard, vDuration
+from icalendar import Calendar, Event, Timezone, TimezoneStandard, vDuration, vUri
 
 from .. import faults
 from ..links import Links
@@ -80,14 +80,11 @@ def vevent(discussion: Discussion, links: Links) -> Event:
     event["STATUS"] = Text("CANCELLED" if discussion.is_cancelled else "CONFIRMED")
     if discussion.is_public:
         event["URL"] = uri(links.discussion(discussion.slug))
-    event["LINK"] = [
-        uri(address, LINKREL=relation, LABEL=label)
-        for address, relation, label in _links(discussion, links)
-    ]
+    event["LINK"] = _links(discussion, links)
     return event
 
 
-def _links(discussion: Discussion, links: Links) -> list[tuple[str, str, str]]:
+def _links(discussion: Discussion, links: Links) -> list[vUri]:
     content = discussion.content
     related = []
     if discussion.is_public:
@@ -96,7 +93,10 @@ def _links(discussion: Discussion, links: Links) -> list[tuple[str, str, str]]:
         related.append((content.recording_url, "enclosure", content.title))
     related += [(item.url, "related", item.name) for item in content.partners if item.url]
     # A parameter cannot contain a double quote (RFC 5545 3.1); few readers support RFC 6868.
-    return [(url, relation, label.replace('"', "'")) for url, relation, label in related]
+    return [
+        uri(url, LINKREL=relation, LABEL=label.replace('"', "'"))
+        for url, relation, label in related
+    ]
 
 
 def _calendar() -> Calendar:

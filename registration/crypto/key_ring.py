@@ -132,6 +132,6 @@ def make_key(folder: Path) -> str:
     with files.written(part, "x") as file:
         file.write(root.hex().encode())
     files.place(part, path)
-    # What is sealed with a key that a power cut takes away is lost: the folder's name counts too.
+    # A power cut that removes the key loses all data sealed with it: sync the folder's name, too.
     files.sync(folder.parent)
     return name

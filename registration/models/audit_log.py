@@ -10,7 +10,7 @@ from ..database import Model, UtcDateTime, by_value
 
 
 class Deed(StrEnum):
-    """What was done, by a key that is stored; `web.labels` has the words for it."""
+    """The kind of an audited action, stored by a stable key; `web.labels` has its words."""
 
     ADDED = "organizer.added"
     GIVEN = "organizer.given_discussions"

@@ -79,14 +79,9 @@ def claim(tx: Transaction, limit: int, *, max_limited: int | None = None) -> Seq
     is_mailing = Letter.kind == LetterKind.MAILING
     letters: list[Letter] = []
     for condition in (~is_mailing, is_mailing):
-        due = (
-            select(Letter)
-            .where(condition, _is_claimable(tx.now, max_limited))
-            .order_by(Letter.due_at, Letter.id)
-            .limit(limit - len(letters))
-            .with_for_update(skip_locked=True)
-        )
-        for letter in tx.scalars(due):
+        due = select(Letter).where(condition, _is_claimable(tx.now, max_limited))
+        oldest = due.order_by(Letter.due_at, Letter.id).limit(limit - len(letters))
+        for letter in tx.scalars(oldest.with_for_update(skip_locked=True)):
             letter.lease_until = tx.now + LEASE
             letters.append(letter)
         tx.flush()

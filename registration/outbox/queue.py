@@ -130,18 +130,10 @@ def put_off(
     """
     delayed: set[int] = set()
     for start in range(0, len(registration_ids), 500):
-        moved = (
-            update(Letter)
-            .where(
-                Letter.registration_id.in_(registration_ids[start : start + 500]),
-                Letter.kind == kind,
-                Letter.state == LetterState.OWED,
-                Letter.lease_until.is_(None),
-            )
-            .values(due_at=due_at)
-            .returning(Letter.registration_id)
-        )
-        delayed.update(tx.scalars(moved))
+        is_theirs = Letter.registration_id.in_(registration_ids[start : start + 500])
+        is_owed = and_(Letter.state == LetterState.OWED, Letter.lease_until.is_(None))
+        moved = update(Letter).where(is_theirs, Letter.kind == kind, is_owed).values(due_at=due_at)
+        delayed.update(tx.scalars(moved.returning(Letter.registration_id)))
     return delayed
 
 

@@ -13,7 +13,7 @@ import pytest
 
 TOP = Path(__file__).parent.parent.parent
 # To be lowered, never raised.
-MOST_HEADLESS_CLAUSES = 197
+MOST_HEADLESS_CLAUSES = 5
 BEFORE_WHO = (
     r"after|and|as|before|but|by|for|from|if|lets?|nobody|not|of|only|or|tells?|than|that|to|"
     r"unless|until|when|where|with"

@@ -41,7 +41,7 @@ KEYS = " ".join(
     ]
 )
 CLOSED = b'registration = "closed"\n'
-# To whom the letter is written that a draft is shown with.
+# The attendee in the preview of a draft.
 EXAMPLE = "Aigerim"
 # The mailbox of this machine quotes the headers of letters.
 HEADERS = "From To Reply-To Date Message-ID Registration Mon Mar"

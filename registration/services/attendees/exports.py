@@ -46,7 +46,7 @@ COLUMNS = (
     "attended",
     "letter_state",
 )
-# What can be shared with a partner, of those who are registered.
+# The columns that can be shared with a partner.
 SHAREABLE_COLUMNS = ("name", "email", "affiliation")
 ROWS_A_STEP = 1000
 BOM = "\N{ZERO WIDTH NO-BREAK SPACE}"

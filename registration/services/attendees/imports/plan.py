@@ -145,13 +145,9 @@ def _owe(
         if left[mailboxes[index]] >= 0:
             owed[ids[index]] = status
     for status, kind in _LETTERS.items():
-        outbox.post_all(
-            tx,
-            [number for number, its_status in owed.items() if its_status is status],
-            kind,
-            revision=discussion.version,
-            host=tx.settings.host,
-        )
+        numbers = [number for number, its_status in owed.items() if its_status is status]
+        revision, host = discussion.version, tx.settings.host
+        outbox.post_all(tx, numbers, kind, revision=revision, host=host)
 
 
 def _insert(
