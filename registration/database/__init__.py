@@ -3,7 +3,7 @@
 from .connection import LOCK_TIMEOUT_SECONDS, connect
 from .errors import DatabaseBusy, DatabaseUnavailable, phrased
 from .journal import is_scrub_due, scrub
-from .model import Model, UtcDateTime, by_value, comparable, rows
+from .model import Model, UtcDateTime, by_value, comparable, table_of
 from .transaction import Transaction, engine, init_app, reading, writing, writing_seconds
 
 __all__ = [
@@ -21,8 +21,8 @@ __all__ = [
     "is_scrub_due",
     "phrased",
     "reading",
-    "rows",
     "scrub",
+    "table_of",
     "writing",
     "writing_seconds",
 ]

@@ -43,7 +43,7 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
-def rows(model: type[Model]) -> Table:
+def table_of(model: type[Model]) -> Table:
     """Return a model's table, for statements that bypass the ORM."""
     return cast("Table", model.__table__)
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Select
 from sqlalchemy.orm import InstrumentedAttribute
@@ -10,6 +10,10 @@ from sqlalchemy.orm import InstrumentedAttribute
 from ..crypto.key_ring import KeyRing
 from .transaction import Transaction
 
+# SQLite limits the number of values of a statement.
+VALUES_A_STATEMENT = 500
+
+T = TypeVar("T")
 Opening = Callable[[], AbstractContextManager[Transaction]]
 
 
@@ -40,6 +44,12 @@ def pages_apart(
             return
         yield rows, keys
         last = getattr(rows[-1], key.key)
+
+
+def batches(values: Sequence[T], size: int = VALUES_A_STATEMENT) -> Iterator[Sequence[T]]:
+    """Yield all values, at most `size` at once, for statements that name them one by one."""
+    for start in range(0, len(values), size):
+        yield values[start : start + size]
 
 
 def _page(

@@ -169,6 +169,10 @@ class Discussion(Model):
         """Whether the join link can still be used."""
         return not self.is_cancelled and tense is not Tense.PAST
 
+    def is_on(self, now: datetime) -> bool:
+        """Whether it is published, neither cancelled nor over: then seats are given."""
+        return self.status is DiscussionStatus.PUBLISHED and not self.is_over(now)
+
     def is_over(self, now: datetime) -> bool:
         """Whether it has taken place, and its registration is closed."""
         return self.ends_at <= now and not self.takes_registrations(now)

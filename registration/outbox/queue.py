@@ -6,7 +6,8 @@ from datetime import datetime
 
 from sqlalchemy import ColumnElement, and_, case, func, insert, or_, select, update
 
-from ..database import Transaction, rows
+from ..database import Transaction, table_of
+from ..database.paging import batches
 from ..models import Letter, LetterKind, LetterState, Registration
 
 
@@ -37,8 +38,7 @@ def post_all(
     becomes due at the earlier of both times. The key of a letter that is sent once for each
     `occasion`, such as a mailing, contains the occasion.
     """
-    for start in range(0, len(registration_ids), 500):
-        batch = registration_ids[start : start + 500]
+    for batch in batches(registration_ids):
         counts, waiting = ({}, set()) if occasion else _count_posted(tx, batch, kind)
         posted = [
             {
@@ -57,7 +57,7 @@ def post_all(
             if occasion or number not in waiting
         ]
         if posted:
-            tx.execute(insert(rows(Letter)), posted)
+            tx.execute(insert(table_of(Letter)), posted)
         if waiting:
             _bring_forward(tx, waiting, kind, due_at or tx.now)
 
@@ -129,8 +129,8 @@ def put_off(
     contain whatever changes until then.
     """
     delayed: set[int] = set()
-    for start in range(0, len(registration_ids), 500):
-        is_theirs = Letter.registration_id.in_(registration_ids[start : start + 500])
+    for batch in batches(registration_ids):
+        is_theirs = Letter.registration_id.in_(batch)
         is_owed = and_(Letter.state == LetterState.OWED, Letter.lease_until.is_(None))
         moved = update(Letter).where(is_theirs, Letter.kind == kind, is_owed).values(due_at=due_at)
         delayed.update(tx.scalars(moved.returning(Letter.registration_id)))

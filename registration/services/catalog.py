@@ -50,7 +50,7 @@ def find(tx: Transaction, slug: str, *, lock: bool = False) -> Discussion:
     """
     named = select(Discussion).where(_has_slug(slug))
     if lock:
-        # What this session read before may be out of date by the time it gets the lock.
+        # What this transaction read before may be out of date by the time it gets the lock.
         named = named.with_for_update().execution_options(populate_existing=True)
     discussion = tx.scalar(named)
     if discussion is None:

@@ -16,7 +16,8 @@ from sqlalchemy import ColumnElement, bindparam, delete, dialects, or_, select, 
 from .. import outbox
 from ..config import Settings
 from ..crypto.key_ring import KeyRing
-from ..database import Transaction, rows
+from ..database import Transaction, table_of
+from ..database.paging import batches
 from ..models import Throttle
 from ..refusals import N_, Refusal
 
@@ -24,9 +25,7 @@ from ..refusals import N_, Refusal
 REFILL_SPAN = timedelta(hours=1)
 # Clocks of one installation differ by less. A wrong clock wrote any time further ahead.
 MAX_CLOCK_SKEW = timedelta(minutes=1)
-# How many keys one SELECT asks for.
-_KEYS_A_STATEMENT = 500
-_TABLE = rows(Throttle)
+_TABLE = table_of(Throttle)
 _TAKE = (
     update(_TABLE)
     .where(_TABLE.c.bucket_key == bindparam("key"))
@@ -94,9 +93,9 @@ def take_many(
     less = {"tokens": _TABLE.c.tokens - bindparam("count"), "at": bindparam("as_of")}
     tx.execute(adding.on_conflict_do_update(index_elements=[_TABLE.c.bucket_key], set_=less), taken)
     given, keys = {}, list(keyed)
-    for start in range(0, len(keys), _KEYS_A_STATEMENT):
-        some = _TABLE.c.bucket_key.in_(keys[start : start + _KEYS_A_STATEMENT])
-        for key, left in tx.execute(select(_TABLE.c.bucket_key, _TABLE.c.tokens).where(some)):
+    for some in batches(keys):
+        buckets = select(_TABLE.c.bucket_key, _TABLE.c.tokens).where(_TABLE.c.bucket_key.in_(some))
+        for key, left in tx.execute(buckets):
             asked = wanted[keyed[key]]
             given[keyed[key]] = min(asked, max(0, asked + int(left)))
     return given

@@ -25,7 +25,7 @@ _PASSWORDS_WAIT_SECONDS = 5
 
 @contextmanager
 def taking(discussion: str = "") -> Iterator[Transaction]:
-    """Open a session, as `writing` does, for a form that can cause a letter.
+    """Open a transaction, as `writing` does, for a form that can cause a letter.
 
     `discussion` is the UID of the one it registers for. Raises `TooManyForms`.
     """

@@ -6,7 +6,7 @@ from itertools import product
 import pytest
 from sqlalchemy import insert, select
 
-from registration.database import reading, rows, writing
+from registration.database import reading, table_of, writing
 from registration.models import REGISTERED, Registration, RegistrationStatus
 from registration.services import catalog
 
@@ -37,7 +37,9 @@ def everybody(app):
         discussion_id = catalog.find_id(tx, "water")
         combinations = [dict(zip(TIMES, times, strict=True)) for times in product(*TIMES.values())]
         for number, times in enumerate(combinations):
-            tx.execute(insert(rows(Registration)).values(columns(number, discussion_id) | times))
+            tx.execute(
+                insert(table_of(Registration)).values(columns(number, discussion_id) | times)
+            )
     return combinations
 
 

@@ -1,5 +1,4 @@
-"""A change of what a discussion says: its SEQUENCE, its revision, and all that follows for its
-attendees."""
+"""A change of a discussion: its SEQUENCE, its revision, and what follows for its attendees."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -15,7 +14,7 @@ from . import reschedule
 
 @dataclass(frozen=True, slots=True)
 class Before:
-    """What a discussion was before it is changed, as far as SEQUENCE and reminders depend on it."""
+    """The state of a discussion before a change, as SEQUENCE and reminders need it."""
 
     when: When
     status: DiscussionStatus
@@ -23,7 +22,7 @@ class Before:
 
     @classmethod
     def of(cls, discussion: Discussion) -> "Before":
-        """Return what a discussion is now."""
+        """Return the present state."""
         return cls(discussion.when, discussion.status, discussion.is_cancelled)
 
 
@@ -33,13 +32,13 @@ def follow(
     before: Before,
     *,
     quiet: bool = False,
-    reminds_anew: bool = False,
+    resets_reminders: bool = False,
 ) -> int:
-    """Do what follows from a change that has been written; return how many letters that owes.
+    """Carry out what follows from a change; return how many letters it owes.
 
-    SEQUENCE rises with time and status. Reminders and the day of erasure follow the time. A letter
-    that tells a new time is a reminder too: a moment that has passed is not made up for, which
-    `reminds_anew` states for any change. Raises `MustBeTold`.
+    SEQUENCE rises with time and status. Reminders and the date of erasure follow the time. A letter
+    that tells a new time is a reminder too, so reminders whose moment has passed are not sent late;
+    `resets_reminders` says the same of any change. Raises `MustBeTold`.
     """
     has_moved = discussion.when != before.when
     is_on_again = before.is_cancelled and not discussion.is_cancelled
@@ -48,10 +47,10 @@ def follow(
     if has_moved:
         reschedule.move(tx, discussion, quiet=quiet)
     elif is_on_again:
-        # A move while it was off was told to nobody; now it is.
+        # Nobody was told of a move while it was cancelled; now the letters tell it.
         reschedule.move_erasure_dates(tx, discussion)
     letters = 0 if quiet else change_notices.owe_changes(tx, discussion)
-    if reminds_anew or ((has_moved or is_on_again) and (quiet or letters)):
+    if resets_reminders or ((has_moved or is_on_again) and (quiet or letters)):
         discussion.time_set_at = tx.now
     return letters
 

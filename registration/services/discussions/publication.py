@@ -161,8 +161,8 @@ def _amend(
     discussion.announcement = announcement
     if returned:
         discussion.status = public_status(discussion)
-    reminds_anew = returned or discussion.content.reminders != content.reminders
-    changes = change.follow(tx, discussion, before, quiet=quiet, reminds_anew=reminds_anew)
+    resets_reminders = returned or discussion.content.reminders != content.reminders
+    changes = change.follow(tx, discussion, before, quiet=quiet, resets_reminders=resets_reminders)
     promoted = 0
     if discussion.seats != seats:
         promoted = allocation.promote(tx, discussion)

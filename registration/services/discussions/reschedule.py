@@ -26,8 +26,7 @@ class HeldLonger(MustBeTold):
 
 
 def move(tx: Transaction, discussion: Discussion, *, quiet: bool) -> None:
-    """Owe no more reminders of the time that was, and erase who comes so long after the discussion
-    as they were told.
+    """Drop the reminders of the old time, and let the dates of erasure follow the new one.
 
     Raises `MustBeTold` if it is `quiet` and data would be kept longer than promised.
     """

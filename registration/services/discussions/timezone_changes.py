@@ -60,7 +60,7 @@ def apply_changes(tx: Transaction) -> list[Finding]:
             continue
         before = Before.of(discussion)
         discussion.when = finding.now_is
-        owed = change.follow(tx, discussion, before, reminds_anew=True)
+        owed = change.follow(tx, discussion, before, resets_reminders=True)
         done.append(Finding(finding.slug, finding.was, finding.now_is, owed))
     return done
 

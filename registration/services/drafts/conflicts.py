@@ -12,7 +12,7 @@ from ...models import Discussion, Revision
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """What a form was opened with: the discussion's version, and the `form_values.marks`."""
+    """What a form was opened with: the discussion's version, and the `form_values.digest_parts`."""
 
     version: int
     marks: dict[str, str]

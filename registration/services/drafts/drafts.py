@@ -14,8 +14,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
 from ...database import Transaction, comparable
-from ...discussion_file import SLUG, announce
-from ...discussion_file import form_values as typed
+from ...discussion_file import SLUG, announce, form_values
 from ...discussion_file.form_values import Typed
 from ...models import Announcement, Deed, Discussion, Draft, Organizer, Role
 from ...refusals import N_, Refusal
@@ -84,15 +83,15 @@ class Standing:
     def typed(self) -> Typed:
         """The values of the form: the draft's, or the discussion's."""
         if self.draft:
-            return typed.from_stored(self.draft.typed) | {"slug": self.slug}
+            return form_values.from_stored(self.draft.typed) | {"slug": self.slug}
         return self._published | {"slug": self.slug}
 
     @property
     def _published(self) -> Typed:
         return (
-            typed.from_announcement(self.discussion.announcement)
+            form_values.from_announcement(self.discussion.announcement)
             if self.discussion
-            else typed.empty_form()
+            else form_values.empty_form()
         )
 
     @property
@@ -103,7 +102,7 @@ class Standing:
     @property
     def opened(self) -> Opened:
         """What a form is opened with now."""
-        return Opened(self.version, typed.digest_parts(self.typed))
+        return Opened(self.version, form_values.digest_parts(self.typed))
 
     @property
     def seal(self) -> str:
@@ -119,7 +118,7 @@ class Standing:
     def announced(self) -> Announcement:
         """Return the announcement that would be published; raises `DiscussionFileRefused`."""
         uid = self.discussion.uid if self.discussion else None
-        return announce(typed.to_file_values(self.typed, self.slug, uid), is_typed=True)
+        return announce(form_values.to_file_values(self.typed, self.slug, uid), is_typed=True)
 
 
 def find(tx: Transaction, organizer: Organizer, slug: str, *, lock: bool = False) -> Standing:
@@ -183,7 +182,7 @@ def merge_published(tx: Transaction, current: Standing) -> tuple[Typed, list[Cla
     if current.draft is None or not current.is_behind:
         return current.typed, []
     then = current.draft.based_on
-    was = typed.digest_parts(typed_at(tx, current.discussion, then))
+    was = form_values.digest_parts(typed_at(tx, current.discussion, then))
     return merge(current.typed, was, published_since(tx, current.discussion, then))
 
 
@@ -244,7 +243,7 @@ def _refuse_changed(tx: Transaction, current: Standing, written: Typed, opened: 
     drafted = _unlike(written, _drafted_since(current, opened))
     published = _unlike(written, published_since(tx, current.discussion, opened.version))
     # A value of an earlier draft was typed too: only the published version tells what was not.
-    was = typed.digest_parts(typed_at(tx, current.discussion, opened.version))
+    was = form_values.digest_parts(typed_at(tx, current.discussion, opened.version))
     was = opened.marks | {about: was[about] for about in published if about not in drafted}
     merged, clashes = merge(written, was, published | drafted)
     if clashes:
@@ -255,11 +254,11 @@ def _refuse_changed(tx: Transaction, current: Standing, written: Typed, opened: 
 
 def _unlike(written: Typed, changed: dict[str, Typed]) -> dict[str, Typed]:
     """Return the changes whose values differ from those that were typed."""
-    mine = typed.parts(written)
+    mine = form_values.parts(written)
     return {
         about: theirs
         for about, theirs in changed.items()
-        if typed.parts(theirs)[about] != mine[about]
+        if form_values.parts(theirs)[about] != mine[about]
     }
 
 
@@ -293,5 +292,5 @@ def _flush(tx: Transaction, slug: str) -> None:
 
 def _drafted_since(current: Standing, opened: Opened) -> dict[str, Typed]:
     """Return the parts of the draft that have changed since the form was opened."""
-    marks = typed.digest_parts(current.typed)
+    marks = form_values.digest_parts(current.typed)
     return {about: current.typed for about in marks if marks[about] != opened.marks.get(about)}

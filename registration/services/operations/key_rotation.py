@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Row, bindparam, func, select, update
 
 from ...crypto.key_ring import KeyRing, make_key, read_keys
-from ...database import Transaction, rows
+from ...database import Transaction, table_of
 from ...database.paging import pages
 from ...models import (
     Attendee,
@@ -101,8 +101,8 @@ def _reseal_all(tx: Transaction, old: KeyRing, new: KeyRing) -> int:
 
 
 _RESEAL = (
-    update(rows(Registration))
-    .where(rows(Registration).c.id == bindparam("number"))
+    update(table_of(Registration))
+    .where(table_of(Registration).c.id == bindparam("number"))
     .values(sealed=bindparam("anew"), key_id=bindparam("key"), address_index=bindparam("index"))
 )
 

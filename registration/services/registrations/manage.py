@@ -10,9 +10,9 @@ from sqlalchemy.exc import IntegrityError
 
 from ... import outbox
 from ...database import Transaction, comparable
+from ...database.paging import batches
 from ...models import (
     Discussion,
-    DiscussionStatus,
     Letter,
     LetterKind,
     LetterState,
@@ -29,9 +29,7 @@ from .self_service import NoSuchRegistration
 
 # The letter that tells an attendee of each status all that they need.
 _LETTER_OF = {
-    RegistrationStatus.UNCONFIRMED: LetterKind.ADDRESS_CONFIRMATION,
-    RegistrationStatus.CONFIRMED: LetterKind.CONFIRMATION,
-    RegistrationStatus.WAITING: LetterKind.WAITING,
+    **register.LETTER_OF_STATUS,
     RegistrationStatus.WITHDRAWN: LetterKind.WITHDRAWAL,
 }
 
@@ -80,7 +78,7 @@ def add(tx: Transaction, slug: str, entry: Entry) -> str:
     tx.hold_keys()
     number = catalog.find_id(tx, slug)
     with allocation.locked_discussion(tx, number, promotes=True) as discussion:
-        refuse_if_off(discussion, tx.now)
+        refuse_unless_on(discussion, tx.now)
         known = register.find_by_address(tx, discussion, entry.address, lock=True)
         if known and known.is_registered:
             raise AlreadyRegistered
@@ -95,14 +93,9 @@ def add(tx: Transaction, slug: str, entry: Entry) -> str:
     return tx.scalars(select(Registration.public_id).where(Registration.id == added)).one()
 
 
-def is_off(discussion: Discussion, now: datetime) -> bool:
-    """Whether a discussion is cancelled, unpublished or over: then no letter confirms a seat."""
-    return discussion.status is not DiscussionStatus.PUBLISHED or discussion.is_over(now)
-
-
-def refuse_if_off(discussion: Discussion, now: datetime) -> None:
+def refuse_unless_on(discussion: Discussion, now: datetime) -> None:
     """Raise `TakesNobody` if a discussion is cancelled, unpublished or over."""
-    if is_off(discussion, now):
+    if not discussion.is_on(now):
         raise TakesNobody
 
 
@@ -115,7 +108,7 @@ def send_again(tx: Transaction, registration: Registration) -> LetterKind:
     discussion = tx.get_one(Discussion, registration.discussion_id)
     kind = _LETTER_OF[registration.status]
     if kind is not LetterKind.WITHDRAWAL:
-        refuse_if_off(discussion, tx.now)
+        refuse_unless_on(discussion, tx.now)
     named = ("sent again", registration.public_id)
     may_send = outbox.has_owed(tx, registration.id, kind) or rate_limits.take(
         tx, *named, capacity=LETTERS_A_DAY
@@ -189,12 +182,12 @@ def mark_attendance(
     """Mark attendees as present, or as absent; return how many marks changed."""
     is_marked = Registration.attended_at.is_not(None)
     changed = 0
-    for start in range(0, len(public_ids), 500):
+    for some in batches(public_ids):
         marked = (
             update(Registration)
             .where(
                 Registration.discussion_id == discussion.id,
-                Registration.public_id.in_(map(comparable, public_ids[start : start + 500])),
+                Registration.public_id.in_(map(comparable, some)),
                 ~is_marked if attended else is_marked,
             )
             .values(attended_at=tx.now if attended else None)

@@ -13,7 +13,7 @@ from sqlalchemy import insert, select, update
 
 from ... import outbox
 from ...crypto.tokens import new_token, token_hash
-from ...database import Transaction, rows
+from ...database import Transaction, table_of
 from ...models import (
     Answer,
     Attendee,
@@ -30,15 +30,21 @@ from ..catalog import find_id
 from ..seats import allocation
 from ..seats.retention import erase_at
 
+# Letters to one address for a discussion, and answers to acts on an attendee's own page.
 LETTERS_A_DAY = 3
+ANSWERS_A_DAY = 6
 # Limits of an entry's texts.
 MAX_NAME_CHARACTERS = 200
 MAX_LINE_CHARACTERS = 300
 MAX_LONG_CHARACTERS = 2000
 # Fields of an entry that are stored without being sealed.
 UNSEALED_FIELDS = ("language", "zone", "wants_follow_up")
-# Letters that answer what an attendee does on their own page.
-ANSWERS_A_DAY = 6
+# The letter that tells attendees where their registration stands.
+LETTER_OF_STATUS = {
+    RegistrationStatus.UNCONFIRMED: LetterKind.ADDRESS_CONFIRMATION,
+    RegistrationStatus.CONFIRMED: LetterKind.CONFIRMATION,
+    RegistrationStatus.WAITING: LetterKind.WAITING,
+}
 
 
 class RegistrationClosed(Refusal):
@@ -131,9 +137,8 @@ def confirm(tx: Transaction, registration: Registration) -> None:
         registration.confirmed_at = tx.now
         registration.erase_at = erase_at(discussion, registration.registered_at, tx.settings)
         registration.calendar_sequence = _calendar_sequence(registration)
-        kind = LetterKind.CONFIRMATION if place.seated_at else LetterKind.WAITING
         if may_answer(tx, registration):
-            owe_letter(tx, registration.id, kind, discussion)
+            owe_letter(tx, registration.id, LETTER_OF_STATUS[registration.status], discussion)
 
 
 def may_answer(tx: Transaction, registration: Registration) -> bool:
@@ -217,7 +222,7 @@ def _write_row(
     values |= {"discussion_id": discussion.id, "address_index": index}
     values |= {"calendar_sequence": discussion.first_calendar_sequence}
     values |= {"told_revision": discussion.version}
-    added = insert(rows(Registration)).values(**values).returning(rows(Registration).c.id)
+    added = insert(table_of(Registration)).values(**values).returning(table_of(Registration).c.id)
     return int(tx.execute(added).scalar_one())
 
 

@@ -11,6 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from ... import outbox
 from ...crypto.tokens import new_token, token_hash
 from ...database import Transaction
+from ...database.paging import batches
 from ...links import read_new_address
 from ...models import (
     Attendee,
@@ -138,8 +139,7 @@ def confirm_new_address(tx: Transaction, signed: str) -> str:
             attendee = set_address(tx, registration, discussion, new)
         except IntegrityError:
             raise LinkIsOver from None
-        seated = registration.status is RegistrationStatus.CONFIRMED
-        kind = LetterKind.CONFIRMATION if seated else LetterKind.WAITING
+        kind = register.LETTER_OF_STATUS[registration.status]
         register.owe_letter(tx, registration.id, kind, discussion)
     return attendee.token
 
@@ -233,7 +233,5 @@ def send_links(tx: Transaction, address: EmailAddress) -> None:
 
 
 def _by_indexes(tx: Transaction, indexes: list[bytes]) -> Iterable[Registration]:
-    # SQLite limits the number of values of a statement.
-    for start in range(0, len(indexes), 500):
-        some = indexes[start : start + 500]
+    for some in batches(indexes):
         yield from tx.scalars(select(Registration).where(Registration.address_index.in_(some)))

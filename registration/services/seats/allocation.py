@@ -23,6 +23,7 @@ from sqlalchemy.orm import aliased
 
 from ... import outbox
 from ...database import Transaction
+from ...database.paging import batches
 from ...models import Discussion, DiscussionStatus, Letter, LetterKind, LetterState, Registration
 from ..installation import note_content_change
 
@@ -65,7 +66,7 @@ def promote(tx: Transaction, discussion: Discussion) -> int:
     The discussion is locked. If it is cancelled, unpublished or over, nobody is promoted.
     """
     _end_holds(tx, discussion)
-    if not _gives_seats(discussion, tx.now):
+    if not discussion.is_on(tx.now):
         return 0
     free = _free(tx, discussion)
     first = (
@@ -74,19 +75,16 @@ def promote(tx: Transaction, discussion: Discussion) -> int:
         .order_by(Registration.queue_position)
     )
     ids = tx.scalars(first.limit(free)).all() if free != 0 else []
-    for start in range(0, len(ids), 500):
-        tx.execute(
-            update(Registration)
-            .where(Registration.id.in_(ids[start : start + 500]))
-            .values(seated_at=tx.now, queue_position=None)
-        )
+    for some in batches(ids):
+        promoted = update(Registration).where(Registration.id.in_(some))
+        tx.execute(promoted.values(seated_at=tx.now, queue_position=None))
     return _owe_seats(tx, discussion, ids)
 
 
 def count_promoted(tx: Transaction, would_be: Discussion) -> int:
     """Return to how many `promote` gives seats of this discussion, which need not be in the
     database as it is here."""
-    if not _gives_seats(would_be, tx.now):
+    if not would_be.is_on(tx.now):
         return 0
     free, waiting = _free(tx, would_be), _count(tx, would_be, _waiting())
     return waiting if free is None else min(free, waiting)
@@ -128,10 +126,6 @@ def _owe_seats(tx: Transaction, discussion: Discussion, ids: Sequence[int]) -> i
     return len(ids)
 
 
-def _gives_seats(discussion: Discussion, now: datetime) -> bool:
-    return discussion.status is DiscussionStatus.PUBLISHED and not discussion.is_over(now)
-
-
 def _end_holds(tx: Transaction, discussion: Discussion) -> None:
     """Release expired holds. A transaction that queued for the lock before a hold expired must not
     count it as active."""
@@ -164,7 +158,7 @@ def find_promotable(tx: Transaction) -> Sequence[int]:
             or_(Discussion.seats.is_(None), Discussion.seats > seated),
         )
     )
-    return [discussion.id for discussion in candidates if _gives_seats(discussion, tx.now)]
+    return [discussion.id for discussion in candidates if discussion.is_on(tx.now)]
 
 
 def is_still_there(tx: Transaction, registration: Registration) -> bool:

@@ -164,9 +164,8 @@ def shown(
     with reading() as tx:
         registration, discussion = self_service.by_token(tx, token)
         before = allocation.waiting_before(tx, registration)
-        ring = tx.keys
-        attendee = registration.attendee(ring)
-        written = unsubscribe.list_received(tx, registration, discussion, app_context.links())
+        attendee = registration.attendee(tx.keys)
+        received = unsubscribe.list_received(tx, registration, discussion, app_context.links())
     return render_template(
         "registrations/page.html",
         registration=registration,
@@ -180,7 +179,7 @@ def shown(
         is_open=discussion.takes_registrations(app_context.now()),
         tense=discussion.when.tense(app_context.now()),
         links=app_context.links(),
-        received=written,
+        received=received,
     )
 
 

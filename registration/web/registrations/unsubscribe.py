@@ -63,8 +63,7 @@ def resume_mailings(token: str) -> BaseResponse:
 
 def _page(signed: str, *, is_stale: bool = False) -> str:
     with reading() as tx:
-        found = unsubscribe.by_link(tx, signed)
-    registration, discussion = found
+        registration, discussion = unsubscribe.by_link(tx, signed)
     is_stopped = registration.mailings_stopped_at is not None
     return render_template(
         "registrations/mailings.html",

@@ -288,7 +288,7 @@ def test_an_import_into_a_cancelled_discussion_sends_nothing(app, clock):
     builders.publish()
     builders.cancel()
     rows = sheet(["name", "email", "status"], ["A", "a@example.org", "confirmed"])
-    assert bring(rows, is_told=True).is_off
+    assert bring(rows, is_told=True).is_on is False
     assert builders.letter_kinds() == []
 
 

@@ -16,20 +16,18 @@ from .... import outbox
 from ....config import Settings
 from ....crypto.key_ring import KeyRing
 from ....crypto.tokens import new_token, token_hash
-from ....database import Transaction
-from ....database import rows as table_of
+from ....database import Transaction, table_of
+from ....database.paging import batches
 from ....models import (
     REGISTERED,
     Attendee,
     Discussion,
-    LetterKind,
     Registration,
     RegistrationStatus,
     address_index,
 )
 from ... import catalog
 from ...registrations import register
-from ...registrations.manage import is_off
 from ...registrations.register import UNSEALED_FIELDS
 from ...seats import allocation, retention
 from .seat_plan import plan_places
@@ -38,12 +36,7 @@ from .sheet import Row
 # How many rows one INSERT adds.
 ROWS_A_STATEMENT = 1000
 # Prepared values that are no columns of the table.
-_NO_COLUMNS = {"status", "mailbox"}
-_LETTERS = {
-    RegistrationStatus.UNCONFIRMED: LetterKind.ADDRESS_CONFIRMATION,
-    RegistrationStatus.CONFIRMED: LetterKind.CONFIRMATION,
-    RegistrationStatus.WAITING: LetterKind.WAITING,
-}
+_NOT_COLUMNS = {"status", "mailbox"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +45,7 @@ class Plan:
 
     `counts` and `placed` have the statuses of the `new` rows; `known` and `late` the numbers of
     lines left out, because their address is registered or their data due for erasure. Nobody is
-    written to about a discussion that `is_off`.
+    written to unless the discussion `is_on`.
     """
 
     new: Sequence[Row]
@@ -60,12 +53,14 @@ class Plan:
     known: Sequence[int]
     late: Sequence[int]
     placed: Sequence[RegistrationStatus]
-    is_off: bool
+    is_on: bool
 
     @property
     def letters(self) -> int:
         """How many letters adding the rows owes, if the attendees are to be told."""
-        return sum(count for status, count in self.counts.items() if status in _LETTERS)
+        return sum(
+            count for status, count in self.counts.items() if status in register.LETTER_OF_STATUS
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +88,7 @@ def plan(tx: Transaction, discussion: Discussion, rows: Sequence[Row]) -> Plan:
     wanted = [(_status_wanted(discussion, row), row.registered_at or tx.now) for row in new]
     given = plan_places(wanted, allocation.seats_left(tx, discussion), 0, tx.now)
     placed = [place.status for place in given]
-    return Plan(new, Counter(placed), known, late, placed, is_off(discussion, tx.now))
+    return Plan(new, Counter(placed), known, late, placed, discussion.is_on(tx.now))
 
 
 def prepare(
@@ -123,7 +118,7 @@ def add(tx: Transaction, slug: str, prepared: Prepared, *, is_told: bool) -> int
         there = _ids(tx, discussion)
         columns = [row for row in prepared.columns if row["address_index"] not in there]
         placed = _insert(tx, discussion, columns)
-        if is_told and not is_off(discussion, tx.now):
+        if is_told and discussion.is_on(tx.now):
             mailboxes = {row["address_index"]: row["mailbox"] for row in columns}
             _owe(tx, discussion, placed, mailboxes)
     return len(placed)
@@ -136,7 +131,9 @@ def _owe(
     mailboxes: dict[bytes, str],
 ) -> None:
     """Owe each the letter that says their status, unless the mailbox has had `LETTERS_A_DAY`."""
-    told = {index: status for index, status in placed.items() if status in _LETTERS}
+    told = {
+        index: status for index, status in placed.items() if status in register.LETTER_OF_STATUS
+    }
     wanted = Counter(mailboxes[index] for index in told)
     left = register.may_write_to_all(tx, discussion, wanted)
     ids, owed = _ids(tx, discussion), dict[int, RegistrationStatus]()
@@ -144,7 +141,7 @@ def _owe(
         left[mailboxes[index]] -= 1
         if left[mailboxes[index]] >= 0:
             owed[ids[index]] = status
-    for status, kind in _LETTERS.items():
+    for status, kind in register.LETTER_OF_STATUS.items():
         numbers = [number for number, its_status in owed.items() if its_status is status]
         revision, host = discussion.version, tx.settings.host
         outbox.post_all(tx, numbers, kind, revision=revision, host=host)
@@ -158,11 +155,11 @@ def _insert(
     left = allocation.seats_left(tx, discussion)
     given = plan_places(wanted, left, allocation.last_in_queue(tx, discussion), tx.now)
     values = [
-        {name: row[name] for name in row if name not in _NO_COLUMNS} | place.columns
+        {name: row[name] for name in row if name not in _NOT_COLUMNS} | place.columns
         for row, place in zip(columns, given, strict=True)
     ]
-    for start in range(0, len(values), ROWS_A_STATEMENT):
-        tx.execute(insert(table_of(Registration)), values[start : start + ROWS_A_STATEMENT])
+    for some in batches(values, ROWS_A_STATEMENT):
+        tx.execute(insert(table_of(Registration)), some)
     return {row["address_index"]: place.status for row, place in zip(columns, given, strict=True)}
 
 

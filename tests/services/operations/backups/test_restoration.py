@@ -14,7 +14,7 @@ from sqlalchemy import create_engine, insert, select, text
 
 from registration import app_context, create_app, database
 from registration.crypto.key_ring import KeysRefused
-from registration.database import connect, reading, rows, writing
+from registration.database import connect, reading, table_of, writing
 from registration.models import (
     Erasure,
     Group,
@@ -199,7 +199,7 @@ def test_more_than_a_batch_is_erased_again(app, clock, backup, elsewhere):
 
 def multiply(count: int) -> None:
     """Make `count` registrations of the one that is there."""
-    table = rows(Registration)
+    table = table_of(Registration)
     with writing() as tx:
         first = dict(tx.execute(select(table)).mappings().one())
         del first["id"]
