@@ -1,6 +1,6 @@
 """Housekeeping: erase what is due, hourly; every minute, promote registrations and post reminders.
 
-An hourly run (called a round elsewhere) also audits time zones and rewrites stale exports.
+An hourly run, a round, also audits time zones and rewrites stale exports.
 """
 
 import logging

@@ -105,7 +105,7 @@ class Standing:
         return Opened(self.version, form_values.digest_parts(self.typed))
 
     @property
-    def seal(self) -> str:
+    def digest(self) -> str:
         """A digest that differs once draft or discussion have changed."""
         shown = json.dumps([self.version, self.opened.marks], sort_keys=True)
         return hashlib.sha256(shown.encode()).hexdigest()
@@ -186,14 +186,14 @@ def merge_published(tx: Transaction, current: Standing) -> tuple[Typed, list[Cla
     return merge(current.typed, was, published_since(tx, current.discussion, then))
 
 
-def discard(tx: Transaction, organizer: Organizer, slug: str, seal: str) -> bool:
+def discard(tx: Transaction, organizer: Organizer, slug: str, seen: str) -> bool:
     """Delete the draft that was looked at; return whether there is a published discussion.
 
     Raises `ChangedSinceSeen`.
     """
     found = find(tx, organizer, slug, lock=True)
     if found.draft:
-        if found.seal != seal:
+        if found.digest != seen:
             raise ChangedSinceSeen
         tx.delete(found.draft)
         audit_log.note(tx, Deed.DRAFT_DELETED, by=organizer.id, slug=slug)
@@ -201,7 +201,7 @@ def discard(tx: Transaction, organizer: Organizer, slug: str, seal: str) -> bool
 
 
 def publish(
-    tx: Transaction, organizer: Organizer, slug: str, seal: str, *, quiet: bool
+    tx: Transaction, organizer: Organizer, slug: str, seen: str, *, quiet: bool
 ) -> Publication:
     """Publish the draft that was looked at, and write it to the audit log.
 
@@ -211,7 +211,7 @@ def publish(
     found = find(tx, organizer, slug, lock=True)
     if found.draft is None:
         raise NoDraft(slug=slug)
-    if found.is_behind or found.seal != seal:
+    if found.is_behind or found.digest != seen:
         raise ChangedSinceSeen
     announcement = found.announced()
     tx.delete(found.draft)

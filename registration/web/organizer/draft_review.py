@@ -60,10 +60,10 @@ def review_letter(slug: str) -> Response:
 @blueprint.post("/discussions/<slug>/publish")
 def publish(slug: str) -> BaseResponse | tuple[str, int]:
     """Publish a draft as it was reviewed; quietly, without letters."""
-    is_quiet, seal = request.form.get("do") == "quietly", request.form.get("seal", "")
+    is_quiet, seen = request.form.get("do") == "quietly", request.form.get("seen", "")
     try:
         with writing() as tx:
-            drafts.publish(tx, organizer(), slug, seal, quiet=is_quiet)
+            drafts.publish(tx, organizer(), slug, seen, quiet=is_quiet)
     except (*REFUSED, ChangedSinceSeen, DiscussionFileRefused) as refusal:
         return _refused(slug, refusal)
     except NoDraft:  # the button was pressed twice
@@ -74,10 +74,10 @@ def publish(slug: str) -> BaseResponse | tuple[str, int]:
 @blueprint.post("/discussions/<slug>/discard")
 def discard(slug: str) -> BaseResponse | tuple[str, int]:
     """Delete a draft as it was reviewed; the published discussion stays."""
-    seal = request.form.get("seal", "")
+    seen = request.form.get("seen", "")
     try:
         with writing() as tx:
-            is_there = drafts.discard(tx, organizer(), slug, seal)
+            is_there = drafts.discard(tx, organizer(), slug, seen)
     except ChangedSinceSeen as refusal:
         return _refused(slug, refusal, is_deleting=True)
     if is_there:

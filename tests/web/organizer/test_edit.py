@@ -331,9 +331,9 @@ def publish_anyway(desk):
     with reading() as tx:
         from registration.services.drafts import drafts
 
-        seal = drafts.Standing("water", water(), tx.scalar(select(Draft))).seal
+        seen = drafts.Standing("water", water(), tx.scalar(select(Draft))).digest
     token = form_of(desk.get(REVIEW).text, "/discard")[1]
-    return desk.client.post(f"{WATER}/publish", data=token | {"seal": seal})
+    return desk.client.post(f"{WATER}/publish", data=token | {"seen": seen})
 
 
 @on_sqlite
