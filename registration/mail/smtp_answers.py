@@ -4,6 +4,8 @@ import re
 import smtplib
 from collections.abc import Collection
 
+from ..refusals import N_
+
 # Characters of an answer that are kept.
 MAX_LENGTH = 200
 
@@ -19,7 +21,7 @@ def describe_error(error: OSError) -> str:
     if isinstance(error, smtplib.SMTPResponseException):
         return describe(error.smtp_code, error.smtp_error)[:MAX_LENGTH]
     if isinstance(error, TimeoutError):
-        return "no answer in time"
+        return N_("no answer in time")
     return _line(str(error.strerror or error)).rstrip(".")[:MAX_LENGTH]
 
 

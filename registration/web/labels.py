@@ -5,8 +5,20 @@ from collections.abc import Iterable
 from flask import Flask
 
 from ..models import Deed, Group, LetterKind, LetterState, RegistrationStatus
+from ..refusals import N_
 from ..text.languages import format_list
 from ..text.languages import gettext as _
+
+# The service's words before those of a mail server or of the system, as mail/ writes them.
+_BEFORE_A_QUOTATION = {
+    N_("cannot be written"),
+    N_("not an answer"),
+    N_("The letters' folder cannot be opened or made"),
+    N_("The letters' folder cannot be written"),
+    N_("The mail server"),
+    N_("The mail server refuses the sender"),
+    N_("The mail server refuses to sign us in"),
+}
 
 
 def init_app(app: Flask) -> None:
@@ -62,8 +74,13 @@ def letter_state_words(state: LetterState) -> str:
 
 
 def answer_words(answer: str) -> str:
-    """Return what became of trying to hand a letter over. The service's own sentences are
-    translated; what a mail server said is quoted."""
+    """Return the stored result of an attempt to hand a letter over.
+
+    The service's own words are translated; the words of a mail server or of the system are quoted.
+    """
+    own, colon, quoted = answer.partition(": ")
+    if colon and own in _BEFORE_A_QUOTATION:
+        return f"{_(own)}: {answer_words(quoted.removesuffix('.'))}"
     return _(answer)
 
 

@@ -84,3 +84,19 @@ def test_every_stored_key_that_the_desk_shows_has_words():
                   labels.status_words):  # fmt: skip
         kinds = next(iter(words.__annotations__.values()))
         assert [it for it in kinds if "⟦" not in words(it)] == []
+
+
+@pytest.mark.usefixtures("marked")
+@pytest.mark.parametrize("own", ["cannot be written", "The mail server refuses the sender"])
+def test_a_stored_answer_is_translated_before_its_quotation(own):
+    assert labels.answer_words(f"{own}: ValueError.").startswith(f"⟦{own}⟧: ")
+
+
+@pytest.mark.usefixtures("marked")
+def test_a_stored_answer_within_another_is_translated_too():
+    said = labels.answer_words("The mail server: no answer in time.")
+    assert said == "⟦The mail server⟧: ⟦no answer in time⟧"
+
+
+def test_the_words_of_a_mail_server_are_quoted():
+    assert labels.answer_words("550 5.1.1 <address>: gone") == "550 5.1.1 <address>: gone"
