@@ -209,6 +209,12 @@ def kept_letters(app: Flask) -> list:
     return [message_from_bytes(box.get_bytes(key), policy=SMTP) for key in keys]
 
 
+def count_registrations() -> int:
+    """Return how many registrations there are, of every status."""
+    with reading() as tx:
+        return tx.query(Registration).count()
+
+
 def letter_kinds() -> list[str]:
     """Return the kinds of all letters in the outbox, oldest first."""
     with reading() as tx:

@@ -75,11 +75,6 @@ def faults_of(page: str) -> dict[str, str]:
     return {item.get("id").removesuffix("-error"): "".join(item.itertext()) for item in errors}
 
 
-def registrations() -> int:
-    with reading() as tx:
-        return tx.query(Registration).count()
-
-
 def too_long(length: int, most: int) -> str:
     return f"This has {length} characters; at most {most} fit."
 
@@ -152,7 +147,7 @@ def test_a_bad_value_gets_one_sentence_and_stays_in_its_field(
     assert faults_of(page.text) == {field: sentence}
     if field in {"name", "email", "affiliation"}:
         assert form_of(page.text)[1][field].split() == typed.replace("\0", "\ufffd").split()
-    assert registrations() == 0
+    assert builders.count_registrations() == 0
 
 
 @pytest.mark.parametrize(
@@ -219,7 +214,7 @@ def test_bytes_that_are_not_utf_8_are_refused(somebody, hidden, name):
     page = somebody.client.post(FORM, data=body, content_type=FORM_ENCODED)
     assert page.status_code == 400
     assert "What your browser sent is damaged" in text_of(page.text)
-    assert registrations() == 0
+    assert builders.count_registrations() == 0
 
 
 def test_a_percent_sign_that_escapes_nothing_is_kept(somebody, hidden):
@@ -267,7 +262,7 @@ def test_parts_that_are_not_utf_8_are_refused(somebody, hidden):
     body = "".join([*parts, "--x--\r\n"]).encode(errors="surrogateescape")
     kind = "multipart/form-data; boundary=x"
     assert somebody.client.post(FORM, data=body, content_type=kind).status_code == 400
-    assert registrations() == 0
+    assert builders.count_registrations() == 0
 
 
 @pytest.mark.parametrize(
@@ -278,7 +273,7 @@ def test_parts_that_are_not_utf_8_are_refused(somebody, hidden):
 def test_broken_parts_are_an_empty_form(somebody, body, kind):
     page = somebody.client.post(FORM, data=body, content_type=kind)
     assert page.status_code in {400, 422}
-    assert registrations() == 0
+    assert builders.count_registrations() == 0
 
 
 def test_ten_thousand_parts_are_too_much(somebody):

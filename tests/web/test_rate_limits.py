@@ -6,8 +6,7 @@ import time
 import pytest
 
 from registration import database
-from registration.database import reading, writing
-from registration.models import Registration
+from registration.database import writing
 from registration.web.rate_limits import client_of
 
 from .. import builders
@@ -52,11 +51,6 @@ def use_up(app, clock, path=FORM):
         if page.status_code != 303:
             return number, page
     raise AssertionError("there is no limit")
-
-
-def registrations():
-    with reading() as tx:
-        return tx.query(Registration).count()
 
 
 def test_a_form_beyond_the_limit_is_kept_and_accepted_later(app_with, clock):
@@ -129,7 +123,7 @@ def test_acts_that_send_no_letter_to_others_are_not_limited(app, clock):
     visitor = Visitor(app, clock)
     for act in ("confirm", "withdraw", "erase"):
         assert visitor.press(own, act).status_code == 303
-    assert registrations() == 0
+    assert builders.count_registrations() == 0
 
 
 @pytest.mark.parametrize("path", [FORM, FIND])
