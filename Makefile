@@ -21,10 +21,10 @@ dev: $(VENV)/run
 
 # All tests but the slow ones, which kill processes or take whole journeys.
 test: $(VENV)/test
-	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"
+	$(BIN)/python -m pytest -n 3 --dist worksteal -m "not slow"
 
 test-all: $(VENV)/test
-	$(BIN)/python -m pytest -n 2 --dist worksteal
+	$(BIN)/python -m pytest -n 3 --dist worksteal
 
 check: $(VENV)/test
 	$(BIN)/ruff format --check .
