@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from registration.models import (
     Revision,
 )
 from registration.models.stored import StoredByNewer
-from registration.services import catalog
+from registration.services import catalog, installation
 from registration.services.discussions import publication
 from registration.services.discussions.publication import Outcome
 from registration.services.operations import migration
@@ -58,7 +59,10 @@ def upgraded(kept: Path, tmp_path: Path, clock: Clock) -> Iterator[Flask]:
         path.chmod(0o700 if path.is_dir() else 0o600)
     app = create_app({"INSTANCE": str(tmp_path / "instance")}, clock=clock)
     with app.app_context():
-        migration.upgrade(database.engine())
+        keys = app.extensions["settings"].keys
+        migration.upgrade(
+            database.engine(), ring_of=lambda name: installation.ring_with(name, keys)
+        )
         yield app
         database.engine().dispose()
 
@@ -122,6 +126,25 @@ def with_more(value: Any) -> Any:
     return [with_more(item) for item in value] if isinstance(value, list) else value
 
 
+def less_to_join(wanted: dict[str, list[dict[str, Any]]]) -> None:
+    """Change values of before 0011: it seals more, and keeps no seconds and no Message-IDs."""
+    for row in wanted["registrations"]:
+        row["sealed"] |= {name: row.pop(name) for name in ("language", "zone")}
+    for row in wanted["letters"]:
+        row["public_id"] = row.pop("message_id")[1:33]
+    for name in ("registrations", "letters", "mailings", "audit_entries"):
+        for row in wanted[name]:
+            row |= {key: to_minute(at) for key, at in row.items() if is_time(key, at)}
+
+
+def is_time(key: str, value: Any) -> bool:
+    return bool(value) and (key == "at" or key.endswith(("_at", "_until")))
+
+
+def to_minute(at: str) -> str:
+    return datetime.fromisoformat(at).replace(second=0).isoformat()
+
+
 def test_every_value_of_an_older_release_is_read_after_an_upgrade(kept, upgraded):
     # 0010 renamed circulars to mailings.
     text = (kept / release.VALUES).read_text(encoding="utf-8").replace("circular", "mailing")
@@ -129,6 +152,7 @@ def test_every_value_of_an_older_release_is_read_after_an_upgrade(kept, upgraded
     assert min(len(wanted[name]) for name in ("registrations", "organizers", "mailings")) > 1
     for entry in wanted["audit_entries"]:
         entry["deed"] = KEYS_OF_DEEDS[entry["deed"]]
+    less_to_join(wanted)
     assert lacks(values(), wanted) == []
 
 

@@ -20,11 +20,15 @@ FILE = click.argument("file", type=click.Path(path_type=Path))
 @group.command("upgrade")
 def upgrade() -> None:
     """Bring the tables up to date; make database and keys where there are none."""
-    _make_folder(app_context.settings().instance)
+    settings = app_context.settings()
+    _make_folder(settings.instance)
     run_as_service()
-    migration.upgrade(database.engine())
+    migration.upgrade(
+        database.engine(),
+        ring_of=lambda name: installation.ring_with(name, settings.keys, settings.credentials),
+    )
     with database.writing() as tx:
-        installation.install(tx, app_context.settings().keys, app_context.settings().credentials)
+        installation.install(tx, settings.keys, settings.credentials)
     app_context.open_keys()
     app_context.record_missing_erasures()
     click.echo("The database is up to date.")

@@ -22,6 +22,8 @@ from ..refusals import OperatorRefusal
 
 # Sealed values are padded to a multiple of this, so that their length reveals little.
 PADDING_BYTES = 512
+# Fernet writes the time of sealing in the clear, and nothing here reads it: always the same time.
+_SEALED_AT = 0
 _KEY_FILE_NAME = re.compile(r"(?:.*_)?[0-9a-f]{16}\.key")
 
 
@@ -48,7 +50,8 @@ class KeyRing:
 
     def seal(self, value: bytes) -> bytes:
         """Return `value`, padded and sealed with the current key."""
-        return self._fernet.encrypt(value + b" " * (-len(value) % PADDING_BYTES))
+        padded = value + b" " * (-len(value) % PADDING_BYTES)
+        return self._fernet.encrypt_at_time(padded, _SEALED_AT)
 
     def unseal(self, sealed: bytes) -> bytes:
         """Return the sealed value, its padding included, or raise `SealBroken`."""
@@ -59,7 +62,7 @@ class KeyRing:
 
     def seal_for(self, purpose: str, text: str) -> str:
         """Return `text`, sealed with a key that is derived for `purpose` and opens nothing else."""
-        return self._fernet_for(purpose).encrypt(text.encode()).decode()
+        return self._fernet_for(purpose).encrypt_at_time(text.encode(), _SEALED_AT).decode()
 
     def unseal_for(self, purpose: str, sealed: str) -> str:
         """Return the text sealed for `purpose` with the current key, or raise `SealBroken`."""

@@ -3,7 +3,16 @@
 from .connection import LOCK_TIMEOUT_SECONDS, connect
 from .errors import DatabaseBusy, DatabaseUnavailable, phrased
 from .journal import is_scrub_due, scrub
-from .model import Model, UtcDateTime, by_value, comparable, table_of
+from .model import (
+    Model,
+    UtcDateTime,
+    UtcMinute,
+    by_value,
+    comparable,
+    table_of,
+    to_minute,
+    to_next_minute,
+)
 from .transaction import Transaction, engine, init_app, reading, writing, writing_seconds
 
 __all__ = [
@@ -13,6 +22,7 @@ __all__ = [
     "Model",
     "Transaction",
     "UtcDateTime",
+    "UtcMinute",
     "by_value",
     "comparable",
     "connect",
@@ -23,6 +33,8 @@ __all__ = [
     "reading",
     "scrub",
     "table_of",
+    "to_minute",
+    "to_next_minute",
     "writing",
     "writing_seconds",
 ]

@@ -1,6 +1,6 @@
 """The base class of all tables, and column types that SQLAlchemy does not have."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import cast
 
@@ -41,6 +41,26 @@ class UtcDateTime(TypeDecorator[datetime]):
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class UtcMinute(UtcDateTime):
+    """A column of instants that keeps no seconds, so that they match no entry of another log."""
+
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        instant = super().process_bind_param(value, dialect)
+        return None if instant is None else to_minute(instant)
+
+
+def to_minute(moment: datetime) -> datetime:
+    """Return the minute in which `moment` lies."""
+    return moment.replace(second=0, microsecond=0)
+
+
+def to_next_minute(moment: datetime) -> datetime:
+    """Return the first whole minute at or after `moment`: no delay is cut short."""
+    return to_minute(moment + timedelta(minutes=1, microseconds=-1))
 
 
 def table_of(model: type[Model]) -> Table:

@@ -19,7 +19,7 @@ from typing import Protocol
 from ..config import MailRoute
 from ..refusals import N_, OperatorRefusal, Refusal
 from . import maildir
-from .smtp_answers import describe, describe_error, redact
+from .smtp_answers import accepted, describe, describe_error, redact
 from .smtp_connections import Connection, TlsConnection
 
 # The time limit for one batch, from connecting to the last answer; shorter than outbox.LEASE.
@@ -48,8 +48,8 @@ class Delivery(Protocol):
     def open(self) -> None:
         """Connect; raise `ServerUnavailable` or `MailStopped`."""
 
-    def send(self, message: EmailMessage, private: Collection[str] = ()) -> str:
-        """Send one letter and return the server's answer.
+    def send(self, key: str, message: EmailMessage, private: Collection[str] = ()) -> str:
+        """Send one letter and return the server's answer; `key` is the random id of its row.
 
         Neither the answer nor a refusal contains the recipient's address or words of `private`.
         """
@@ -91,11 +91,12 @@ class MaildirDelivery:
 
     def send(
         self,
+        key: str,
         message: EmailMessage,
         private: Collection[str] = (),  # noqa: ARG002  # a folder gives no answer to redact
     ) -> str:
         try:
-            maildir.keep(self.folder, message)
+            maildir.keep(self.folder, key, message)
         except OSError as error:
             raise TryLater(f"The letters' folder cannot be written: {error.strerror}.") from error
         return N_("kept in the letters' folder")
@@ -155,7 +156,12 @@ class SmtpDelivery:
         if self.ended:  # the time limit passed while connecting
             self._cut()
 
-    def send(self, message: EmailMessage, private: Collection[str] = ()) -> str:
+    def send(
+        self,
+        key: str,  # noqa: ARG002  # a server knows a letter by its Message-ID
+        message: EmailMessage,
+        private: Collection[str] = (),
+    ) -> str:
         if self.server is None or self.ended:
             raise ServerUnavailable(N_("The mail server's connection has ended."))
         recipient = message["To"].addresses[0].addr_spec
@@ -167,7 +173,7 @@ class SmtpDelivery:
         except OSError as error:  # smtplib's exceptions are OSErrors too
             self.ended = True
             raise TryLater(redact(describe_error(error), recipient, private)) from None
-        return redact(answer, recipient, private)
+        return answer
 
     def _hand_over(self, server: smtplib.SMTP, recipient: str, content: bytes) -> str:
         options = ["BODY=8BITMIME"] if server.has_extn("8bitmime") else []
@@ -183,7 +189,7 @@ class SmtpDelivery:
             raise _Answered("DATA", error.smtp_code, error.smtp_error) from None
         if code != 250:
             raise _Answered("DATA", code, said)
-        return describe(code, said)
+        return accepted(code, said)
 
     def _reset(self) -> None:
         try:

@@ -59,7 +59,7 @@ class LetterContext:
         discreet = self.discussion.content.discreet
         envelope = Envelope(
             recipient,
-            self.letter.message_id,
+            self.letter.message_id(self.ring, self.settings.host),
             self.settings,
             is_discreet=discreet,
             at=self.now,
@@ -214,9 +214,7 @@ def mailing(context: LetterContext) -> EmailMessage | None:
     has_link = placeholders.has_link(wording, context.discussion.content.join_url)
     if has_link and status is not RegistrationStatus.CONFIRMED:
         return None
-    values = placeholders.values(
-        context.discussion, context.registration, context.attendee, context.links
-    )
+    values = placeholders.values(context.discussion, context.attendee, context.links)
     return context.write(
         "mailing",
         subject=placeholders.fill(wording.subject, values),
@@ -284,7 +282,7 @@ def compose(
     stamp: datetime | None = None,
     wording: Wording | None = None,
 ) -> EmailMessage | None:
-    """Return the letter as it is to be sent at `now`, in the registration's language.
+    """Return the letter as it is to be sent at `now`, in the attendee's language.
 
     None if its content is no longer true.
     """
@@ -301,5 +299,5 @@ def compose(
         stamp or now,
         wording,
     )
-    with use_language(registration.language):
+    with use_language(context.attendee.language):
         return _LETTERS[letter.kind](context)

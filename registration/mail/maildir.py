@@ -1,7 +1,7 @@
 """Letters kept in a folder that mail programs can read (a Maildir).
 
-A letter's file is named after its Message-ID. So a letter that is kept again after a crash replaces
-the first, an erasure finds it by its row, and no file name reveals the machine's name.
+A letter's file is named after its row's random id. So a letter that is kept again after a crash
+replaces the first, an erasure finds it by its row, and no file name reveals the machine's name.
 """
 
 import mailbox
@@ -18,19 +18,12 @@ def folder_at(folder: Path) -> mailbox.Maildir:
     return mailbox.Maildir(folder)
 
 
-def key_of(message_id: str) -> str:
-    """Return the file name of the letter with this Message-ID."""
-    return message_id.strip("<>").partition("@")[0]
-
-
-def keep(folder: Path, message: EmailMessage) -> str:
-    """Keep a letter durably, and return its key; raises OSError."""
-    key = key_of(message["Message-ID"])
+def keep(folder: Path, key: str, message: EmailMessage) -> None:
+    """Keep a letter durably under the file name `key`; raises OSError."""
     unfinished = folder / "tmp" / key
     with files.written(unfinished, "w") as file:
         file.write(bytes(message))
     files.replace(unfinished, folder / "new" / key)
-    return key
 
 
 def discard(folder: Path, key: str) -> None:

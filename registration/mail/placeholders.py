@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from ..calendars.description import format_when
 from ..links import Links
-from ..models import Attendee, Discussion, Registration, Wording
+from ..models import Attendee, Discussion, Wording
 
 NAMES = ("name", "title", "time", "page", "join_link")
 # No addresses in a subject: bystanders can read it on a screen.
@@ -59,14 +59,12 @@ def has_link(wording: Wording, join_url: str) -> bool:
     return has_link_placeholder(wording.text) or bool(join_url and join_url in typed)
 
 
-def values(
-    discussion: Discussion, registration: Registration, attendee: Attendee, links: Links
-) -> dict[str, str]:
+def values(discussion: Discussion, attendee: Attendee, links: Links) -> dict[str, str]:
     """Return the value of each placeholder, in the language in use."""
     return {
         "name": attendee.name,
         "title": discussion.content.title,
-        "time": format_when(discussion.when, registration.zone),
+        "time": format_when(discussion.when, attendee.zone),
         "page": links.discussion(discussion.slug),
         "join_link": discussion.content.join_url or "",
     }

@@ -1,6 +1,6 @@
 """The tables. Importing this package registers all of them in `Model.metadata`."""
 
-from .audit_log import AuditEntry, Deed
+from .audit_log import ATTENDEE_DEEDS, AuditEntry, Deed
 from .content import Content, Contributor, Partner, Question, Sharing
 from .discussion import Announcement, Discussion, DiscussionStatus, Essentials, Revision
 from .draft import Draft
@@ -22,6 +22,7 @@ from .registration import (
 from .when import Tense, When
 
 __all__ = [
+    "ATTENDEE_DEEDS",
     "REGISTERED",
     "Announcement",
     "Answer",

@@ -6,7 +6,7 @@ from enum import StrEnum
 from sqlalchemy import ForeignKey
 from sqlalchemy.orm import Mapped, mapped_column
 
-from ..database import Model, UtcDateTime, by_value
+from ..database import Model, UtcMinute, by_value
 
 
 class Deed(StrEnum):
@@ -44,18 +44,25 @@ class Deed(StrEnum):
     CODES_TRIED = "organizer.codes_tried"
 
 
-class AuditEntry(Model):
-    """One action. The database refuses to change or remove the row.
+# Deeds that concern one attendee.
+ATTENDEE_DEEDS = tuple(deed for deed in Deed if deed.startswith("attendee."))
 
-    `organizer_id` is the organizer who acted; None on the command line. `subject_id` is the
-    organizer who was acted on. `detail` never names an attendee.
+
+class AuditEntry(Model):
+    """One action. The database refuses to remove the row, and to change it but for one thing:
+    it lets `organizer_id` of an entry of `ATTENDEE_DEEDS` be forgotten.
+
+    `organizer_id` is the organizer who acted; None on the command line, and once it
+    `is_organizer_forgotten`. `subject_id` is the organizer who was acted on. `detail` never names
+    an attendee. Of an erasure, `at` is the day.
     """
 
     __tablename__ = "audit_entries"
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    at: Mapped[datetime] = mapped_column(UtcDateTime)
+    at: Mapped[datetime] = mapped_column(UtcMinute)
     organizer_id: Mapped[int | None] = mapped_column(ForeignKey("organizers.id"))
+    is_organizer_forgotten: Mapped[bool] = mapped_column(default=False)
     deed: Mapped[Deed] = mapped_column(by_value(Deed))
     subject_id: Mapped[int | None] = mapped_column(ForeignKey("organizers.id"))
     slug: Mapped[str | None]

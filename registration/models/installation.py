@@ -1,6 +1,6 @@
 """Tables of the installation itself: its single row, its erasures, and its rate limits."""
 
-from datetime import datetime
+from datetime import date, datetime
 
 from sqlalchemy import CheckConstraint, LargeBinary
 from sqlalchemy.orm import Mapped, mapped_column
@@ -26,13 +26,16 @@ class Installation(Model):
 
 
 class Erasure(Model):
-    """An erased registration or mailing: its random id and the time of erasure, nothing else."""
+    """An erased registration or mailing: its random id and the day of erasure (UTC), nothing else.
+
+    Rows are stored by their random id, so that their order tells no more than the day.
+    """
 
     __tablename__ = "erasures"
+    __table_args__ = {"sqlite_with_rowid": False}  # noqa: RUF012
 
-    id: Mapped[int] = mapped_column(primary_key=True)
-    public_id: Mapped[str] = mapped_column(unique=True)
-    at: Mapped[datetime] = mapped_column(UtcDateTime)
+    public_id: Mapped[str] = mapped_column(primary_key=True)
+    day: Mapped[date]
 
 
 class Throttle(Model):

@@ -6,7 +6,8 @@ from enum import StrEnum
 from sqlalchemy import ForeignKey, Index
 from sqlalchemy.orm import Mapped, mapped_column
 
-from ..database import Model, UtcDateTime, by_value
+from ..crypto.key_ring import KeyRing
+from ..database import Model, UtcDateTime, UtcMinute, by_value
 
 
 class LetterKind(StrEnum):
@@ -39,9 +40,9 @@ class LetterState(StrEnum):
 class Letter(Model):
     """One letter owed to a registration; or, as a test of a mailing, to an organizer.
 
-    The unique `key` prevents two letters for the same occasion. `message_id` is made with the row
-    and never changes. `server_answer` is redacted. Until `lease_until`, one worker has claimed the
-    letter.
+    The unique `key` prevents two letters for the same occasion. `public_id` is random, and names
+    the letter's file where letters are kept in a folder. `server_answer` is redacted. Until
+    `lease_until`, one worker has claimed the letter.
     """
 
     __tablename__ = "letters"
@@ -58,11 +59,19 @@ class Letter(Model):
     kind: Mapped[LetterKind] = mapped_column(by_value(LetterKind))
     key: Mapped[str] = mapped_column(unique=True)
     revision: Mapped[int]
-    message_id: Mapped[str] = mapped_column(unique=True)
+    public_id: Mapped[str] = mapped_column(unique=True)
     state: Mapped[LetterState] = mapped_column(by_value(LetterState), default=LetterState.OWED)
-    posted_at: Mapped[datetime] = mapped_column(UtcDateTime)
-    due_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    posted_at: Mapped[datetime] = mapped_column(UtcMinute)
+    due_at: Mapped[datetime] = mapped_column(UtcMinute)
     lease_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
     attempts: Mapped[int] = mapped_column(default=0)
-    sent_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    sent_at: Mapped[datetime | None] = mapped_column(UtcMinute)
     server_answer: Mapped[str | None]
+
+    def message_id(self, ring: KeyRing, host: str) -> str:
+        """Return the Message-ID at `host`: the same at every attempt, until the key is rotated.
+
+        It is not stored: mail servers log it together with the recipient, and the row must not
+        tell whose it is.
+        """
+        return f"<{ring.index('message', self.public_id).hex()[:32]}@{host}>"

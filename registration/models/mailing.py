@@ -8,7 +8,7 @@ from sqlalchemy import JSON, ForeignKey, LargeBinary
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ..crypto.key_ring import KeyRing
-from ..database import Model, UtcDateTime
+from ..database import Model, UtcMinute
 from .stored import Sealed
 
 
@@ -57,9 +57,9 @@ class Mailing(Model):
     key_id: Mapped[str]
     groups: Mapped[list[str]] = mapped_column(JSON)
     version: Mapped[int] = mapped_column(default=1)
-    written_at: Mapped[datetime] = mapped_column(UtcDateTime)
-    queued_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    stopped_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    written_at: Mapped[datetime] = mapped_column(UtcMinute)
+    queued_at: Mapped[datetime | None] = mapped_column(UtcMinute)
+    stopped_at: Mapped[datetime | None] = mapped_column(UtcMinute)
     count: Mapped[int] = mapped_column(default=0)
 
     @property

@@ -21,7 +21,7 @@ from sqlalchemy.ext.hybrid import hybrid_method, hybrid_property
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ..crypto.key_ring import KeyRing
-from ..database import Model, UtcDateTime, by_value
+from ..database import Model, UtcMinute, by_value
 from ..text.addresses import EmailAddress
 from .content import Sharing
 from .stored import Sealed, known
@@ -58,6 +58,8 @@ class Attendee(Sealed):
     answers: dict[str, Answer] = field(default_factory=dict)
     shared_with: list[dict[str, Any]] = field(default_factory=list)
     new_address: str = ""
+    language: str = "en"
+    zone: str | None = None
 
     def has_agreed(self, sharing: Sharing) -> bool:
         """Whether the attendee has agreed to exactly this request."""
@@ -107,20 +109,18 @@ class Registration(Model):
     address_index: Mapped[bytes] = mapped_column(LargeBinary)
     token_hash: Mapped[bytes] = mapped_column(LargeBinary, unique=True)
     calendar_token_hash: Mapped[bytes] = mapped_column(LargeBinary, unique=True)
-    registered_at: Mapped[datetime] = mapped_column(UtcDateTime)
-    confirmed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    withdrawn_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    seated_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    seat_held_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    registered_at: Mapped[datetime] = mapped_column(UtcMinute)
+    confirmed_at: Mapped[datetime | None] = mapped_column(UtcMinute)
+    withdrawn_at: Mapped[datetime | None] = mapped_column(UtcMinute)
+    seated_at: Mapped[datetime | None] = mapped_column(UtcMinute)
+    seat_held_until: Mapped[datetime | None] = mapped_column(UtcMinute)
     queue_position: Mapped[int | None]
-    attended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    erase_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
-    language: Mapped[str]
-    zone: Mapped[str | None]
+    attended_at: Mapped[datetime | None] = mapped_column(UtcMinute)
+    erase_at: Mapped[datetime] = mapped_column(UtcMinute, index=True)
     calendar_sequence: Mapped[int] = mapped_column(default=0)
     told_revision: Mapped[int] = mapped_column(default=0)
     wants_follow_up: Mapped[bool] = mapped_column(default=False)
-    mailings_stopped_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    mailings_stopped_at: Mapped[datetime | None] = mapped_column(UtcMinute)
 
     # Each rule is written for Python and for SQL; a test compares the two for every row.
 

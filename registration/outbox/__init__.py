@@ -16,9 +16,9 @@ from .lease import (
     has_due,
     has_owed,
     is_owed,
-    last_sent_at,
     rate_limited_due,
     rate_limited_left,
+    sent_before,
 )
 from .queue import (
     drop,
@@ -49,7 +49,6 @@ __all__ = [
     "has_owed",
     "held_ids",
     "is_owed",
-    "last_sent_at",
     "mark_dropped",
     "mark_failed",
     "mark_retry",
@@ -62,4 +61,5 @@ __all__ = [
     "rate_limited_left",
     "release",
     "retry",
+    "sent_before",
 ]

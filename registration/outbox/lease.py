@@ -63,11 +63,12 @@ def has_owed(tx: Transaction, registration_id: int | None, kind: LetterKind) -> 
     return letter_id is not None
 
 
-def last_sent_at(tx: Transaction, registration_id: int) -> datetime | None:
-    """Return when the last letter to a registration was sent; None if none was."""
-    return tx.scalar(
-        select(func.max(Letter.sent_at)).where(Letter.registration_id == registration_id)
-    )
+def sent_before(tx: Transaction, registration_id: int) -> tuple[int, datetime | None]:
+    """Return the number of letters sent to a registration, and the minute of the last one."""
+    sent = Letter.state == LetterState.SENT
+    counted = select(func.count(), func.max(Letter.sent_at))
+    row = tx.execute(counted.where(Letter.registration_id == registration_id, sent)).one()
+    return row[0], row[1]
 
 
 def claim(tx: Transaction, limit: int, *, max_limited: int | None = None) -> Sequence[Letter]:

@@ -11,14 +11,12 @@ from ..database.paging import batches
 from ..models import Letter, LetterKind, LetterState, Registration
 
 
-def post(
-    tx: Transaction, registration_id: int, kind: LetterKind, *, revision: int, host: str
-) -> None:
-    """Post one letter to a registration. `host` is the domain of its Message-ID.
+def post(tx: Transaction, registration_id: int, kind: LetterKind, *, revision: int) -> None:
+    """Post one letter to a registration.
 
     Its key counts the letters of a kind: confirmation/17/2 is the second one to registration 17.
     """
-    post_all(tx, [registration_id], kind, revision=revision, host=host)
+    post_all(tx, [registration_id], kind, revision=revision)
 
 
 def post_all(
@@ -27,7 +25,6 @@ def post_all(
     kind: LetterKind,
     *,
     revision: int,
-    host: str,
     due_at: datetime | None = None,
     occasion: str = "",
     mailing_id: int | None = None,
@@ -47,7 +44,7 @@ def post_all(
                 "kind": kind,
                 "key": f"{kind.value}/{number}/{occasion or counts.get(number, 0) + 1}",
                 "revision": revision,
-                "message_id": f"<{secrets.token_hex(16)}@{host}>",
+                "public_id": secrets.token_hex(16),
                 "state": LetterState.OWED,
                 "posted_at": tx.now,
                 "due_at": due_at or tx.now,
@@ -62,9 +59,7 @@ def post_all(
             _bring_forward(tx, waiting, kind, due_at or tx.now)
 
 
-def post_test(
-    tx: Transaction, organizer_id: int, mailing_id: int, *, revision: int, host: str
-) -> None:
+def post_test(tx: Transaction, organizer_id: int, mailing_id: int, *, revision: int) -> None:
     """Post a mailing to an organizer, as attendees would get it, unless one is waiting already."""
     of_it = and_(
         Letter.organizer_id == organizer_id,
@@ -73,15 +68,15 @@ def post_test(
     )
     if tx.scalar(select(Letter.id).where(of_it, Letter.lease_until.is_(None)).limit(1)):
         return
-    number = secrets.token_hex(16)
+    public_id = secrets.token_hex(16)
     tx.add(
         Letter(
             organizer_id=organizer_id,
             mailing_id=mailing_id,
             kind=LetterKind.MAILING,
-            key=f"test/{mailing_id}/{number}",
+            key=f"test/{mailing_id}/{public_id}",
             revision=revision,
-            message_id=f"<{number}@{host}>",
+            public_id=public_id,
             posted_at=tx.now,
             due_at=tx.now,
         )

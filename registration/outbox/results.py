@@ -6,7 +6,7 @@ after the lease ends another worker may have claimed it.
 
 from sqlalchemy import update
 
-from ..database import Transaction
+from ..database import Transaction, to_next_minute
 from ..models import Letter, LetterState
 from .lease import RETRY_DELAYS
 
@@ -33,7 +33,7 @@ def mark_retry(tx: Transaction, letter: Letter, answer: str) -> None:
     if attempts > len(RETRY_DELAYS):
         mark_failed(tx, letter, answer)
         return
-    due = tx.now + RETRY_DELAYS[attempts - 1]
+    due = to_next_minute(tx.now + RETRY_DELAYS[attempts - 1])
     _mark(tx, letter, attempts=attempts, due_at=due, server_answer=answer)
 
 

@@ -1,11 +1,12 @@
 """Writes and reads the audit log: which organizer did what, and when."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, update
 
 from ..database import Transaction
-from ..models import AuditEntry, Deed, Organizer
+from ..models import ATTENDEE_DEEDS, AuditEntry, Deed, Organizer
 
 ENTRIES_A_PAGE = 100
 
@@ -26,8 +27,10 @@ def note(
     organizer to whom it was done.
     """
     tx.flush()
+    # An exact time would tell which erased id of the ledger's the organizer erased.
+    day = tx.now.replace(hour=0, minute=0)
     entry = insert(AuditEntry).values(
-        at=tx.now,
+        at=day if deed is Deed.ATTENDEE_ERASED else tx.now,
         organizer_id=by,
         deed=deed,
         subject_id=subject,
@@ -36,6 +39,20 @@ def note(
         detail=detail,
     )
     tx.execute(entry)
+
+
+def forget_organizers(tx: Transaction, *, days: int) -> int:
+    """Forget who did those deeds to single attendees that are older than `days`; return how many.
+
+    The attendees are erased by then, and nobody needs to know who worked with whom.
+    """
+    old = update(AuditEntry).where(
+        AuditEntry.deed.in_(ATTENDEE_DEEDS),
+        AuditEntry.organizer_id.is_not(None),
+        AuditEntry.at <= tx.now - timedelta(days=days),
+    )
+    forgotten = old.values(organizer_id=None, is_organizer_forgotten=True).returning(AuditEntry.id)
+    return len(tx.scalars(forgotten).all())
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from flask import current_app
 from .. import app_context
 from ..database import Transaction, is_scrub_due, reading, scrub, writing
 from ..refusals import OperatorRefusal
-from ..services import installation, rate_limits
+from ..services import audit_log, installation, rate_limits
 from ..services.attendees import export_files
 from ..services.attendees.export_files import Source
 from ..services.discussions import timezone_changes
@@ -100,6 +100,7 @@ def erase_due() -> Receipt:
     )
     with writing() as tx:
         drafts = erasures.erase_old_drafts(tx, days=days)
+        audit_log.forget_organizers(tx, days=days)
         installation.note_round(tx)
     if drafts:
         log.info("Erased %d drafts of discussions that nobody has saved for %d days.", drafts, days)

@@ -2,11 +2,11 @@
 
 import re
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from email.message import EmailMessage
 
 from .. import outbox
-from ..database import Transaction
+from ..database import Transaction, to_minute
 from ..mail import letters
 from ..models import Discussion, Letter, LetterKind, Registration
 from ..services.mailings import mailings, preview
@@ -39,7 +39,6 @@ def compose(tx: Transaction, letter: Letter) -> ComposedLetter | None:
         return None
     discussion = tx.get_one(Discussion, registration.discussion_id)
     place = allocation.waiting_before(tx, registration) + 1
-    last = outbox.last_sent_at(tx, registration.id)
     is_telling = letter.kind in letters.TELLING
     told = change_notices.last_told_essentials(tx, registration) if is_telling else None
     message = letters.compose(
@@ -51,7 +50,7 @@ def compose(tx: Transaction, letter: Letter) -> ComposedLetter | None:
         now=tx.now,
         place=place,
         told=told,
-        stamp=max(tx.now, last + timedelta(seconds=1)) if last else tx.now,
+        stamp=_stamp(tx, registration),
         wording=mailings.wording_of(tx, letter),
     )
     if message is None:
@@ -63,6 +62,17 @@ def compose(tx: Transaction, letter: Letter) -> ComposedLetter | None:
     if letter.kind is LetterKind.MAILING:
         private += _subject_words(message)
     return ComposedLetter(message, private, tells)
+
+
+def _stamp(tx: Transaction, registration: Registration) -> datetime:
+    """Return the DTSTAMP of the next entry: later than that of every entry sent before.
+
+    The minute of the last letter is known, not its second. So an entry has the present minute, or
+    the last letter's if the clock was set back, and as many seconds as letters were sent before.
+    """
+    count, last = outbox.sent_before(tx, registration.id)
+    now = to_minute(tx.now)
+    return max(now, last or now) + timedelta(seconds=count)
 
 
 def _subject_words(message: EmailMessage) -> tuple[str, ...]:

@@ -159,7 +159,7 @@ def _deliver_one(delivery: Delivery, letter: Letter) -> bool:
             outbox.mark_dropped(tx, letter)
         return False
     try:
-        answer = delivery.send(composed.message, composed.private)
+        answer = delivery.send(letter.public_id, composed.message, composed.private)
     except LetterRefused as refusal:
         log.warning("Letter %d is refused for good: %s", letter.id, refusal)
         with writing() as tx:
@@ -191,4 +191,4 @@ def _record(letter: Letter, answer: str, tells: int | None) -> None:
         is_recorded = letter_content.record_sent(tx, letter, answer, tells=tells)
     folder = app_context.letters_folder()
     if not is_recorded and folder:
-        maildir.discard(folder, maildir.key_of(letter.message_id))
+        maildir.discard(folder, letter.public_id)

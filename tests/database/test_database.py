@@ -25,7 +25,7 @@ from registration.database import (
     scrub,
     writing,
 )
-from registration.models import Erasure, Installation, Registration
+from registration.models import Erasure, Installation, Registration, Throttle
 
 from .. import builders
 
@@ -113,24 +113,24 @@ def test_writers_begin_at_once_and_readers_do_not(app):
 
 def test_a_naive_time_is_refused(app):
     with pytest.raises(StatementError, match="a naive time is no instant"), writing() as tx:
-        tx.execute(insert(Erasure).values(public_id="a", at=NOW.replace(tzinfo=None)))
+        tx.execute(insert(Throttle).values(bucket_key=b"a", tokens=1, at=NOW.replace(tzinfo=None)))
     with reading() as tx:
-        assert tx.scalars(select(Erasure)).all() == []
+        assert tx.scalars(select(Throttle)).all() == []
 
 
 def test_a_time_of_any_zone_comes_back_in_utc(app):
     almaty = timezone(timedelta(hours=5))
     with writing() as tx:
-        tx.add(Erasure(public_id="a", at=NOW.astimezone(almaty)))
+        tx.add(Throttle(bucket_key=b"a", tokens=1, at=NOW.astimezone(almaty)))
     with reading() as tx:
-        at = tx.scalars(select(Erasure.at)).one()
+        at = tx.scalars(select(Throttle.at)).one()
     assert (at, at.tzinfo) == (NOW, UTC)
 
 
 def test_a_block_that_raises_is_rolled_back(app):
     def fail() -> None:
         with writing() as tx:
-            tx.execute(insert(Erasure).values(public_id="a", at=NOW))
+            tx.execute(insert(Erasure).values(public_id="a", day=NOW.date()))
             raise LookupError
 
     with pytest.raises(LookupError):
@@ -150,14 +150,14 @@ def test_a_reader_sees_one_state_while_others_write(app):
     with reading() as tx:
         before = tx.scalars(select(Erasure.public_id)).all()
         with writing() as writer:
-            writer.execute(insert(Erasure).values(public_id="a", at=NOW))
+            writer.execute(insert(Erasure).values(public_id="a", day=NOW.date()))
         after = tx.scalars(select(Erasure.public_id)).all()
     assert (before, after) == ([], [])
 
 
 def test_writes_of_a_reader_are_not_kept(app):
     with reading() as tx:
-        tx.execute(insert(Erasure).values(public_id="a", at=NOW))
+        tx.execute(insert(Erasure).values(public_id="a", day=NOW.date()))
     with reading() as tx:
         assert tx.scalars(select(Erasure)).all() == []
 
@@ -264,7 +264,7 @@ def test_a_writer_that_waits_for_a_row_too_long_is_told_so(app, instance):
 def test_the_log_is_emptied_unless_somebody_reads(app):
     log = Path(app.extensions["settings"].instance) / "registration.sqlite3-wal"
     with writing() as tx:
-        tx.execute(insert(Erasure).values(public_id="a", at=NOW))
+        tx.execute(insert(Erasure).values(public_id="a", day=NOW.date()))
     scrub()
     assert not is_scrub_due()
     assert log.stat().st_size == 0

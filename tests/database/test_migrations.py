@@ -54,7 +54,7 @@ REMAKE = (
             batch.add_column(sa.Column("later", sa.String(), nullable=True))
 """
 )
-FAIL = REMAKE + '    op.execute("INSERT INTO erasures (id) VALUES (1)")\n'
+FAIL = REMAKE + '    op.execute("INSERT INTO erasures (day) VALUES (NULL)")\n'
 BREAK = AFTER + '    op.execute("UPDATE registrations SET discussion_id = 4711")\n'
 
 
@@ -283,12 +283,18 @@ def test_an_empty_database_is_told_to_be_upgraded(empty):
         check(empty())
 
 
-def test_deeds_of_the_audit_log_get_keys_and_stay_as_they_are(empty, tmp_path):
-    older = tmp_path / "migrations"
+def until(revision: str, folder: Path) -> Path:
+    """Return the migrations of an older version, whose last one is `revision`."""
+    older = folder / revision
     shutil.copytree(MIGRATIONS, older)
     for path in (older / "versions").glob("0*.py"):
-        if path.name >= "0009":
+        if path.name.partition("_")[0] > revision:
             path.unlink()
+    return older
+
+
+def test_deeds_of_the_audit_log_get_keys_and_stay_as_they_are(empty, tmp_path):
+    older = until("0008", tmp_path)
     engine = empty()
     migration.upgrade(engine, older)
     written = "INSERT INTO audit_entries (id, at, deed, detail) VALUES "
@@ -334,11 +340,7 @@ def row(table: Table, **values: object) -> Insert:
 
 
 def test_circulars_and_their_letters_become_mailings(empty, tmp_path):
-    older = tmp_path / "migrations"
-    shutil.copytree(MIGRATIONS, older)
-    for path in (older / "versions").glob("0*.py"):
-        if path.name > "0010":
-            path.unlink()
+    older = until("0009", tmp_path)
     engine = empty()
     migration.upgrade(engine, older)
     before = MetaData()
@@ -354,7 +356,7 @@ def test_circulars_and_their_letters_become_mailings(empty, tmp_path):
             ("letters", {"kind": "link", "key": "link/1/1", "message_id": "y"}),
         ):
             connection.execute(row(before.tables[table], **values))
-    migration.upgrade(engine)
+    migration.upgrade(engine, until("0010", tmp_path))
     after = MetaData()
     after.reflect(engine)
     assert [name for name in schema(engine) if "circular" in name] == []

@@ -26,8 +26,8 @@ class Seen:
     letters: list[Letter]
 
     @property
-    def message_ids(self) -> list[str]:
-        return [letter.message_id for letter in self.letters]
+    def letter_ids(self) -> list[str]:
+        return [letter.public_id for letter in self.letters]
 
     def as_told(self, now: datetime) -> tuple[object, ...]:
         """Return the values to compare with the model, in the order of `told`."""
@@ -79,7 +79,7 @@ def compare(world: World, found: dict[str, Seen]) -> None:
     assert seated + held == world.holders
     kept = set(maildir.newest_first(app_context.letters_folder()))
     sent = {
-        maildir.key_of(letter.message_id)
+        letter.public_id
         for it in found.values()
         for letter in it.letters
         if letter.state is LetterState.SENT
@@ -93,11 +93,11 @@ def are_gone(gone: dict[str, Seen]) -> None:
     with reading() as tx:
         erased = set(tx.scalars(select(Erasure.public_id)))
         erased |= ledger.read(app_context.settings().keys)
-        letters = set(tx.scalars(select(Letter.message_id)))
+        letters = set(tx.scalars(select(Letter.public_id)))
         for public_id, it in gone.items():
             assert public_id in erased
-            assert not kept & set(map(maildir.key_of, it.message_ids))
-            assert not letters & set(it.message_ids)
+            assert not kept & set(it.letter_ids)
+            assert not letters & set(it.letter_ids)
             with pytest.raises(NoSuchRegistration):
                 self_service.by_token(tx, it.attendee.token)
             with pytest.raises(NoSuchRegistration):

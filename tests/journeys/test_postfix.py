@@ -70,7 +70,8 @@ def test_every_letter_from_form_to_cancellation_arrives_unchanged(app, clock, se
         "Cancelled",
     ]
     with reading() as tx:
-        assert [it.message_id for it in outbox.every(tx)] == [
+        host = tx.settings.host
+        assert [it.message_id(tx.keys, host) for it in outbox.every(tx)] == [
             letter["Message-ID"] for letter in letters
         ]
     assert "Hello Айгерим Қ.," in letters[1].get_body(("plain",)).get_content()
@@ -98,4 +99,4 @@ def test_an_address_that_postfix_refuses_is_told_and_blocks_no_other(app, server
     assert refused.state is not LetterState.SENT
     assert "Relay access denied" in refused.server_answer
     assert "elsewhere" not in refused.server_answer
-    assert taken.server_answer.startswith("250 2.0.0 Ok")
+    assert taken.server_answer == "250 2.0.0"

@@ -97,13 +97,13 @@ def write(paper: Flask) -> Write:
         if kind is LetterKind.FOLLOW_UP:
             now = max(now, discussion.ends_at)
             discussion = _with_afterword(discussion)
-        person = _attendee(kind, **personal)
-        letter = Letter(id=1, kind=kind, message_id="<5f2a@events.example.org>")
+        person = _attendee(kind, language=language, **personal)
+        letter = Letter(id=1, kind=kind, public_id="5f2a")
         if kind is LetterKind.WITHDRAWAL:
             calendar_sequence = 1
         return letters.compose(
             letter,
-            _registration(status, person, language, calendar_sequence),
+            _registration(status, person, calendar_sequence),
             discussion,
             ring=RING,
             settings=app_context.settings(),
@@ -131,10 +131,10 @@ def _attendee(kind: LetterKind, **personal: Any) -> Attendee:
 
 
 def _registration(
-    status: RegistrationStatus, person: Attendee, language: str, calendar_sequence: int
+    status: RegistrationStatus, person: Attendee, calendar_sequence: int
 ) -> Registration:
     now = app_context.now()
-    found = Registration(public_id=person.public_id, language=language)
+    found = Registration(public_id=person.public_id)
     found.calendar_sequence, found.queue_position = calendar_sequence, None
     found.erase_at = now + timedelta(days=62)
     found.wants_follow_up = True

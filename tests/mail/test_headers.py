@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from registration import create_app
 from registration.mail.headers import POLICY
-from registration.models import LetterKind
+from registration.models import Letter, LetterKind
 
 from .. import builders
-from .conftest import received
+from .conftest import RING, received
 
 TITLES = [
     "Kazakhstan’s Bloody January",  # noqa: RUF001
@@ -53,7 +53,7 @@ def test_the_headers_are_those_and_no_others(write):
         "To": "aigerim@example.org",
         "Subject": "You are registered: Who owns the water?",
         "Date": "Mon, 02 Mar 2026 12:00:00 +0000",
-        "Message-ID": "<5f2a@events.example.org>",
+        "Message-ID": Letter(public_id="5f2a").message_id(RING, "events.example.org"),
         "Auto-Submitted": "auto-generated",
         "Reply-To": "hosts@example.org",
         "MIME-Version": "1.0",

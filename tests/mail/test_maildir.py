@@ -16,6 +16,8 @@ from registration.services.registrations import self_service
 
 from .. import builders
 
+KEY = "0123456789abcdef0123456789abcdef"
+
 
 def test_the_folder_is_made_for_its_owner_only(tmp_path):
     folder = tmp_path / "some" / "letters"
@@ -28,11 +30,11 @@ def test_a_letter_is_kept_byte_for_byte(tmp_path, write):
     message = write(LetterKind.CONFIRMATION)
     batch = MaildirDelivery(tmp_path / "letters")
     batch.open()
-    answer = batch.send(message)
+    answer = batch.send(KEY, message)
     batch.close()
     (path,) = (tmp_path / "letters" / "new").iterdir()
     assert answer == "kept in the letters' folder"
-    assert path.name == maildir.key_of(message["Message-ID"])
+    assert path.name == KEY
     assert path.read_bytes() == message.as_bytes()
     assert list((tmp_path / "letters" / "tmp").iterdir()) == []
 
@@ -40,7 +42,7 @@ def test_a_letter_is_kept_byte_for_byte(tmp_path, write):
 def test_the_calendar_part_keeps_its_line_ends(tmp_path, write):
     batch = MaildirDelivery(tmp_path / "letters")
     batch.open()
-    batch.send(write(LetterKind.CONFIRMATION))
+    batch.send(KEY, write(LetterKind.CONFIRMATION))
     (message,) = mailbox.Maildir(tmp_path / "letters")
     contents = [
         part.get_payload(decode=True)
@@ -64,16 +66,16 @@ def test_a_folder_that_cannot_be_written_is_tried_later(tmp_path, write):
     (tmp_path / "letters" / "tmp").rmdir()
     (tmp_path / "letters" / "tmp").write_text("a file")
     with pytest.raises(TryLater, match="folder cannot be written: Not a directory"):
-        batch.send(write(LetterKind.LINK))
+        batch.send(KEY, write(LetterKind.LINK))
 
 
 def test_a_discarded_letter_is_gone_and_a_second_time_changes_nothing(tmp_path, write):
     batch = MaildirDelivery(tmp_path / "letters")
     batch.open()
     message = write(LetterKind.LINK)
-    batch.send(message)
+    batch.send(KEY, message)
     for _time in range(2):
-        maildir.discard(tmp_path / "letters", maildir.key_of(message["Message-ID"]))
+        maildir.discard(tmp_path / "letters", KEY)
     assert list((tmp_path / "letters" / "new").iterdir()) == []
 
 
@@ -81,8 +83,8 @@ def test_a_letter_kept_again_takes_the_place_of_the_first(tmp_path, write):
     batch = MaildirDelivery(tmp_path / "letters")
     batch.open()
     message = write(LetterKind.LINK)
-    batch.send(message)
-    batch.send(message)
+    batch.send(KEY, message)
+    batch.send(KEY, message)
     assert len(list((tmp_path / "letters" / "new").iterdir())) == 1
 
 
@@ -91,11 +93,10 @@ def test_a_letter_that_a_mail_program_has_read_is_discarded_too(tmp_path, write)
     batch = MaildirDelivery(folder)
     batch.open()
     message = write(LetterKind.LINK)
-    batch.send(message)
-    key = maildir.key_of(message["Message-ID"])
-    (folder / "new" / key).rename(folder / "cur" / f"{key}:2,S")
-    assert maildir.newest_first(folder) == [key]
-    maildir.discard(folder, key)
+    batch.send(KEY, message)
+    (folder / "new" / KEY).rename(folder / "cur" / f"{KEY}:2,S")
+    assert maildir.newest_first(folder) == [KEY]
+    maildir.discard(folder, KEY)
     assert maildir.newest_first(folder) == []
 
 

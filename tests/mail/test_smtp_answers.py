@@ -2,7 +2,7 @@
 
 import pytest
 
-from registration.mail.smtp_answers import redact
+from registration.mail.smtp_answers import accepted, redact
 
 ADDRESS = "aigerim.nurlan+talks@institute.example.kz"
 NAME = "Айгерим Nurlan-Bek"
@@ -12,6 +12,15 @@ NAME = "Айгерим Nurlan-Bek"
     ("answer", "kept"),
     [
         ("250 2.0.0 OK 4711", "250 2.0.0 OK 4711"),
+        (
+            "450 4.2.0 greylisted at 10:42:13, id 4F2A1C0D3E",
+            "450 4.2.0 greylisted at <id>, id <id>",
+        ),
+        ("550-5.1.1 unknown b17-20020a05si1.45 - gsmtp", "550-5.1.1 unknown <id> - gsmtp"),
+        (
+            "554 5.7.1 [192.0.2.44] blocked by zen2.example.org",
+            "554 5.7.1 [192.0.2.44] blocked by zen2.example.org",
+        ),
         (f"550 5.1.1 <{ADDRESS}>: no such user", "550 5.1.1 <address> no such user"),
         (f"550 5.1.1 {ADDRESS.upper()} unknown", "550 5.1.1 <address> unknown"),
         ("550 user aigerim.nurlan+talks unknown", "550 user <address> unknown"),
@@ -53,3 +62,16 @@ def test_a_link_or_a_token_that_a_server_quotes_is_not_kept():
 
 def test_a_name_between_underscores_is_not_kept():
     assert redact("550 user_mary_full x", "mary@ex.org") == "550 user_<address>_full x"
+
+
+@pytest.mark.parametrize(
+    ("code", "said", "kept"),
+    [
+        (250, b"2.0.0 Ok: queued as 4F2A1C0D3E", "250 2.0.0"),
+        (250, b"OK id=1tHabc-000000-2X", "250"),
+        (250, b"2.0.0x OK", "250"),
+        (250, b"", "250"),
+    ],
+)
+def test_of_an_accepted_letter_only_the_codes_are_kept(code, said, kept):
+    assert accepted(code, said) == kept

@@ -26,7 +26,7 @@ def registered(app):
 def post(number):
     with writing() as tx:
         kind = LetterKind.CONFIRMATION
-        outbox.post(tx, number, kind, revision=1, host="a.example")
+        outbox.post(tx, number, kind, revision=1)
 
 
 def claim():

@@ -38,7 +38,7 @@ def several(registered):
 
 
 def post(number, kind=KIND, times=1):
-    means = {"revision": 1, "host": "a.example"}
+    means = {"revision": 1}
     for time in range(1, times + 1):
         with writing() as tx:
             outbox.post_all(tx, [number], kind, occasion=str(time), **means)
@@ -76,7 +76,7 @@ def is_written(letter):
 
 def test_each_posted_letter_is_owed_under_its_own_key(registered, clock):
     with writing() as tx:
-        means = {"revision": 1, "host": "a.example"}
+        means = {"revision": 1}
         outbox.post(tx, registered, KIND, **means)
         outbox.post(tx, registered, KIND, **means)  # the one that waits is enough
         (first,) = outbox.claim(tx, 2)
@@ -89,13 +89,12 @@ def test_each_posted_letter_is_owed_under_its_own_key(registered, clock):
         f"link/{registered}/2",
         f"confirmation/{registered}/1",
     ]
-    assert len({letter.message_id for letter in letters()}) == 3
-    assert first.message_id.endswith("@a.example>")
+    assert len({letter.public_id for letter in letters()}) == 3
     assert (first.state, first.due_at, first.attempts) == (LetterState.OWED, clock.now, 0)
 
 
 def test_a_letter_asked_for_again_does_not_wait_for_the_next_attempt(registered, clock):
-    means = {"revision": 1, "host": "a.example"}
+    means = {"revision": 1}
     with writing() as tx:
         outbox.post(tx, registered, KIND, **means)
     (letter,) = claim()
@@ -109,7 +108,7 @@ def test_a_letter_asked_for_again_does_not_wait_for_the_next_attempt(registered,
 def test_nothing_is_owed_twice_under_one_key(registered):
     post(registered)
     (letter,) = letters()
-    values = {"kind": KIND, "key": letter.key, "revision": 1, "message_id": "<x@y>"}
+    values = {"kind": KIND, "key": letter.key, "revision": 1, "public_id": "x"}
     values |= {
         "posted_at": app_context.now(),
         "due_at": app_context.now(),
@@ -122,7 +121,7 @@ def test_nothing_is_owed_twice_under_one_key(registered):
 def test_a_letter_posted_in_a_transaction_that_fails_is_not_owed(registered):
     def fail():
         with writing() as tx:
-            outbox.post(tx, registered, KIND, revision=1, host="a.example")
+            outbox.post(tx, registered, KIND, revision=1)
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
@@ -165,7 +164,7 @@ def test_nobodys_letters_are_in_two_hands(several, clock):
 def test_a_letter_that_is_not_due_is_not_claimed(registered, clock):
     post(registered)
     with writing() as tx:
-        tx.query(Letter).update({"due_at": clock.now + timedelta(seconds=1)})
+        tx.query(Letter).update({"due_at": clock.now + timedelta(minutes=1)})
     assert claim() == []
     with reading() as tx:
         assert outbox.has_due(tx) is False
@@ -178,7 +177,7 @@ def test_a_lease_ends_by_itself(registered, clock):
     assert claim() == []
     clock.advance(seconds=1)
     (second,) = claim()
-    assert (second.id, second.message_id) == (first.id, first.message_id)
+    assert (second.id, second.public_id) == (first.id, first.public_id)
 
 
 def test_a_worker_without_its_lease_marks_nothing(registered, clock):
@@ -191,9 +190,9 @@ def test_a_worker_without_its_lease_marks_nothing(registered, clock):
     assert mark(outbox.mark_sent, slow, "too late") is False
     assert states() == ["owed"]
     assert claim() == []
-    assert mark(outbox.mark_sent, quick, "250 OK") is True
+    assert mark(outbox.mark_sent, quick, "250") is True
     (letter,) = letters()
-    assert (letter.state, letter.server_answer) == (LetterState.SENT, "250 OK")
+    assert (letter.state, letter.server_answer) == (LetterState.SENT, "250")
     assert (letter.attempts, letter.lease_until) == (1, None)
 
 
@@ -232,7 +231,7 @@ def test_a_letter_is_tried_again_ever_later_and_then_has_failed(registered, cloc
     post(registered)
     names, waits = set(), []
     while found := claim():
-        names.add(found[0].message_id)
+        names.add(found[0].public_id)
         mark(outbox.mark_retry, found[0], "450 later")
         (letter,) = letters()
         if letter.state is LetterState.OWED:
@@ -283,7 +282,7 @@ def test_a_letter_in_hand_whose_registration_is_erased_marks_nothing(registered,
         registration = tx.get(Registration, registered)
         erasures.erase(tx, registration, letters=None)
     assert is_written(letter) is False
-    assert mark(outbox.mark_sent, letter, "250 OK") is False
+    assert mark(outbox.mark_sent, letter, "250") is False
     assert letters() == []
 
 

@@ -50,11 +50,11 @@ def compare(ledger: Ledger, arrived: Counter[tuple[str, str]]) -> Comparison:
     with reading() as tx:
         rows = tx.scalars(select(Registration)).all()
         letters = tx.scalars(select(Letter)).all()
-        ring = tx.keys
+        ring, host = tx.keys, tx.settings.host
     addresses = {row.id: row.attendee(ring).address for row in rows}
     confirmed = {addresses[row.id] for row in rows if row.status is RegistrationStatus.CONFIRMED}
     stored = Counter(addresses.values())
-    owed = {(addresses[row.registration_id], row.message_id): row for row in letters}
+    owed = {(addresses[row.registration_id], row.message_id(ring, host)): row for row in letters}
     mistakes = {
         LOST: len(ledger.acked - stored.keys()) + len(ledger.confirmed - confirmed),
         UNASKED: len(stored.keys() - ledger.asked.keys()) + len(confirmed - ledger.confirming),

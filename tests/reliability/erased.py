@@ -124,8 +124,7 @@ def _traces(made: Installation) -> Traces:
             found.indexes |= {piece for value in hashes for piece in _pieces(value, start=0)}
             found.canaries |= {person.name, person.address, person.affiliation}
             found.canaries |= {person.token, person.calendar_token}
-        ids = tx.scalars(select(Letter.message_id))
-        found.letters = {message_id.strip("<>").partition("@")[0].encode() for message_id in ids}
+        found.letters = set(map(str.encode, tx.scalars(select(Letter.public_id))))
     return found
 
 

@@ -69,9 +69,10 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Owed:
-    """A letter of the outbox, with its address and the token of its personal link."""
+    """A letter of the outbox, with its address, Message-ID and the token of its personal link."""
 
     address: str
+    message_id: str
     token: str
     letter: Letter
 
@@ -189,7 +190,7 @@ def _compare(server: FaultyServer) -> Counter[str]:
 def _mistakes(owed: Owed, is_gone: bool, arrived: list[letter_check.Letter | None]) -> Counter[str]:
     """Return what is wrong with one letter, each mistake once."""
     state, answer = owed.letter.state, owed.letter.server_answer or ""
-    right = letter_check.Letter(owed.address, owed.letter.message_id, owed.token)
+    right = letter_check.Letter(owed.address, owed.message_id, owed.token)
     wrong = (
         not is_gone and (state is not LetterState.SENT or right not in arrived),
         len({letter.message_id for letter in arrived if letter}) > 1,
@@ -204,12 +205,15 @@ def _mistakes(owed: Owed, is_gone: bool, arrived: list[letter_check.Letter | Non
 def _owed() -> dict[str, Owed]:
     """Return what is owed, by address."""
     with reading() as tx:
-        ring = tx.keys
+        ring, host = tx.keys, tx.settings.host
         found = tx.execute(
             select(Registration, Letter).join(Letter, Letter.registration_id == Registration.id)
         ).all()
     people = [(row.attendee(ring), letter) for row, letter in found]
-    return {person.address: Owed(person.address, person.token, letter) for person, letter in people}
+    return {
+        person.address: Owed(person.address, letter.message_id(ring, host), person.token, letter)
+        for person, letter in people
+    }
 
 
 def _read(content: bytes) -> letter_check.Letter | None:

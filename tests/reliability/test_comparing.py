@@ -26,7 +26,9 @@ def registered(app) -> tuple[Ledger, Counter]:
     builders.confirm(AIGERIM)
     builders.deliver()
     with reading() as tx:
-        arrived = Counter((AIGERIM, letter.message_id) for letter in tx.query(Letter))
+        arrived = Counter(
+            (AIGERIM, letter.message_id(tx.keys, tx.settings.host)) for letter in tx.query(Letter)
+        )
     return Ledger(Counter([AIGERIM]), {AIGERIM}, {AIGERIM}, {AIGERIM}), arrived
 
 

@@ -194,7 +194,7 @@ def _columns(row: Row[Any], ring: KeyRing) -> dict[str, str]:
         "name": attendee.name,
         "email": attendee.address,
         "affiliation": attendee.affiliation,
-        "language": row.language,
+        "language": attendee.language,
         "confirmed_at": _iso(row.confirmed_at),
         "withdrawn_at": _iso(row.withdrawn_at),
         "attended": "yes" if row.attended_at else "",

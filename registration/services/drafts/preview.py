@@ -62,8 +62,7 @@ def confirmation(
     registration = example.registration(
         would_be, _NAME, _ADDRESS, ring=ring, settings=settings, now=now
     )
-    message_id = f"<preview@{settings.host}>"
-    letter = Letter(kind=LetterKind.CONFIRMATION, message_id=message_id, revision=1)
+    letter = Letter(kind=LetterKind.CONFIRMATION, public_id="preview", revision=1)
     message = letters.compose(
         letter, registration, would_be, ring=ring, settings=settings, now=now, place=0
     )

@@ -65,7 +65,7 @@ def erase(tx: Transaction, registration: Registration, *, letters: Path | None) 
             return Receipt()
         _outrank_calendar(discussion, registration)
         count = _delete_letters(tx, letters, Letter.registration_id == registration.id)
-        tx.execute(insert(Erasure).values(public_id=registration.public_id, at=tx.now))
+        _note_erased(tx, registration.public_id)
         tx.execute(
             update(Export)
             .where(Export.discussion_id == registration.discussion_id)
@@ -99,7 +99,7 @@ def erase_mailing(tx: Transaction, mailing: Mailing, *, letters: Path | None) ->
     outbox.drop_waiting(tx, Letter.mailing_id == mailing.id)
     is_test = Letter.organizer_id.is_not(None)
     count = _delete_letters(tx, letters, Letter.mailing_id == mailing.id, is_test)
-    tx.execute(insert(Erasure).values(public_id=mailing.public_id, at=tx.now))
+    _note_erased(tx, mailing.public_id)
     tx.delete(mailing)
     tx.flush()
     return Receipt((), count, (mailing.public_id,))
@@ -160,10 +160,14 @@ def _outrank_calendar(discussion: Discussion, registration: Registration) -> Non
         discussion.first_calendar_sequence = first
 
 
+def _note_erased(tx: Transaction, public_id: str) -> None:
+    tx.execute(insert(Erasure).values(public_id=public_id, day=tx.now.date()))
+
+
 def _delete_letters(tx: Transaction, folder: Path | None, *which: ColumnElement[bool]) -> int:
     """Delete letters, and their copies in `folder`; return how many."""
-    message_ids = tx.scalars(delete(Letter).where(*which).returning(Letter.message_id)).all()
+    deleted = tx.scalars(delete(Letter).where(*which).returning(Letter.public_id)).all()
     if folder:
-        for message_id in message_ids:
-            maildir.discard(folder, maildir.key_of(message_id))
-    return len(message_ids)
+        for public_id in deleted:
+            maildir.discard(folder, public_id)
+    return len(deleted)

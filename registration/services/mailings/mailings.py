@@ -171,7 +171,6 @@ def queue(
         ids,
         LetterKind.MAILING,
         revision=discussion.version,
-        host=tx.settings.host,
         occasion=mailing.public_id,
         mailing_id=mailing.id,
     )
@@ -198,7 +197,7 @@ def send_test(tx: Transaction, discussion: Discussion, public_id: str, *, by: in
     """Owe the organizer a test letter of a mailing. Raises `NoSuchMailing`."""
     mailing = find(tx, discussion, public_id)
     version = discussion.version
-    outbox.post_test(tx, by, mailing.id, revision=version, host=tx.settings.host)
+    outbox.post_test(tx, by, mailing.id, revision=version)
     audit_log.note(tx, Deed.TESTED, by=by, slug=discussion.slug)
 
 

@@ -70,7 +70,7 @@ def preview(tx: Transaction, discussion: Discussion, mailing: Mailing, number: i
         )
     attendee = registration.attendee(tx.keys)
     message = letters.compose(
-        Letter(kind=LetterKind.MAILING, message_id=f"<{PLACEHOLDER}@{tx.settings.host}>"),
+        Letter(kind=LetterKind.MAILING, public_id=PLACEHOLDER),
         registration,
         discussion,
         ring=tx.keys,
@@ -79,10 +79,8 @@ def preview(tx: Transaction, discussion: Discussion, mailing: Mailing, number: i
         place=0,
         wording=wording,
     )
-    with use_language(registration.language):
-        values = placeholders.values(
-            discussion, registration, attendee, Links(tx.settings.public_url)
-        )
+    with use_language(attendee.language):
+        values = placeholders.values(discussion, attendee, Links(tx.settings.public_url))
     parts = placeholders.paragraphs(wording.text, values)
     subject = placeholders.fill(wording.subject, values)
     lacks_link = not join_url and placeholders.has_link_placeholder(wording.text)
@@ -130,7 +128,7 @@ def _nth(
 def _without_links(original: Registration, ring: KeyRing) -> Registration:
     """Return a copy outside of any session, with tokens that do not work: organizers must not get
     an attendee's links."""
-    names = ("public_id", "language", "zone", "confirmed_at", "seated_at", "erase_at")
+    names = ("public_id", "confirmed_at", "seated_at", "erase_at")
     shown = Registration(**{name: getattr(original, name) for name in names})
     shown.seal(
         replace(original.attendee(ring), token=PLACEHOLDER, calendar_token=PLACEHOLDER), ring

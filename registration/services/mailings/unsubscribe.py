@@ -70,7 +70,7 @@ def list_received(
         .where(Letter.registration_id == registration.id, or_(is_there, is_coming))
         .order_by(Letter.id.desc())
     )
-    values = placeholders.values(discussion, registration, registration.attendee(tx.keys), links)
+    values = placeholders.values(discussion, registration.attendee(tx.keys), links)
     has_seat = registration.status is RegistrationStatus.CONFIRMED
     join_url, shown = discussion.content.join_url, []
     for at, mailing in rows:

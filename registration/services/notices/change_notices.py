@@ -40,7 +40,6 @@ def owe_changes(tx: Transaction, discussion: Discussion, *, only: int | None = N
         [number for number in ids if number not in waiting],
         LetterKind.CHANGE,
         revision=discussion.version,
-        host=tx.settings.host,
         due_at=due_at,
     )
     return len(ids)

@@ -62,9 +62,7 @@ def owe_follow_ups(tx: Transaction, discussion_id: int) -> int:
     ids = tx.scalars(
         select(Registration.id).where(Registration.discussion_id == discussion.id, _to_tell())
     ).all()
-    outbox.post_all(
-        tx, ids, LetterKind.FOLLOW_UP, revision=discussion.version, host=tx.settings.host
-    )
+    outbox.post_all(tx, ids, LetterKind.FOLLOW_UP, revision=discussion.version)
     return len(ids)
 
 

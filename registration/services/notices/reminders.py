@@ -44,7 +44,6 @@ def owe_reminders(tx: Transaction, discussion_id: int) -> int:
         ids,
         LetterKind.REMINDER,
         revision=discussion.version,
-        host=tx.settings.host,
         occasion=occasion,
     )
     return len(ids)

@@ -77,7 +77,7 @@ def figures(tx: Transaction) -> Figures:
         letters=dict.fromkeys(LetterState, 0) | dict(tx.execute(by_state).all()),
         oldest_due=(tx.now - oldest).total_seconds() if oldest else 0.0,
         erasures_due=tx.scalars(due).one(),
-        erasures=tx.scalars(select(func.count(Erasure.id))).one(),
+        erasures=tx.scalars(select(func.count(Erasure.public_id))).one(),
         last_round=own.last_round_at.timestamp() if own.last_round_at else 0.0,
         last_backup=own.last_backup_at.timestamp() if own.last_backup_at else 0.0,
         schema=tx.scalars(text("SELECT version_num FROM alembic_version")).one(),

@@ -1,7 +1,8 @@
 """Upgrades the database's schema with Alembic."""
 
+import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from alembic.config import Config
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 
+from ...crypto.key_ring import KeyRing, KeysRefused
 from ...database import phrased
 from ...refusals import OperatorRefusal
 from .schema import MIGRATIONS, refuse_newer
@@ -23,29 +25,58 @@ class UpgradeFailed(OperatorRefusal):
     """The upgrade failed, and was rolled back."""
 
 
-def upgrade(engine: Engine, folder: Path = MIGRATIONS) -> None:
+# Returns the ring that seals with the key of this fingerprint, or raises `KeysRefused`.
+RingOf = Callable[[str], KeyRing]
+
+
+def upgrade(engine: Engine, folder: Path = MIGRATIONS, *, ring_of: RingOf | None = None) -> None:
     """Upgrade the schema by the migrations in `folder`, all or nothing.
 
-    Raises `SchemaNewer`, `UpgradeFailed`.
+    `ring_of` is needed where there is personal data: some migrations seal it anew. Raises
+    `SchemaNewer`, `UpgradeFailed`, `KeysRefused`, `SealBroken`.
     """
     with phrased(), exclusive_transaction(engine) as connection:
-        upgrade_within(connection, folder)
+        upgrade_within(connection, folder, ring_of=ring_of)
 
 
-def upgrade_within(connection: Connection, folder: Path = MIGRATIONS) -> None:
+def upgrade_within(
+    connection: Connection, folder: Path = MIGRATIONS, *, ring_of: RingOf | None = None
+) -> None:
     """Upgrade the schema in the transaction that `exclusive_transaction` opened.
 
-    Raises `SchemaNewer`, `UpgradeFailed`.
+    Raises as `upgrade` does.
     """
     refuse_newer(connection, folder)
     config = _config(folder)
     config.attributes["connection"] = connection
+    config.attributes["seal_anew"] = _SealAnew(ring_of)
     try:
         command.upgrade(config, "head")
     except DBAPIError as error:
         said = str(error.orig).partition("\n")[0]
         raise UpgradeFailed(f"The upgrade failed, and changed nothing: {said}.") from error
     _refuse_broken_references(connection)
+
+
+class _SealAnew:
+    """What migrations use to add fields to sealed values; it opens the ring when it is needed."""
+
+    def __init__(self, ring_of: RingOf | None) -> None:
+        self._ring_of = ring_of
+        self._ring: KeyRing | None = None
+
+    def __call__(
+        self, connection: Connection, sealed: bytes, fields: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """Return the columns of the value with `fields` added, sealed with the current key."""
+        if self._ring is None:
+            if self._ring_of is None:
+                raise KeysRefused("The upgrade seals personal data anew, and was given no keys.")
+            wanted = text("SELECT key_fingerprint FROM installation")
+            self._ring = self._ring_of(connection.execute(wanted).scalar_one())
+        stored = json.loads(self._ring.unseal(sealed)) | fields
+        anew = self._ring.seal(json.dumps(stored, ensure_ascii=False).encode())
+        return {"sealed": anew, "key_id": self._ring.current}
 
 
 def _refuse_broken_references(connection: Connection) -> None:

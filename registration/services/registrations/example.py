@@ -29,10 +29,10 @@ def registration(
         confirmed_at=now,
         seated_at=now,
         erase_at=retention.erase_at(discussion, now, settings),
-        language=language(),
         calendar_sequence=0,
         told_revision=0,
         wants_follow_up=False,
     )
-    found.seal(Attendee(PLACEHOLDER, PLACEHOLDER, PLACEHOLDER, name, address), ring)
+    attendee = Attendee(PLACEHOLDER, PLACEHOLDER, PLACEHOLDER, name, address, language=language())
+    found.seal(attendee, ring)
     return found

@@ -37,8 +37,6 @@ ANSWERS_A_DAY = 6
 MAX_NAME_CHARACTERS = 200
 MAX_LINE_CHARACTERS = 300
 MAX_LONG_CHARACTERS = 2000
-# Fields of an entry that are stored without being sealed.
-UNSEALED_FIELDS = ("language", "zone", "wants_follow_up")
 # The letter that tells attendees where their registration stands.
 LETTER_OF_STATUS = {
     RegistrationStatus.UNCONFIRMED: LetterKind.ADDRESS_CONFIRMATION,
@@ -167,7 +165,7 @@ def owe_letter(
     tx: Transaction, registration_id: int, kind: LetterKind, discussion: Discussion
 ) -> None:
     """Add a letter to a registration to the outbox, in this transaction."""
-    outbox.post(tx, registration_id, kind, revision=discussion.version, host=tx.settings.host)
+    outbox.post(tx, registration_id, kind, revision=discussion.version)
 
 
 def _columns(
@@ -186,6 +184,8 @@ def _columns(
         answers=entry.answers,
         shared_with=entry.shared_with,
         new_address="",
+        language=entry.language,
+        zone=entry.zone,
     )
     place = allocation.place_on_registering(tx, discussion, known)
     asks = discussion.content.address_confirmation
@@ -202,7 +202,7 @@ def _columns(
         "queue_position": place.queue_position,
         "seat_held_until": place.seat_held_until if asks else None,
         "erase_at": erase_at(discussion, tx.now, tx.settings, has_confirmed=not asks),
-        **{name: getattr(entry, name) for name in UNSEALED_FIELDS},
+        "wants_follow_up": entry.wants_follow_up,
     }
 
 

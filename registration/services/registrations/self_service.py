@@ -96,9 +96,10 @@ def change(tx: Transaction, token: str, entry: Entry) -> None:
         answers=entry.answers,
         shared_with=entry.shared_with,
         new_address="" if same else entry.address.sent,
+        zone=entry.zone,
     )
     registration.seal(changed, tx.keys)
-    registration.zone, registration.wants_follow_up = entry.zone, entry.wants_follow_up
+    registration.wants_follow_up = entry.wants_follow_up
     tx.flush()
     if changed.new_address == attendee.new_address:
         return

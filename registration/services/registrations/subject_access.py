@@ -24,8 +24,8 @@ def disclose(tx: Transaction, registration: Registration, discussion: Discussion
         "affiliation": attendee.affiliation,
         "answers": attendee.answers,
         "shared_with": attendee.shared_with,
-        "language": registration.language,
-        "zone": registration.zone,
+        "language": attendee.language,
+        "zone": attendee.zone,
         "wants_follow_up": registration.wants_follow_up,
         "mailings_stopped_at": _iso(registration.mailings_stopped_at),
         "registered_at": registration.registered_at.isoformat(),
@@ -52,14 +52,14 @@ def _letters(tx: Transaction, registration: Registration) -> list[dict[str, Any]
         )
         .order_by(Letter.id)
     )
-    return [_letter(letter) for letter in letters]
+    return [_letter(tx, letter) for letter in letters]
 
 
-def _letter(letter: Letter) -> dict[str, Any]:
+def _letter(tx: Transaction, letter: Letter) -> dict[str, Any]:
     return {
         "kind": letter.kind.value,
         "state": letter.state.value,
-        "message_id": letter.message_id,
+        "message_id": letter.message_id(tx.keys, tx.settings.host),
         "posted_at": letter.posted_at.isoformat(),
         "sent_at": _iso(letter.sent_at),
         "attempts": letter.attempts,

@@ -122,7 +122,7 @@ def select_untold(discussion: Discussion) -> Select[int]:
 
 
 def _owe_seats(tx: Transaction, discussion: Discussion, ids: Sequence[int]) -> int:
-    outbox.post_all(tx, ids, LetterKind.SEAT, revision=discussion.version, host=tx.settings.host)
+    outbox.post_all(tx, ids, LetterKind.SEAT, revision=discussion.version)
     return len(ids)
 
 

@@ -194,7 +194,7 @@ def _form_of(registration: Registration, discussion: Discussion, attendee: Atten
     return registration_forms.change(
         discussion.content,
         attendee,
-        zone=registration.zone,
+        zone=attendee.zone,
         wants_follow_up=registration.wants_follow_up,
     )
 

@@ -28,7 +28,6 @@ from ....models import (
 )
 from ... import catalog
 from ...registrations import register
-from ...registrations.register import UNSEALED_FIELDS
 from ...seats import allocation, retention
 from .seat_plan import plan_places
 from .sheet import Row
@@ -143,8 +142,7 @@ def _owe(
             owed[ids[index]] = status
     for status, kind in register.LETTER_OF_STATUS.items():
         numbers = [number for number, its_status in owed.items() if its_status is status]
-        revision, host = discussion.version, tx.settings.host
-        outbox.post_all(tx, numbers, kind, revision=revision, host=host)
+        outbox.post_all(tx, numbers, kind, revision=discussion.version)
 
 
 def _insert(
@@ -189,6 +187,8 @@ def _columns(
         entry.address.sent,
         entry.affiliation,
         entry.answers,
+        language=entry.language,
+        zone=entry.zone,
     )
     registered_at = row.registered_at or now
     confirmed_at = row.confirmed_at
@@ -212,7 +212,7 @@ def _columns(
         "told_revision": discussion.version,
         "status": status,
         "mailbox": entry.address.mailbox,
-        **{name: getattr(entry, name) for name in UNSEALED_FIELDS},
+        "wants_follow_up": entry.wants_follow_up,
     }
 
 

@@ -118,7 +118,10 @@ def _make_ready(file: Path, part: Path, settings: Settings, now: datetime) -> Re
     """Upgrade the part, erase registrations and hold letters; return what was done."""
     with database_copy.open_file(part) as copy:
         _refuse_unsound(file, copy)
-        migration.upgrade(copy)
+        migration.upgrade(
+            copy,
+            ring_of=lambda name: installation.ring_with(name, settings.keys, settings.credentials),
+        )
         with _writing(copy, settings, now) as tx:
             known = key_rotation.list_keys(tx, settings.keys, settings.credentials)
         again = _erase_again(copy, settings, now)
