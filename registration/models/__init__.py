@@ -9,7 +9,7 @@ from .feed_fetch import FeedReading
 from .installation import Erasure, Installation, Throttle
 from .letter import Letter, LetterKind, LetterState
 from .mailing import Group, Mailing, MailingState, Wording
-from .organizer import Grant, Identity, Organizer, Role, SignIn, organizer_index
+from .organizer import FailedSignIns, Grant, Identity, Organizer, Role, SignIn, organizer_index
 from .registration import (
     REGISTERED,
     Answer,
@@ -36,6 +36,7 @@ __all__ = [
     "Erasure",
     "Essentials",
     "Export",
+    "FailedSignIns",
     "FeedReading",
     "Grant",
     "Group",

@@ -17,7 +17,7 @@ from ..refusals import Refusal
 from ..services.catalog import DiscussionUnpublished, NoSuchDiscussion
 from ..services.mailings.mailings import NoSuchMailing
 from ..services.operations.schema import SchemaNewer, SchemaOutdated
-from ..services.organizers.authentication import InvitationOver
+from ..services.organizers.invitations import InvitationOver
 from ..services.registrations.self_service import LinkIsOver, NoSuchRegistration, RegistrationEnded
 from ..text.languages import gettext as _
 from . import uploads

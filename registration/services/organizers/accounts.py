@@ -180,4 +180,5 @@ def _end_access(tx: Transaction, organizer: Organizer) -> None:
 def _invite(organizer: Organizer, now: datetime) -> str:
     token = new_token()
     organizer.invitation_hash, organizer.invited_until = token_hash(token), now + INVITATION_LIFE
+    organizer.invitation_openings, organizer.invitation_opened_at = 0, None
     return token

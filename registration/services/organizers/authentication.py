@@ -14,7 +14,6 @@ from sqlalchemy import ColumnElement, delete, or_, select, update
 from ...crypto.tokens import new_token, token_hash
 from ...database import Transaction
 from ...models import Deed, Identity, Organizer, SignIn, organizer_index
-from ...refusals import N_, Refusal
 from ...text.addresses import EmailAddress
 from .. import audit_log, rate_limits
 from ..rate_limits import Bucket, TooManyForms
@@ -29,18 +28,6 @@ SIGN_IN_TRIES_AN_HOUR = 30
 SHARED_SIGN_IN_TRIES_AN_HOUR = 300
 # Wrong codes that may be tried after the right password.
 WRONG_CODES_AN_HOUR = 5
-
-
-class InvitationOver(Refusal):
-    """The link was used, is too old, or never existed; the sentence does not say which."""
-
-    sentence = N_("This link does not apply any more.")
-
-
-class CodeWrong(Refusal):
-    """The code is not the one that the authenticator app shows now."""
-
-    sentence = N_("The code is not the one that the app shows now.")
 
 
 def take_try(tx: Transaction, client: str, device: str) -> None:
@@ -160,35 +147,6 @@ def sign_out_everywhere(tx: Transaction, organizer_id: int) -> None:
     """End all sessions of an organizer."""
     tx.execute(delete(SignIn).where(SignIn.organizer_id == organizer_id))
     audit_log.note(tx, Deed.SIGNED_OUT_EVERYWHERE, by=organizer_id)
-
-
-def find_invited(tx: Transaction, token: str, *, lock: bool = False) -> tuple[Organizer, Identity]:
-    """Return the organizer and identity of an invitation, or raise `InvitationOver`."""
-    named = select(Organizer).where(
-        Organizer.invitation_hash == token_hash(token), Organizer.invited_until > tx.now
-    )
-    found = tx.scalar(named.with_for_update() if lock else named)
-    if found is None:
-        raise InvitationOver
-    return found, found.identity(tx.keys)
-
-
-def accept_invitation(tx: Transaction, token: str, password_hash: str, code: str) -> list[str]:
-    """Set password and second factor by an invitation; return the recovery codes, which are not
-    stored. Raises `InvitationOver`, `CodeWrong`."""
-    tx.hold_keys()
-    organizer, identity = find_invited(tx, token, lock=True)
-    key = totp.key_of(tx.keys, token)
-    step = totp.step_of(key, code, after=0, now=tx.now)
-    if step is None:
-        raise CodeWrong
-    codes = totp.new_recovery_codes()
-    hashes = [totp.recovery_hash(item) for item in codes]
-    organizer.seal(replace(identity, second_factor=key.hex(), recovery_hashes=hashes), tx.keys)
-    organizer.password_hash, organizer.code_step = password_hash, step
-    organizer.invitation_hash = organizer.invited_until = None
-    audit_log.note(tx, Deed.ACCEPTED, by=organizer.id)
-    return codes
 
 
 def change_password(tx: Transaction, organizer_id: int, password_hash: str) -> None:

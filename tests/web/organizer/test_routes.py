@@ -15,7 +15,7 @@ OPEN = {
     "organizer.sign_in.submit_sign_in",
     "organizer.sign_in.without_slash",
 }
-OPEN |= {"organizer.sign_in.invitation", "organizer.sign_in.accept_invitation"}
+OPEN |= {"organizer.invitation.invitation", "organizer.invitation.accept_invitation"}
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 
