@@ -95,6 +95,7 @@ def deed_words(deed: Deed) -> str:
         Deed.SIGNED_IN: _("signed in"),
         Deed.SIGNED_OUT: _("signed out"),
         Deed.SIGNED_OUT_EVERYWHERE: _("signed out everywhere"),
+        Deed.SESSION_ENDED: _("other browsers signed out"),
         Deed.SIGN_IN_CHANGED: _("password changed"),
         Deed.EXPORTED: _("attendees exported"),
         Deed.ATTENDEE_ADDED: _("attendee added by hand"),

@@ -6,6 +6,7 @@ try, Argon2id how fast. A browser with which somebody has signed in before has t
 also where all clients have one address.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -14,6 +15,7 @@ from sqlalchemy import ColumnElement, delete, or_, select, update
 from ...crypto.tokens import new_token, token_hash
 from ...database import Transaction
 from ...models import Deed, Identity, Organizer, SignIn, organizer_index
+from ...refusals import N_, Refusal
 from ...text.addresses import EmailAddress
 from .. import audit_log, rate_limits
 from ..rate_limits import Bucket, TooManyForms
@@ -28,6 +30,12 @@ SIGN_IN_TRIES_AN_HOUR = 30
 SHARED_SIGN_IN_TRIES_AN_HOUR = 300
 # Wrong codes that may be tried after the right password.
 WRONG_CODES_AN_HOUR = 5
+
+
+class NoSuchSession(Refusal):
+    """The organizer has no session of that number; somebody else may have."""
+
+    sentence = N_("There is no such sign-in.")
 
 
 def take_try(tx: Transaction, client: str, device: str) -> None:
@@ -141,6 +149,31 @@ def sign_out(tx: Transaction, token: str) -> None:
         organizer, sign_in_row = signed_in
         tx.delete(sign_in_row)
         audit_log.note(tx, Deed.SIGNED_OUT, by=organizer.id)
+
+
+def list_sessions(tx: Transaction, organizer_id: int) -> Sequence[SignIn]:
+    """Return the sessions of an organizer that have not ended, the last seen first."""
+    own = select(SignIn).where(SignIn.organizer_id == organizer_id, ~_is_over(tx.now))
+    return tx.scalars(own.order_by(SignIn.seen_at.desc(), SignIn.id.desc())).all()
+
+
+def end_session(tx: Transaction, organizer_id: int, number: int) -> None:
+    """End one session of an organizer. Raises `NoSuchSession`, also for one of somebody else."""
+    own = {session.id for session in list_sessions(tx, organizer_id)}
+    if number not in own or not _end(tx, SignIn.id == number):
+        raise NoSuchSession
+    audit_log.note(tx, Deed.SESSION_ENDED, by=organizer_id, count=1)
+
+
+def end_other_sessions(tx: Transaction, organizer_id: int, kept: int) -> None:
+    """End all sessions of an organizer but the one with the id `kept`."""
+    ended = _end(tx, SignIn.organizer_id == organizer_id, SignIn.id != kept)
+    audit_log.note(tx, Deed.SESSION_ENDED, by=organizer_id, count=ended)
+
+
+def _end(tx: Transaction, *which: ColumnElement[bool]) -> int:
+    """End these sessions; return how many there were."""
+    return len(tx.scalars(delete(SignIn).where(*which).returning(SignIn.id)).all())
 
 
 def sign_out_everywhere(tx: Transaction, organizer_id: int) -> None:

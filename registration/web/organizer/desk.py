@@ -17,6 +17,7 @@ from . import (
     mailing,
     mailings,
     password,
+    sessions,
     sign_in,
     status_changes,
 )
@@ -35,6 +36,7 @@ MODULES = (
     mailing,
     mailings,
     password,
+    sessions,
     sign_in,
     status_changes,
 )
