@@ -7,7 +7,7 @@ from .draft import Draft
 from .export import Export
 from .feed_fetch import FeedReading
 from .installation import Erasure, Installation, Throttle
-from .letter import Letter, LetterKind, LetterState
+from .letter import TO_ORGANIZERS, Letter, LetterKind, LetterState
 from .mailing import Group, Mailing, MailingState, Wording
 from .organizer import FailedSignIns, Grant, Identity, Organizer, Role, SignIn, organizer_index
 from .registration import (
@@ -23,6 +23,7 @@ from .when import Tense, When
 
 __all__ = [
     "REGISTERED",
+    "TO_ORGANIZERS",
     "Announcement",
     "Answer",
     "Attendee",

@@ -24,6 +24,15 @@ class LetterKind(StrEnum):
     REMINDER = "reminder"
     FOLLOW_UP = "follow_up"
     MAILING = "mailing"
+    PASSWORD_CHANGED = "password_changed"  # noqa: S105  # a kind of letter, no password
+    SIGN_IN_SET_UP = "sign_in_set_up"
+    SIGN_IN_RESET = "sign_in_reset"
+
+
+# These tell organizers of their own account; all others are about a registration.
+TO_ORGANIZERS = frozenset(
+    {LetterKind.PASSWORD_CHANGED, LetterKind.SIGN_IN_SET_UP, LetterKind.SIGN_IN_RESET}
+)
 
 
 class LetterState(StrEnum):
@@ -37,7 +46,8 @@ class LetterState(StrEnum):
 
 
 class Letter(Model):
-    """One letter owed to a registration; or, as a test of a mailing, to an organizer.
+    """One letter owed to a registration; or to an organizer: one of `TO_ORGANIZERS`, or the test
+    of a mailing.
 
     The unique `key` prevents two letters for the same occasion. `message_id` is made with the row
     and never changes. `server_answer` is redacted. Until `lease_until`, one worker has claimed the

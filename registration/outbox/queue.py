@@ -73,18 +73,29 @@ def post_test(
     )
     if tx.scalar(select(Letter.id).where(of_it, Letter.lease_until.is_(None)).limit(1)):
         return
+    letter = _to_organizer(tx, organizer_id, f"test/{mailing_id}", LetterKind.MAILING, host)
+    letter.mailing_id, letter.revision = mailing_id, revision
+    tx.add(letter)
+
+
+def post_to_organizer(tx: Transaction, organizer_id: int, kind: LetterKind, *, host: str) -> None:
+    """Post a letter of one of `TO_ORGANIZERS`; each change of an account has its own."""
+    tx.add(_to_organizer(tx, organizer_id, f"{kind.value}/{organizer_id}", kind, host))
+
+
+def _to_organizer(
+    tx: Transaction, organizer_id: int, key: str, kind: LetterKind, host: str
+) -> Letter:
+    """Return a letter to an organizer that is due now. A random number ends its key."""
     number = secrets.token_hex(16)
-    tx.add(
-        Letter(
-            organizer_id=organizer_id,
-            mailing_id=mailing_id,
-            kind=LetterKind.MAILING,
-            key=f"test/{mailing_id}/{number}",
-            revision=revision,
-            message_id=f"<{number}@{host}>",
-            posted_at=tx.now,
-            due_at=tx.now,
-        )
+    return Letter(
+        organizer_id=organizer_id,
+        kind=kind,
+        key=f"{key}/{number}",
+        revision=0,
+        message_id=f"<{number}@{host}>",
+        posted_at=tx.now,
+        due_at=tx.now,
     )
 
 

@@ -59,6 +59,9 @@ def letter_words(kind: LetterKind) -> str:
         LetterKind.REMINDER: _("reminder"),
         LetterKind.FOLLOW_UP: _("recording or summary"),
         LetterKind.MAILING: _("letter to attendees"),
+        LetterKind.PASSWORD_CHANGED: _("password changed"),
+        LetterKind.SIGN_IN_SET_UP: _("sign-in set up"),
+        LetterKind.SIGN_IN_RESET: _("sign-in reset"),
     }[kind]
 
 

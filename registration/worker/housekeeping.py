@@ -100,6 +100,7 @@ def erase_due() -> Receipt:
     )
     with writing() as tx:
         drafts = erasures.erase_old_drafts(tx, days=days)
+        erasures.erase_old_notices(tx, letters=letters, days=days)
         installation.note_round(tx)
     if drafts:
         log.info("Erased %d drafts of discussions that nobody has saved for %d days.", drafts, days)

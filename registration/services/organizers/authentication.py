@@ -12,9 +12,10 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, delete, or_, select, update
 
+from ... import outbox
 from ...crypto.tokens import new_token, token_hash
 from ...database import Transaction
-from ...models import Deed, Identity, Organizer, SignIn, organizer_index
+from ...models import Deed, Identity, LetterKind, Organizer, SignIn, organizer_index
 from ...refusals import N_, Refusal
 from ...text.addresses import EmailAddress
 from .. import audit_log, rate_limits
@@ -183,11 +184,13 @@ def sign_out_everywhere(tx: Transaction, organizer_id: int) -> None:
 
 
 def change_password(tx: Transaction, organizer_id: int, password_hash: str) -> None:
-    """Store a new password hash, and end all sessions of the organizer."""
+    """Store a new password hash, end all sessions of the organizer, and owe them a letter."""
     organizer = tx.get_one(Organizer, organizer_id, with_for_update=True)
     organizer.password_hash = password_hash
     tx.execute(delete(SignIn).where(SignIn.organizer_id == organizer_id))
     audit_log.note(tx, Deed.SIGN_IN_CHANGED, by=organizer_id)
+    kind = LetterKind.PASSWORD_CHANGED
+    outbox.post_to_organizer(tx, organizer_id, kind, host=tx.settings.host)
 
 
 def renew_hash(tx: Transaction, organizer_id: int, kept: str, renewed: str) -> None:

@@ -11,10 +11,11 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import select
 
+from ... import outbox
 from ...crypto.key_ring import SealBroken
 from ...crypto.tokens import token_hash
 from ...database import Transaction
-from ...models import Deed, Identity, Organizer
+from ...models import Deed, Identity, LetterKind, Organizer
 from ...models.stored import known, refuse_newer, with_version
 from ...refusals import N_, Refusal
 from .. import audit_log
@@ -109,7 +110,7 @@ def unseal(tx: Transaction, token: str, sealed: str) -> Page:
 
 def accept(tx: Transaction, token: str, page: Page, password_hash: str, code: str) -> list[str]:
     """Set password and second factor by an invitation; return the recovery codes, which are not
-    stored. Raises `InvitationOver`, `CodeWrong`.
+    stored. A letter tells the organizer. Raises `InvitationOver`, `CodeWrong`.
 
     The invitation ends, and with it all that its other pages hold.
     """
@@ -124,6 +125,7 @@ def accept(tx: Transaction, token: str, page: Page, password_hash: str, code: st
     organizer.password_hash, organizer.code_step = password_hash, step
     organizer.invitation_hash = organizer.invited_until = None
     audit_log.note(tx, Deed.ACCEPTED, by=organizer.id)
+    outbox.post_to_organizer(tx, organizer.id, LetterKind.SIGN_IN_SET_UP, host=tx.settings.host)
     return codes
 
 
