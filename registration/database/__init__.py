@@ -4,7 +4,15 @@ from .connection import LOCK_TIMEOUT_SECONDS, connect
 from .errors import DatabaseBusy, DatabaseUnavailable, phrased
 from .journal import is_scrub_due, scrub
 from .model import Model, UtcDateTime, by_value, comparable, table_of
-from .transaction import Transaction, engine, init_app, reading, writing, writing_seconds
+from .transaction import (
+    Transaction,
+    engine,
+    init_app,
+    reading,
+    upsert_into,
+    writing,
+    writing_seconds,
+)
 
 __all__ = [
     "LOCK_TIMEOUT_SECONDS",
@@ -23,6 +31,7 @@ __all__ = [
     "reading",
     "scrub",
     "table_of",
+    "upsert_into",
     "writing",
     "writing_seconds",
 ]

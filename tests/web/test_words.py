@@ -174,6 +174,7 @@ def test_the_pages_of_the_desk(app, clock, reader: Reader, people):
              "/mailings", "/mailings/new", "/cancel", "/restore", "/take-off",
              "/publish-again"]  # fmt: skip
     paths = ["/organizer/", "/organizer/new", "/organizer/password", "/organizer/sessions",
+             "/organizer/failed-sign-ins",
              *(DESK + it for it in below),
              draft, f"{draft}/edit", f"{draft}/send", queued]  # fmt: skip
     for path in paths:

@@ -20,7 +20,7 @@ from ...refusals import N_, Refusal
 from ...text.addresses import EmailAddress
 from .. import audit_log, rate_limits
 from ..rate_limits import Bucket, TooManyForms
-from . import passwords, totp
+from . import failed_sign_ins, passwords, totp
 
 SESSION_IDLE_LIFE = timedelta(minutes=60)
 SESSION_LIFE = timedelta(hours=12)
@@ -68,6 +68,7 @@ def sign_in(tx: Transaction, organizer_id: int, password_hash: str, code: str) -
     Returns None if the code is wrong or too many were tried. Commit the transaction in any case.
     """
     if not verify(tx, organizer_id, password_hash, code):
+        failed_sign_ins.note(tx)
         return None
     token = new_token()
     tx.add(

@@ -7,7 +7,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from ... import app_context
 from ...database import reading, writing
-from ...services.organizers import authentication, passwords
+from ...services.organizers import authentication, failed_sign_ins, passwords
 from .. import csrf
 from ..forms.organizer_forms import SignInForm, safe_next
 from ..rate_limits import NOT_NOW, Later, client, try_later
@@ -53,14 +53,16 @@ def submit_sign_in() -> BaseResponse | tuple[str, int, dict[str, str]]:
 
 
 def _begin(typed: SignInForm) -> str | None:
-    """Return a new token, or None. The password is checked outside of any transaction, because the
-    check is slow on purpose."""
+    """Return a new token, or None; a failure is counted. The password is checked outside of any
+    transaction, because the check is slow on purpose."""
     with writing() as tx:
         authentication.take_try(tx, client(), cookies.device())
     with reading() as tx:
         found, kept = authentication.find_password_hash(tx, typed.email.address)
     password, cost = typed.password.data, app_context.password_cost()
     if not passwords.is_right(password, kept, cost) or kept is None:
+        with writing() as tx:
+            failed_sign_ins.note(tx)
         return None
     with writing() as tx:
         token = authentication.sign_in(tx, found, kept, typed.code.data)
