@@ -24,7 +24,7 @@ class LetterKind(StrEnum):
     REMINDER = "reminder"
     FOLLOW_UP = "follow_up"
     MAILING = "mailing"
-    PASSWORD_CHANGED = "password_changed"  # noqa: S105  # a kind of letter, no password
+    PASSWORD_CHANGED = "password_changed"  # noqa: S105  # nosec B105  # a kind, no password
     SIGN_IN_SET_UP = "sign_in_set_up"
     SIGN_IN_RESET = "sign_in_reset"
 

@@ -13,12 +13,12 @@ blueprint = Blueprint("sessions", __name__)
 
 @blueprint.get("/sessions")
 def overview() -> str:
-    """List one's own sessions, and mark the one of this browser."""
+    """List one's own sessions, the one of this browser first."""
     with reading() as tx:
         sessions = authentication.list_sessions(tx, organizer().id)
     return render_template(
         "organizer/sessions.html",
-        sessions=sessions,
+        sessions=sorted(sessions, key=lambda it: it.id != session_id()),
         current=session_id(),
         life=SESSION_LIFE,
     )

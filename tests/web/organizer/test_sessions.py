@@ -53,6 +53,7 @@ def test_the_list_has_times_and_marks_this_browser(app, clock, asel):
         "2 March 2026, 12:51 UTC 2 March 2026, 12:51 UTC 3 March 2026, 00:51 UTC End",
     ]
     assert [row.endswith("This browser") for row in rows(other)] == [True, False]
+    assert [row.endswith("This browser") for row in rows(asel)] == [True, False]
     assert "Where you are signed in" in text_of(asel.get(HOME).text)
 
 
