@@ -40,6 +40,9 @@ class Links:
     def mailings(self, public_id: str, token: str) -> str:
         return f"{self.root}/registrations/mailings/{sign_mailings(public_id, token)}"
 
+    def desk(self) -> str:
+        return f"{self.root}/organizer/"
+
     def invitation(self, token: str) -> str:
         return f"{self.root}/organizer/invitation/{token}"
 

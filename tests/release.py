@@ -137,7 +137,7 @@ def _write_mailings() -> None:
 
 def _draft() -> None:
     with writing() as tx:
-        by = tx.scalars(select(Organizer)).first()
+        by = tx.scalars(select(Organizer).order_by(Organizer.id)).first()
         found = drafts.find(tx, by, "water")
         written = found.typed | {"title": "Who owns the rain?", "seats": "many"}
         drafts.save(tx, by, "water", written, found.opened)

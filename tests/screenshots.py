@@ -151,7 +151,7 @@ def _visit(page: Page, server: Server, variant: str, numbers: dict[str, str]) ->
     for name, act in (("import-looked-over", _import), ("edit-looked-at", _edit)):
         act(page, water)
         yield name
-    for name in ("log", "password", "new"):
+    for name in ("log", "failed-sign-ins", "sessions", "password", "new"):
         page.goto(f"{server.root}/organizer/{name}")
         yield name
 

@@ -13,7 +13,15 @@ from .model import (
     to_minute,
     to_next_minute,
 )
-from .transaction import Transaction, engine, init_app, reading, writing, writing_seconds
+from .transaction import (
+    Transaction,
+    engine,
+    init_app,
+    reading,
+    upsert_into,
+    writing,
+    writing_seconds,
+)
 
 __all__ = [
     "LOCK_TIMEOUT_SECONDS",
@@ -35,6 +43,7 @@ __all__ = [
     "table_of",
     "to_minute",
     "to_next_minute",
+    "upsert_into",
     "writing",
     "writing_seconds",
 ]

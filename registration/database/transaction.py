@@ -4,9 +4,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from functools import cached_property
+from typing import Any
 
 from flask import Flask, current_app
-from sqlalchemy import Engine
+from sqlalchemy import Engine, Table, dialects
 from sqlalchemy.orm import Session
 
 from ..config import Settings
@@ -101,6 +102,12 @@ def writing(*, now: datetime | None = None) -> Iterator[Transaction]:
     finally:
         if has_single_writer:
             lock.release()
+
+
+def upsert_into(tx: Transaction, table: Table) -> Any:
+    """Return an INSERT with ON CONFLICT, of the dialect in use, which is imported already. Naming
+    both dialects would import PostgreSQL's into every command."""
+    return getattr(dialects, tx.get_bind().dialect.name).insert(table)
 
 
 def _transaction(source: Engine, now: datetime | None) -> Transaction:

@@ -7,9 +7,9 @@ from .draft import Draft
 from .export import Export
 from .feed_fetch import FeedReading
 from .installation import Erasure, Installation, Throttle
-from .letter import Letter, LetterKind, LetterState
+from .letter import TO_ORGANIZERS, Letter, LetterKind, LetterState
 from .mailing import Group, Mailing, MailingState, Wording
-from .organizer import Grant, Identity, Organizer, Role, SignIn, organizer_index
+from .organizer import FailedSignIns, Grant, Identity, Organizer, Role, SignIn, organizer_index
 from .registration import (
     REGISTERED,
     Answer,
@@ -24,6 +24,7 @@ from .when import Tense, When
 __all__ = [
     "ATTENDEE_DEEDS",
     "REGISTERED",
+    "TO_ORGANIZERS",
     "Announcement",
     "Answer",
     "Attendee",
@@ -37,6 +38,7 @@ __all__ = [
     "Erasure",
     "Essentials",
     "Export",
+    "FailedSignIns",
     "FeedReading",
     "Grant",
     "Group",

@@ -20,6 +20,7 @@ class Deed(StrEnum):
     SIGNED_IN = "organizer.signed_in"
     SIGNED_OUT = "organizer.signed_out"
     SIGNED_OUT_EVERYWHERE = "organizer.signed_out_everywhere"
+    SESSION_ENDED = "organizer.session_ended"
     SIGN_IN_CHANGED = "organizer.password_changed"
     EXPORTED = "attendees.exported"
     ATTENDEE_ADDED = "attendee.added"

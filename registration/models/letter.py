@@ -25,6 +25,15 @@ class LetterKind(StrEnum):
     REMINDER = "reminder"
     FOLLOW_UP = "follow_up"
     MAILING = "mailing"
+    PASSWORD_CHANGED = "password_changed"  # noqa: S105  # nosec B105  # a kind, no password
+    SIGN_IN_SET_UP = "sign_in_set_up"
+    SIGN_IN_RESET = "sign_in_reset"
+
+
+# These tell organizers of their own account; all others are about a registration.
+TO_ORGANIZERS = frozenset(
+    {LetterKind.PASSWORD_CHANGED, LetterKind.SIGN_IN_SET_UP, LetterKind.SIGN_IN_RESET}
+)
 
 
 class LetterState(StrEnum):
@@ -38,7 +47,8 @@ class LetterState(StrEnum):
 
 
 class Letter(Model):
-    """One letter owed to a registration; or, as a test of a mailing, to an organizer.
+    """One letter owed to a registration; or to an organizer: one of `TO_ORGANIZERS`, or the test
+    of a mailing.
 
     The unique `key` prevents two letters for the same occasion. `public_id` is random, and names
     the letter's file where letters are kept in a folder. `server_answer` is redacted. Until

@@ -47,8 +47,9 @@ class Organizer(Model):
     """An account, without personal data in the clear.
 
     `password_hash` is an Argon2id string (PHC). `code_step` is the last time step whose code was
-    used. Until `invited_until`, the link with `invitation_hash` sets password and second factor.
-    The row of a removed organizer stays, because the audit log refers to it.
+    used. Until `invited_until`, the link with `invitation_hash` sets password and second factor;
+    it was opened `invitation_openings` times. The row of a removed organizer stays, because the
+    audit log refers to it.
     """
 
     __tablename__ = "organizers"
@@ -66,6 +67,8 @@ class Organizer(Model):
     code_step: Mapped[int] = mapped_column(default=0)
     invitation_hash: Mapped[bytes | None] = mapped_column(LargeBinary, unique=True)
     invited_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    invitation_openings: Mapped[int] = mapped_column(default=0)
+    invitation_opened_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
     def identity(self, ring: KeyRing) -> Identity:
         """Return the unsealed identity; `SealBroken` if it was sealed for another row."""
@@ -101,3 +104,12 @@ class SignIn(Model):
     )
     started_at: Mapped[datetime] = mapped_column(UtcDateTime)
     seen_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class FailedSignIns(Model):
+    """How many sign-ins failed in the hour that begins at `hour`, without a word on whose."""
+
+    __tablename__ = "failed_sign_ins"
+
+    hour: Mapped[datetime] = mapped_column(UtcDateTime, primary_key=True)
+    count: Mapped[int]

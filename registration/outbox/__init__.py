@@ -29,6 +29,7 @@ from .queue import (
     post,
     post_all,
     post_test,
+    post_to_organizer,
     put_off,
     retry,
 )
@@ -56,6 +57,7 @@ __all__ = [
     "post",
     "post_all",
     "post_test",
+    "post_to_organizer",
     "put_off",
     "rate_limited_due",
     "rate_limited_left",

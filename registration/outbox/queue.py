@@ -68,18 +68,27 @@ def post_test(tx: Transaction, organizer_id: int, mailing_id: int, *, revision: 
     )
     if tx.scalar(select(Letter.id).where(of_it, Letter.lease_until.is_(None)).limit(1)):
         return
+    letter = _to_organizer(tx, organizer_id, f"test/{mailing_id}", LetterKind.MAILING)
+    letter.mailing_id, letter.revision = mailing_id, revision
+    tx.add(letter)
+
+
+def post_to_organizer(tx: Transaction, organizer_id: int, kind: LetterKind) -> None:
+    """Post a letter of one of `TO_ORGANIZERS`; each change of an account has its own."""
+    tx.add(_to_organizer(tx, organizer_id, f"{kind.value}/{organizer_id}", kind))
+
+
+def _to_organizer(tx: Transaction, organizer_id: int, key: str, kind: LetterKind) -> Letter:
+    """Return a letter to an organizer that is due now. Its random id ends its key."""
     public_id = secrets.token_hex(16)
-    tx.add(
-        Letter(
-            organizer_id=organizer_id,
-            mailing_id=mailing_id,
-            kind=LetterKind.MAILING,
-            key=f"test/{mailing_id}/{public_id}",
-            revision=revision,
-            public_id=public_id,
-            posted_at=tx.now,
-            due_at=tx.now,
-        )
+    return Letter(
+        organizer_id=organizer_id,
+        kind=kind,
+        key=f"{key}/{public_id}",
+        revision=0,
+        public_id=public_id,
+        posted_at=tx.now,
+        due_at=tx.now,
     )
 
 

@@ -44,7 +44,7 @@ def note(
 def forget_organizers(tx: Transaction, *, days: int) -> int:
     """Forget who did those deeds to single attendees that are older than `days`; return how many.
 
-    The attendees are erased by then, and nobody needs to know who worked with whom.
+    The attendees are erased by then, so the entry only has to count.
     """
     old = update(AuditEntry).where(
         AuditEntry.deed.in_(ATTENDEE_DEEDS),

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, bindparam, delete, dialects, or_, select, update
+from sqlalchemy import ColumnElement, bindparam, delete, or_, select, update
 
 from .. import outbox
 from ..config import Settings
 from ..crypto.key_ring import KeyRing
-from ..database import Transaction, table_of
+from ..database import Transaction, table_of, upsert_into
 from ..database.paging import batches
 from ..models import Throttle
 from ..refusals import N_, Refusal
@@ -87,7 +87,7 @@ def take_many(
         {"key": key, "first": capacity - wanted[name], "count": wanted[name], "as_of": tx.now}
         for key, name in keyed.items()
     ]
-    adding = _insert(tx).values(
+    adding = upsert_into(tx, _TABLE).values(
         bucket_key=bindparam("key"), tokens=bindparam("first"), at=bindparam("as_of")
     )
     less = {"tokens": _TABLE.c.tokens - bindparam("count"), "at": bindparam("as_of")}
@@ -171,15 +171,9 @@ def _locked(tx: Transaction, keyed: Mapping[bytes, Bucket]) -> Sequence[Any]:
     return tx.execute(locking, full).all()
 
 
-def _insert(tx: Transaction) -> Any:
-    """Return an INSERT with ON CONFLICT, of the dialect in use, which is imported already. Naming
-    both dialects would import PostgreSQL's into every command."""
-    return getattr(dialects, tx.get_bind().dialect.name).insert(_TABLE)
-
-
 def _upsert(tx: Transaction, change: dict[str, Any], *returned: ColumnElement[Any]) -> Any:
     """Return an INSERT that, where the row exists, makes `change` to it."""
-    adding = _insert(tx)
+    adding = upsert_into(tx, _TABLE)
     return adding.on_conflict_do_update(
         index_elements=[_TABLE.c.bucket_key], set_=change
     ).returning(*returned)

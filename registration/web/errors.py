@@ -17,7 +17,8 @@ from ..refusals import Refusal
 from ..services.catalog import DiscussionUnpublished, NoSuchDiscussion
 from ..services.mailings.mailings import NoSuchMailing
 from ..services.operations.schema import SchemaNewer, SchemaOutdated
-from ..services.organizers.authentication import InvitationOver
+from ..services.organizers.authentication import NoSuchSession
+from ..services.organizers.invitations import InvitationOver
 from ..services.registrations.self_service import LinkIsOver, NoSuchRegistration, RegistrationEnded
 from ..text.languages import gettext as _
 from . import uploads
@@ -30,6 +31,7 @@ _STATUS: dict[type[Refusal], int] = {
     LinkIsOver: 404,
     InvitationOver: 404,
     NoSuchMailing: 404,
+    NoSuchSession: 404,
     DiscussionUnpublished: 410,
     RegistrationEnded: 410,
     DatabaseBusy: 503,

@@ -23,6 +23,7 @@ _MEANING = {
     "erasures_total": "Registrations, and texts to attendees, that have been erased.",
     "last_round_timestamp_seconds": "When the worker last erased what was due; 0 for never.",
     "last_backup_timestamp_seconds": "When the last backup was made; 0 for never.",
+    "failed_sign_ins": "Organizers' sign-ins that have failed within the last 24 hours.",
     "schema_info": "The revision of the tables.",
     "build_info": "The version of the service.",
 }
@@ -76,6 +77,7 @@ def _values(figures: Figures) -> dict[str, dict[str, float]]:
         "erasures_total": {"": figures.erasures},
         "last_round_timestamp_seconds": {"": figures.last_round},
         "last_backup_timestamp_seconds": {"": figures.last_backup},
+        "failed_sign_ins": {"": figures.failed_sign_ins},
         "schema_info": {f'{{revision="{figures.schema}"}}': 1},
         "build_info": {f'{{version="{VERSION}"}}': 1},
     }

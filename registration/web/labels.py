@@ -59,6 +59,9 @@ def letter_words(kind: LetterKind) -> str:
         LetterKind.REMINDER: _("reminder"),
         LetterKind.FOLLOW_UP: _("recording or summary"),
         LetterKind.MAILING: _("letter to attendees"),
+        LetterKind.PASSWORD_CHANGED: _("password changed"),
+        LetterKind.SIGN_IN_SET_UP: _("sign-in set up"),
+        LetterKind.SIGN_IN_RESET: _("sign-in reset"),
     }[kind]
 
 
@@ -95,6 +98,7 @@ def deed_words(deed: Deed) -> str:
         Deed.SIGNED_IN: _("signed in"),
         Deed.SIGNED_OUT: _("signed out"),
         Deed.SIGNED_OUT_EVERYWHERE: _("signed out everywhere"),
+        Deed.SESSION_ENDED: _("other browsers signed out"),
         Deed.SIGN_IN_CHANGED: _("password changed"),
         Deed.EXPORTED: _("attendees exported"),
         Deed.ATTENDEE_ADDED: _("attendee added by hand"),

@@ -19,6 +19,7 @@ from ..services.discussions import timezone_changes
 from ..services.erasure import clock_guard, erasures
 from ..services.erasure.erasures import Receipt
 from ..services.notices import follow_ups, reminders
+from ..services.organizers import failed_sign_ins
 from ..services.seats import allocation
 
 HOURLY = timedelta(hours=1)
@@ -84,6 +85,7 @@ def erase_due() -> Receipt:
     with writing() as tx:
         until = clock_guard.waits_until(tx)
         rate_limits.delete_old_buckets(tx)
+        failed_sign_ins.delete_old(tx)
         if until:
             installation.note_round(tx)
     app_context.record_missing_erasures()
@@ -101,6 +103,7 @@ def erase_due() -> Receipt:
     with writing() as tx:
         drafts = erasures.erase_old_drafts(tx, days=days)
         audit_log.forget_organizers(tx, days=days)
+        erasures.erase_old_notices(tx, letters=letters, days=days)
         installation.note_round(tx)
     if drafts:
         log.info("Erased %d drafts of discussions that nobody has saved for %d days.", drafts, days)

@@ -7,8 +7,8 @@ from email.message import EmailMessage
 
 from .. import outbox
 from ..database import Transaction, to_minute
-from ..mail import letters
-from ..models import Discussion, Letter, LetterKind, Registration
+from ..mail import letters, organizer_letters
+from ..models import TO_ORGANIZERS, Discussion, Letter, LetterKind, Organizer, Registration
 from ..services.mailings import mailings, preview
 from ..services.notices import change_notices
 from ..services.seats import allocation
@@ -31,6 +31,8 @@ def compose(tx: Transaction, letter: Letter) -> ComposedLetter | None:
     """Return the letter as it is to be sent; None if it is no longer owed or no longer true."""
     if not outbox.is_owed(tx, letter):
         return None
+    if letter.kind in TO_ORGANIZERS:
+        return _compose_to_organizer(tx, letter)
     if letter.organizer_id is not None:
         test = preview.test_letter(tx, letter)
         return ComposedLetter(test, _subject_words(test), None) if test else None
@@ -73,6 +75,18 @@ def _stamp(tx: Transaction, registration: Registration) -> datetime:
     count, last = outbox.sent_before(tx, registration.id)
     now = to_minute(tx.now)
     return max(now, last or now) + timedelta(seconds=count)
+
+
+def _compose_to_organizer(tx: Transaction, letter: Letter) -> ComposedLetter | None:
+    """Return a letter about an organizer's account; None if the organizer is removed."""
+    organizer = tx.get(Organizer, letter.organizer_id)
+    if organizer is None or organizer.removed_at:
+        return None
+    identity = organizer.identity(tx.keys)
+    message = organizer_letters.compose(
+        letter, identity, ring=tx.keys, settings=tx.settings, now=tx.now
+    )
+    return ComposedLetter(message, (), None)
 
 
 def _subject_words(message: EmailMessage) -> tuple[str, ...]:

@@ -284,7 +284,7 @@ def test_an_empty_database_is_told_to_be_upgraded(empty):
 
 
 def until(revision: str, folder: Path) -> Path:
-    """Return the migrations of an older version, whose last one is `revision`."""
+    """Return the migrations of an older version, up to `revision`."""
     older = folder / revision
     shutil.copytree(MIGRATIONS, older)
     for path in (older / "versions").glob("0*.py"):
@@ -322,9 +322,9 @@ def test_deeds_of_the_audit_log_get_keys_and_stay_as_they_are(empty, tmp_path):
             connection.execute(text(act))
 
 
-def test_every_deed_that_was_stored_in_words_has_a_key():
+def test_every_deed_that_was_stored_in_words_has_its_key():
     script = ScriptDirectory(str(MIGRATIONS)).get_revision("0009")
-    assert sorted(script.module._KEYS.values()) == sorted(Deed)
+    assert set(script.module._KEYS.values()) <= set(Deed)
 
 
 def row(table: Table, **values: object) -> Insert:

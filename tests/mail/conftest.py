@@ -16,6 +16,7 @@ from registration import app_context
 from registration.crypto.key_ring import KeyRing
 from registration.mail import letters
 from registration.models import (
+    TO_ORGANIZERS,
     Attendee,
     Discussion,
     Essentials,
@@ -32,6 +33,8 @@ from ..shared import SharedApp
 RING = KeyRing({"test": bytes(32)}, "test")
 TOKEN = "personal-token-of-the-attendee"
 
+# Letters about a registration; test_organizer_letters is about the others.
+KINDS = [kind for kind in LetterKind if kind not in TO_ORGANIZERS]
 # The status of a registration for which a letter of this kind is true.
 TRUE_AT = {
     LetterKind.ADDRESS_CONFIRMATION: RegistrationStatus.UNCONFIRMED,

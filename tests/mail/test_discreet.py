@@ -16,7 +16,7 @@ from registration.models import Announcement, LetterKind
 from .. import builders
 from ..machine import on_sqlite
 from ..visitor import text_of
-from .conftest import TRUE_AT, Write
+from .conftest import KINDS, TRUE_AT, Write
 
 LINKS = Links("https://events.example.org")
 JOIN = 'join_url = "https://meet.example.org/room"\nrecording_url = "https://tube.example.org/v"\n'
@@ -76,7 +76,7 @@ def test_the_words_looked_for_stand_in_a_letter_that_is_not_discreet(write: Writ
 
 
 @pytest.mark.parametrize("language", ["en", "ru"])
-@pytest.mark.parametrize("kind", LetterKind)
+@pytest.mark.parametrize("kind", KINDS)
 def test_no_letter_tells_of_a_discreet_discussion(write: Write, kind: LetterKind, language: str):
     letter = write(kind, discreet(), language=language)
     said = everything(letter)
@@ -84,11 +84,11 @@ def test_no_letter_tells_of_a_discreet_discussion(write: Write, kind: LetterKind
     for name in ("Wednesday", "Our group", "Айгерим"):
         assert name not in said
     assert letter["From"] == "events@example.org"
-    assert set(TRUE_AT) == set(LetterKind)
+    assert set(TRUE_AT) == set(KINDS)
 
 
 def test_letters_of_all_kinds_have_one_subject(write: Write):
-    subjects = {write(kind, discreet())["Subject"] for kind in LetterKind}
+    subjects = {write(kind, discreet())["Subject"] for kind in KINDS}
     assert subjects == {"Your registration"}
 
 

@@ -16,7 +16,7 @@ from registration.mail.headers import POLICY
 from registration.models import Letter, LetterKind
 
 from .. import builders
-from .conftest import RING, received
+from .conftest import KINDS, RING, received
 
 TITLES = [
     "Kazakhstan’s Bloody January",  # noqa: RUF001
@@ -74,7 +74,7 @@ def test_without_a_contact_there_is_no_reply_to(write, paper, clock, tmp_path):
     assert message["From"] == "Registration <registration@localhost>"
 
 
-@pytest.mark.parametrize("kind", LetterKind)
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", ["Eve\u2028Bcc: x@y.z", "Eve\r\nBcc: x@y.z", "Eve\x0bBcc: x@y.z"])
 def test_a_name_never_reaches_a_header(write, kind, name):
     message = write(kind, name=name, affiliation=name)

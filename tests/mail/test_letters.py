@@ -11,7 +11,7 @@ from registration.models import Announcement, LetterKind, RegistrationStatus
 
 from .. import builders
 from ..visitor import text_of
-from .conftest import TOKEN, bodies, received
+from .conftest import KINDS, TOKEN, bodies, received
 
 CONFIRMED = RegistrationStatus.CONFIRMED
 UNCONFIRMED = RegistrationStatus.UNCONFIRMED
@@ -42,7 +42,7 @@ def in_one_line(text):
     return " ".join(text.split())
 
 
-@pytest.mark.parametrize("kind", LetterKind)
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("discussion", [builders.unsaved_discussion, first, discreet])
 def test_every_letter_has_subject_text_and_html_and_asks_nothing_of_the_network(
     write, kind, discussion
@@ -61,7 +61,7 @@ def test_every_letter_has_subject_text_and_html_and_asks_nothing_of_the_network(
     assert not re.search(r"url\s*\(|@import", html)
 
 
-@pytest.mark.parametrize("kind", LetterKind)
+@pytest.mark.parametrize("kind", KINDS)
 def test_text_and_html_have_the_same_links(write, kind):
     text, html = bodies(write(kind, first()))
     tree = html5lib.parse(html, namespaceHTMLElements=False)
@@ -159,7 +159,7 @@ JOINING = {
 
 def test_the_join_link_goes_to_the_confirmed_only(write):
     source = builders.file('join_url = "https://meet.example.org/room"')
-    for kind in LetterKind:
+    for kind in KINDS:
         message = write(kind, builders.unsaved_discussion(source))
         whole = "".join(
             part.get_payload(decode=True).decode()
@@ -192,7 +192,7 @@ def test_the_address_change_goes_to_the_new_address_and_has_no_personal_link(wri
         assert "aigerim" not in body
 
 
-@pytest.mark.parametrize("kind", LetterKind)
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_discreet_letter_tells_nothing(write, kind):
     message = write(kind, discreet())
     parts = [part for part in received(message).walk() if not part.is_multipart()]

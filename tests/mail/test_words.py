@@ -15,7 +15,7 @@ from registration.models import (
 
 from .. import builders
 from ..marked import NAMES, SU, untranslated, untranslated_of_page
-from .conftest import Write, bodies
+from .conftest import KINDS, Write, bodies
 
 pytestmark = pytest.mark.usefixtures("marked")
 
@@ -34,7 +34,7 @@ def left_over(letter: Any) -> list[str]:
 
 
 @pytest.mark.parametrize("changes", ["", "discreet = true\n", "address_confirmation = false\n"])
-@pytest.mark.parametrize("kind", LetterKind)
+@pytest.mark.parametrize("kind", KINDS)
 def test_every_word_of_a_letter_is_translatable(write: Write, kind: LetterKind, changes: str):
     letter = write(kind, builders.unsaved_discussion(changes.encode() + SU), wording=WORDING)
     assert "⟦" in letter["Subject"] + bodies(letter)[0]

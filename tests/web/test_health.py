@@ -338,6 +338,7 @@ def test_metrics_count_and_name_nobody(served, clock):
         "registration_erasures_total": 0,
         "registration_last_round_timestamp_seconds": clock.now.timestamp() - 300,
         "registration_last_backup_timestamp_seconds": clock.now.timestamp(),
+        "registration_failed_sign_ins": 0,
         f'registration_schema_info{{revision="{revision()}"}}': 1,
         f'registration_build_info{{version="{VERSION}"}}': 1,
     }

@@ -173,7 +173,9 @@ def test_the_pages_of_the_desk(app, clock, reader: Reader, people):
     below = ["", "/attendees", "/attendees/add", "/attendees/import", "/edit", "/export",
              "/mailings", "/mailings/new", "/cancel", "/restore", "/take-off",
              "/publish-again"]  # fmt: skip
-    paths = ["/organizer/", "/organizer/new", "/organizer/password", *(DESK + it for it in below),
+    paths = ["/organizer/", "/organizer/new", "/organizer/password", "/organizer/sessions",
+             "/organizer/failed-sign-ins",
+             *(DESK + it for it in below),
              draft, f"{draft}/edit", f"{draft}/send", queued]  # fmt: skip
     for path in paths:
         reader.read(desk.get(path))

@@ -37,7 +37,7 @@ ACCEPTED = """
     WHERE state = 'sent' AND server_answer LIKE '2%'
 """
 REFUSED = "The audit log is never changed."
-# All but: who did something to an attendee is forgotten.
+# The one change that is allowed: the organizer of a deed to one attendee is forgotten.
 CHANGES_MORE = (
     "NOT (OLD.deed LIKE 'attendee.%' AND NEW.organizer_id IS NULL AND NEW.is_organizer_forgotten"
     " AND NEW.id = OLD.id AND NEW.at = OLD.at AND NEW.deed = OLD.deed"

@@ -11,6 +11,7 @@ from ... import outbox
 from ...database import Transaction
 from ...mail import maildir
 from ...models import (
+    TO_ORGANIZERS,
     Discussion,
     Draft,
     Erasure,
@@ -118,6 +119,13 @@ def erase_old_drafts(tx: Transaction, *, days: int) -> int:
     """Erase every draft that nobody has saved for `days` days; return how many."""
     old = delete(Draft).where(Draft.saved_at <= tx.now - timedelta(days=days)).returning(Draft.id)
     return len(tx.scalars(old).all())
+
+
+def erase_old_notices(tx: Transaction, *, letters: Path | None, days: int) -> int:
+    """Erase every letter that told an organizer of their account, `days` days after it was posted;
+    return how many."""
+    is_old = Letter.posted_at <= tx.now - timedelta(days=days)
+    return _delete_letters(tx, letters, Letter.kind.in_(TO_ORGANIZERS), is_old)
 
 
 def erase_all_mailings(tx: Transaction, slug: str, *, letters: Path | None) -> Receipt:

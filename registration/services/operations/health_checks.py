@@ -19,6 +19,7 @@ from ...models import (
 )
 from .. import rate_limits
 from ..erasure import ledger
+from ..organizers import failed_sign_ins
 
 # A letter that is due for longer, beyond the delays of its attempts, is stuck.
 MAX_LETTER_WAIT = timedelta(minutes=15)
@@ -33,7 +34,10 @@ _OWED = Letter.state == LetterState.OWED
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """Counts; `oldest_due` is an age in seconds, `last_...` are Unix seconds, 0 for never."""
+    """Counts; `oldest_due` is an age in seconds, `last_...` are Unix seconds, 0 for never.
+
+    `failed_sign_ins` counts those of the last 24 hours.
+    """
 
     letters: dict[LetterState, int]
     oldest_due: float
@@ -41,6 +45,7 @@ class Figures:
     erasures: int
     last_round: float
     last_backup: float
+    failed_sign_ins: int
     schema: str
 
 
@@ -80,6 +85,7 @@ def figures(tx: Transaction) -> Figures:
         erasures=tx.scalars(select(func.count(Erasure.public_id))).one(),
         last_round=own.last_round_at.timestamp() if own.last_round_at else 0.0,
         last_backup=own.last_backup_at.timestamp() if own.last_backup_at else 0.0,
+        failed_sign_ins=failed_sign_ins.count_last_day(tx),
         schema=tx.scalars(text("SELECT version_num FROM alembic_version")).one(),
     )
 

@@ -7,9 +7,20 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import delete, insert, select
 
+from ... import outbox
 from ...crypto.tokens import new_token, token_hash
 from ...database import Transaction
-from ...models import Deed, Discussion, Grant, Identity, Organizer, Role, SignIn, organizer_index
+from ...models import (
+    Deed,
+    Discussion,
+    Grant,
+    Identity,
+    LetterKind,
+    Organizer,
+    Role,
+    SignIn,
+    organizer_index,
+)
 from ...refusals import OperatorRefusal
 from ...text.addresses import EmailAddress
 from .. import audit_log, catalog
@@ -91,7 +102,8 @@ def _give(tx: Transaction, organizer: Organizer, discussions: Sequence[Discussio
 
 
 def reset(tx: Transaction, address: EmailAddress) -> str:
-    """Delete password and second factor, end all sessions, and return the token of a new link.
+    """Delete password and second factor, end all sessions, and return the token of a new link. A
+    letter tells the organizer.
 
     Raises `NoSuchOrganizer`.
     """
@@ -99,6 +111,7 @@ def reset(tx: Transaction, address: EmailAddress) -> str:
     _end_access(tx, organizer)
     token = _invite(organizer, tx.now)
     audit_log.note(tx, Deed.RESET, subject=organizer.id)
+    outbox.post_to_organizer(tx, organizer.id, LetterKind.SIGN_IN_RESET)
     return token
 
 
@@ -180,4 +193,5 @@ def _end_access(tx: Transaction, organizer: Organizer) -> None:
 def _invite(organizer: Organizer, now: datetime) -> str:
     token = new_token()
     organizer.invitation_hash, organizer.invited_until = token_hash(token), now + INVITATION_LIFE
+    organizer.invitation_openings, organizer.invitation_opened_at = 0, None
     return token

@@ -6,19 +6,21 @@ try, Argon2id how fast. A browser with which somebody has signed in before has t
 also where all clients have one address.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, delete, or_, select, update
 
+from ... import outbox
 from ...crypto.tokens import new_token, token_hash
 from ...database import Transaction
-from ...models import Deed, Identity, Organizer, SignIn, organizer_index
+from ...models import Deed, Identity, LetterKind, Organizer, SignIn, organizer_index
 from ...refusals import N_, Refusal
 from ...text.addresses import EmailAddress
 from .. import audit_log, rate_limits
 from ..rate_limits import Bucket, TooManyForms
-from . import passwords, totp
+from . import failed_sign_ins, passwords, totp
 
 SESSION_IDLE_LIFE = timedelta(minutes=60)
 SESSION_LIFE = timedelta(hours=12)
@@ -31,16 +33,10 @@ SHARED_SIGN_IN_TRIES_AN_HOUR = 300
 WRONG_CODES_AN_HOUR = 5
 
 
-class InvitationOver(Refusal):
-    """The link was used, is too old, or never existed; the sentence does not say which."""
+class NoSuchSession(Refusal):
+    """The organizer has no session of that number; somebody else may have."""
 
-    sentence = N_("This link does not apply any more.")
-
-
-class CodeWrong(Refusal):
-    """The code is not the one that the authenticator app shows now."""
-
-    sentence = N_("The code is not the one that the app shows now.")
+    sentence = N_("There is no such sign-in.")
 
 
 def take_try(tx: Transaction, client: str, device: str) -> None:
@@ -72,6 +68,7 @@ def sign_in(tx: Transaction, organizer_id: int, password_hash: str, code: str) -
     Returns None if the code is wrong or too many were tried. Commit the transaction in any case.
     """
     if not verify(tx, organizer_id, password_hash, code):
+        failed_sign_ins.note(tx)
         return None
     token = new_token()
     tx.add(
@@ -156,47 +153,45 @@ def sign_out(tx: Transaction, token: str) -> None:
         audit_log.note(tx, Deed.SIGNED_OUT, by=organizer.id)
 
 
+def list_sessions(tx: Transaction, organizer_id: int) -> Sequence[SignIn]:
+    """Return the sessions of an organizer that have not ended, the last seen first."""
+    own = select(SignIn).where(SignIn.organizer_id == organizer_id, ~_is_over(tx.now))
+    return tx.scalars(own.order_by(SignIn.seen_at.desc(), SignIn.id.desc())).all()
+
+
+def end_session(tx: Transaction, organizer_id: int, number: int) -> None:
+    """End one session of an organizer. Raises `NoSuchSession`, also for one of somebody else."""
+    own = {session.id for session in list_sessions(tx, organizer_id)}
+    if number not in own or not _end(tx, SignIn.id == number):
+        raise NoSuchSession
+    audit_log.note(tx, Deed.SESSION_ENDED, by=organizer_id, count=1)
+
+
+def end_other_sessions(tx: Transaction, organizer_id: int, kept: int) -> None:
+    """End all sessions of an organizer but the one with the id `kept`."""
+    ended = _end(tx, SignIn.organizer_id == organizer_id, SignIn.id != kept)
+    audit_log.note(tx, Deed.SESSION_ENDED, by=organizer_id, count=ended)
+
+
+def _end(tx: Transaction, *which: ColumnElement[bool]) -> int:
+    """End these sessions; return how many there were."""
+    return len(tx.scalars(delete(SignIn).where(*which).returning(SignIn.id)).all())
+
+
 def sign_out_everywhere(tx: Transaction, organizer_id: int) -> None:
     """End all sessions of an organizer."""
     tx.execute(delete(SignIn).where(SignIn.organizer_id == organizer_id))
     audit_log.note(tx, Deed.SIGNED_OUT_EVERYWHERE, by=organizer_id)
 
 
-def find_invited(tx: Transaction, token: str, *, lock: bool = False) -> tuple[Organizer, Identity]:
-    """Return the organizer and identity of an invitation, or raise `InvitationOver`."""
-    named = select(Organizer).where(
-        Organizer.invitation_hash == token_hash(token), Organizer.invited_until > tx.now
-    )
-    found = tx.scalar(named.with_for_update() if lock else named)
-    if found is None:
-        raise InvitationOver
-    return found, found.identity(tx.keys)
-
-
-def accept_invitation(tx: Transaction, token: str, password_hash: str, code: str) -> list[str]:
-    """Set password and second factor by an invitation; return the recovery codes, which are not
-    stored. Raises `InvitationOver`, `CodeWrong`."""
-    tx.hold_keys()
-    organizer, identity = find_invited(tx, token, lock=True)
-    key = totp.key_of(tx.keys, token)
-    step = totp.step_of(key, code, after=0, now=tx.now)
-    if step is None:
-        raise CodeWrong
-    codes = totp.new_recovery_codes()
-    hashes = [totp.recovery_hash(item) for item in codes]
-    organizer.seal(replace(identity, second_factor=key.hex(), recovery_hashes=hashes), tx.keys)
-    organizer.password_hash, organizer.code_step = password_hash, step
-    organizer.invitation_hash = organizer.invited_until = None
-    audit_log.note(tx, Deed.ACCEPTED, by=organizer.id)
-    return codes
-
-
 def change_password(tx: Transaction, organizer_id: int, password_hash: str) -> None:
-    """Store a new password hash, and end all sessions of the organizer."""
+    """Store a new password hash, end all sessions of the organizer, and owe them a letter."""
     organizer = tx.get_one(Organizer, organizer_id, with_for_update=True)
     organizer.password_hash = password_hash
     tx.execute(delete(SignIn).where(SignIn.organizer_id == organizer_id))
     audit_log.note(tx, Deed.SIGN_IN_CHANGED, by=organizer_id)
+    kind = LetterKind.PASSWORD_CHANGED
+    outbox.post_to_organizer(tx, organizer_id, kind)
 
 
 def renew_hash(tx: Transaction, organizer_id: int, kept: str, renewed: str) -> None:

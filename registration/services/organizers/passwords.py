@@ -18,6 +18,7 @@ from cryptography.exceptions import InvalidKey
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 
 from ...refusals import N_, OperatorRefusal, Refusal
+from . import common_passwords
 
 MIN_CHARACTERS = 12
 MAX_CHARACTERS = 128
@@ -35,6 +36,7 @@ abcdef hello summer winter spring autumn internet computer starwars trustno
 _LONGEST_FIRST = sorted(_GUESSED_WORDS.split(), key=len, reverse=True)
 _MADE_OF_GUESSED = re.compile(f"(?:{'|'.join(_LONGEST_FIRST)})++")
 _RUNS = ("abcdefghijklmnopqrstuvwxyz", "01234567890123456789", "qwertyuiop", "asdfghjkl", "zxcvbnm")
+_READ_AS_LETTERS = str.maketrans("013457@$", "oieastas")
 _MIN_DISTINCT_CHARACTERS = 6
 
 
@@ -83,15 +85,17 @@ def check(password: str, *known: str) -> None:
     owner, such as the parts of the address."""
     if not MIN_CHARACTERS <= len(password) <= MAX_CHARACTERS:
         raise PasswordLengthRefused(least=MIN_CHARACTERS, most=MAX_CHARACTERS, length=len(password))
-    said = password.casefold()
+    said = unicodedata.normalize("NFKC", password).casefold()
     # First without the digits and signs at its ends, then with those within read as letters.
     between = re.search(r"[^\W\d_](?:.*[^\W\d_])?", said, re.DOTALL)
     bare = between[0] if between else ""
-    plain = (bare, bare.translate(str.maketrans("013457@$", "oieastas")))
+    plain = (bare, bare.translate(_READ_AS_LETTERS))
     is_guessed = any(_MADE_OF_GUESSED.fullmatch(re.sub(r"[^a-z]", "", item)) for item in plain)
     repeats = re.fullmatch(r"(.{1,8}?)\1+", said)
     runs = any(said in run or said in run[::-1] for run in _RUNS)
     if repeats or runs or len(set(said)) < _MIN_DISTINCT_CHARACTERS or is_guessed:
+        raise PasswordGuessed
+    if common_passwords.has_any((said, said.translate(_READ_AS_LETTERS), *plain)):
         raise PasswordGuessed
     if any(len(word) > 3 and word.casefold() in said for word in known):
         raise PasswordNamesOwner

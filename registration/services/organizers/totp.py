@@ -11,8 +11,6 @@ from cryptography.hazmat.primitives.hashes import SHA1
 from cryptography.hazmat.primitives.twofactor import InvalidToken
 from cryptography.hazmat.primitives.twofactor.totp import TOTP
 
-from ...crypto.key_ring import KeyRing
-
 # What every authenticator app supports, with SHA-1 (RFC 6238 1.2, RFC 4226 5.3).
 DIGITS = 6
 STEP_SECONDS = 30
@@ -21,9 +19,9 @@ RECOVERY_CODES = 10
 _LETTERS = "23456789abcdefghijkmnpqrstuvwxyz"
 
 
-def key_of(ring: KeyRing, invitation: str) -> bytes:
-    """Return the key of an invitation's token: the same each time its page is opened."""
-    return ring.index("second factor", invitation)[:20]
+def new_key() -> bytes:
+    """Return a random key of 160 bits (RFC 4226 4, R6)."""
+    return secrets.token_bytes(20)
 
 
 def as_text(key: bytes) -> str:

@@ -106,6 +106,7 @@ class InvitationForm(Form):
     password = _password(_("New password"), "new-password")
     again = _password(_("The password again"), "new-password", _same_as("password"))
     code = _code(_("Code that the app shows now"))
+    page = HiddenField("")
 
 
 class PasswordForm(Form):

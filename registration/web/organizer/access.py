@@ -35,6 +35,12 @@ def organizer() -> Organizer:
     return signed_in
 
 
+def session_id() -> int:
+    """Return the id of the session in which this request was sent."""
+    number: int = g.session_id
+    return number
+
+
 def discussion(tx: Transaction, slug: str, *, for_partners: bool = False) -> Discussion:
     """Return a discussion that the organizer who is signed in runs; `for_partners`, also one of
     which a partner may export its part.
@@ -61,6 +67,7 @@ def ask_to_sign_in() -> BaseResponse | None:
     if known is None:
         return _give_back_or_redirect()
     g.organizer, sign_in = known
+    g.session_id = sign_in.id
     if authentication.is_seen_note_due(sign_in, now):
         with writing() as tx:
             authentication.note_seen(tx, sign_in.id)
@@ -78,6 +85,9 @@ def signed_out() -> BaseResponse:
     session.clear()
     response = redirect(url_for("organizer.sign_in.sign_in"), HTTPStatus.SEE_OTHER)
     cookies.take_away(response)
+    # "cookies" would sign people out of other sites of the same domain, "cache" delays Chromium by
+    # seconds; our own cookies are taken away by name (docs/decisions).
+    response.headers["Clear-Site-Data"] = '"storage"'
     return response
 
 

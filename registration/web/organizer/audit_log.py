@@ -2,6 +2,7 @@
 
 from flask import Blueprint, abort, render_template, request
 
+from ... import app_context
 from ...database import reading
 from ...models import AuditEntry, Deed, RegistrationStatus, Role
 from ...services import audit_log
@@ -25,7 +26,11 @@ def log() -> str:
     with reading() as tx:
         lines = audit_log.read_page(tx, before=before)
     return render_template(
-        "organizer/log.html", lines=lines, page=audit_log.ENTRIES_A_PAGE, detail_words=_detail_words
+        "organizer/log.html",
+        lines=lines,
+        page=audit_log.ENTRIES_A_PAGE,
+        days=app_context.settings().retention_days,
+        detail_words=_detail_words,
     )
 
 

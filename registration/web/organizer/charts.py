@@ -2,16 +2,23 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-
-from ...services.attendees.statistics import Span
+from typing import Protocol
 
 WIDTH, HEIGHT = 640, 160
 _GAP = 0.2
 
 
+class Span(Protocol):
+    """A span of time and how often something happened in it."""
+
+    @property
+    def count(self) -> int:
+        """How often."""
+
+
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One bar: its rectangle, and the span of days that it shows."""
+    """One bar: its rectangle, and the span of time that it shows."""
 
     x: float
     y: float
@@ -30,7 +37,7 @@ class Drawing:
 
 
 def drawing(spans: Sequence[Span]) -> Drawing:
-    """Return a bar for each span of days, the highest as high as the drawing."""
+    """Return a bar for each span, the highest as high as the drawing."""
     most = max((span.count for span in spans), default=0) or 1
     room = WIDTH / max(len(spans), 1)
     bars = []

@@ -6,6 +6,7 @@ from ...database import reading
 from ...services.attendees import statistics
 from ...services.drafts import drafts
 from ...services.operations import feed_statistics
+from ...services.organizers import failed_sign_ins
 from ...text.languages import gettext as _
 from ...text.languages import ngettext
 from ...text.times import format_day
@@ -22,11 +23,13 @@ def overview() -> str:
         items = statistics.overview_of_all(tx, organizer())
         own_drafts = drafts.drafts_of_new(tx, organizer())
         identity = organizer().identity(tx.keys)
+        failed = failed_sign_ins.count_last_day(tx)
     return render_template(
         "organizer/overview.html",
         items=items,
         drafts=own_drafts,
         address=identity.address,
+        failed_sign_ins=failed,
     )
 
 

@@ -1,31 +1,15 @@
-"""Signing in and out, and the invitation before the first sign-in."""
+"""Signing in and out."""
 
-import io
 from contextlib import suppress
 
-import segno
-from flask import (
-    Blueprint,
-    Response,
-    make_response,
-    redirect,
-    render_template,
-    request,
-    session,
-    url_for,
-)
-from markupsafe import Markup
+from flask import Blueprint, redirect, render_template, request, session, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
 from ... import app_context
 from ...database import reading, writing
-from ...services.organizers import authentication, passwords, totp
-from ...services.organizers.authentication import CodeWrong
-from ...services.organizers.passwords import PasswordRefused
-from ...text.languages import gettext as _
-from ...text.languages import phrase
+from ...services.organizers import authentication, failed_sign_ins, passwords
 from .. import csrf
-from ..forms.organizer_forms import InvitationForm, SignInForm, safe_next
+from ..forms.organizer_forms import SignInForm, safe_next
 from ..rate_limits import NOT_NOW, Later, client, try_later
 from ..route_properties import open_to_all
 from . import cookies
@@ -69,14 +53,16 @@ def submit_sign_in() -> BaseResponse | tuple[str, int, dict[str, str]]:
 
 
 def _begin(typed: SignInForm) -> str | None:
-    """Return a new token, or None. The password is checked outside of any transaction, because the
-    check is slow on purpose."""
+    """Return a new token, or None; a failure is counted. The password is checked outside of any
+    transaction, because the check is slow on purpose."""
     with writing() as tx:
         authentication.take_try(tx, client(), cookies.device())
     with reading() as tx:
         found, kept = authentication.find_password_hash(tx, typed.email.address)
     password, cost = typed.password.data, app_context.password_cost()
     if not passwords.is_right(password, kept, cost) or kept is None:
+        with writing() as tx:
+            failed_sign_ins.note(tx)
         return None
     with writing() as tx:
         token = authentication.sign_in(tx, found, kept, typed.code.data)
@@ -112,83 +98,6 @@ def _sign_out(*, everywhere: bool) -> BaseResponse:
         else:
             authentication.sign_out(tx, cookies.token())
     return signed_out()
-
-
-@blueprint.get("/invitation/<token>")
-@open_to_all
-def invitation(token: str) -> str:
-    """Ask an invited organizer for a password, and offer the second factor."""
-    return _invitation_page(token, InvitationForm())
-
-
-@blueprint.post("/invitation/<token>")
-@open_to_all
-@csrf.checks_token
-def accept_invitation(token: str) -> Response | tuple[str, int, dict[str, str]]:
-    """Set password and second factor, and show the recovery codes, once."""
-    typed = InvitationForm()
-    if not (typed.validate() and _is_good(token, typed)):
-        return _invitation_page(token, typed), 422, {}
-    try:
-        codes = _accept(token, typed)
-    except CodeWrong:
-        typed.code.errors = [_("This is not the code that the app shows now. Try the next one.")]
-        return _invitation_page(token, typed), 422, {}
-    except NOT_NOW as refusal:
-        return try_later(refusal, lambda wait: _invitation_page(token, typed, wait))
-    return _codes_page(codes)
-
-
-def _codes_page(codes: list[str]) -> Response:
-    response = make_response(render_template("organizer/recovery_codes.html", codes=codes))
-    # Where all clients look alike, the failed attempts of others must not lock this browser out.
-    cookies.give_device(response)
-    return response
-
-
-def _accept(token: str, typed: InvitationForm) -> list[str]:
-    """Accept the invitation, and return the recovery codes."""
-    kept = passwords.hash_password(typed.password.data, app_context.password_cost())
-    with writing() as tx:
-        return authentication.accept_invitation(tx, token, kept, typed.code.data)
-
-
-def _is_good(token: str, typed: InvitationForm) -> bool:
-    with reading() as tx:
-        _organizer, identity = authentication.find_invited(tx, token)
-    try:
-        authentication.refuse_weak(typed.password.data, identity, app_context.settings().site_name)
-    except PasswordRefused as refusal:
-        typed.password.errors = [phrase(refusal)]
-        return False
-    return True
-
-
-def _invitation_page(token: str, typed: InvitationForm, wait: Later | None = None) -> str:
-    with reading() as tx:
-        ring = tx.keys
-        _organizer, identity = authentication.find_invited(tx, token)
-    key = totp.key_of(ring, token)
-    site = app_context.settings().site_name
-    return render_template(
-        "organizer/invitation.html",
-        form=typed,
-        wait=wait,
-        address=identity.address,
-        key=totp.as_text(key),
-        picture=_picture(totp.uri(key, identity.address, site)),
-        least=passwords.MIN_CHARACTERS,
-    )
-
-
-def _picture(content: str) -> Markup:
-    """Return a QR code as SVG, which needs no style of its own."""
-    drawn = io.BytesIO()
-    segno.make_qr(content, error="m").save(
-        drawn, kind="svg", scale=5, xmldecl=False, svgns=True, light="#ffffff", omitsize=False
-    )
-    # The library draws squares: the content is not in the SVG as text.
-    return Markup(drawn.getvalue().decode())  # noqa: S704  # nosec B704
 
 
 def _sign_in_page(typed: SignInForm, wait: Later | None = None, *, is_wrong: bool = False) -> str:

@@ -50,7 +50,7 @@ def test_the_list_is_synchronised_before_anything_goes_on(tmp_path):
 def test_catching_up_adds_ids_that_a_crash_left_out_once(app):
     keys = app_context.settings().keys
     with writing() as tx:
-        tx.add_all(Erasure(public_id=one, at=app_context.now()) for one in (ONE, TWO))
+        tx.add_all(Erasure(public_id=one, day=app_context.now().date()) for one in (ONE, TWO))
     add(keys, [TWO])
     for added in (1, 0):
         with reading() as tx:

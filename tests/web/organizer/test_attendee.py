@@ -20,7 +20,8 @@ def page_of(address: str = "aigerim@example.org") -> str:
 
 def deeds() -> list[Deed]:
     with reading() as tx:
-        return [it.deed for it in tx.query(AuditEntry).filter(AuditEntry.slug == "water")]
+        entries = tx.query(AuditEntry).filter(AuditEntry.slug == "water")
+        return [it.deed for it in entries.order_by(AuditEntry.id)]
 
 
 def fail_letters(answer: str) -> None:

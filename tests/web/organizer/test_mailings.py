@@ -98,7 +98,7 @@ def test_from_draft_to_delivered_letter(app, clock, visitor, asel):
     assert "Letters 3 Sent 3 Owed 0 Failed 0 Dropped 0" in spaced(asel.get(page).text)
     assert "News for {{ name }}" in text_of(asel.get(MAILINGS).text)
     with reading() as tx:
-        deeds = [it.deed for it in tx.query(AuditEntry) if it.slug]
+        deeds = [it.deed for it in tx.query(AuditEntry).order_by(AuditEntry.id) if it.slug]
     assert deeds == [Deed.DRAFTED, Deed.QUEUED]
 
 

@@ -15,7 +15,7 @@ OPEN = {
     "organizer.sign_in.submit_sign_in",
     "organizer.sign_in.without_slash",
 }
-OPEN |= {"organizer.sign_in.invitation", "organizer.sign_in.accept_invitation"}
+OPEN |= {"organizer.invitation.invitation", "organizer.invitation.accept_invitation"}
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 
@@ -24,7 +24,7 @@ def routes(app) -> dict[str, tuple[str, set[str]]]:
     found = {}
     for rule in app.url_map.iter_rules():
         if rule.endpoint.startswith("organizer."):
-            values = dict.fromkeys(rule.arguments, "water")
+            values = {name: 0 if name == "number" else "water" for name in rule.arguments}
             with app.test_request_context():
                 path = app.url_map.bind("127.0.0.1").build(rule.endpoint, values)
             found[rule.endpoint] = (path, set(rule.methods))
@@ -71,6 +71,9 @@ OWN = OPEN | {
     "organizer.discussions.overview",
     "organizer.password.password",
     "organizer.password.change_password",
+    "organizer.sessions.end",
+    "organizer.sessions.end_others",
+    "organizer.sessions.overview",
     "organizer.sign_in.sign_out",
     "organizer.sign_in.sign_out_everywhere",
 }

@@ -19,8 +19,8 @@ WATER = "/organizer/discussions/water"
 def deeds() -> list[tuple]:
     """Return what the audit log says of discussions."""
     with reading() as tx:
-        found = tx.scalars(select(AuditEntry).where(AuditEntry.slug.is_not(None)))
-        return [(it.deed.value, it.slug, it.count) for it in found]
+        found = select(AuditEntry).where(AuditEntry.slug.is_not(None)).order_by(AuditEntry.id)
+        return [(it.deed.value, it.slug, it.count) for it in tx.scalars(found)]
 
 
 def stands() -> tuple[bool, bool]:

@@ -35,8 +35,8 @@ from registration.services.operations.backups.placement import DatabaseThere
 from registration.services.operations.backups.restoration import NoBackup, NotRestored, Restored
 from registration.services.operations.process_lock import ServiceRunning
 from registration.services.operations.schema import SchemaNewer
-from registration.services.organizers import authentication
-from registration.services.organizers.authentication import InvitationOver
+from registration.services.organizers import invitations
+from registration.services.organizers.invitations import InvitationOver
 from registration.services.registrations import self_service
 from registration.worker import housekeeping
 
@@ -263,7 +263,7 @@ def test_no_sign_in_and_no_invitation_comes_back(app, clock, backup, elsewhere):
         asel.client.application = restored
         assert asel.get("/organizer/").status_code == 303
         with pytest.raises(InvitationOver), reading() as tx:
-            authentication.find_invited(tx, token)
+            invitations.find(tx, token)
 
 
 def tables(settings: dict[str, str]) -> list[str]:
