@@ -212,6 +212,14 @@ def test_pages_are_served_with_https_links_and_a_promise_of_https(nginx):
     assert again.status == 304
 
 
+@pytest.mark.parametrize("path", ["/", FORM, "/discussions.ics", "/static/icon.svg", "/nowhere"])
+def test_no_header_is_sent_twice(nginx, path):
+    names = [name for name, _value in nginx.ask("GET", path).getheaders()]
+    assert len(set(names)) == len(names)
+    assert {"Strict-Transport-Security", "Cross-Origin-Resource-Policy"} < set(names)
+    assert {"Content-Security-Policy", "X-Content-Type-Options", "Referrer-Policy"} < set(names)
+
+
 def test_http_leads_to_https_and_nowhere_else(nginx):
     for host in (HOST, "evil.example"):
         answer = nginx.ask_plainly(nginx.http, "/discussions/water?a=b", Host=host)

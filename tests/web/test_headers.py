@@ -58,6 +58,41 @@ def test_every_answer_forbids_what_a_page_here_never_needs(app, visitor):
         assert answer.headers["Referrer-Policy"] == "no-referrer"
 
 
+def test_no_other_site_gets_an_answer_into_a_page_of_its_own(app, visitor):
+    builders.publish()
+    everywhere = [*PUBLIC, *PRIVATE, "/health", "/robots.txt", "/organizer/", "/static/icon.svg"]
+    for path in [*everywhere, "/static/nothing.js"]:
+        with visitor.get(path) as answer:
+            assert answer.headers.getlist("Cross-Origin-Resource-Policy") == ["same-origin"], path
+            assert answer.headers.getlist("Cross-Origin-Opener-Policy") == ["same-origin"], path
+    refused = visitor.client.post("/registrations/find", data={"email": "x" * 600_000})
+    assert refused.status_code == 413
+    assert refused.headers["Cross-Origin-Resource-Policy"] == "same-origin"
+
+
+def test_the_styles_alone_are_for_sandboxes_too(app, visitor):
+    address = visitor.get("/").text.partition('rel="stylesheet" href="')[2].partition('"')[0]
+    with visitor.get(address) as answer:
+        assert answer.headers.getlist("Cross-Origin-Resource-Policy") == ["cross-origin"]
+        etag = answer.headers["ETag"]
+    with visitor.get(address, If_None_Match=etag) as again:
+        assert again.headers["Cross-Origin-Resource-Policy"] == "cross-origin"
+
+
+def test_pages_deny_every_feature_by_one_short_header(app, visitor):
+    builders.publish()
+    for path in ("/", "/discussions/water", "/registrations/find", "/organizer/sign-in", "/x"):
+        (stated,) = visitor.get(path).headers.getlist("Permissions-Policy")
+        features = stated.split(", ")
+        assert {item.partition("=")[2] for item in features} == {"()"}
+        assert len(set(features)) == len(features) > 50
+        assert {"camera=()", "geolocation=()", "microphone=()"} < set(features)
+        assert len(stated) < 1300
+    for path in ("/discussions.ics", "/health", "/static/icon.svg"):
+        with visitor.get(path) as answer:
+            assert "Permissions-Policy" not in answer.headers
+
+
 def test_private_pages_are_cached_by_nobody(app, visitor):
     builders.publish()
     for path, status in PRIVATE.items():
