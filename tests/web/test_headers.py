@@ -25,6 +25,15 @@ PRIVATE = {
     "/discussions/wine": 404,
     "/discussions/wine.ics": 404,
 }
+KINDS = {
+    "application/json",
+    "image/svg+xml",
+    "text/calendar",
+    "text/css",
+    "text/html",
+    "text/javascript",
+    "text/plain",
+}
 PUBLIC = ["/", "/discussions/water", "/discussions.ics", "/discussions/water.ics", "/privacy"]
 
 
@@ -91,6 +100,19 @@ def test_pages_deny_every_feature_by_one_short_header(app, visitor):
     for path in ("/discussions.ics", "/health", "/static/icon.svg"):
         with visitor.get(path) as answer:
             assert "Permissions-Policy" not in answer.headers
+
+
+def test_every_answer_says_what_it_is_and_in_which_encoding(app, visitor):
+    builders.publish()
+    person = builders.register_and_confirm()
+    own = [f"/registrations/{person.token}{end}" for end in ("", ".json", "/cancellation.ics")]
+    files = ["/health", "/metrics", "/robots.txt", "/static/icon.svg", "/static/reader-time.js"]
+    for path in [*PUBLIC, *PRIVATE, *own, *files, "/static/styles.css"]:
+        with visitor.get(path) as answer:
+            assert answer.mimetype in KINDS, path
+            # JSON has no parameter for it: it is always UTF-8 (RFC 8259, 8.1).
+            is_json = answer.mimetype == "application/json"
+            assert is_json or answer.mimetype_params["charset"] == "utf-8", path
 
 
 def test_private_pages_are_cached_by_nobody(app, visitor):
