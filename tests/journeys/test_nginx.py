@@ -245,7 +245,7 @@ def test_only_good_ciphers_of_tls_1_2_and_1_3_are_spoken(nginx):
         with pytest.raises(ssl.SSLError):
             nginx.connect(cipher=weak)
     assert spoken == good
-    with pytest.warns(DeprecationWarning), pytest.raises(ssl.SSLError):
+    with pytest.warns(DeprecationWarning, match="TLSv1_1"), pytest.raises(ssl.SSLError):
         nginx.connect(cipher="ALL:@SECLEVEL=0", newest=ssl.TLSVersion.TLSv1_1)
 
 
