@@ -4,7 +4,9 @@ import base64
 import hmac
 from dataclasses import dataclass
 
-from itsdangerous import BadSignature, URLSafeSerializer
+from itsdangerous import BadSignature
+
+from .crypto.tokens import signer
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +56,13 @@ def webcal(address: str) -> str:
 
 def sign_new_address(secret: str, public_id: str, index: bytes) -> str:
     """Return a signed value that proves control of the address with this blind index."""
-    return URLSafeSerializer(secret, salt="new address").dumps([public_id, index.hex()])
+    return signer(secret, "new address").dumps([public_id, index.hex()])
 
 
 def read_new_address(secret: str, signed: str) -> tuple[str, bytes] | None:
     """Return the public id and blind index in a signed value; None if the signature is wrong."""
     try:
-        public_id, index = URLSafeSerializer(secret, salt="new address").loads(signed)
+        public_id, index = signer(secret, "new address").loads(signed)
     except BadSignature:
         return None
     return public_id, bytes.fromhex(index)

@@ -9,6 +9,8 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, ViewportSize
 PHONE: ViewportSize = {"width": 390, "height": 844}
 DESKTOP: ViewportSize = {"width": 1280, "height": 900}
 NARROW: ViewportSize = {"width": 320, "height": 640}
+# Denied for browsers on other systems; here the browser has no such feature, and says so.
+ELSEWHERE = ("Unrecognized feature: 'bluetooth'.", "Unrecognized feature: 'web-share'.")
 # Returns the faults of the page in the browser, as sentences.
 FAULTS = """() => {
   const found = [];
@@ -63,7 +65,7 @@ class Told(list):
         page.on("console", self.hear)
 
     def hear(self, message: ConsoleMessage) -> None:
-        if message.type in {"error", "warning"}:
+        if message.type in {"error", "warning"} and not message.text.endswith(ELSEWHERE):
             self.append(message.text)
 
 

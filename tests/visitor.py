@@ -48,11 +48,15 @@ class Visitor:
 
 def form_of(page: str, action: str | None = None) -> tuple[str, dict[str, str]]:
     """Return action and fields of a page's (POST) form, as a browser would send them."""
-    for form in tree_of(page).iter("form"):
-        target = form.get("action") or ""
+    for target, values in forms_of(page):
         if action is None or target.endswith(action):
-            return target, _values(form)
+            return target, values
     raise AssertionError(f"the page has no form {action or ''}")
+
+
+def forms_of(page: str) -> list[tuple[str, dict[str, str]]]:
+    """Return action and fields of each form of a page, as a browser would send them."""
+    return [(form.get("action") or "", _values(form)) for form in tree_of(page).iter("form")]
 
 
 def _values(form: Element) -> dict[str, Any]:

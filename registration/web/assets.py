@@ -55,7 +55,10 @@ def styles() -> bytes:
 
 
 def _styles() -> Response:
-    return send_file(BytesIO(styles()), mimetype="text/css", etag=_version(STYLES))
+    response = send_file(BytesIO(styles()), mimetype="text/css", etag=_version(STYLES))
+    # The preview of a draft is in a sandbox, which is of no origin, and needs the styles too.
+    response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
+    return response
 
 
 @cache

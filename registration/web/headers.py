@@ -16,6 +16,23 @@ _POLICY = {
     "frame-ancestors": "'none'",
 }
 
+# Every feature that Chromium 156 asks a policy about, and two that it has on other systems. Left
+# out are the client hints (ch-...): a browser sends them only to a site that asks for them.
+_FEATURES = """
+    accelerometer aria-notify autoplay bluetooth browsing-topics camera
+    captured-surface-control ch-ua-high-entropy-values clipboard-read clipboard-write
+    compute-pressure cross-origin-isolated deferred-fetch deferred-fetch-minimal
+    digital-credentials-create digital-credentials-get display-capture encrypted-media
+    fullscreen gamepad geolocation gyroscope hid identity-credentials-get idle-detection
+    interest-cohort keyboard-map language-detector language-model local-fonts local-network
+    local-network-access loopback-network magnetometer media-playback-while-not-visible
+    microphone midi on-device-speech-recognition otp-credentials payment picture-in-picture
+    private-state-token-issuance private-state-token-redemption publickey-credentials-create
+    publickey-credentials-get screen-wake-lock serial speaker-selection storage-access
+    summarizer sync-xhr translator unload usb web-share window-management xr-spatial-tracking
+"""
+_PERMISSIONS = ", ".join(f"{feature}=()" for feature in _FEATURES.split())
+
 # Pages whose addresses contain nothing personal.
 _PUBLIC = {
     "public.agenda",
@@ -54,8 +71,13 @@ def _set_headers(response: Response) -> Response:
     headers.setdefault("Content-Security-Policy", content_security_policy())
     headers.setdefault("X-Content-Type-Options", "nosniff")
     headers.setdefault("Referrer-Policy", "no-referrer")
+    # No other site may load an answer into a page of its own. Feeds are not concerned: calendar
+    # programs and servers ask for them, not pages. No Cross-Origin-Embedder-Policy: it keeps what
+    # other sites have out of a page, and our policy above lets a page load nothing of theirs.
     headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
-    headers.setdefault("Permissions-Policy", "camera=(), geolocation=(), microphone=()")
+    headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
+    if response.mimetype == "text/html":  # a browser asks the policy of pages alone
+        headers.setdefault("Permissions-Policy", _PERMISSIONS)
     headers.setdefault("Cache-Control", "no-store")
     # Neither promise of https nor offer of the onion address makes sense at that address.
     if request.is_secure and not is_onion():

@@ -14,6 +14,16 @@ def open_to_all(view: View) -> View:
     return _marked(view, open_to_all=True)
 
 
+def for_administrators(view: View) -> View:
+    """Answer everybody but administrators as if the view did not exist."""
+    return _marked(view, for_administrators=True)
+
+
+def open_to_partners(view: View) -> View:
+    """Let partners ask a view for a discussion that they have a part of."""
+    return _marked(view, open_to_partners=True)
+
+
 def takes_upload(view: View) -> View:
     """Let a view take a body as large as `uploads.LARGEST`."""
     return _marked(view, takes_upload=True)

@@ -50,6 +50,11 @@ def test_both_services_have_the_same_guard():
     assert len(guards) == 1
 
 
+def test_the_services_cannot_read_the_history_of_the_code():
+    for text in map(unit, SERVICES):
+        assert "InaccessiblePaths=-/opt/registration/.git" in text
+
+
 def test_every_reader_of_the_keys_has_the_same_place_and_user():
     for text in (*map(unit, SERVICES), (DEPLOY / "registration").read_text()):
         assert "LoadCredential=keys:/etc/registration/keys" in text

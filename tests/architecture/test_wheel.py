@@ -40,6 +40,11 @@ def test_the_wheel_carries_templates_translations_migrations_and_static_files(wh
             inside_name = name if name.startswith("registration/") else f"registration/{name}"
             assert inside_name in names
     assert any(name.startswith("registration/migrations/versions/0001") for name in names)
+    # Neither tests nor tools of development.
+    assert {name.partition("/")[0] for name in names} == {
+        "registration",
+        f"registration-{VERSION}.dist-info",
+    }
 
 
 def test_one_version_stands_in_the_wheel_the_sbom_and_the_changelog(wheel):

@@ -102,7 +102,7 @@ def test_a_rotation_of_keys_locks_nobody_out(app, clock):
     with reading() as tx:
         (found,) = accounts.list_all(tx)
         assert found.key_id == tx.keys.current
-        assert tx.query(SignIn).count() == 3
+        assert tx.query(SignIn).count() == 1  # each sign-in ends the one before in its browser
 
 
 @on_sqlite

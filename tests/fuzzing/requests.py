@@ -24,7 +24,7 @@ HEADERS = {
     "referrer-policy", "cross-origin-opener-policy", "permissions-policy", "cache-control",
     "vary", "set-cookie", "location", "allow", "etag", "last-modified", "content-disposition",
     "strict-transport-security", "date", "accept-ranges", "retry-after", "onion-location",
-    "content-range", "expires",
+    "content-range", "expires", "cross-origin-resource-policy",
 }  # fmt: skip
 _NAMED = [
     "COOKIE", "ACCEPT", "ACCEPT_LANGUAGE", "ACCEPT_ENCODING", "IF_NONE_MATCH", "IF_MODIFIED_SINCE",

@@ -1,7 +1,10 @@
 """The whole journey in a real browser, on a phone's screen, with and without JavaScript."""
 
 import shutil
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -201,3 +204,52 @@ def test_letters_tell_the_time_in_the_readers_zone_if_wanted(browser, server, is
         held = page.locator("dl.held").inner_text()
         assert ("America/New_York" in held) == is_left_ticked
         assert told == []
+
+
+@pytest.mark.parametrize("path", ["/", "/discussions/water/register", "/organizer/sign-in", "/x"])
+def test_a_page_may_use_no_feature_of_the_browser(browser, server, path):
+    with opened(browser) as (page, _told):
+        page.goto(server.root + path)
+        features = page.evaluate("document.featurePolicy.features()")
+        allowed = page.evaluate("document.featurePolicy.allowedFeatures()")
+    assert len(features) > 50
+    # Client hints are sent to sites that ask for them; this one does not.
+    assert [name for name in allowed if not name.startswith("ch-")] == []
+
+
+def test_no_other_site_can_load_a_page_or_a_picture(browser, server):
+    parts = "/static/icon.svg", "/discussions/water", "/discussions.ics", "/static/reader-time.js"
+    images = "".join(f"<img src='{server.root}{path}'>" for path in parts)
+    styles = f"<link rel='stylesheet' href='{server.root}/static/styles.css'>"
+    refused: list[str | None] = []
+    with (
+        foreign_site(f"<!doctype html>{styles}{images}") as other,
+        opened(browser) as (page, _told),
+    ):
+        page.on("requestfailed", lambda request: refused.append(request.failure))
+        page.goto(other)
+        page.wait_for_load_state()
+        assert page.evaluate("[...document.images].map(it => it.naturalWidth)") == [0] * len(parts)
+        # They alone are for everybody: the preview of a draft is of no origin.
+        assert page.evaluate("getComputedStyle(document.body).marginTop") == "0px"
+    assert refused == ["net::ERR_BLOCKED_BY_RESPONSE.NotSameOrigin"] * len(parts)
+
+
+@contextmanager
+def foreign_site(html: str) -> Iterator[str]:
+    """Run another site with one page, and return its address."""
+
+    class Site(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html")
+            self.end_headers()
+            self.wfile.write(html.encode())
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Site) as site:
+        threading.Thread(target=site.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{site.server_port}/"
+        site.shutdown()

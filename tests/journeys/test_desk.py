@@ -86,7 +86,10 @@ def test_a_discussion_is_changed_and_its_attendees_are_written_to(browser, serve
         page.get_by_label("Role", exact=True).last.fill("co-sponsor")
         page.get_by_label("Name", exact=True).last.fill("Aral Fund")
         press_first(page, "Save and look")
-        assert subtitle in page.frame_locator("iframe").first.locator("body").inner_text()
+        preview = page.frame_locator("iframe").first.locator("body")
+        assert subtitle in preview.inner_text()
+        # Without its styles, a page has the margin of the browser.
+        assert preview.evaluate("it => getComputedStyle(it).marginTop") == "0px"
         press(page, "Publish")
         page.get_by_role("link", name="Page of the discussion").click()
         assert subtitle in page.locator("main").inner_text()

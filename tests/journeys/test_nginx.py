@@ -8,7 +8,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from http.client import HTTPConnection
 from pathlib import Path
@@ -98,9 +98,20 @@ class Nginx:
             process.terminate()
             process.wait(10)
 
-    def connect(self, host: str = HOST) -> ssl.SSLSocket:
-        """Return a visitor's connection; the certificate must be the site's."""
+    def connect(
+        self,
+        host: str = HOST,
+        *,
+        cipher: str | None = None,
+        newest: ssl.TLSVersion = ssl.TLSVersion.TLSv1_2,
+    ) -> ssl.SSLSocket:
+        """Return a visitor's connection; the certificate must be the site's. With `cipher`, the
+        visitor knows no other, and no version of TLS after `newest`."""
         context = ssl.create_default_context(cafile=str(self.certificate))
+        if cipher:
+            context.set_ciphers(cipher)
+            context.minimum_version = min(newest, context.minimum_version)
+            context.maximum_version = newest
         place = ("127.0.0.1", self.https)
         line = socket.create_connection(place, timeout=10, source_address=(VISITOR, 0))
         try:
@@ -210,6 +221,32 @@ def test_pages_are_served_with_https_links_and_a_promise_of_https(nginx):
     assert page.getheader("Server") == "nginx"
     again = nginx.ask("GET", "/discussions/water", If_None_Match=page.getheader("ETag"))
     assert again.status == 304
+
+
+@pytest.mark.parametrize("path", ["/", FORM, "/discussions.ics", "/static/icon.svg", "/nowhere"])
+def test_no_header_is_sent_twice(nginx, path):
+    names = [name for name, _value in nginx.ask("GET", path).getheaders()]
+    assert len(set(names)) == len(names)
+    assert {"Strict-Transport-Security", "Cross-Origin-Resource-Policy"} < set(names)
+    assert {"Content-Security-Policy", "X-Content-Type-Options", "Referrer-Policy"} < set(names)
+
+
+def test_only_good_ciphers_of_tls_1_2_and_1_3_are_spoken(nginx):
+    with closing(nginx.connect()) as line:
+        assert line.version() == "TLSv1.3"
+    good = {"ECDHE-ECDSA-AES128-GCM-SHA256", "ECDHE-ECDSA-AES256-GCM-SHA384"}
+    good |= {"ECDHE-ECDSA-CHACHA20-POLY1305"}
+    spoken = set()
+    for cipher in ssl.create_default_context().get_ciphers():
+        if cipher["protocol"] == "TLSv1.2":
+            with suppress(ssl.SSLError), closing(nginx.connect(cipher=cipher["name"])) as line:
+                spoken.add(line.cipher()[0])
+    for weak in ("ECDHE-ECDSA-AES128-SHA", "ECDHE-ECDSA-AES256-SHA384"):
+        with pytest.raises(ssl.SSLError):
+            nginx.connect(cipher=weak)
+    assert spoken == good
+    with pytest.warns(DeprecationWarning, match="TLSv1_1"), pytest.raises(ssl.SSLError):
+        nginx.connect(cipher="ALL:@SECLEVEL=0", newest=ssl.TLSVersion.TLSv1_1)
 
 
 def test_http_leads_to_https_and_nowhere_else(nginx):

@@ -291,7 +291,7 @@ def test_an_empty_form_says_everything_that_is_missing(somebody):
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH"])
+@pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "TRACE"])
 def test_no_other_method_is_taken(somebody, method):
     page = somebody.client.open(FORM, method=method)
     assert page.status_code == 405

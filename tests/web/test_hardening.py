@@ -187,6 +187,11 @@ def test_the_cookie_on_https_is_for_this_host_and_https_alone(make, clock):
     assert registered(app, somebody).startswith(f"{SITE}/registrations/")
 
 
+def test_the_session_is_signed_with_sha_256(make, clock):
+    given = cookie(At(make(PUBLIC_URL=SITE), clock, SITE).get("/discussions/water/register"))
+    assert len(given.split(";")[0].rpartition(".")[2]) == 43  # 32 bytes; SHA-1 has 20
+
+
 def test_a_cookie_of_one_host_is_none_at_the_other(make, clock):
     app = make(PUBLIC_URL=SITE, ONION_URL=ONION)
     given = cookie(At(app, clock, ONION).get("/registrations/find")).split(";")[0]

@@ -25,6 +25,15 @@ PRIVATE = {
     "/discussions/wine": 404,
     "/discussions/wine.ics": 404,
 }
+KINDS = {
+    "application/json",
+    "image/svg+xml",
+    "text/calendar",
+    "text/css",
+    "text/html",
+    "text/javascript",
+    "text/plain",
+}
 PUBLIC = ["/", "/discussions/water", "/discussions.ics", "/discussions/water.ics", "/privacy"]
 
 
@@ -56,6 +65,54 @@ def test_every_answer_forbids_what_a_page_here_never_needs(app, visitor):
         }
         assert answer.headers["X-Content-Type-Options"] == "nosniff"
         assert answer.headers["Referrer-Policy"] == "no-referrer"
+
+
+def test_no_other_site_gets_an_answer_into_a_page_of_its_own(app, visitor):
+    builders.publish()
+    everywhere = [*PUBLIC, *PRIVATE, "/health", "/robots.txt", "/organizer/", "/static/icon.svg"]
+    for path in [*everywhere, "/static/nothing.js"]:
+        with visitor.get(path) as answer:
+            assert answer.headers.getlist("Cross-Origin-Resource-Policy") == ["same-origin"], path
+            assert answer.headers.getlist("Cross-Origin-Opener-Policy") == ["same-origin"], path
+    refused = visitor.client.post("/registrations/find", data={"email": "x" * 600_000})
+    assert refused.status_code == 413
+    assert refused.headers["Cross-Origin-Resource-Policy"] == "same-origin"
+
+
+def test_the_styles_alone_are_for_sandboxes_too(app, visitor):
+    address = visitor.get("/").text.partition('rel="stylesheet" href="')[2].partition('"')[0]
+    with visitor.get(address) as answer:
+        assert answer.headers.getlist("Cross-Origin-Resource-Policy") == ["cross-origin"]
+        etag = answer.headers["ETag"]
+    with visitor.get(address, If_None_Match=etag) as again:
+        assert again.headers["Cross-Origin-Resource-Policy"] == "cross-origin"
+
+
+def test_pages_deny_every_feature_by_one_short_header(app, visitor):
+    builders.publish()
+    for path in ("/", "/discussions/water", "/registrations/find", "/organizer/sign-in", "/x"):
+        (stated,) = visitor.get(path).headers.getlist("Permissions-Policy")
+        features = stated.split(", ")
+        assert {item.partition("=")[2] for item in features} == {"()"}
+        assert len(set(features)) == len(features) > 50
+        assert {"camera=()", "geolocation=()", "microphone=()"} < set(features)
+        assert len(stated) < 1300
+    for path in ("/discussions.ics", "/health", "/static/icon.svg"):
+        with visitor.get(path) as answer:
+            assert "Permissions-Policy" not in answer.headers
+
+
+def test_every_answer_says_what_it_is_and_in_which_encoding(app, visitor):
+    builders.publish()
+    person = builders.register_and_confirm()
+    own = [f"/registrations/{person.token}{end}" for end in ("", ".json", "/cancellation.ics")]
+    files = ["/health", "/metrics", "/robots.txt", "/static/icon.svg", "/static/reader-time.js"]
+    for path in [*PUBLIC, *PRIVATE, *own, *files, "/static/styles.css"]:
+        with visitor.get(path) as answer:
+            assert answer.mimetype in KINDS, path
+            # JSON has no parameter for it: it is always UTF-8 (RFC 8259, 8.1).
+            is_json = answer.mimetype == "application/json"
+            assert is_json or answer.mimetype_params["charset"] == "utf-8", path
 
 
 def test_private_pages_are_cached_by_nobody(app, visitor):

@@ -211,8 +211,10 @@ def _refuse_unknown_placeholders(field: Field, allowed: tuple[str, ...]) -> None
 
 class MailingForm(VersionForm):
     """A mailing to the groups that are `offered`, each with its size, if that may be told;
-    `join_url` is the link to join, or empty."""
+    `join_url` is the link to join, or empty. `opened` shows that the form of this draft was opened
+    before."""
 
+    opened = HiddenField("")
     groups = CheckboxesField(_("To whom"), [AtLeastOne()])
     subject = LineField(_("Subject"), [Needed(_("Write a subject.")), AtMost(MOST_SUBJECT)])
     text = LongField(

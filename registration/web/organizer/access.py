@@ -19,7 +19,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from ... import app_context
 from ...database import Transaction, reading, writing
-from ...models import Deed, Discussion, Organizer
+from ...models import Deed, Discussion, Organizer, Role
 from ...services import audit_log
 from ...services.organizers import accounts, authentication
 from .. import csrf, errors
@@ -71,7 +71,25 @@ def ask_to_sign_in() -> BaseResponse | None:
     if authentication.is_seen_note_due(sign_in, now):
         with writing() as tx:
             authentication.note_seen(tx, sign_in.id)
+    _refuse_without_rights()
     return None
+
+
+def _refuse_without_rights() -> None:
+    """Answer 404 to an organizer without rights for the route or its discussion.
+
+    This happens before a form or its CSRF token is read: what a form holds must not show in the
+    answer that the discussion exists.
+    """
+    if organizer().role is Role.ADMINISTRATOR:
+        return
+    if property_of(request.endpoint, "for_administrators"):
+        raise NotFound
+    slug = (request.view_args or {}).get("slug")
+    if slug is not None:
+        for_partners = bool(property_of(request.endpoint, "open_to_partners"))
+        with reading() as tx:
+            discussion(tx, slug, for_partners=for_partners)
 
 
 def given_back(typed: FlaskForm) -> tuple[str, int]:
@@ -92,6 +110,11 @@ def signed_out() -> BaseResponse:
 
 
 def stale(_error: CSRFError) -> tuple[str, int]:
+    """Return `stale_page` for a button whose view names no page of its own."""
+    return stale_page()
+
+
+def stale_page() -> tuple[str, int]:
     """Say that a button did nothing, because its page was open for too long."""
     return render_template("organizer/stale.html"), 422
 

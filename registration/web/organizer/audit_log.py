@@ -1,15 +1,15 @@
 """The audit log, for administrators."""
 
-from flask import Blueprint, abort, render_template, request
+from flask import Blueprint, render_template, request
 
 from ... import app_context
 from ...database import reading
-from ...models import AuditEntry, Deed, RegistrationStatus, Role
+from ...models import AuditEntry, Deed, RegistrationStatus
 from ...services import audit_log
 from ...text.languages import gettext as _
 from ..labels import group_words, status_words
+from ..route_properties import for_administrators
 from . import draft_changes
-from .access import organizer
 
 blueprint = Blueprint("audit_log", __name__)
 
@@ -17,10 +17,9 @@ LAST = 2**31 - 1
 
 
 @blueprint.get("/log")
+@for_administrators
 def log() -> str:
     """A page of the audit log, the last deeds first."""
-    if organizer().role is not Role.ADMINISTRATOR:
-        abort(404)
     # No more than a number of the database can be.
     before = min(request.args.get("before", default=LAST, type=int), LAST)
     with reading() as tx:

@@ -10,6 +10,7 @@ from itsdangerous import BadSignature, URLSafeSerializer
 from werkzeug.sansio.http import parse_cookie
 from werkzeug.wrappers import Response
 
+from ...crypto.tokens import signer
 from ...services.organizers.authentication import SESSION_LIFE
 
 _TOKEN, _DEVICE = "organizer", "organizer-device"
@@ -69,7 +70,7 @@ def _number(signed: str) -> str:
 
 
 def _signer() -> URLSafeSerializer:
-    return URLSafeSerializer(current_app.secret_key or "", salt="organizer's browser")
+    return signer(str(current_app.secret_key or ""), "organizer's browser")
 
 
 def _named(name: str) -> str:

@@ -16,7 +16,7 @@ from ...services.drafts.drafts import ChangedMeanwhile, SlugTaken, Standing
 from .. import csrf
 from ..forms import discussion_form
 from ..rate_limits import Later, later
-from ..route_properties import gives_back
+from ..route_properties import for_administrators, gives_back
 from ..uploads import LARGEST_BODY
 from . import draft_changes
 from .access import organizer
@@ -37,20 +37,20 @@ def _signed_out() -> Page:
 
 
 @blueprint.get("/new")
+@for_administrators
 def new() -> Page:
-    """The form of a new discussion, for administrators."""
-    _refuse_others()
+    """The form of a new discussion."""
     written = form_values.empty_form()
     discussion_form.add(written, "contributors")
     return _page(None, written, _NEW)
 
 
 @blueprint.post("/new")
+@for_administrators
 @gives_back(_signed_out)
 @csrf.checks_token
 def submit_new() -> Page | Response:
     """Save the first draft of a new discussion, and go to its review."""
-    _refuse_others()
     return _submit(None)
 
 

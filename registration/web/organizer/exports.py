@@ -15,6 +15,7 @@ from ...services.catalog import NoSuchDiscussion
 from .. import csrf
 from ..forms.organizer_forms import SEPARATORS, ExportForm
 from ..rate_limits import NOT_NOW, Later, try_later
+from ..route_properties import open_to_partners
 from . import access, reauthentication
 from .access import organizer
 
@@ -27,12 +28,14 @@ Rows = Iterator[dict[str, str]]
 
 
 @blueprint.get("/discussions/<slug>/export")
+@open_to_partners
 def export(slug: str) -> str:
     """Ask what is to be exported, and for password and code again."""
     return _page(slug, _form(slug))
 
 
 @blueprint.post("/discussions/<slug>/export")
+@open_to_partners
 @csrf.checks_token
 def submit_export(slug: str) -> Response | tuple[str, int, dict[str, str]]:
     """Send the CSV."""

@@ -1,25 +1,23 @@
 """Failed sign-ins by the hour, for administrators."""
 
-from flask import Blueprint, abort, render_template
+from flask import Blueprint, render_template
 
 from ...database import reading
-from ...models import Role
 from ...services.organizers import failed_sign_ins
 from ...services.organizers.failed_sign_ins import COUNTS_KEPT, Hour
 from ...text.languages import gettext as _
 from ...text.languages import ngettext
 from ...text.times import format_moment
+from ..route_properties import for_administrators
 from . import charts
-from .access import organizer
 
 blueprint = Blueprint("failed_sign_ins", __name__)
 
 
 @blueprint.get("/failed-sign-ins")
+@for_administrators
 def by_hour() -> str:
     """The last days, drawn and as a table of the hours in which any failed."""
-    if organizer().role is not Role.ADMINISTRATOR:
-        abort(404)
     with reading() as tx:
         hours = failed_sign_ins.by_hour(tx)
     return render_template(

@@ -12,12 +12,19 @@ from ...services.mailings.mailings import MailingChanged, NobodyToWriteTo, NoLin
 from ...services.mailings.preview import Preview
 from ..forms.organizer_forms import VersionForm
 from ..headers import framed
+from ..route_properties import when_stale
 from . import access
 from .access import organizer
 
 blueprint = Blueprint("mailing", __name__)
 
 Answer = BaseResponse | str | tuple[str, int]
+
+
+def _stale(slug: str, mailing: str) -> tuple[str, int]:
+    with reading() as tx:
+        mailings.find(tx, access.discussion(tx, slug), mailing)
+    return access.stale_page()
 
 
 @blueprint.get("/discussions/<slug>/mailings/<mailing>")
@@ -37,6 +44,7 @@ def mailing_html(slug: str, mailing: str) -> Response:
 
 
 @blueprint.post("/discussions/<slug>/mailings/<mailing>/test")
+@when_stale(_stale)
 def try_mailing_out(slug: str, mailing: str) -> BaseResponse | tuple[str, int]:
     """Owe a test letter to the organizer who is signed in."""
     with writing() as tx:
@@ -52,6 +60,7 @@ def send_mailing(slug: str, mailing: str) -> Answer:
 
 
 @blueprint.post("/discussions/<slug>/mailings/<mailing>/send")
+@when_stale(_stale)
 def queue_mailing(slug: str, mailing: str) -> Answer:
     """Owe the mailing to everybody in its groups, unless it has changed since it was seen."""
     try:
@@ -64,6 +73,7 @@ def queue_mailing(slug: str, mailing: str) -> Answer:
 
 
 @blueprint.post("/discussions/<slug>/mailings/<mailing>/stop")
+@when_stale(_stale)
 def stop_mailing(slug: str, mailing: str) -> BaseResponse | tuple[str, int]:
     """Stop a mailing: recipients who have not got it yet will not."""
     with writing() as tx:
@@ -73,6 +83,7 @@ def stop_mailing(slug: str, mailing: str) -> BaseResponse | tuple[str, int]:
 
 
 @blueprint.post("/discussions/<slug>/mailings/<mailing>/discard")
+@when_stale(_stale)
 def discard_mailing(slug: str, mailing: str) -> BaseResponse | tuple[str, int]:
     """Throw a draft away, unless it has changed since it was seen."""
     try:

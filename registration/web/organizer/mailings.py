@@ -1,12 +1,13 @@
 """The mailings of a discussion at the desk: their list, and the form of a draft."""
 
+import hmac
 from typing import Any
 
-from flask import Blueprint, redirect, render_template, url_for
+from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
 from ... import app_context
-from ...database import DatabaseBusy, DatabaseUnavailable, reading, writing
+from ...database import DatabaseBusy, DatabaseUnavailable, Transaction, reading, writing
 from ...models import Discussion, Group, Mailing
 from ...services.mailings import mailings, recipients
 from ...services.mailings.mailings import Draft, MailingChanged, NoSuchMailing
@@ -56,9 +57,7 @@ def draft_mailing(slug: str) -> Answer:
 def edit_mailing(slug: str, mailing: str) -> str | BaseResponse:
     """The form of a draft, as it is."""
     discussion, stored = _load(slug, mailing)
-    if stored is None:
-        raise NoSuchMailing
-    if not stored.is_draft:
+    if stored is None or not stored.is_draft:
         return redirect(url_for("organizer.mailing.mailing", slug=slug, mailing=mailing))
     return _form_page(discussion, stored, _form(discussion, stored))
 
@@ -102,8 +101,11 @@ def _keep(slug: str, public_id: str | None, typed: MailingForm) -> Mailing:
 
 
 def _load(slug: str, public_id: str | None) -> tuple[Discussion, Mailing | None]:
-    """Return the discussion and its mailing; None for a mailing that does not exist, so that
-    typed text is not lost when somebody else has thrown the draft away."""
+    """Return the discussion and its mailing; None for a new one.
+
+    None also for a draft that somebody else has thrown away since its form was opened, so that
+    typed text is not lost. For any other id, raise `NoSuchMailing`.
+    """
     with reading() as tx:
         discussion = access.discussion(tx, slug)
         if public_id is None:
@@ -111,7 +113,15 @@ def _load(slug: str, public_id: str | None) -> tuple[Discussion, Mailing | None]
         try:
             return discussion, mailings.find(tx, discussion, public_id)
         except NoSuchMailing:
+            shown = request.form.get("opened", "")
+            if not hmac.compare_digest(shown.encode(), _mark(tx, discussion, public_id)):
+                raise
             return discussion, None
+
+
+def _mark(tx: Transaction, discussion: Discussion, public_id: str) -> bytes:
+    """Return a keyed mark of a draft: only the form of this draft has it."""
+    return tx.keys.index("form of a mailing", discussion.slug, public_id).hex().encode()
 
 
 def _form(discussion: Discussion, stored: Mailing | None) -> MailingForm:
@@ -121,6 +131,7 @@ def _form(discussion: Discussion, stored: Mailing | None) -> MailingForm:
     with reading() as tx:
         counts = {group: recipients.count(tx, discussion, [group]) for group in offered}
         wording = stored.wording(tx.keys) if stored else None
+        mark = _mark(tx, discussion, stored.public_id) if stored else b""
     held: dict[str, Any] = {"groups": [Group.CONFIRMED.value]}
     if stored and wording:
         held = {
@@ -128,6 +139,7 @@ def _form(discussion: Discussion, stored: Mailing | None) -> MailingForm:
             "subject": wording.subject,
             "text": wording.text,
             "version": stored.version,
+            "opened": mark.decode(),
         }
     return MailingForm(counts, join_url=discussion.content.join_url, **held)
 

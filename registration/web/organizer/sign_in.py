@@ -66,6 +66,8 @@ def _begin(typed: SignInForm) -> str | None:
         return None
     with writing() as tx:
         token = authentication.sign_in(tx, found, kept, typed.code.data)
+        if token:  # the session that this browser had ends with its cookie
+            authentication.sign_out(tx, cookies.token())
     if token and passwords.is_outdated(kept, cost):
         _renew_hash(found, kept, password)
     return token

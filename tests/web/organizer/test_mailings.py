@@ -302,6 +302,24 @@ def test_a_draft_is_discarded_only_after_its_last_version_was_seen(app, clock, a
 
 
 @on_sqlite
+def test_a_discarded_draft_gives_text_back_only_to_those_who_opened_it(app, clock, asel):
+    page = drafted(asel)
+    opened = form_of(asel.get(f"{page}/edit").text)[1] | {"text": "Two hours of work"}
+    asel.fill(page, "/discard")
+    for typed in (opened, opened | {"subject": ""}):
+        kept = asel.client.post(f"{page}/edit", data=typed)
+        assert kept.status_code == (409 if typed["subject"] else 422)
+        target, form = form_of(kept.text)
+        assert (target, form["text"].strip()) == (NEW, "Two hours of work")
+    missing = asel.get("/organizer/never").data
+    elsewhere = form_of(asel.get(f"{drafted(asel)}/edit").text)[1]["opened"]
+    for mark in ("", "ä", "0" * 64, elsewhere):
+        for subject in ("News", ""):
+            typed = opened | {"opened": mark, "subject": subject}
+            assert asel.client.post(f"{page}/edit", data=typed).data == missing
+
+
+@on_sqlite
 def test_an_erased_mailing_keeps_no_later_letter_back(app, asel):
     with writing() as tx:
         discussion = catalog.find(tx, "water")

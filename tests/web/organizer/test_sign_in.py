@@ -65,6 +65,15 @@ def test_a_refused_sign_in_does_not_tell_the_reason(app, clock, asel, wrong):
 
 
 @on_sqlite
+def test_signing_in_again_ends_the_session_that_the_browser_had(app, clock, asel):
+    asel.sign_in()
+    before = asel.client.get_cookie("organizer").value
+    asel.sign_in()
+    assert asel.get(HOME).status_code == 200
+    assert Visitor(app, clock).get(HOME, Cookie=f"organizer={before}").status_code == 303
+
+
+@on_sqlite
 def test_a_code_is_used_once(app, clock, asel):
     code = asel.code()
     assert asel.sign_in(code=code).status_code == 303
