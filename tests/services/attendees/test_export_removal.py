@@ -74,7 +74,7 @@ def file(app, tmp_path) -> Path:
 
 def by_the_button(app, clock, visitor) -> None:
     answer = visitor.press(f"/registrations/{builders.attendee().token}", "erase")
-    assert "erased" in answer.text
+    assert "You are also gone from the attendee lists" in visitor.get(answer.location).text
 
 
 def at_the_desk(app, clock, visitor) -> None:
