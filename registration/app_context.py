@@ -14,6 +14,7 @@ from .config import Settings
 from .crypto.key_ring import KeyRing
 from .database import Transaction
 from .links import Links
+from .refusals import Refusal
 from .services import installation
 from .services.erasure import ledger
 from .services.operations import schema
@@ -120,14 +121,28 @@ def new_delivery() -> "Delivery":
 
 
 def record_erasure(receipt: "Receipt") -> None:
-    """Add what has just been erased to the ledger beside the keys, and empty the journal.
+    """Add what has just been erased to the ledger beside the keys, delete exports that contain it,
+    and empty the journal.
 
-    If the ledger cannot be written now, the next hourly housekeeping adds it.
+    What cannot be done now, housekeeping does later.
     """
     with _log_if_not_written():
         ledger.add(settings().keys, receipt.every_id)
     if receipt.every_id:
+        _remove_exports()
         database.scrub()
+
+
+def _remove_exports() -> None:
+    from .services.attendees import export_removal  # noqa: PLC0415
+    from .services.attendees.export_records import Source  # noqa: PLC0415
+
+    try:
+        source = Source(database.reading, database.writing, settings().keys)
+        for sentence in export_removal.remove_stale(source):
+            log.warning("%s", sentence)
+    except Refusal as refusal:
+        log.warning("Exports with erased people are deleted later: %s", refusal)
 
 
 def record_missing_erasures() -> None:

@@ -23,6 +23,15 @@ def program(*names: str) -> str:
     return path
 
 
+def without_privileges() -> tuple[str, ...]:
+    """Return what runs a program so that file modes bind it, even where tests run as root."""
+    if os.geteuid() != 0:
+        return ()
+    capabilities = "-dac_override,-dac_read_search"
+    bounds = (f"--bounding-set={capabilities}", f"--inh-caps={capabilities}")
+    return (program("setpriv"), *bounds)
+
+
 # For tests that do not depend on the kind of database, and for tests of one kind alone.
 on_sqlite = pytest.mark.parametrize("instance", ["sqlite"], indirect=True)
 on_postgresql = pytest.mark.parametrize("instance", ["postgresql"], indirect=True)

@@ -31,7 +31,7 @@ from registration.models import (
     Role,
 )
 from registration.services import catalog
-from registration.services.attendees import export_files
+from registration.services.attendees import export_files, export_records
 from registration.services.drafts import drafts
 from registration.services.mailings import mailings
 from registration.services.operations.backups import creation
@@ -87,7 +87,7 @@ def fill(app: Any, clock: Clock, folder: Path) -> None:
     invite("lab@example.org", Role.PARTNER, "water", partner="PaperLab")
     _write_mailings()
     _draft()
-    source = export_files.Source(reading, writing, app_context.settings().keys)
+    source = export_records.Source(reading, writing, app_context.settings().keys)
     export_files.write(
         source, "water", folder / "people.csv", ["email", "ask"], ";", app_context.now()
     )

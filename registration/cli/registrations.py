@@ -8,11 +8,14 @@ import click
 from .. import app_context
 from ..database import is_scrub_due, reading, writing
 from ..services.attendees import export_files, exports
-from ..services.attendees.export_files import Source
+from ..services.attendees.export_records import KEPT_FOR, Source
 from .groups import Group, as_json, echo_json, echo_table
 
 # Printed after each export to a file.
-KEPT = "{} is kept free of whoever is erased, for as long as it is neither moved nor changed."
+KEPT = (
+    f"{{}} is deleted after {KEPT_FOR.days} days. Until then, people who are erased here leave it "
+    "too, unless you move or change it."
+)
 
 group = Group("registrations")
 

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from functools import cached_property
 from typing import Any
 
 from flask import Flask, current_app
@@ -49,11 +48,16 @@ class Transaction(Session):
         self.now = now
         self.settings = settings
         self._open_keys = open_keys
+        self._keys: KeyRing | None = None
 
-    @cached_property
+    @property
     def keys(self) -> KeyRing:
         """The key ring, opened at first use and kept until the transaction ends."""
-        return self._open_keys(self)
+        # No cached_property: in Python 3.11 all instances share its lock, so one transaction that
+        # waits for a key rotation would hold up every other.
+        if self._keys is None:
+            self._keys = self._open_keys(self)
+        return self._keys
 
     def hold_keys(self) -> None:
         """Open the keys before any rows are locked.

@@ -11,7 +11,9 @@ from ..database import Model, UtcDateTime
 class Export(Model):
     """One CSV file: its path and format, and the SHA-256 of its content.
 
-    It contains registrations up to `last_id`. A stale one may contain an erased registration.
+    It contains registrations up to `last_id`. A stale one may contain an erased registration; one
+    that the service has removed for that reason is to be written anew. `host` is the name of the
+    machine that has the file, or empty if it is not known.
     """
 
     __tablename__ = "exports"
@@ -26,4 +28,6 @@ class Export(Model):
     separator: Mapped[str]
     last_id: Mapped[int]
     is_stale: Mapped[bool]
+    is_removed: Mapped[bool] = mapped_column(default=False)
+    host: Mapped[str] = mapped_column(default="")
     written_at: Mapped[datetime] = mapped_column(UtcDateTime)

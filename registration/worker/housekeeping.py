@@ -13,8 +13,8 @@ from .. import app_context
 from ..database import Transaction, is_scrub_due, reading, scrub, writing
 from ..refusals import OperatorRefusal
 from ..services import audit_log, installation, rate_limits
-from ..services.attendees import export_files
-from ..services.attendees.export_files import Source
+from ..services.attendees import export_files, export_removal
+from ..services.attendees.export_records import Source
 from ..services.discussions import timezone_changes
 from ..services.erasure import clock_guard, erasures
 from ..services.erasure.erasures import Receipt
@@ -25,7 +25,7 @@ from ..services.seats import allocation
 HOURLY = timedelta(hours=1)
 EVERY_MINUTE = timedelta(minutes=1)
 _LAST_RUN_EVERY_MINUTE = "when housekeeping last ran for a minute"
-_HAS_UNWRITABLE_EXPORTS = "exports that cannot be written"
+_FAILED_EXPORTS = "exports that cannot be written or deleted"
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +50,7 @@ def run_hourly() -> None:
         if receipt.every_id:
             log.info("Erased %s, whose time had come.", receipt)
     _audit_times()
-    current_app.extensions.pop(_HAS_UNWRITABLE_EXPORTS, None)
+    current_app.extensions.pop(_FAILED_EXPORTS, None)
     # Another process may have erased, and ended before it could empty the journal.
     scrub()
     _log_all(finish_erasures())
@@ -150,18 +150,16 @@ def _in_batches(*erase_some: Callable[[Transaction], Receipt]) -> Receipt:
 
 
 def finish_erasures() -> list[str]:
-    """Empty the journal if that is due, and rewrite stale exports; return sentences to show or log.
+    """Empty the journal if that is due, rewrite stale exports and delete old ones; return sentences
+    to show or log.
 
-    The next hourly run retries an export that cannot be written.
+    The next hourly run retries an export that cannot be written or deleted.
     """
     if is_scrub_due():
         scrub()
-    if current_app.extensions.get(_HAS_UNWRITABLE_EXPORTS):
-        return []
-    sentences = export_files.refresh(Source(reading, writing, app_context.settings().keys))
-    with reading() as tx:
-        current_app.extensions[_HAS_UNWRITABLE_EXPORTS] = export_files.has_stale(tx)
-    return sentences
+    failed: set[str] = current_app.extensions.setdefault(_FAILED_EXPORTS, set())
+    source = Source(reading, writing, app_context.settings().keys)
+    return export_removal.delete_old(source, failed) + export_files.refresh(source, failed)
 
 
 def _log_all(sentences: list[str]) -> None:

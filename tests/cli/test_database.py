@@ -1,7 +1,6 @@
 """flask database: every fault is one sentence and exit status 1, and nothing is changed by it."""
 
 import json
-import os
 import shutil
 import sqlite3
 from contextlib import closing
@@ -17,7 +16,7 @@ from registration.services.operations import schema
 
 from .. import builders
 from ..conftest import install
-from ..machine import program
+from ..machine import without_privileges
 from ..server_process import flask
 
 COMMANDS = pytest.mark.parametrize("command", ["check", "upgrade"])
@@ -152,24 +151,14 @@ def test_a_key_that_others_can_read_is_told(instance, command):
     )
 
 
-@pytest.fixture
-def without_privileges() -> tuple[str, ...]:
-    """What runs a program so that file modes bind it, even where tests run as root."""
-    if os.geteuid() != 0:
-        return ()
-    capabilities = "-dac_override,-dac_read_search"
-    bounds = (f"--bounding-set={capabilities}", f"--inh-caps={capabilities}")
-    return (program("setpriv"), *bounds)
-
-
-def test_a_read_only_database_is_told(tmp_path, without_privileges):
+def test_a_read_only_database_is_told(tmp_path):
     file = tmp_path / "registration.sqlite3"
     file.touch()
     with closing(sqlite3.connect(file)) as other:
         other.execute("PRAGMA journal_mode = wal")
     file.chmod(0o400)
     before = file.read_bytes()
-    done = flask({"INSTANCE": str(tmp_path)}, "database", "upgrade", before=without_privileges)
+    done = flask({"INSTANCE": str(tmp_path)}, "database", "upgrade", before=without_privileges())
     assert done.returncode == 1
     assert_one_sentence(done.stderr.decode())
     assert "readonly" in done.stderr.decode()
@@ -177,10 +166,10 @@ def test_a_read_only_database_is_told(tmp_path, without_privileges):
     assert not (tmp_path / "keys").exists()
 
 
-def test_a_folder_that_cannot_be_written_is_told(tmp_path, without_privileges):
+def test_a_folder_that_cannot_be_written_is_told(tmp_path):
     folder = tmp_path / "instance"
     folder.mkdir(mode=0o500)
-    done = flask({"INSTANCE": str(folder)}, "database", "upgrade", before=without_privileges)
+    done = flask({"INSTANCE": str(folder)}, "database", "upgrade", before=without_privileges())
     assert done.returncode == 1
     assert_one_sentence(done.stderr.decode())
     assert "may this user write there" in done.stderr.decode()
@@ -306,11 +295,11 @@ def test_there_is_nothing_to_back_up_where_there_is_no_database(elsewhere, tmp_p
     assert not (tmp_path / "backup").exists()
 
 
-def test_a_folder_that_cannot_be_written_gets_no_backup(instance, tmp_path, without_privileges):
+def test_a_folder_that_cannot_be_written_gets_no_backup(instance, tmp_path):
     folder = tmp_path / "backups"
     folder.mkdir(mode=0o500)
     command = ("database", "backup", str(folder / "backup"))
-    done = flask(instance, *command, before=without_privileges, text=True)
+    done = flask(instance, *command, before=without_privileges(), text=True)
     assert (done.returncode, done.stderr) == (
         1,
         f"Error: {folder}/backup cannot be written: Permission denied.\n",

@@ -16,7 +16,10 @@ from registration.models import Registration
 
 from .. import builders
 
-LATER = "for as long as it is neither moved nor changed.\n"
+LATER = (
+    "is deleted after 7 days. Until then, people who are erased here leave it too, "
+    "unless you move or change it.\n"
+)
 
 
 def run(app: Flask, *words: str) -> Result:
@@ -87,7 +90,7 @@ def test_output_is_for_its_owner_only_and_replaces_an_older_one(two, tmp_path):
     finally:
         os.umask(before)
     assert (done.exit_code, done.stdout) == (0, "")
-    assert done.stderr == f"{file} is kept free of whoever is erased, " + LATER
+    assert done.stderr == f"{file} " + LATER
     assert file.stat().st_mode & 0o777 == 0o600
     assert file.read_bytes() == run(two, "export", "water").stdout_bytes
     assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["attendees.csv"]

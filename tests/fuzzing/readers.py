@@ -35,7 +35,11 @@ FORMATS = {
     *(("a", name) for name in ("href", "rel")),
     ("ol", "start"),
 }
-_DANGEROUS = set("=+-@\t\r\n\0\uff1d\uff0b\uff0d\uff20")
+_SIGNS = set("=+-@\uff1d\uff0b\uff0d\uff20\ufe62\ufe63\ufe66\ufe6b")
+_BOUNDARIES = set(',;|"\t\n\v\f\r\x85\u2028\u2029')
+_DROPPED = set("\t\r\n\0")
+_INVISIBLE = {0xAD, 0x61C, 0x180E, 0xFEFF, *range(0x200B, 0x2010), *range(0x202A, 0x202F)}
+_INVISIBLE |= {*range(0x2060, 0x2070)}
 
 
 class Broken(AssertionError):
@@ -168,11 +172,33 @@ def cells(text: str, separator: str = ",") -> list[list[str]]:
     """Return a CSV's rows with the documented sign undone; no cell of it would run."""
     rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True))
     for cell in (cell for row in rows for cell in row):
-        if cell[:1] in _DANGEROUS and cell:
+        if cell[:1] in _DROPPED or any(_runs(cell[at:]) for at in _starts(cell)):
             raise Injection(f"a cell that runs: {cell!r}")
     if len({len(row) for row in rows}) > 1:
         raise Injection(f"rows of different length: {rows}")
-    return [[cell.removeprefix("'") for cell in row] for row in rows]
+    return [[_unguarded(cell) for cell in row] for row in rows]
+
+
+def _starts(cell: str) -> list[int]:
+    """Return where a reader may begin a cell."""
+    return [0, *(at + 1 for at, character in enumerate(cell) if character in _BOUNDARIES)]
+
+
+def _runs(text: str, *, skipped: str = "") -> bool:
+    """Whether a text begins with a sign of a formula, after spaces and invisible characters."""
+    for character in text:
+        is_boundary = character in _BOUNDARIES
+        is_blank = character.isspace() or unicodedata.category(character) == "Cc"
+        is_blank = is_blank or ord(character) in _INVISIBLE
+        if is_boundary or not (is_blank or character in skipped):
+            return character in _SIGNS
+    return False
+
+
+def _unguarded(cell: str) -> str:
+    starts = [at for at in _starts(cell) if cell[at : at + 1] == "'"]
+    guards = {at for at in starts if at == 0 or _runs(cell[at + 1 :], skipped="'")}
+    return "".join(character for at, character in enumerate(cell) if at not in guards)
 
 
 def is_same_site(address: str) -> bool:

@@ -12,6 +12,7 @@ PIECES = [
     "\r\nBcc: x@example.org", "\nSubject: x", "\r\n\r\n", "\r\n.\r\n", "=?utf-8?q?=0D=0AX:_y?=",
     "\r\nEND:VEVENT", "\nBEGIN:VALARM", "\\n", "\\N", "\\;", ";", ",", ":", '"', "^n", "\r\n ",
     "=1+1", "+7 701", "-1", "@SUM(A1)", "'", "'=", "\t=1", "=cmd|' /C calc'!A0", "\uff1d1",
+    "Ann;=1+1", "; '=1", '"=1', "|@", "',\t",
     '","', '"\r\n"', "' OR 1=1 --", "'; DROP TABLE registrations; --", "../../etc/passwd", "\\\\",
     "\0", "\x07", "\x1b[2J", "\x7f", "\x85", "\u2028", "\u2029", "\u202e", "\u2066", "\u200b",
     "\u200d", "\ufeff", "\u061c", "\ufffe", "\U0010ffff", "\ufdd0", "\u00a0", "\u3000", "\u00ad",

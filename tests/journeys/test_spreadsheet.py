@@ -1,16 +1,20 @@
 """The CSV as a spreadsheet opens it: nothing runs, nothing is lost, every letter is right."""
 
 import csv
+import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from registration.database import reading
 from registration.services.attendees import exports
+from registration.services.attendees.cell_guard import escape_cell, unescape_cell
 
 from .. import builders
 from ..machine import program
+from ..services.attendees.hostile_cells import hostile_cells
 from ..services.attendees.test_imports import bring
 
 pytestmark = pytest.mark.slow
@@ -47,8 +51,8 @@ def test_a_spreadsheet_shows_what_was_typed_and_runs_nothing(app, tmp_path):
     assert rows[0] == names
     shown = [dict(zip(names, row, strict=True)) for row in rows[1:]]
     # What the guard adds is shown, and says by itself that the cell is text.
-    assert [row["name"] for row in shown] == [exports.escape_cell(name) for name in NAMES]
-    assert [exports.unescape_cell(row["name"]) for row in shown] == NAMES
+    assert [row["name"] for row in shown] == [escape_cell(name) for name in NAMES]
+    assert [unescape_cell(row["name"]) for row in shown] == NAMES
     assert [row["email"] for row in shown] == [f"a{n}@example.org" for n in range(len(NAMES))]
 
 
@@ -96,3 +100,35 @@ def test_a_file_saved_by_a_russian_spreadsheet_is_imported_unchanged(app, tmp_pa
     bring(file.read_bytes(), "again")
     again = exports.csv_lines(exports.attendees(reading, "again"), names, ";")
     assert [line.replace(";owed", ";") for line in lines] == list(again)
+
+
+# Signs at which a reader splits: one of them or all, with repeated ones as one.
+READERS = ["44", "59", "9", "124", "44/59/9/124/MRG"]
+# Formulas are evaluated, and spaces around a cell are removed.
+RUNNING = "--infilter=CSV:{signs},{quote},76,1,,0,false,true,false,false,true,0,true"
+
+
+@pytest.mark.parametrize("quote", ["34", ""], ids=["with quotation marks", "without"])
+def test_no_separator_of_the_reader_makes_a_formula_of_a_cell(tmp_path, quote):
+    office = program("soffice", "libreoffice")
+    cells = hostile_cells(200)
+    rows = [{"name": cell, "email": f"{cell[:1]}@x", "ask": cell} for cell in cells]
+    names = ["name", "email", "ask"]
+    written = {"comma": ",", "semicolon": ";", "tab": "\t"}
+    for name, separator in written.items():
+        lines = exports.csv_lines(iter(rows), names, separator)
+        (tmp_path / f"{name}.csv").write_bytes("".join(lines).encode())
+    # A formula in the clear shows that one would be found.
+    (tmp_path / "bare.csv").write_text("name\n=1+1\n")
+    for signs in READERS:
+        files = [f"{name}.csv" for name in [*written, "bare"]]
+        running = RUNNING.format(signs=signs, quote=quote)
+        convert(office, tmp_path, running, "--convert-to", "fods", *files)
+        found = {name: formulas(tmp_path / f"{name}.fods") for name in [*written, "bare"]}
+        sys.stdout.write(f"{len(cells)} cells, opened with {signs}: {found}\n")
+        assert found == dict.fromkeys(written, 0) | {"bare": 1}
+
+
+def formulas(file: Path) -> int:
+    """Return how many cells of a spreadsheet are formulas."""
+    return len(re.findall(" table:formula=", file.read_text()))

@@ -1,4 +1,4 @@
-"""Exports attendees as CSV (RFC 4180, UTF-8 with BOM), with cells that a spreadsheet never runs.
+"""Exports attendees as CSV (RFC 4180, UTF-8 with BOM), with cells that no spreadsheet runs.
 
 Rows are read in short steps, each in a transaction of its own, so that neither memory nor the time
 of a lock grows with their number.
@@ -6,7 +6,6 @@ of a lock grows with their number.
 
 import csv
 import io
-import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -32,6 +31,7 @@ from ...models import (
 from ...models.content import content_from_json
 from ...refusals import OperatorRefusal
 from ..catalog import find
+from .cell_guard import escape_cell
 from .queries import last_letter_state
 
 COLUMNS = (
@@ -51,25 +51,9 @@ SHAREABLE_COLUMNS = ("name", "email", "affiliation")
 ROWS_A_STEP = 1000
 BOM = "\N{ZERO WIDTH NO-BREAK SPACE}"
 
-# Characters that make a spreadsheet run or drop a cell that begins with them (full-width forms
-# too), and the sign before them that makes the cell text. A cell that begins with the sign itself
-# gets it too, so that `unescape_cell` undoes this exactly.
-_ESCAPE = "'"
-_DANGEROUS = re.compile("[=+\\-@\t\r\n\0\uff1d\uff0b\uff0d\uff20']")
-
 
 class NoSuchColumn(OperatorRefusal):
     """The export has no column of that name."""
-
-
-def escape_cell(text: str) -> str:
-    """Return `text` so that a spreadsheet shows it as text: `=1` becomes `'=1`."""
-    return _ESCAPE + text if _DANGEROUS.match(text) else text
-
-
-def unescape_cell(cell: str) -> str:
-    """Return the text that `escape_cell` was given."""
-    return cell.removeprefix(_ESCAPE)
 
 
 def header(tx: Transaction, slug: str, chosen: Sequence[str] | None = None) -> list[str]:

@@ -11,6 +11,7 @@ from ...database import reading, writing
 from ...models import Deed, RegistrationStatus, Role
 from ...services import audit_log
 from ...services.attendees import exports
+from ...services.attendees.export_records import KEPT_FOR
 from ...services.catalog import NoSuchDiscussion
 from .. import csrf
 from ..forms.organizer_forms import SEPARATORS, ExportForm
@@ -129,4 +130,5 @@ def _page(
         partner=organizer().partner,
         wait=wait,
         is_wrong=is_wrong,
+        kept_days=KEPT_FOR.days,
     )

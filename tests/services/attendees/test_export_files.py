@@ -7,24 +7,26 @@ import signal
 import subprocess
 import sys
 import threading
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from flask import Flask
+from sqlalchemy import update
 
 from registration import app_context, database
 from registration.database import reading, writing
 from registration.models import Export, Registration
 from registration.services.attendees import export_files
-from registration.services.attendees.export_files import BeingWritten, NotWritten, Source
+from registration.services.attendees.export_files import NotWritten
+from registration.services.attendees.export_records import BeingWritten, Source
 from registration.services.erasure import erasures
 from registration.services.operations import process_lock
 from registration.services.registrations import self_service
 from registration.worker import housekeeping
 
 from ... import builders
-from ...machine import on_sqlite
+from ...machine import on_postgresql, on_sqlite
 from ...server_process import TOP, environment
 
 NAMES = ["email", "name"]
@@ -38,8 +40,15 @@ def write(path: Path, separator: str = ",") -> None:
     export_files.write(source(), "water", path, NAMES, separator, app_context.now())
 
 
+def refresh() -> list[str]:
+    return export_files.refresh(source(), set())
+
+
 def erase(address: str = "aigerim@example.org") -> None:
-    token = builders.attendee(address).token
+    erase_by(builders.attendee(address).token)
+
+
+def erase_by(token: str) -> None:
     with writing() as tx:
         registration, _discussion = self_service.by_token(tx, token)
         erasures.erase(tx, registration, letters=None)
@@ -69,18 +78,18 @@ def test_an_export_loses_erased_attendees_and_gains_nobody(file):
     builders.register(address="later@example.org")
     erase()
     assert known() == [("attendees.csv", True)]
-    assert export_files.refresh(source()) == [f"{file} was written anew."]
+    assert refresh() == [f"{file} was written anew."]
     assert addresses(file, ";") == ["bolat@example.org"]
     assert known() == [("attendees.csv", False)]
     assert file.stat().st_mode & 0o777 == 0o600
-    assert export_files.refresh(source()) == []
+    assert refresh() == []
 
 
 @on_sqlite
 def test_an_export_of_nobody_is_deleted(file):
     for address in ("aigerim@example.org", "bolat@example.org"):
         erase(address)
-    assert export_files.refresh(source()) == [f"{file} was deleted: nobody is left in it."]
+    assert refresh() == [f"{file} was deleted: nobody is left in it."]
     assert not file.exists()
     assert known() == []
     assert list(file.parent.glob(".*")) == []
@@ -90,8 +99,10 @@ def test_an_export_of_nobody_is_deleted(file):
 def test_an_export_that_somebody_changed_is_theirs_and_that_is_told(file):
     file.write_text("my notes")
     erase()
-    (told,) = export_files.refresh(source())
-    assert told == f"{file} was changed since it was exported, and may hold people who were erased."
+    (told,) = refresh()
+    assert (
+        told == f"{file} was changed since it was exported, and may contain people who were erased."
+    )
     assert file.read_text() == "my notes"
     assert known() == []
 
@@ -105,7 +116,7 @@ def test_an_export_that_is_not_there_any_more_is_told(file, what, tmp_path):
     moved = folder / "a.csv" if what == "the file" else folder
     moved.rename(tmp_path / "elsewhere")
     erase()
-    told = export_files.refresh(source())
+    told = refresh()
     assert f"{folder / 'a.csv'} is not there any more, or the service cannot see it: " in told[1]
     assert known() == [("attendees.csv", False)]
 
@@ -115,9 +126,10 @@ def test_an_export_that_cannot_be_written_anew_is_told_each_time(file):
     erase()
     file.with_name(f".{file.name}.unfinished").mkdir()
     for _ in range(2):
-        (told,) = export_files.refresh(source())
+        (told,) = refresh()
         assert (
-            told == f"{file} holds people who were erased, and cannot be written anew: delete it."
+            told
+            == f"{file} contains people who were erased, and cannot be written anew: delete it."
         )
     assert known() == [("attendees.csv", True)]
 
@@ -140,7 +152,7 @@ def test_a_failed_export_leaves_the_older_one_kept_clean(file):
     assert file.read_bytes() == before
     assert list(file.parent.glob(".*")) == []
     erase()
-    assert export_files.refresh(source()) == [f"{file} was written anew."]
+    assert refresh() == [f"{file} was written anew."]
     assert addresses(file, ";") == ["bolat@example.org"]
 
 
@@ -151,7 +163,7 @@ def test_an_export_is_written_into_the_installation_while_it_serves(file):
         write(instance / "attendees.csv")
         with process_lock.lock_for_service(instance):
             erase()
-    assert len(export_files.refresh(source())) == 2
+    assert len(refresh()) == 2
 
 
 @on_sqlite
@@ -161,12 +173,12 @@ def test_one_export_is_written_at_a_time(file):
     with pytest.raises(BeingWritten, match="Another export is being written: try again"):
         write(file)
     erase()
-    assert export_files.refresh(source()) == []
+    assert refresh() == []
     os.close(handle)
-    assert export_files.refresh(source()) == [f"{file} was written anew."]
+    assert refresh() == [f"{file} was written anew."]
 
 
-def test_an_attendee_erased_during_an_export_soon_leaves_the_file(file, app):
+def test_an_export_is_begun_again_when_somebody_is_erased_meanwhile(file, app):
     paused, go_on = threading.Event(), threading.Event()
 
     opened = app.extensions["keys of a transaction"]
@@ -174,23 +186,32 @@ def test_an_attendee_erased_during_an_export_soon_leaves_the_file(file, app):
     def keys(tx):
         if threading.current_thread() is thread:
             paused.set()
-            go_on.wait(0.5)
+            go_on.wait(5)
         return opened(tx)
+
+    def writing_and_looking():
+        if new.exists():
+            seen.append(addresses(new))
+        return writing()
 
     def write_slowly() -> None:
         with app.app_context():
-            export_files.write(source(), "water", file, NAMES, ",", app_context.now())
+            looking = replace(source(), writing=writing_and_looking)
+            export_files.write(looking, "water", new, NAMES, ",", app_context.now())
 
+    new, seen = file.with_name("new.csv"), []
+    token = builders.attendee().token
     app.extensions["keys of a transaction"] = keys
     thread = threading.Thread(target=write_slowly)
     thread.start()
     assert paused.wait(5)
-    erase()
+    erase_by(token)
     go_on.set()
     thread.join()
-    assert "aigerim@example.org" in addresses(file)
-    housekeeping.run_hourly()
-    assert addresses(file) == ["bolat@example.org"]
+    # With the erased attendee it had its name at no moment.
+    assert seen == [["bolat@example.org"]]
+    assert addresses(new) == ["bolat@example.org"]
+    assert ("new.csv", False) in known()
 
 
 KILLED = """
@@ -198,12 +219,12 @@ import os, signal, sys
 from pathlib import Path
 from registration import create_app, database, app_context
 from registration.database import reading, writing
-from registration.services.attendees import export_files
+from registration.services.attendees import export_files, export_records
 name, where = sys.argv[1:]
 kill = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
 app = create_app()
 with app.app_context():
-    source = export_files.Source(reading, writing, app_context.settings().keys)
+    source = export_records.Source(reading, writing, app_context.settings().keys)
     if where == "lines":
         export_files.exports.csv_lines = lambda rows, *_: (kill() if row else "" for row in rows)
     else:
@@ -211,7 +232,7 @@ with app.app_context():
     if name:
         export_files.write(source, "water", Path(name), ["email"], ",", app_context.now())
     else:
-        export_files.refresh(source)
+        export_files.refresh(source, set())
 """
 
 
@@ -230,9 +251,9 @@ def test_a_kill_leaves_no_file_with_an_erased_attendee(file, instance, where, wh
     assert done.returncode == -signal.SIGKILL, done.stderr.decode()
     if name:
         erase()
-    told = export_files.refresh(source())
+    told = refresh()
     assert all(sentence.endswith(" was written anew.") for sentence in told), told
-    assert export_files.refresh(source()) == []
+    assert refresh() == []
     left = b"".join(path.read_bytes() for path in file.parent.glob("*") if path.is_file())
     left += b"".join(path.read_bytes() for path in file.parent.glob(".*") if path.is_file())
     assert b"aigerim" not in left
@@ -244,7 +265,7 @@ def test_a_refreshed_export_gains_nobody_who_came_later(file, clock):
     clock.advance(minutes=1)
     erase("bolat@example.org")
     builders.register(address="later@example.org")  # SQLite gives it the id that is free
-    export_files.refresh(source())
+    refresh()
     assert addresses(file, ";") == ["aigerim@example.org"]
 
 
@@ -268,22 +289,15 @@ def test_an_export_that_could_not_be_written_is_not_known(app, tmp_path):
     assert known() == []
 
 
-@pytest.mark.parametrize("instance", ["postgresql"], indirect=True)
-def test_an_export_is_not_fresh_before_an_erasure_under_way_has_ended(file, app):
+@on_postgresql
+def test_an_export_in_place_waits_for_an_erasure_under_way(file, app):
+    """The erasure begins when the file has its name, and ends before the export does."""
     begun, go_on = threading.Event(), threading.Event()
-    token = builders.attendee().token
-
-    def erase_slowly() -> None:
-        with app.app_context(), writing() as tx:
-            mine, _discussion = self_service.by_token(tx, token)
-            erasures.erase(tx, mine, letters=None)
-            begun.set()
-            go_on.wait(0.5)
 
     def writing_while_it_is_erased():
         with reading() as tx:
-            is_in_place = tx.query(Export).one().digest != before
-        if is_in_place and not begun.is_set():
+            is_recorded = tx.query(Export).one().digest != before
+        if is_recorded and not begun.is_set():
             eraser.start()
             assert begun.wait(5)
             threading.Timer(0.5, go_on.set).start()
@@ -291,50 +305,93 @@ def test_an_export_is_not_fresh_before_an_erasure_under_way_has_ended(file, app)
 
     with reading() as tx:
         before = tx.query(Export).one().digest
-    eraser = threading.Thread(target=erase_slowly)
+    eraser = threading.Thread(target=erase_slowly, args=(app, begun, go_on))
     exports = replace(source(), writing=writing_while_it_is_erased)
     export_files.write(exports, "water", file, NAMES, ",", app_context.now())
     eraser.join()
-    assert known() == [("attendees.csv", True)]
-    export_files.refresh(source())
     assert addresses(file) == ["bolat@example.org"]
+    assert known() == [("attendees.csv", False)]
 
 
-@pytest.mark.parametrize("instance", ["postgresql"], indirect=True)
-def test_an_erasure_that_ends_while_an_export_is_written_makes_it_stale(file, app):
-    """On PostgreSQL, an erasure may end after one that began later, and has the higher number."""
+@on_postgresql
+def test_an_erasure_that_ends_while_an_export_is_written_is_seen(file, app):
+    """On PostgreSQL, an erasure may end after one that began later, and has the higher number.
+
+    The export is stale already: otherwise the erasure has locked its record, and the export would
+    not begin before the erasure has ended.
+    """
     begun, go_on = threading.Event(), threading.Event()
-    token = builders.attendee().token
+    builders.register(address="first@example.org")
+    erase("first@example.org")
     builders.publish_first()
     builders.register("bloody-january", "eve@example.org")
+    eve = builders.attendee("eve@example.org", "bloody-january").token
+    eraser = threading.Thread(target=erase_slowly, args=(app, begun, go_on))
+    opened = app.extensions["keys of a transaction"]
+    was_under_way = []
 
-    def erase_slowly() -> None:
-        with app.app_context(), writing() as tx:
+    def keys(tx):
+        # Rows are unsealed after they were read: with the attendee who is being erased.
+        if threading.current_thread() is not eraser and not go_on.is_set():
+            was_under_way.append(eraser.is_alive())
+            go_on.set()
+            eraser.join()
+        return opened(tx)
+
+    eraser.start()
+    assert begun.wait(5)
+    erase_by(eve)
+    app.extensions["keys of a transaction"] = keys
+    assert refresh() == []
+    assert known() == [("attendees.csv", True)]
+    assert refresh() == [f"{file} was written anew."]
+    assert was_under_way == [True]
+    assert addresses(file, ";") == ["bolat@example.org"]
+    assert known() == [("attendees.csv", False)]
+
+
+def erase_slowly(app: Flask, begun: threading.Event, go_on: threading.Event) -> None:
+    """Erase Aigerim in a transaction that ends when it is let go on."""
+    with app.app_context():
+        token = builders.attendee().token
+        with writing() as tx:
             mine, _discussion = self_service.by_token(tx, token)
             erasures.erase(tx, mine, letters=None)
             begun.set()
-            go_on.wait(0.5)
+            go_on.wait(5)
 
-    opened = app.extensions["keys of a transaction"]
 
-    def keys(tx):
-        if not go_on.is_set():
-            go_on.set()
-            thread.join()
-        return opened(tx)
+@on_sqlite
+def test_one_export_that_cannot_be_written_delays_no_other(file, clock):
+    write(file.with_name("other.csv"))
+    blocked = file.with_name(f".{file.name}.unfinished")
+    blocked.mkdir()
+    erase()
+    housekeeping.run_hourly()
+    assert known() == [("attendees.csv", True), ("other.csv", False)]
+    erase("bolat@example.org")
+    clock.advance(seconds=1)
+    housekeeping.run_hourly()
+    assert known() == [("attendees.csv", True)]
+    blocked.rmdir()
+    clock.advance(seconds=1)
+    housekeeping.run_hourly()
+    assert file.exists()
+    clock.advance(hours=1)
+    housekeeping.run_hourly()
+    assert not file.exists()
 
-    thread = threading.Thread(target=erase_slowly)
-    thread.start()
-    assert begun.wait(5)
-    eve = builders.attendee("eve@example.org", "bloody-january").token
+
+@on_sqlite
+def test_a_stale_export_of_another_host_is_left_to_it(file):
     with writing() as tx:
-        other, _discussion = self_service.by_token(tx, eve)
-        erasures.erase(tx, other, letters=None)
-    app.extensions["keys of a transaction"] = keys
-    with suppress(NotWritten):
-        export_files.write(source(), "water", file, NAMES, ",", app_context.now())
-    export_files.refresh(source())
-    assert addresses(file) == ["bolat@example.org"]
+        tx.execute(update(Export).values(host="elsewhere"))
+    file.rename(file.with_name("moved.csv"))
+    erase()
+    assert refresh() == []
+    assert known() == [("attendees.csv", True)]
+    file.with_name("moved.csv").rename(file)
+    assert refresh() == [f"{file} was written anew."]
 
 
 @on_sqlite

@@ -2,18 +2,23 @@
 
 import csv
 import io
+import re
+from datetime import UTC, datetime
 
 import pytest
 
 from registration import app_context
 from registration.database import reading, writing
+from registration.models import Question
 from registration.services import catalog
 from registration.services.attendees import exports, imports
 from registration.services.attendees.imports import NoSheet
 from registration.services.registrations import self_service
+from registration.text import normalize
 
 from ... import builders
 from ...machine import on_sqlite
+from .hostile_cells import hostile_cells
 
 TIMES = b"name,email,status,registered_at,confirmed_at,withdrawn_at\n"
 
@@ -82,6 +87,25 @@ def test_our_own_export_imported_again_gives_the_same_rows(app, clock):
     rows = builders.every_row()
     assert bring(before).known == [2, 4, 6, 8, 10, 12]
     assert builders.every_row() == rows
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_hostile_cells_come_back_as_they_were_typed(separator):
+    """Each is read as the form would have stored it."""
+    named = [
+        {
+            "email": f"p{number}@example.org",
+            "name": normalize.line(re.sub("[\n\v\u2028]", " ", cell)),
+            "ask": normalize.paragraphs(cell),
+        }
+        for number, cell in enumerate(hostile_cells(200))
+    ]
+    ask = Question("ask", "What would you ask?", "long", [])
+    text = "".join(exports.csv_lines(iter(named), ["email", "name", "ask"], separator))
+    found = imports.read(text.encode(), [ask], datetime(2026, 3, 2, tzinfo=UTC))
+    assert found.faults == {}
+    took_back = [(row.entry.name, row.entry.answers.get("ask", "")) for row in found.rows]
+    assert took_back == [(row["name"], row["ask"]) for row in named]
 
 
 def test_a_bare_list_registers_as_the_form_does_and_tells(app, clock):

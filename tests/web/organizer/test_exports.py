@@ -81,6 +81,8 @@ def test_it_offers_every_column_and_those_who_come(app, clock, people):
         for name in ("columns", "states")
     }
     assert form["states"] == ["confirmed", "waiting"]
+    said = text_of(asel.get(EXPORT).text)
+    assert "Exports that an administrator saves on the server are deleted after 7 days." in said
     assert form["columns"][:4] == ["registered_at", "status", "name", "email"]
     assert form["columns"][-5:] == ["city", "ask", "seat", "topics", "rules"]
 

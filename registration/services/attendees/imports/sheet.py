@@ -11,7 +11,8 @@ from ....models import Question, RegistrationStatus
 from ....refusals import N_, Message, N_ngettext, Refusal, Sentence
 from ....text.normalize import BYTE_ORDER_MARK
 from ...registrations.register import Entry
-from ..exports import COLUMNS, unescape_cell
+from ..cell_guard import unescape_cell
+from ..exports import COLUMNS
 from .cells import Cells
 
 MAX_BYTES = 6 * 1024 * 1024
