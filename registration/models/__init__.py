@@ -10,6 +10,7 @@ from .installation import Erasure, Installation, Throttle
 from .letter import Letter, LetterKind, LetterState
 from .mailing import Group, Mailing, MailingState, Wording
 from .organizer import Grant, Identity, Organizer, Role, SignIn, organizer_index
+from .pending_form import FormText, PendingForm
 from .registration import (
     REGISTERED,
     Answer,
@@ -37,6 +38,7 @@ __all__ = [
     "Essentials",
     "Export",
     "FeedReading",
+    "FormText",
     "Grant",
     "Group",
     "Identity",
@@ -48,6 +50,7 @@ __all__ = [
     "MailingState",
     "Organizer",
     "Partner",
+    "PendingForm",
     "Question",
     "Registration",
     "RegistrationStatus",

@@ -41,7 +41,8 @@ class Letter(Model):
 
     The unique `key` prevents two letters for the same occasion. `message_id` is made with the row
     and never changes. `server_answer` is redacted. Until `lease_until`, one worker has claimed the
-    letter.
+    letter. A confirmation of an address confirms the text of `pending_form_id`, or without one the
+    registration's own.
     """
 
     __tablename__ = "letters"
@@ -54,6 +55,9 @@ class Letter(Model):
     organizer_id: Mapped[int | None] = mapped_column(ForeignKey("organizers.id"))
     mailing_id: Mapped[int | None] = mapped_column(
         ForeignKey("mailings.id", ondelete="SET NULL"), index=True
+    )
+    pending_form_id: Mapped[int | None] = mapped_column(
+        ForeignKey("pending_forms.id", ondelete="SET NULL"), index=True
     )
     kind: Mapped[LetterKind] = mapped_column(by_value(LetterKind))
     key: Mapped[str] = mapped_column(unique=True)

@@ -8,9 +8,10 @@ from email.message import EmailMessage
 from .. import outbox
 from ..database import Transaction
 from ..mail import letters
-from ..models import Discussion, Letter, LetterKind, Registration
+from ..models import Discussion, Letter, LetterKind, PendingForm, Registration
 from ..services.mailings import mailings, preview
 from ..services.notices import change_notices
+from ..services.registrations import pending_forms
 from ..services.seats import allocation
 
 
@@ -34,7 +35,7 @@ def compose(tx: Transaction, letter: Letter) -> ComposedLetter | None:
     if letter.organizer_id is not None:
         test = preview.test_letter(tx, letter)
         return ComposedLetter(test, _subject_words(test), None) if test else None
-    registration = tx.get(Registration, letter.registration_id)
+    registration = _registration_of(tx, letter)
     if registration is None:
         return None
     discussion = tx.get_one(Discussion, registration.discussion_id)
@@ -63,6 +64,20 @@ def compose(tx: Transaction, letter: Letter) -> ComposedLetter | None:
     if letter.kind is LetterKind.MAILING:
         private += _subject_words(message)
     return ComposedLetter(message, private, tells)
+
+
+def _registration_of(tx: Transaction, letter: Letter) -> Registration | None:
+    """Return the registration that a letter is about: as its pending form has it, if it has one.
+
+    None if it is erased, or if the form can no longer be confirmed.
+    """
+    registration = tx.get(Registration, letter.registration_id)
+    if registration is None or letter.pending_form_id is None:
+        return registration
+    form = tx.get(PendingForm, letter.pending_form_id, populate_existing=True)
+    if form is None or form.passed_at:
+        return None
+    return pending_forms.shown(tx, form, registration)
 
 
 def _subject_words(message: EmailMessage) -> tuple[str, ...]:

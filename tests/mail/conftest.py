@@ -139,6 +139,7 @@ def _registration(
     found.erase_at = now + timedelta(days=62)
     found.wants_follow_up = True
     found.confirmed_at = None if status is RegistrationStatus.UNCONFIRMED else now
+    found.address_proved_at = found.confirmed_at
     found.withdrawn_at = now if status is RegistrationStatus.WITHDRAWN else None
     found.seated_at = now if status is RegistrationStatus.CONFIRMED else None
     found.seal(person, RING)
