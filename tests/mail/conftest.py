@@ -88,6 +88,7 @@ def write(paper: Flask) -> Write:
         calendar_sequence: int = 0,
         told: Essentials | None = None,
         wording: Wording = WORDING,
+        is_proved: bool = True,
         **personal: Any,
     ) -> EmailMessage | None:
         status = status or TRUE_AT[kind]
@@ -101,9 +102,11 @@ def write(paper: Flask) -> Write:
         letter = Letter(id=1, kind=kind, message_id="<5f2a@events.example.org>")
         if kind is LetterKind.WITHDRAWAL:
             calendar_sequence = 1
+        registered = _registration(status, person, language, calendar_sequence)
+        registered.address_proved_at = registered.confirmed_at if is_proved else None
         return letters.compose(
             letter,
-            _registration(status, person, language, calendar_sequence),
+            registered,
             discussion,
             ring=RING,
             settings=app_context.settings(),
@@ -139,7 +142,6 @@ def _registration(
     found.erase_at = now + timedelta(days=62)
     found.wants_follow_up = True
     found.confirmed_at = None if status is RegistrationStatus.UNCONFIRMED else now
-    found.address_proved_at = found.confirmed_at
     found.withdrawn_at = now if status is RegistrationStatus.WITHDRAWN else None
     found.seated_at = now if status is RegistrationStatus.CONFIRMED else None
     found.seal(person, RING)
