@@ -17,7 +17,7 @@ from registration.mail import maildir
 from registration.models import Attendee, Discussion, DiscussionStatus, Letter, Registration
 from registration.services import catalog, registrations
 from registration.services.discussions import cancellation, publication
-from registration.services.registrations import confirmation, pending_forms, self_service
+from registration.services.registrations import confirmation, self_service, unconfirmed_forms
 from registration.services.registrations.register import Entry
 from registration.text import addresses
 from registration.worker import loop
@@ -203,7 +203,7 @@ def link_tokens(address: str = "aigerim@example.org", slug: str = "water") -> li
     """Return the tokens of the links that letters to an unconfirmed address have, oldest first."""
     registration = registration_of(address, slug)
     with reading() as tx:
-        forms = pending_forms.of(tx, registration)
+        forms = unconfirmed_forms.of(tx, registration)
         newer = [form.text(tx.keys).token for form in reversed(forms)]
     return [attendee(address, slug).token, *newer]
 

@@ -213,10 +213,9 @@ def change(context: LetterContext) -> EmailMessage | None:
 
 
 def mailing(context: LetterContext) -> EmailMessage | None:
-    """Send a mailing, unless its organizer or the attendee has stopped it.
+    """Send a mailing, unless it was stopped; one with the join link only to attendees with a seat.
 
-    One that contains the join link is sent only to attendees with a seat. If it contains the link
-    or a name, an address that is not proved gets the link to the own page, which shows it.
+    If it has that link or a name, an address that is not proved gets the link to the own page.
     """
     status, wording = context.registration.status, context.wording
     is_wanted = context.registration.is_registered and not context.registration.mailings_stopped_at

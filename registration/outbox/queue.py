@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import ColumnElement, and_, case, func, insert, or_, select, update
 
@@ -43,10 +44,9 @@ def post_all(
 ) -> None:
     """Post a letter of one kind to each of these registrations, due now or at `due_at`.
 
-    A registration that is owed such a letter already, not leased, gets no second one; the letter
-    becomes due at the earlier of both times. A letter that confirms another pending form is another
-    letter. The key of a letter that is sent once for each
-    `occasion`, such as a mailing, contains the occasion.
+    A registration that is owed the same letter already, for the same pending form and not leased,
+    gets no second one; the letter becomes due at the earlier of both times. The key of a letter
+    that is sent once for each `occasion`, such as a mailing, contains it.
     """
     for batch in batches(registration_ids):
         same = Letter.pending_form_id.is_not_distinct_from(pending_form_id)
@@ -68,10 +68,8 @@ def post_all(
             for number in batch
             if occasion or number not in waiting
         ]
-        if posted:
-            tx.execute(insert(table_of(Letter)), posted)
-        if waiting:
-            _bring_forward(tx, waiting, kind, due_at or tx.now, same)
+        _insert(tx, posted)
+        _bring_forward(tx, waiting, kind, due_at or tx.now, same)
 
 
 def post_test(
@@ -100,6 +98,11 @@ def post_test(
     )
 
 
+def _insert(tx: Transaction, posted: list[dict[str, Any]]) -> None:
+    if posted:  # without rows, the statement would insert one of defaults
+        tx.execute(insert(table_of(Letter)), posted)
+
+
 def _bring_forward(
     tx: Transaction,
     registration_ids: set[int],
@@ -108,6 +111,8 @@ def _bring_forward(
     same: ColumnElement[bool],
 ) -> None:
     """Make waiting letters due no later than `at`, also those that wait for another attempt."""
+    if not registration_ids:
+        return
     tx.execute(
         update(Letter)
         .where(

@@ -11,7 +11,7 @@ from ..mail import letters
 from ..models import Discussion, Letter, LetterKind, PendingForm, Registration
 from ..services.mailings import mailings, preview
 from ..services.notices import change_notices
-from ..services.registrations import pending_forms
+from ..services.registrations import unconfirmed_forms
 from ..services.seats import allocation
 
 
@@ -77,7 +77,7 @@ def _registration_of(tx: Transaction, letter: Letter) -> Registration | None:
     form = tx.get(PendingForm, letter.pending_form_id, populate_existing=True)
     if form is None or form.passed_at:
         return None
-    return pending_forms.shown(tx, form, registration)
+    return unconfirmed_forms.shown(tx, form, registration)
 
 
 def _subject_words(message: EmailMessage) -> tuple[str, ...]:

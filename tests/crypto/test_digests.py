@@ -36,7 +36,7 @@ def test_other_facts_another_purpose_or_secret_have_another_digest(secret, purpo
 
 
 @pytest.mark.parametrize("wrong", ["", "0" * 64, "Ж", "\ud800", "\0"])
-def test_what_is_no_digest_is_none_of_any_facts(wrong):
+def test_text_that_is_no_digest_matches_no_facts(wrong):
     assert not is_shown(wrong, "secret", "page", FACTS)
 
 

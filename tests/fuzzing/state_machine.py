@@ -30,7 +30,7 @@ from registration.models import Letter, LetterState, Registration, address_index
 from registration.services import catalog
 from registration.services.operations import key_rotation
 from registration.services.operations.backups import creation, restoration
-from registration.services.registrations import pending_forms, register, self_service
+from registration.services.registrations import register, self_service, unconfirmed_forms
 from registration.services.registrations.self_service import LinkIsOver
 from registration.text import addresses
 from registration.worker import housekeeping, loop
@@ -139,7 +139,7 @@ class Registrations(RuleBasedStateMachine):
         """Confirm the row's own text, or a form that waits: by the link in its letter."""
         with reading() as tx:
             found = self._found(tx, person.address)
-            forms = list(reversed(pending_forms.of(tx, found)))
+            forms = list(reversed(unconfirmed_forms.of(tx, found)))
             assert [form.text(tx.keys).name for form in forms] == [it.name for it in person.forms]
             tokens = [form.text(tx.keys).token for form in forms]
             token = [found.attendee(tx.keys).token, *tokens][number]

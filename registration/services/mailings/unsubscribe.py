@@ -12,7 +12,7 @@ from ...links import Links, sign_mailings
 from ...mail import placeholders
 from ...mail.placeholders import Paragraph
 from ...models import Discussion, Letter, LetterState, Mailing, Registration, RegistrationStatus
-from ..registrations import pending_forms
+from ..registrations import unconfirmed_forms
 from ..registrations.self_service import NoSuchRegistration
 
 
@@ -37,7 +37,10 @@ def by_link(tx: Transaction, signed: str) -> tuple[Registration, Discussion]:
     if found is None:
         raise NoSuchRegistration
     registration, discussion = found
-    tokens = [registration.attendee(tx.keys).token, *pending_forms.former_tokens(tx, registration)]
+    tokens = [
+        registration.attendee(tx.keys).token,
+        *unconfirmed_forms.former_tokens(tx, registration),
+    ]
     right = (sign_mailings(public_id, token).encode() for token in tokens)
     if not any(hmac.compare_digest(link, signed.encode()) for link in right):
         raise NoSuchRegistration

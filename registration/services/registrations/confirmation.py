@@ -12,7 +12,7 @@ from ...models import (
 from .. import shown
 from ..seats import allocation
 from ..seats.retention import erase_at
-from . import pending_forms, register, self_service
+from . import register, self_service, unconfirmed_forms
 from .self_service import NoSuchRegistration
 
 # What the digest of an own page's buttons is for.
@@ -49,7 +49,7 @@ def open_link(tx: Transaction, token: str) -> Opened:
 
     Its letter went to the registration's address: a change of address ends it.
     """
-    form = pending_forms.find(tx, token)
+    form = unconfirmed_forms.find(tx, token)
     if form is None:
         registration, discussion = self_service.by_token(tx, token)
     else:
@@ -57,10 +57,10 @@ def open_link(tx: Transaction, token: str) -> Opened:
         if found is None:
             raise NoSuchRegistration
         registration, discussion = found, tx.get_one(Discussion, found.discussion_id)
-    newest = next(iter(pending_forms.of(tx, registration)), None)
+    newest = next(iter(unconfirmed_forms.of(tx, registration)), None)
     is_newest = newest is None or (form is not None and newest.id == form.id)
     is_text = form is not None and form.passed_at is None
-    text = pending_forms.shown(tx, form, registration) if form and is_text else registration
+    text = unconfirmed_forms.shown(tx, form, registration) if form and is_text else registration
     return Opened(registration, discussion, form, text, None if is_newest else newest)
 
 
@@ -98,8 +98,8 @@ def confirm(tx: Transaction, token: str, seen: str) -> None:
     registration = opened.registration
     with allocation.locked_discussion(tx, registration.discussion_id, promotes=True) as discussion:
         if opened.form:
-            pending_forms.accept(tx, opened.form, registration)
-        pending_forms.forget(tx, registration)
+            unconfirmed_forms.accept(tx, opened.form, registration)
+        unconfirmed_forms.forget(tx, registration)
         _settle(tx, discussion, registration)
 
 

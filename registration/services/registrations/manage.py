@@ -84,8 +84,7 @@ def add(tx: Transaction, slug: str, entry: Entry) -> str:
             raise AlreadyRegistered
         if known and known.status is RegistrationStatus.UNCONFIRMED:
             raise NotConfirmedYet
-        mailbox = entry.address.mailbox
-        if not register.may_write_to(tx, discussion, mailbox):
+        if not register.may_write_to(tx, discussion, entry.address.mailbox):
             raise EnoughLetters(num=LETTERS_A_DAY)
         if known:  # withdrawn: they come back on their own word only
             register.owe_form_letter(tx, discussion, entry, known)

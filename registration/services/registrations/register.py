@@ -29,7 +29,7 @@ from .. import rate_limits
 from ..catalog import find_id
 from ..seats import allocation
 from ..seats.retention import erase_at
-from . import pending_forms
+from . import unconfirmed_forms
 
 # Letters to one address for a discussion, and answers to acts on an attendee's own page.
 LETTERS_A_DAY = 3
@@ -142,7 +142,7 @@ def owe_form_letter(
     It asks to confirm even where the discussion does not: nobody but the reader of the address may
     replace what is there.
     """
-    form = pending_forms.add(tx, discussion, known, _typed(entry))
+    form = unconfirmed_forms.add(tx, discussion, known, _typed(entry))
     owe_letter(tx, known.id, LetterKind.ADDRESS_CONFIRMATION, discussion, form.id)
 
 
@@ -198,7 +198,7 @@ def owe_link(tx: Transaction, registration: Registration, discussion: Discussion
     newest, kind = None, LetterKind.LINK
     if registration.status is RegistrationStatus.UNCONFIRMED:
         newest, kind = (
-            pending_forms.newest_id(tx, registration),
+            unconfirmed_forms.newest_id(tx, registration),
             LetterKind.ADDRESS_CONFIRMATION,
         )
     owe_letter(tx, registration.id, kind, discussion, newest)

@@ -28,7 +28,7 @@ from .. import rate_limits, shown
 from ..erasure import erasures
 from ..erasure.erasures import Receipt
 from ..seats import allocation
-from . import pending_forms, register
+from . import register, unconfirmed_forms
 from .register import Entry
 
 # What the digest of the button that confirms a new address is for.
@@ -162,9 +162,7 @@ def set_address(
 ) -> Attendee:
     """Give an attendee another address and new links: somebody else may have read the old address.
 
-    Forms that were sent for the old address end.
-
-    Raises `IntegrityError` if the new one is registered already.
+    Forms for the old address end. Raises `IntegrityError` if the new one is registered already.
     """
     attendee = replace(
         registration.attendee(tx.keys),
@@ -177,7 +175,7 @@ def set_address(
     registration.token_hash = token_hash(attendee.token)
     registration.calendar_token_hash = token_hash(attendee.calendar_token)
     registration.address_index = address_index(tx.keys, discussion.uid, new)
-    pending_forms.end(tx, registration)
+    unconfirmed_forms.end(tx, registration)
     tx.flush()
     return attendee
 

@@ -16,7 +16,7 @@ from ...models import (
 )
 from ..seats import allocation
 from ..seats.retention import UNCONFIRMED_RETENTION
-from . import pending_forms
+from . import unconfirmed_forms
 
 
 def disclose(tx: Transaction, registration: Registration, discussion: Discussion) -> dict[str, Any]:
@@ -47,7 +47,7 @@ def disclose(tx: Transaction, registration: Registration, discussion: Discussion
         # As the page shows it: queue_position also counts attendees who never confirmed.
         "place": place,
         "calendar_sequence": registration.calendar_sequence,
-        "other_forms": [_form(tx, form) for form in pending_forms.every(tx, registration)],
+        "other_forms": [_form(tx, form) for form in unconfirmed_forms.every(tx, registration)],
         "letters": _letters(tx, registration),
         "erased_at_the_latest": registration.erase_at.isoformat(),
     }

@@ -112,8 +112,7 @@ def select_untold(discussion: Discussion) -> Select[int]:
         .join(Letter, Letter.registration_id == Registration.id)
         .where(
             Registration.discussion_id == discussion.id,
-            Registration.is_registered,
-            Registration.has_seat,
+            and_(Registration.is_registered, Registration.has_seat),
             Letter.kind == LetterKind.SEAT,
             Letter.state == LetterState.DROPPED,
             ~told,

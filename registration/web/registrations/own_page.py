@@ -226,6 +226,7 @@ def shown(
         discussion=opened.discussion,
         attendee=attendee,
         newer=newer,
+        has_other_forms=bool(opened.form or opened.newer),
         digest=digest,
         place=before + 1,
         form=typed or _form_of(opened.shown, opened.discussion, attendee),
