@@ -124,7 +124,7 @@ def record_erasure(receipt: "Receipt") -> None:
     """Add what has just been erased to the ledger beside the keys, delete exports that contain it,
     and empty the journal.
 
-    What cannot be done now, housekeeping does later.
+    Housekeeping does later whatever cannot be done now.
     """
     with _log_if_not_written():
         ledger.add(settings().keys, receipt.every_id)

@@ -11,13 +11,13 @@ from typing import Any
 from flask import Flask
 
 from registration.crypto.key_ring import KeyRing
-from registration.database import Model, reading, writing
+from registration.database import Model, Transaction, reading, writing
 from registration.discussion_file import read
 from registration.mail import maildir
 from registration.models import Attendee, Discussion, DiscussionStatus, Letter, Registration
 from registration.services import catalog, registrations
 from registration.services.discussions import cancellation, publication
-from registration.services.registrations import self_service
+from registration.services.registrations import confirmation, self_service, unconfirmed_forms
 from registration.services.registrations.register import Entry
 from registration.text import addresses
 from registration.worker import loop
@@ -177,12 +177,35 @@ def registration_of(address: str = "aigerim@example.org", slug: str = "water") -
 
 
 def confirm(address: str = "aigerim@example.org", slug: str = "water") -> Attendee:
-    """Confirm a registration, as the button does, and return its unsealed personal data."""
-    person = attendee(address, slug)
+    """Confirm the newest form of an address, as the button does, and return the unsealed
+    personal data."""
+    press(link_tokens(address, slug)[-1])
+    return attendee(address, slug)
+
+
+def press(token: str) -> None:
+    """Confirm what the link with `token` shows, as somebody does who looks and presses at once."""
     with writing() as tx:
-        registration, _discussion = self_service.by_token(tx, person.token)
-        registrations.register.confirm(tx, registration)
-    return person
+        opened = confirmation.open_link(tx, token)
+        seen = confirmation.digest(tx, opened)
+        confirmation.confirm(tx, token, seen)
+
+
+def press_new_address(tx: Transaction, signed: str) -> str:
+    """Confirm a new address, as somebody does who looks and presses at once; return the token."""
+    registration, _attendee = self_service.by_new_address(tx, signed)
+    discussion = tx.get_one(Discussion, registration.discussion_id)
+    seen = self_service.digest_new_address(tx, registration, discussion)
+    return self_service.confirm_new_address(tx, signed, seen)
+
+
+def link_tokens(address: str = "aigerim@example.org", slug: str = "water") -> list[str]:
+    """Return the tokens of the links that letters to an unconfirmed address have, oldest first."""
+    registration = registration_of(address, slug)
+    with reading() as tx:
+        forms = unconfirmed_forms.of(tx, registration)
+        newer = [form.text(tx.keys).token for form in reversed(forms)]
+    return [attendee(address, slug).token, *newer]
 
 
 def register_and_confirm(

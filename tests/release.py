@@ -26,6 +26,7 @@ from registration.models import (
     Group,
     Mailing,
     Organizer,
+    PendingForm,
     Registration,
     Revision,
     Role,
@@ -115,6 +116,7 @@ def _register() -> None:
         self_service.withdraw(tx, registration)
     person = builders.register_and_confirm("bolat@example.org", name="Bolat", **agreed)
     builders.register(address="erlan@example.org", name="Erlan", language="ru")
+    builders.register(address="erlan@example.org", name="E. Sagatov", answers=ANSWERS)
     builders.register_and_confirm("dana@example.org", name="Dana")
     builders.register_and_confirm(slug="desert")
     with writing() as tx:
@@ -158,6 +160,7 @@ def values(tx: Session, ring: KeyRing) -> dict[str, list[dict[str, Any]]]:
         (Registration, "sealed", lambda row: row.attendee(ring)),
         (Organizer, "sealed", lambda row: row.identity(ring)),
         (Mailing, "sealed", lambda row: row.wording(ring)),
+        (PendingForm, "sealed", lambda row: row.text(ring)),
         (Revision, "announcement", lambda row: row.announcement),
         (Revision, "essentials", lambda row: row.essentials),
         (Draft, "shown", _shown),

@@ -20,6 +20,7 @@ from registration.models import (
     Draft,
     Mailing,
     Organizer,
+    PendingForm,
     Registration,
     Revision,
 )
@@ -172,7 +173,7 @@ def _held(found: dict[str, list[dict[str, Any]]]) -> Iterator[tuple[dict[str, An
 def test_stored_values_have_a_version_that_only_the_database_sees(app, clock, tmp_path):
     release.fill(app, clock, tmp_path)
     stored = [value for value in rewrite(lambda value: value) if isinstance(value, dict)]
-    assert len(stored) == 20
+    assert len(stored) == 21
     assert {value["v"] for value in stored} == {1}
     assert {value["content"]["v"] for value in stored if "content" in value} == {1}
     assert not any("v" in row[name] for row, name in _held(values()))
@@ -187,6 +188,7 @@ def test_fields_that_a_later_release_adds_are_ignored(app, clock, tmp_path):
     for table, name in (
         ("organizers", "sealed"),
         ("mailings", "sealed"),
+        ("pending_forms", "sealed"),
         ("discussions", "content"),
         ("revisions", "announcement"),
         ("drafts", "shown"),
@@ -215,6 +217,7 @@ READERS = {
     Registration: lambda row: row.attendee(builders.ring()),
     Organizer: lambda row: row.identity(builders.ring()),
     Mailing: lambda row: row.wording(builders.ring()),
+    PendingForm: lambda row: row.text(builders.ring()),
     Discussion: lambda row: row.content,
     Revision: lambda row: row.announcement,
     Draft: lambda row: row.typed,

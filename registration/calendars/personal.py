@@ -30,22 +30,27 @@ def sequence(discussion: Discussion, registration: Registration, later: int = 0)
 
 @dataclass(frozen=True, slots=True)
 class Guest:
-    """The attendee of an entry: the address, and the SEQUENCE of this attendee's entry."""
+    """The attendee of an entry: the address, and the SEQUENCE of this attendee's entry.
+
+    Unless the attendee is known to read the address, an entry that is sent there has no join link.
+    """
 
     address: str
     sequence: int
+    is_proved: bool = True
 
     @classmethod
     def of(
         cls, discussion: Discussion, registration: Registration, address: str, later: int = 0
     ) -> "Guest":
         """Return the attendee at `address`, for a calendar entry."""
-        return cls(address, sequence(discussion, registration, later))
+        is_proved = registration.address_proved_at is not None
+        return cls(address, sequence(discussion, registration, later), is_proved)
 
 
 def request(discussion: Discussion, guest: Guest, at: datetime, links: Links) -> bytes:
     """Return a METHOD:REQUEST for one attendee (RFC 5546 3.2.2), written at `at`."""
-    event = _joinable(discussion, links)
+    event = _joinable(discussion, links) if guest.is_proved else _personal(discussion, links)
     _add_people(event, discussion, guest, at)
     return bytes(_calendar("REQUEST", event).to_ical())
 

@@ -79,8 +79,18 @@ class LetterContext:
             has_entry=invitation is not None,
             is_open=self.discussion.takes_registrations(self.now),
             personal_link=self.links.registration(self.attendee.token),
+            is_proved=self.is_proved,
             **values,
         )
+
+    @property
+    def is_proved(self) -> bool:
+        """Whether the attendee is known to read the address.
+
+        Anybody may have typed the address and all else: until then a letter contains nothing that
+        was typed, and no link to join.
+        """
+        return self.registration.address_proved_at is not None
 
     @property
     def unsubscribe(self) -> str | None:
@@ -203,9 +213,9 @@ def change(context: LetterContext) -> EmailMessage | None:
 
 
 def mailing(context: LetterContext) -> EmailMessage | None:
-    """Send a mailing, unless its organizer or the attendee has stopped it.
+    """Send a mailing, unless it was stopped; one with the join link only to attendees with a seat.
 
-    One that contains the join link is sent only to attendees with a seat.
+    If it has that link or a name, an address that is not proved gets the link to the own page.
     """
     status, wording = context.registration.status, context.wording
     is_wanted = context.registration.is_registered and not context.registration.mailings_stopped_at
@@ -214,6 +224,8 @@ def mailing(context: LetterContext) -> EmailMessage | None:
     has_link = placeholders.has_link(wording, context.discussion.content.join_url)
     if has_link and status is not RegistrationStatus.CONFIRMED:
         return None
+    if not context.is_proved and (has_link or placeholders.has_name(wording)):
+        return context.write("discreet")
     values = placeholders.values(context.discussion, context.attendee, context.links)
     return context.write(
         "mailing",

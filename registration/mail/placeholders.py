@@ -53,6 +53,12 @@ def has_link_placeholder(text: str) -> bool:
     return any(match[1] == "join_link" for match in _PLACEHOLDER.finditer(text))
 
 
+def has_name(wording: Wording) -> bool:
+    """Whether a mailing contains the placeholder of the name."""
+    typed = f"{wording.subject}\n{wording.text}"
+    return any(match[1] == "name" for match in _PLACEHOLDER.finditer(typed))
+
+
 def has_link(wording: Wording, join_url: str) -> bool:
     """Whether a mailing contains the join link, as a placeholder or written out."""
     typed = f"{wording.subject}\n{wording.text}"

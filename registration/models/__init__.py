@@ -10,6 +10,7 @@ from .installation import Erasure, Installation, Throttle
 from .letter import TO_ORGANIZERS, Letter, LetterKind, LetterState
 from .mailing import Group, Mailing, MailingState, Wording
 from .organizer import FailedSignIns, Grant, Identity, Organizer, Role, SignIn, organizer_index
+from .pending_form import FormText, PendingForm
 from .registration import (
     REGISTERED,
     Answer,
@@ -40,6 +41,7 @@ __all__ = [
     "Export",
     "FailedSignIns",
     "FeedReading",
+    "FormText",
     "Grant",
     "Group",
     "Identity",
@@ -51,6 +53,7 @@ __all__ = [
     "MailingState",
     "Organizer",
     "Partner",
+    "PendingForm",
     "Question",
     "Registration",
     "RegistrationStatus",

@@ -52,7 +52,8 @@ class Letter(Model):
 
     The unique `key` prevents two letters for the same occasion. `public_id` is random, and names
     the letter's file where letters are kept in a folder. `server_answer` is redacted. Until
-    `lease_until`, one worker has claimed the letter.
+    `lease_until`, one worker has claimed the letter. A confirmation of an address confirms the text
+    of `pending_form_id`, or without one the registration's own.
     """
 
     __tablename__ = "letters"
@@ -65,6 +66,9 @@ class Letter(Model):
     organizer_id: Mapped[int | None] = mapped_column(ForeignKey("organizers.id"))
     mailing_id: Mapped[int | None] = mapped_column(
         ForeignKey("mailings.id", ondelete="SET NULL"), index=True
+    )
+    pending_form_id: Mapped[int | None] = mapped_column(
+        ForeignKey("pending_forms.id", ondelete="SET NULL"), index=True
     )
     kind: Mapped[LetterKind] = mapped_column(by_value(LetterKind))
     key: Mapped[str] = mapped_column(unique=True)

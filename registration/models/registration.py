@@ -79,8 +79,7 @@ def address_index(ring: KeyRing, discussion_uid: str, address: EmailAddress) -> 
 def _takes_seat_in_sql(cls: type["Registration"], now: datetime) -> ColumnElement[bool]:
     return and_(
         cls.seated_at.is_not(None),
-        cls.withdrawn_at.is_(None),
-        or_(cls.confirmed_at.is_not(None), cls.seat_held_until > now),
+        or_(cls.is_registered, cls.seat_held_until > now),
     )
 
 
@@ -89,8 +88,10 @@ class Registration(Model):
 
     `address_index` is the blind index of discussion and canonical address, unique in the
     discussion. `seated_at` is set while it has a seat, `queue_position` while it waits; an
-    unconfirmed registration keeps its seat until `seat_held_until`. `mailings_stopped_at` is set
-    once the attendee has stopped mailings.
+    unconfirmed registration, or a withdrawn one that registers again, keeps its seat until
+    `seat_held_until`. `address_proved_at` is set once its attendee has pressed a button behind a
+    link that was sent to the address. `mailings_stopped_at` is set once the attendee has stopped
+    mailings.
     """
 
     __tablename__ = "registrations"
@@ -111,6 +112,7 @@ class Registration(Model):
     calendar_token_hash: Mapped[bytes] = mapped_column(LargeBinary, unique=True)
     registered_at: Mapped[datetime] = mapped_column(UtcMinute)
     confirmed_at: Mapped[datetime | None] = mapped_column(UtcMinute)
+    address_proved_at: Mapped[datetime | None] = mapped_column(UtcMinute)
     withdrawn_at: Mapped[datetime | None] = mapped_column(UtcMinute)
     seated_at: Mapped[datetime | None] = mapped_column(UtcMinute)
     seat_held_until: Mapped[datetime | None] = mapped_column(UtcMinute)
@@ -166,10 +168,10 @@ class Registration(Model):
 
     def _takes_seat_itself(self, now: datetime) -> bool:
         """Whether a seat is taken, or held, at `now`."""
-        if self.seated_at is None or self.withdrawn_at is not None:
+        if self.seated_at is None:
             return False
         held_until = self.seat_held_until
-        return self.confirmed_at is not None or (held_until is not None and held_until > now)
+        return self.is_registered or (held_until is not None and held_until > now)
 
     takes_seat = hybrid_method(_takes_seat_itself, _takes_seat_in_sql)
 

@@ -23,6 +23,7 @@ from .lease import (
 from .queue import (
     drop,
     drop_all,
+    drop_of_forms,
     drop_waiting,
     every,
     held_ids,
@@ -44,6 +45,7 @@ __all__ = [
     "claim",
     "drop",
     "drop_all",
+    "drop_of_forms",
     "drop_waiting",
     "every",
     "has_due",

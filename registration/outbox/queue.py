@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import ColumnElement, and_, case, func, insert, or_, select, update
 
@@ -11,12 +12,19 @@ from ..database.paging import batches
 from ..models import Letter, LetterKind, LetterState, Registration
 
 
-def post(tx: Transaction, registration_id: int, kind: LetterKind, *, revision: int) -> None:
+def post(
+    tx: Transaction,
+    registration_id: int,
+    kind: LetterKind,
+    *,
+    revision: int,
+    pending_form_id: int | None = None,
+) -> None:
     """Post one letter to a registration.
 
     Its key counts the letters of a kind: confirmation/17/2 is the second one to registration 17.
     """
-    post_all(tx, [registration_id], kind, revision=revision)
+    post_all(tx, [registration_id], kind, revision=revision, pending_form_id=pending_form_id)
 
 
 def post_all(
@@ -28,19 +36,22 @@ def post_all(
     due_at: datetime | None = None,
     occasion: str = "",
     mailing_id: int | None = None,
+    pending_form_id: int | None = None,
 ) -> None:
     """Post a letter of one kind to each of these registrations, due now or at `due_at`.
 
-    A registration that is owed such a letter already, not leased, gets no second one; the letter
-    becomes due at the earlier of both times. The key of a letter that is sent once for each
-    `occasion`, such as a mailing, contains the occasion.
+    A registration that is owed the same letter already, for the same pending form and not leased,
+    gets no second one; the letter becomes due at the earlier of both times. The key of a letter
+    that is sent once for each `occasion`, such as a mailing, contains it.
     """
     for batch in batches(registration_ids):
-        counts, waiting = ({}, set()) if occasion else _count_posted(tx, batch, kind)
+        same = Letter.pending_form_id.is_not_distinct_from(pending_form_id)
+        counts, waiting = ({}, set()) if occasion else _count_posted(tx, batch, kind, same)
         posted = [
             {
                 "registration_id": number,
                 "mailing_id": mailing_id,
+                "pending_form_id": pending_form_id,
                 "kind": kind,
                 "key": f"{kind.value}/{number}/{occasion or counts.get(number, 0) + 1}",
                 "revision": revision,
@@ -53,10 +64,8 @@ def post_all(
             for number in batch
             if occasion or number not in waiting
         ]
-        if posted:
-            tx.execute(insert(table_of(Letter)), posted)
-        if waiting:
-            _bring_forward(tx, waiting, kind, due_at or tx.now)
+        _insert(tx, posted)
+        _bring_forward(tx, waiting, kind, due_at or tx.now, same)
 
 
 def post_test(tx: Transaction, organizer_id: int, mailing_id: int, *, revision: int) -> None:
@@ -92,15 +101,27 @@ def _to_organizer(tx: Transaction, organizer_id: int, key: str, kind: LetterKind
     )
 
 
+def _insert(tx: Transaction, posted: list[dict[str, Any]]) -> None:
+    if posted:  # without rows, the statement would insert one of defaults
+        tx.execute(insert(table_of(Letter)), posted)
+
+
 def _bring_forward(
-    tx: Transaction, registration_ids: set[int], kind: LetterKind, at: datetime
+    tx: Transaction,
+    registration_ids: set[int],
+    kind: LetterKind,
+    at: datetime,
+    same: ColumnElement[bool],
 ) -> None:
     """Make waiting letters due no later than `at`, also those that wait for another attempt."""
+    if not registration_ids:
+        return
     tx.execute(
         update(Letter)
         .where(
             Letter.registration_id.in_(registration_ids),
             Letter.kind == kind,
+            same,
             Letter.state == LetterState.OWED,
             Letter.lease_until.is_(None),
             Letter.due_at > at,
@@ -110,10 +131,14 @@ def _bring_forward(
 
 
 def _count_posted(
-    tx: Transaction, registration_ids: Sequence[int], kind: LetterKind
+    tx: Transaction,
+    registration_ids: Sequence[int],
+    kind: LetterKind,
+    same: ColumnElement[bool],
 ) -> tuple[dict[int, int], set[int]]:
-    """Return the number of posted letters by registration, and the ids with a waiting letter."""
-    waits = and_(Letter.state == LetterState.OWED, Letter.lease_until.is_(None))
+    """Return the number of posted letters by registration, and the ids with the same letter
+    waiting."""
+    waits = and_(same, Letter.state == LetterState.OWED, Letter.lease_until.is_(None))
     counted = (
         select(Letter.registration_id, func.count(), func.sum(case((waits, 1), else_=0)))
         .where(Letter.registration_id.in_(registration_ids), Letter.kind == kind)
@@ -152,6 +177,16 @@ def drop(tx: Transaction, registration_id: int, kind: LetterKind) -> None:
         )
         .values(state=LetterState.DROPPED, lease_until=None)
     )
+
+
+def drop_of_forms(tx: Transaction, pending_form_ids: Sequence[int]) -> None:
+    """Drop the letters of these pending forms that are not sent yet, also leased ones and those
+    that a restore held back."""
+    unsent = [LetterState.OWED, LetterState.HELD]
+    for batch in batches(pending_form_ids):
+        of_them = Letter.pending_form_id.in_(batch), Letter.state.in_(unsent)
+        dropped = update(Letter).where(*of_them)
+        tx.execute(dropped.values(state=LetterState.DROPPED, lease_until=None))
 
 
 def drop_all(

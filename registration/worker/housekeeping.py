@@ -101,12 +101,16 @@ def erase_due() -> Receipt:
         lambda tx: erasures.erase_due_mailings(tx, letters=letters, days=days),
     )
     with writing() as tx:
+        forms = erasures.erase_due_forms(tx)
         drafts = erasures.erase_old_drafts(tx, days=days)
         audit_log.forget_organizers(tx, days=days)
         erasures.erase_old_notices(tx, letters=letters, days=days)
         installation.note_round(tx)
     if drafts:
         log.info("Erased %d drafts of discussions that nobody has saved for %d days.", drafts, days)
+    if forms:
+        log.info("Erased %d forms that nobody has confirmed.", forms)
+    if drafts or forms:
         scrub()
     return receipt
 

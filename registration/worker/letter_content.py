@@ -8,9 +8,18 @@ from email.message import EmailMessage
 from .. import outbox
 from ..database import Transaction, to_minute
 from ..mail import letters, organizer_letters
-from ..models import TO_ORGANIZERS, Discussion, Letter, LetterKind, Organizer, Registration
+from ..models import (
+    TO_ORGANIZERS,
+    Discussion,
+    Letter,
+    LetterKind,
+    Organizer,
+    PendingForm,
+    Registration,
+)
 from ..services.mailings import mailings, preview
 from ..services.notices import change_notices
+from ..services.registrations import unconfirmed_forms
 from ..services.seats import allocation
 
 
@@ -36,7 +45,7 @@ def compose(tx: Transaction, letter: Letter) -> ComposedLetter | None:
     if letter.organizer_id is not None:
         test = preview.test_letter(tx, letter)
         return ComposedLetter(test, _subject_words(test), None) if test else None
-    registration = tx.get(Registration, letter.registration_id)
+    registration = _registration_of(tx, letter)
     if registration is None:
         return None
     discussion = tx.get_one(Discussion, registration.discussion_id)
@@ -87,6 +96,20 @@ def _compose_to_organizer(tx: Transaction, letter: Letter) -> ComposedLetter | N
         letter, identity, ring=tx.keys, settings=tx.settings, now=tx.now
     )
     return ComposedLetter(message, (), None)
+
+
+def _registration_of(tx: Transaction, letter: Letter) -> Registration | None:
+    """Return the registration that a letter is about: as its pending form has it, if it has one.
+
+    None if it is erased, or if the form can no longer be confirmed.
+    """
+    registration = tx.get(Registration, letter.registration_id)
+    if registration is None or letter.pending_form_id is None:
+        return registration
+    form = tx.get(PendingForm, letter.pending_form_id, populate_existing=True)
+    if form is None or form.passed_at:
+        return None
+    return unconfirmed_forms.shown(tx, form, registration)
 
 
 def _subject_words(message: EmailMessage) -> tuple[str, ...]:

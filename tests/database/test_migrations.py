@@ -375,3 +375,39 @@ def test_circulars_and_their_letters_become_mailings(empty, tmp_path):
         assert connection.scalars(stopped).all() == [True]
         connection.execute(mailings.delete())
         assert connection.scalars(select(letters.c.mailing_id)).all() == [None, None]
+
+
+def test_an_address_counts_as_proved_only_where_a_sent_link_was_used(empty, tmp_path):
+    engine = empty()
+    migration.upgrade(engine, until("0013", tmp_path))
+    before = MetaData()
+    before.reflect(engine)
+    at = datetime(2026, 3, 2, 12, tzinfo=UTC)
+    later = at.replace(hour=13)
+    registrations = [  # registered, confirmed, and when the link was sent
+        (at, later, at),
+        (at, at, None),  # the discussion asked no confirmation, or it was imported
+        (at, later, None),  # imported with another time
+        (at, later, later.replace(hour=14)),
+        (at, None, at),
+    ]
+    with engine.begin() as connection:
+        connection.execute(row(before.tables["discussions"], id=1))
+        for number, (registered, confirmed, sent) in enumerate(registrations, 1):
+            unique = ("address_index", "token_hash", "calendar_token_hash")
+            values: dict[str, object] = {name: bytes([number]) for name in unique}
+            values |= {"public_id": str(number)}
+            values |= {"registered_at": registered, "confirmed_at": confirmed}
+            added = row(before.tables["registrations"], id=number, discussion_id=1, **values)
+            connection.execute(added)
+            if sent:
+                letter = {"kind": "address_confirmation", "key": str(number), "sent_at": sent}
+                letter |= {"registration_id": number, "public_id": str(number)}
+                connection.execute(row(before.tables["letters"], **letter))
+    migration.upgrade(engine)
+    after = MetaData()
+    after.reflect(engine)
+    table = after.tables["registrations"]
+    with engine.begin() as connection:
+        proved = select(table.c.id).where(table.c.address_proved_at.is_not(None))
+        assert connection.scalars(proved).all() == [1]

@@ -14,8 +14,18 @@ COMING = ("confirmed", "waiting")
 
 
 @dataclass
+class Form:
+    """A later form for an address, which waits until its own letter's link confirms it."""
+
+    number: int
+    name: str
+    made_at: datetime
+
+
+@dataclass
 class Person:
-    """A registration, and its letters in the order they were owed: kind and state."""
+    """A registration, and its letters in the order they were owed: kind, state, and the number of
+    the form that it confirms."""
 
     number: int
     address: str
@@ -27,22 +37,37 @@ class Person:
     held_until: datetime | None = None
     queue: int | None = None
     new_address: str = ""
-    letters: list[tuple[str, str]] = field(default_factory=list)
+    forms: list[Form] = field(default_factory=list)
+    letters: list[tuple[str, str, int]] = field(default_factory=list)
 
-    def owe(self, kind: str) -> None:
+    def owe(self, kind: str, form: int = 0) -> None:
         # One that waits is enough: it is written when it is sent.
-        if (kind, "owed") not in self.letters:
-            self.letters.append((kind, "owed"))
+        if (kind, "owed", form) not in self.letters:
+            self.letters.append((kind, "owed", form))
 
     def mark(self, old: str, new: str, kind: str = "") -> None:
         """Give every letter (of a kind) in one state another."""
         self.letters = [
-            (each, new if state == old and kind in {"", each} else state)
-            for each, state in self.letters
+            (each, new if state == old and kind in {"", each} else state, form)
+            for each, state, form in self.letters
         ]
 
-    def is_true(self, kind: str) -> bool:
+    def forget(self, form: Form) -> None:
+        """Erase a form, and drop its letters."""
+        self.forms.remove(form)
+        self.letters = [
+            (
+                kind,
+                "dropped" if number == form.number and state in {"owed", "held"} else state,
+                number,
+            )
+            for kind, state, number in self.letters
+        ]
+
+    def is_true(self, kind: str, form: int) -> bool:
         """Whether what a letter of this kind tells is true now."""
+        if form:
+            return any(it.number == form for it in self.forms)
         return {
             "address_confirmation": self.status == "unconfirmed",
             "confirmation": self.status == "confirmed",
@@ -114,21 +139,36 @@ class World:
     def register(self, address: str, name: str) -> None:
         may_write = self.take("letters", address, most=LETTERS_A_DAY)
         person, kind = self.people.get(address), "already_registered"
-        if person is None or person.status not in COMING:
-            if person is None:
-                self.count += 1
-                person = Person(self.count, address)
+        if person and person.status not in COMING:
+            if may_write:
+                self.keep(person, name)
+            return
+        if person is None:
+            self.count += 1
+            person = self.people[address] = Person(self.count, address, name, "unconfirmed")
             self.place(person)
-            self.people[address] = person
-            person.name, person.status, person.new_address = name, "unconfirmed", ""
             person.registered_at, person.erase_at = self.now, self.now + UNCONFIRMED_LIFE
             kind = "address_confirmation"
         if may_write:
             person.owe(kind)
 
-    def confirm(self, person: Person) -> None:
-        if person.status != "unconfirmed":
+    def keep(self, person: Person, name: str) -> None:
+        """Keep a form for an address that is known and not registered."""
+        self.place(person)
+        self.count += 1
+        person.forms.append(Form(self.count, name, self.now))
+        if person.status == "unconfirmed":
+            assert person.erase_at
+            person.erase_at = max(person.erase_at, self.now + UNCONFIRMED_LIFE)
+        person.owe("address_confirmation", self.count)
+
+    def confirm(self, person: Person, form: Form | None = None) -> None:
+        if person.status != "unconfirmed" and form is None:
             return
+        if form:
+            person.name, person.registered_at = form.name, form.made_at
+        person.forms.clear()
+        person.mark("owed", "dropped", "address_confirmation")
         before = [place for place in self.queue if place < (person.queue or 0)]
         has_room = self.seats is None or (self.holders < self.seats and not before)
         if person.queue and has_room:
@@ -181,15 +221,18 @@ class World:
         is_allowed = self.take("find", address, most=LETTERS_A_DAY)
         person = self.people.get(address)
         if person and is_allowed and self.take("letters", address, most=LETTERS_A_DAY):
-            person.owe("address_confirmation" if person.status == "unconfirmed" else "link")
+            if person.status == "unconfirmed":
+                person.owe("address_confirmation", person.forms[-1].number if person.forms else 0)
+            else:
+                person.owe("link")
 
     def deliver(self) -> None:
         for person in self.people.values():
             person.letters = [
-                (kind, ("sent" if person.is_true(kind) else "dropped"))
+                (kind, ("sent" if person.is_true(kind, form) else "dropped"), form)
                 if state == "owed"
-                else (kind, state)
-                for kind, state in person.letters
+                else (kind, state, form)
+                for kind, state, form in person.letters
             ]
 
     def round(self) -> None:
@@ -211,6 +254,10 @@ class World:
     def erase_due(self) -> None:
         kept = {k: it for k, it in self.people.items() if it.erase_at and it.erase_at > self.now}
         self.people = kept
+        for person in kept.values():
+            for form in list(person.forms):
+                if form.made_at + UNCONFIRMED_LIFE <= self.now:
+                    person.forget(form)
 
     def restored(self, now: datetime, erased: set[int]) -> None:
         """Become what a backup of this world is restored to."""

@@ -46,15 +46,15 @@ def told(person: Person, now: datetime) -> tuple[object, ...]:
         person.address, person.name, person.new_address, person.status,
         person.registered_at, person.erase_at, person.queue,
         _seat(person.has_seat, person.status, person.held_until, now),
-        person.letters,
+        [(kind, state) for kind, state, _form in person.letters],
     )  # fmt: skip
 
 
 def _seat(has_seat: bool, status: str, held: datetime | None, now: datetime) -> str:
     """Return how a seat is had; one that was held, and is not any more, is none."""
-    if not has_seat or status == "withdrawn":
+    if not has_seat:
         return "none"
-    if status == "unconfirmed":
+    if status in {"unconfirmed", "withdrawn"}:
         return f"held until {held}" if held and held > now else "none"
     return "taken"
 

@@ -77,7 +77,7 @@ class Service:
         """The fields of the discussion's form that nobody types; the form was open for a while."""
         values = form_of(self.get(FORM))[1]
         self.clock.advance(seconds=10)
-        return {name: values[name] for name in ("csrf_token", "opened")}
+        return {name: values[name] for name in ("csrf_token", "opened", "asked")}
 
     @cached_property
     def known(self) -> set[tuple[str, str]]:

@@ -91,6 +91,7 @@ def write(paper: Flask) -> Write:
         calendar_sequence: int = 0,
         told: Essentials | None = None,
         wording: Wording = WORDING,
+        is_proved: bool = True,
         **personal: Any,
     ) -> EmailMessage | None:
         status = status or TRUE_AT[kind]
@@ -104,9 +105,11 @@ def write(paper: Flask) -> Write:
         letter = Letter(id=1, kind=kind, public_id="5f2a")
         if kind is LetterKind.WITHDRAWAL:
             calendar_sequence = 1
+        registered = _registration(status, person, calendar_sequence)
+        registered.address_proved_at = registered.confirmed_at if is_proved else None
         return letters.compose(
             letter,
-            _registration(status, person, calendar_sequence),
+            registered,
             discussion,
             ring=RING,
             settings=app_context.settings(),

@@ -76,7 +76,7 @@ def test_the_address_confirmation_says_what_when_and_who_speaks(write):
         assert WHEN in shown
         assert "Saule Suleimenova, Hydrologist, Institute of Geography" in shown
         assert PERSONAL in shown
-        assert "erased on 3 May 2026, 12:00 UTC" in shown
+        assert "we delete this form on 3 May 2026, 12:00 UTC" in shown
 
 
 def test_the_address_confirmation_repeats_nothing_that_was_typed(write):

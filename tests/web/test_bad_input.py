@@ -65,7 +65,7 @@ def hidden(shared) -> dict[str, str]:
     """What a browser would send of the form that nobody types."""
     values = form_of(shared.get(FORM).text)[1]
     shared.clock.advance(seconds=10)
-    return {name: values[name] for name in ("csrf_token", "opened")}
+    return {name: values[name] for name in ("csrf_token", "opened", "asked")}
 
 
 def faults_of(page: str) -> dict[str, str]:

@@ -130,6 +130,11 @@ def test_the_pages_of_everybody(app, clock, visitor: Visitor, reader: Reader, pe
              own("e@example.org"), own("f@example.org"), "/letters/"]  # fmt: skip
     for path in paths:
         reader.read(visitor.get(path))
+    builders.register("su", "f@example.org", name="Ғалия")
+    older, newer = builders.link_tokens("f@example.org", "su")
+    reader.read(visitor.get(f"/registrations/{older}"), "an older form")
+    builders.press(newer)
+    reader.read(visitor.get(f"/registrations/{older}"), "a form that was passed over")
     reader.read(visitor.fill(f"{PATH}/register", name="", email="x", question_city="."), "wrong")
     reader.read(visitor.fill("/registrations/find", email="x y@example.org"), "wrong address")
     reader.read(visitor.fill(own(), "/change", name="", email="<x>"), "wrong change")

@@ -59,7 +59,7 @@ def _registration_events(registration: Registration) -> Iterator[Event]:
     times = {
         EventKind.REGISTERED: registration.registered_at,
         EventKind.CONFIRMED: registration.confirmed_at,
-        EventKind.SEATED: registration.seated_at if registration.has_confirmed else None,
+        EventKind.SEATED: registration.seated_at if registration.is_registered else None,
         EventKind.WITHDRAWN: registration.withdrawn_at,
         EventKind.ATTENDED: registration.attended_at,
     }

@@ -7,10 +7,10 @@ A machine that runs for an hour a week erases every other time.
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import select
+from sqlalchemy import or_, select, update
 
 from ...database import Transaction
-from ...models import Discussion, Installation, Registration
+from ...models import Discussion, Installation, PendingForm, Registration
 from ..seats import allocation, retention
 
 CLOCK_JUMP = timedelta(days=2)
@@ -36,16 +36,28 @@ def waits_until(tx: Transaction) -> datetime | None:
 
 
 def _redate(tx: Transaction, since: datetime) -> None:
-    """Date registrations from `since` or later, which a wrong clock made, as made now."""
+    """Date registrations and forms from `since` or later, which a wrong clock made, as made now."""
+    forms = update(PendingForm).where(PendingForm.made_at >= since).values(made_at=tx.now)
+    formed = set(tx.scalars(forms.returning(PendingForm.registration_id)))
     misdated = tx.execute(
         select(Registration, Discussion)
         .join(Discussion, Discussion.id == Registration.discussion_id)
-        .where(Registration.registered_at >= since)
+        .where(or_(Registration.registered_at >= since, Registration.id.in_(formed)))
     )
     for registration, discussion in misdated:
+        _redate_registration(tx, registration, discussion, since)
+
+
+def _redate_registration(
+    tx: Transaction, registration: Registration, discussion: Discussion, since: datetime
+) -> None:
+    """Date a registration, or the seat that is held for its form, as of now."""
+    is_misdated = registration.registered_at >= since
+    if is_misdated:
         registration.registered_at = tx.now
+    if is_misdated or not registration.has_confirmed:
         registration.erase_at = retention.erase_at(
             discussion, tx.now, tx.settings, has_confirmed=registration.has_confirmed
         )
-        if registration.seat_held_until:
-            registration.seat_held_until = tx.now + allocation.SEAT_HOLD
+    if registration.seat_held_until:
+        registration.seat_held_until = tx.now + allocation.SEAT_HOLD

@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, delete, func, insert, select, update
 
 from ... import outbox
 from ...database import Transaction
+from ...database.paging import batches
 from ...mail import maildir
 from ...models import (
     TO_ORGANIZERS,
@@ -18,11 +19,13 @@ from ...models import (
     Export,
     Letter,
     Mailing,
+    PendingForm,
     Registration,
     RegistrationStatus,
 )
 from .. import catalog
 from ..seats import allocation
+from ..seats.retention import UNCONFIRMED_RETENTION
 
 # How many registrations one transaction erases, so that other writers do not wait long.
 REGISTRATIONS_A_BATCH = 200
@@ -126,6 +129,21 @@ def erase_old_notices(tx: Transaction, *, letters: Path | None, days: int) -> in
     return how many."""
     is_old = Letter.posted_at <= tx.now - timedelta(days=days)
     return _delete_letters(tx, letters, Letter.kind.in_(TO_ORGANIZERS), is_old)
+
+
+def erase_due_forms(tx: Transaction) -> int:
+    """Erase the pending forms that nobody has confirmed in time; return how many."""
+    last = tx.now - UNCONFIRMED_RETENTION
+    return erase_forms(tx, PendingForm.made_at <= last, PendingForm.passed_at.is_(None))
+
+
+def erase_forms(tx: Transaction, *which: ColumnElement[bool]) -> int:
+    """Erase pending forms, and drop their letters not sent yet; return how many."""
+    ids = tx.scalars(select(PendingForm.id).where(*which)).all()
+    outbox.drop_of_forms(tx, ids)
+    for some in batches(ids):
+        tx.execute(delete(PendingForm).where(PendingForm.id.in_(some)))
+    return len(ids)
 
 
 def erase_all_mailings(tx: Transaction, slug: str, *, letters: Path | None) -> Receipt:

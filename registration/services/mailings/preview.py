@@ -128,7 +128,8 @@ def _nth(
 def _without_links(original: Registration, ring: KeyRing) -> Registration:
     """Return a copy outside of any session, with tokens that do not work: organizers must not get
     an attendee's links."""
-    names = ("public_id", "confirmed_at", "seated_at", "erase_at")
+    times = ("confirmed_at", "address_proved_at", "seated_at", "erase_at")
+    names = ("public_id", *times)
     shown = Registration(**{name: getattr(original, name) for name in names})
     shown.seal(
         replace(original.attendee(ring), token=PLACEHOLDER, calendar_token=PLACEHOLDER), ring

@@ -12,6 +12,7 @@ from ...links import Links, sign_mailings
 from ...mail import placeholders
 from ...mail.placeholders import Paragraph
 from ...models import Discussion, Letter, LetterState, Mailing, Registration, RegistrationStatus
+from ..registrations import unconfirmed_forms
 from ..registrations.self_service import NoSuchRegistration
 
 
@@ -36,8 +37,12 @@ def by_link(tx: Transaction, signed: str) -> tuple[Registration, Discussion]:
     if found is None:
         raise NoSuchRegistration
     registration, discussion = found
-    right = sign_mailings(public_id, registration.attendee(tx.keys).token)
-    if not hmac.compare_digest(right.encode(), signed.encode()):
+    tokens = [
+        registration.attendee(tx.keys).token,
+        *unconfirmed_forms.former_tokens(tx, registration),
+    ]
+    right = (sign_mailings(public_id, token).encode() for token in tokens)
+    if not any(hmac.compare_digest(link, signed.encode()) for link in right):
         raise NoSuchRegistration
     return registration, discussion
 

@@ -16,6 +16,7 @@ from ...models import (
     Installation,
     Mailing,
     Organizer,
+    PendingForm,
     Registration,
     address_index,
     organizer_index,
@@ -90,6 +91,8 @@ def _reseal_all(tx: Transaction, old: KeyRing, new: KeyRing) -> int:
     for found in pages(tx, wanted, Registration.id, ROWS_A_STEP):
         tx.connection().execute(_RESEAL, [_resealed(row, old, new) for row in found])
         total += len(found)
+    for form in tx.scalars(select(PendingForm)):
+        form.seal(form.text(old), new)
     for organizer in tx.scalars(select(Organizer)):
         identity = organizer.identity(old)
         organizer.seal(identity, new)

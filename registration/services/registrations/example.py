@@ -27,6 +27,7 @@ def registration(
         public_id=PLACEHOLDER,
         registered_at=now,
         confirmed_at=now,
+        address_proved_at=now,
         seated_at=now,
         erase_at=retention.erase_at(discussion, now, settings),
         calendar_sequence=0,

@@ -83,12 +83,13 @@ def add(tx: Transaction, slug: str, entry: Entry) -> str:
         if known and known.is_registered:
             raise AlreadyRegistered
         if known and known.status is RegistrationStatus.UNCONFIRMED:
-            # Do not overwrite what the attendee has typed.
             raise NotConfirmedYet
-        mailbox = entry.address.mailbox
-        if not register.may_write_to(tx, discussion, mailbox):
+        if not register.may_write_to(tx, discussion, entry.address.mailbox):
             raise EnoughLetters(num=LETTERS_A_DAY)
-        added, kind = register.write_registration(tx, discussion, entry, known)
+        if known:  # withdrawn: they come back on their own word only
+            register.owe_form_letter(tx, discussion, entry, known)
+            return known.public_id
+        added, kind = register.write_registration(tx, discussion, entry)
         register.owe_letter(tx, added, kind, discussion)
     return tx.scalars(select(Registration.public_id).where(Registration.id == added)).one()
 
@@ -115,7 +116,10 @@ def send_again(tx: Transaction, registration: Registration) -> LetterKind:
     )
     if not may_send:
         raise EnoughLetters(num=LETTERS_A_DAY)
-    register.owe_letter(tx, registration.id, kind, discussion)
+    if registration.status is RegistrationStatus.UNCONFIRMED:
+        register.owe_link(tx, registration, discussion)
+    else:
+        register.owe_letter(tx, registration.id, kind, discussion)
     return kind
 
 

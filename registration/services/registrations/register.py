@@ -1,4 +1,4 @@
-"""Registers and confirms attendees.
+"""Registers attendees.
 
 The response is the same for every address. That an address is registered already is told by letter
 to that address only, at most `LETTERS_A_DAY` times.
@@ -6,10 +6,10 @@ to that address only, at most `LETTERS_A_DAY` times.
 
 import secrets
 from collections import Counter
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields
 from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import insert, select
 
 from ... import outbox
 from ...crypto.tokens import new_token, token_hash
@@ -29,6 +29,7 @@ from .. import rate_limits
 from ..catalog import find_id
 from ..seats import allocation
 from ..seats.retention import erase_at
+from . import unconfirmed_forms
 
 # Letters to one address for a discussion, and answers to acts on an attendee's own page.
 LETTERS_A_DAY = 3
@@ -68,27 +69,37 @@ class Entry:
 def register(tx: Transaction, slug: str, entry: Entry) -> None:
     """Register an entry; if its address is confirmed already, owe that address a letter instead.
 
-    Until an address is confirmed, the last form wins; afterwards only the attendee's own page can
-    change the registration. Raises `NoSuchDiscussion`, `RegistrationClosed`.
+    Each form for an address that is known and not registered keeps its own text until the link in
+    its own letter confirms it; without a letter it is not kept. Once confirmed, only the attendee's
+    own page can change the registration. Raises `NoSuchDiscussion`, `RegistrationClosed`.
     """
     tx.hold_keys()
     with allocation.locked_discussion(tx, find_id(tx, slug), promotes=True) as discussion:
         if not discussion.takes_registrations(tx.now):
             raise RegistrationClosed
         known = find_by_address(tx, discussion, entry.address, lock=True)
-        mailbox = entry.address.mailbox
-        may_write = may_write_to(tx, discussion, mailbox)
-        if known and known.is_registered:
-            number, kind = known.id, LetterKind.ALREADY_REGISTERED
-            # Seal the same data again, which takes as long as for an unknown address.
-            known.seal(known.attendee(tx.keys), tx.keys)
-            tx.flush()
-        else:
-            number, kind = write_registration(tx, discussion, entry, known)
+        may_write = may_write_to(tx, discussion, entry.address.mailbox)
+        added = None if known else write_registration(tx, discussion, entry)
         with tx.begin_nested() as savepoint:
-            owe_letter(tx, number, kind, discussion)
+            if known:
+                _answer_known(tx, discussion, entry, known)
+            elif added:
+                owe_letter(tx, *added, discussion)
             if not may_write:  # undone only now, so that the time taken does not tell
                 savepoint.rollback()
+
+
+def _answer_known(
+    tx: Transaction, discussion: Discussion, entry: Entry, known: Registration
+) -> None:
+    """Owe the letter to an address that has a row: a link to confirm, or word that it is registered."""
+    if not known.is_registered:
+        owe_form_letter(tx, discussion, entry, known)
+        return
+    # Seal the same data again, which takes as long as for an unknown address.
+    known.seal(known.attendee(tx.keys), tx.keys)
+    tx.flush()
+    owe_letter(tx, known.id, LetterKind.ALREADY_REGISTERED, discussion)
 
 
 def find_by_address(
@@ -109,34 +120,34 @@ def find_by_address(
 
 
 def write_registration(
-    tx: Transaction, discussion: Discussion, entry: Entry, known: Registration | None
+    tx: Transaction, discussion: Discussion, entry: Entry
 ) -> tuple[int, LetterKind]:
-    """Insert a registration, or overwrite the `known` one, which is withdrawn or unconfirmed.
+    """Insert a registration, without the ORM: hundreds may register at once.
 
     Returns its id, and the kind of letter that it calls for. The caller is inside
     `allocation.locked_discussion`.
     """
-    values = _columns(tx, discussion, entry, known)
-    index = address_index(tx.keys, discussion.uid, entry.address)
-    return _write_row(tx, discussion, known, index, values), _first_letter(values)
+    values = _columns(tx, discussion, entry)
+    added = insert(table_of(Registration)).values(**values).returning(table_of(Registration).c.id)
+    return int(tx.execute(added).scalar_one()), _first_letter(values)
 
 
-def confirm(tx: Transaction, registration: Registration) -> None:
-    """Confirm a registration; a second time changes nothing."""
-    tx.hold_keys()
-    with allocation.locked_discussion(tx, registration.discussion_id, promotes=True) as discussion:
-        if not allocation.is_still_there(tx, registration):
-            return
-        if registration.status is not RegistrationStatus.UNCONFIRMED:
-            return
-        place = allocation.place_on_confirming(tx, discussion, registration)
-        registration.seated_at, registration.queue_position = place.seated_at, place.queue_position
-        registration.seat_held_until = None
-        registration.confirmed_at = tx.now
-        registration.erase_at = erase_at(discussion, registration.registered_at, tx.settings)
-        registration.calendar_sequence = _calendar_sequence(registration)
-        if may_answer(tx, registration):
-            owe_letter(tx, registration.id, LETTER_OF_STATUS[registration.status], discussion)
+def owe_form_letter(
+    tx: Transaction, discussion: Discussion, entry: Entry, known: Registration
+) -> None:
+    """Keep a form for the address of an unconfirmed or withdrawn registration, and owe its letter.
+
+    It asks to confirm even where the discussion does not: nobody but the reader of the address may
+    replace what is there.
+    """
+    form = unconfirmed_forms.add(tx, discussion, known, _typed(entry))
+    owe_letter(tx, known.id, LetterKind.ADDRESS_CONFIRMATION, discussion, form.id)
+
+
+def _typed(entry: Entry) -> dict[str, Any]:
+    """Return the fields of an entry as they are sealed."""
+    typed = {item.name: getattr(entry, item.name) for item in fields(entry)}
+    return typed | {"address": entry.address.sent}
 
 
 def may_answer(tx: Transaction, registration: Registration) -> bool:
@@ -162,74 +173,68 @@ def may_write_to(tx: Transaction, discussion: Discussion, mailbox: str) -> bool:
 
 
 def owe_letter(
-    tx: Transaction, registration_id: int, kind: LetterKind, discussion: Discussion
+    tx: Transaction,
+    registration_id: int,
+    kind: LetterKind,
+    discussion: Discussion,
+    pending_form_id: int | None = None,
 ) -> None:
-    """Add a letter to a registration to the outbox, in this transaction."""
-    outbox.post(tx, registration_id, kind, revision=discussion.version)
+    """Add a letter to a registration to the outbox, in this transaction. One that asks to confirm
+    confirms a pending form, or the registration's own text."""
+    outbox.post(
+        tx,
+        registration_id,
+        kind,
+        revision=discussion.version,
+        pending_form_id=pending_form_id,
+    )
 
 
-def _columns(
-    tx: Transaction, discussion: Discussion, entry: Entry, known: Registration | None
-) -> dict[str, Any]:
+def owe_link(tx: Transaction, registration: Registration, discussion: Discussion) -> None:
+    """Owe an attendee their link; unconfirmed, the newest letter that asks to confirm."""
+    newest, kind = None, LetterKind.LINK
+    if registration.status is RegistrationStatus.UNCONFIRMED:
+        newest, kind = (
+            unconfirmed_forms.newest_id(tx, registration),
+            LetterKind.ADDRESS_CONFIRMATION,
+        )
+    owe_letter(tx, registration.id, kind, discussion, newest)
+
+
+def _columns(tx: Transaction, discussion: Discussion, entry: Entry) -> dict[str, Any]:
     """Return the columns of the registration that an entry makes."""
-    if known:
-        attendee = known.attendee(tx.keys)
-    else:
-        attendee = Attendee(secrets.token_hex(16), new_token(), new_token(), "", "")
-    attendee = replace(
-        attendee,
-        name=entry.name,
-        address=entry.address.sent,
-        affiliation=entry.affiliation,
-        answers=entry.answers,
-        shared_with=entry.shared_with,
-        new_address="",
+    attendee = Attendee(
+        secrets.token_hex(16),
+        new_token(),
+        new_token(),
+        entry.name,
+        entry.address.sent,
+        entry.affiliation,
+        entry.answers,
+        entry.shared_with,
         language=entry.language,
         zone=entry.zone,
     )
-    place = allocation.place_on_registering(tx, discussion, known)
+    place = allocation.place_on_registering(tx, discussion, None)
     asks = discussion.content.address_confirmation
     return {
         "public_id": attendee.public_id,
+        "discussion_id": discussion.id,
+        "address_index": address_index(tx.keys, discussion.uid, entry.address),
         "token_hash": token_hash(attendee.token),
         "calendar_token_hash": token_hash(attendee.calendar_token),
         "sealed": attendee.sealed(tx.keys),
         "key_id": tx.keys.current,
         "registered_at": tx.now,
         "confirmed_at": None if asks else tx.now,
-        "withdrawn_at": None,
         "seated_at": place.seated_at,
         "queue_position": place.queue_position,
         "seat_held_until": place.seat_held_until if asks else None,
         "erase_at": erase_at(discussion, tx.now, tx.settings, has_confirmed=not asks),
+        "calendar_sequence": discussion.first_calendar_sequence,
+        "told_revision": discussion.version,
         "wants_follow_up": entry.wants_follow_up,
     }
-
-
-def _write_row(
-    tx: Transaction,
-    discussion: Discussion,
-    known: Registration | None,
-    index: bytes,
-    values: dict[str, Any],
-) -> int:
-    """Insert or update the row, without the ORM: hundreds may register at once."""
-    if known:
-        if values["confirmed_at"]:
-            values |= {"calendar_sequence": _calendar_sequence(known)}
-        tx.execute(update(Registration).where(Registration.id == known.id).values(**values))
-        return known.id
-    values |= {"discussion_id": discussion.id, "address_index": index}
-    values |= {"calendar_sequence": discussion.first_calendar_sequence}
-    values |= {"told_revision": discussion.version}
-    added = insert(table_of(Registration)).values(**values).returning(table_of(Registration).c.id)
-    return int(tx.execute(added).scalar_one())
-
-
-def _calendar_sequence(known: Registration) -> int:
-    """Return the SEQUENCE of the attendee's calendar entry: after a withdrawal it must be above
-    that of the CANCEL (RFC 5546 2.1.4)."""
-    return known.calendar_sequence + (known.calendar_sequence > 0)
 
 
 def _first_letter(values: dict[str, Any]) -> LetterKind:

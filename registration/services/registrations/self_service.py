@@ -24,12 +24,15 @@ from ...models import (
 from ...refusals import N_, Refusal
 from ...text import addresses
 from ...text.addresses import EmailAddress
-from .. import rate_limits
+from .. import rate_limits, shown
 from ..erasure import erasures
 from ..erasure.erasures import Receipt
 from ..seats import allocation
-from . import register
+from . import register, unconfirmed_forms
 from .register import Entry
+
+# What the digest of the button that confirms a new address is for.
+_NEW_ADDRESS = "new address"
 
 
 class NoSuchRegistration(Refusal):
@@ -100,6 +103,7 @@ def change(tx: Transaction, token: str, entry: Entry) -> None:
     )
     registration.seal(changed, tx.keys)
     registration.wants_follow_up = entry.wants_follow_up
+    prove(tx, registration)
     tx.flush()
     if changed.new_address == attendee.new_address:
         return
@@ -127,22 +131,31 @@ def may_ask_new_address(
     )
 
 
-def confirm_new_address(tx: Transaction, signed: str) -> str:
+def confirm_new_address(tx: Transaction, signed: str, seen: str) -> str:
     """Make the address that got the signed link the attendee's; return their new token.
 
-    The confirmation, with its invitation, is owed to the new address. Raises `LinkIsOver`.
+    The confirmation, with its invitation, is owed to the new address. Raises `LinkIsOver`; and
+    `ChangedSinceShown` unless `seen` is the digest of the page.
     """
     registration, _attendee = by_new_address(tx, signed)
     with allocation.locked_discussion(tx, registration.discussion_id) as discussion:
         registration, attendee = by_new_address(tx, signed, lock=True)
+        facts = shown.facts_of(tx, registration, discussion)
+        shown.refuse_if_changed(tx, _NEW_ADDRESS, facts, seen)
         new = addresses.parse(attendee.new_address)
         try:
             attendee = set_address(tx, registration, discussion, new)
         except IntegrityError:
             raise LinkIsOver from None
+        registration.address_proved_at = tx.now
         kind = register.LETTER_OF_STATUS[registration.status]
         register.owe_letter(tx, registration.id, kind, discussion)
     return attendee.token
+
+
+def digest_new_address(tx: Transaction, registration: Registration, discussion: Discussion) -> str:
+    """Return the digest of the page that confirms a new address, for its button to carry."""
+    return shown.digest(tx, _NEW_ADDRESS, shown.facts_of(tx, registration, discussion))
 
 
 def set_address(
@@ -150,7 +163,7 @@ def set_address(
 ) -> Attendee:
     """Give an attendee another address and new links: somebody else may have read the old address.
 
-    Raises `IntegrityError` if the new one is registered already.
+    Forms for the old address end. Raises `IntegrityError` if the new one is registered already.
     """
     attendee = replace(
         registration.attendee(tx.keys),
@@ -163,6 +176,7 @@ def set_address(
     registration.token_hash = token_hash(attendee.token)
     registration.calendar_token_hash = token_hash(attendee.calendar_token)
     registration.address_index = address_index(tx.keys, discussion.uid, new)
+    unconfirmed_forms.end(tx, registration)
     tx.flush()
     return attendee
 
@@ -211,6 +225,21 @@ def withdraw(tx: Transaction, registration: Registration) -> None:
             register.owe_letter(tx, registration.id, kind, discussion)
 
 
+def prove(tx: Transaction, registration: Registration) -> None:
+    """Note that the attendee reads the address: a button behind a link sent there was pressed.
+
+    Until then letters contained neither their words nor the link to join: a confirmation with both
+    is owed, if they have a seat. A second time changes nothing.
+    """
+    if registration.address_proved_at:
+        return
+    registration.address_proved_at = tx.now
+    discussion = tx.get_one(Discussion, registration.discussion_id)
+    is_seated = registration.status is RegistrationStatus.CONFIRMED
+    if is_seated and discussion.is_on(tx.now) and register.may_answer(tx, registration):
+        register.owe_letter(tx, registration.id, LetterKind.CONFIRMATION, discussion)
+
+
 def erase(tx: Transaction, registration: Registration) -> Receipt:
     """Erase a registration at once, at the attendee's request, and give its seat to the next."""
     with allocation.locked_discussion(tx, registration.discussion_id, promotes=True):
@@ -228,9 +257,7 @@ def send_links(tx: Transaction, address: EmailAddress) -> None:
     for registration in _by_indexes(tx, list(owners)):
         discussion = owners[registration.address_index]
         if allowed and register.may_write_to(tx, discussion, address.mailbox):
-            unconfirmed = registration.status is RegistrationStatus.UNCONFIRMED
-            kind = LetterKind.ADDRESS_CONFIRMATION if unconfirmed else LetterKind.LINK
-            register.owe_letter(tx, registration.id, kind, discussion)
+            register.owe_link(tx, registration, discussion)
 
 
 def _by_indexes(tx: Transaction, indexes: list[bytes]) -> Iterable[Registration]:

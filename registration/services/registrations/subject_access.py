@@ -6,8 +6,17 @@ from typing import Any
 from sqlalchemy import select
 
 from ...database import Transaction
-from ...models import Discussion, Letter, LetterKind, Registration, RegistrationStatus
+from ...models import (
+    Discussion,
+    Letter,
+    LetterKind,
+    PendingForm,
+    Registration,
+    RegistrationStatus,
+)
 from ..seats import allocation
+from ..seats.retention import UNCONFIRMED_RETENTION
+from . import unconfirmed_forms
 
 
 def disclose(tx: Transaction, registration: Registration, discussion: Discussion) -> dict[str, Any]:
@@ -30,6 +39,7 @@ def disclose(tx: Transaction, registration: Registration, discussion: Discussion
         "mailings_stopped_at": _iso(registration.mailings_stopped_at),
         "registered_at": registration.registered_at.isoformat(),
         "confirmed_at": _iso(registration.confirmed_at),
+        "address_proved_at": _iso(registration.address_proved_at),
         "withdrawn_at": _iso(registration.withdrawn_at),
         "attended_at": _iso(registration.attended_at),
         "seated_at": _iso(registration.seated_at),
@@ -37,8 +47,28 @@ def disclose(tx: Transaction, registration: Registration, discussion: Discussion
         # As the page shows it: queue_position also counts attendees who never confirmed.
         "place": place,
         "calendar_sequence": registration.calendar_sequence,
+        "other_forms": [_form(tx, form) for form in unconfirmed_forms.every(tx, registration)],
         "letters": _letters(tx, registration),
         "erased_at_the_latest": registration.erase_at.isoformat(),
+    }
+
+
+def _form(tx: Transaction, form: PendingForm) -> dict[str, Any]:
+    """Return a form for the same address; no text is left of one after another was confirmed."""
+    text = form.text(tx.keys)
+    times = {"sent_at": form.made_at.isoformat(), "passed_over_at": _iso(form.passed_at)}
+    if form.passed_at:
+        return times
+    return times | {
+        "name": text.name,
+        "email": text.address,
+        "affiliation": text.affiliation,
+        "answers": text.answers,
+        "shared_with": text.shared_with,
+        "language": text.language,
+        "zone": text.zone,
+        "wants_follow_up": text.wants_follow_up,
+        "erased_at_the_latest": (form.made_at + UNCONFIRMED_RETENTION).isoformat(),
     }
 
 

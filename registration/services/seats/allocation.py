@@ -27,7 +27,7 @@ from ...database.paging import batches
 from ...models import Discussion, DiscussionStatus, Letter, LetterKind, LetterState, Registration
 from ..installation import note_content_change
 
-# How long an unconfirmed registration keeps its seat.
+# How long a registration keeps its seat until its letter's link is confirmed.
 SEAT_HOLD = timedelta(hours=24)
 
 
@@ -112,7 +112,7 @@ def select_untold(discussion: Discussion) -> Select[int]:
         .join(Letter, Letter.registration_id == Registration.id)
         .where(
             Registration.discussion_id == discussion.id,
-            Registration.has_seat,
+            and_(Registration.is_registered, Registration.has_seat),
             Letter.kind == LetterKind.SEAT,
             Letter.state == LetterState.DROPPED,
             ~told,
@@ -134,7 +134,7 @@ def _end_holds(tx: Transaction, discussion: Discussion) -> None:
         .where(
             Registration.discussion_id == discussion.id,
             Registration.has_seat,
-            ~Registration.has_confirmed,
+            ~Registration.is_registered,
             Registration.seat_held_until <= tx.now,
         )
         .values(seated_at=None, seat_held_until=None)
@@ -193,7 +193,7 @@ def last_in_queue(tx: Transaction, discussion: Discussion) -> int:
 
 def next_hold_end(tx: Transaction, discussion: Discussion) -> datetime | None:
     """Return when the next hold of a seat expires; None if no seat is held."""
-    held = and_(Registration.takes_seat(tx.now), ~Registration.has_confirmed)
+    held = and_(Registration.takes_seat(tx.now), ~Registration.is_registered)
     return tx.scalar(
         select(func.min(Registration.seat_held_until)).where(
             Registration.discussion_id == discussion.id, held

@@ -10,6 +10,7 @@ from itsdangerous import BadSignature, Signer
 from wtforms import BooleanField, Field, HiddenField, SelectChoice, StringField
 from wtforms.validators import ValidationError
 
+from ...crypto.digests import digest_shown, is_shown
 from ...models import Answer, Attendee, Content, Question, Sharing
 from ...services.registrations import register
 from ...services.registrations.register import Entry
@@ -100,8 +101,33 @@ class EntryForm(Form):
         [AtMost(register.MAX_NAME_CHARACTERS)],
         render_kw={"autocomplete": "organization"},
     )
+    asked = HiddenField("")
     zone = ZoneField(_("Letters state the time in my zone, too"))
     follow_up = BooleanField(_("Write to me when there is a recording or a summary."))
+
+    def __init__(self, **held: Any) -> None:
+        super().__init__(**held)
+        if not self.is_submitted():
+            self.asked.data = digest_shown(_secret(), "asked", self._asked)
+
+    def validate_asked(self, field: Field) -> None:
+        """Refuse a form whose questions are not those that its page asked: an answer, or a consent
+        to share, would become one to something else. Nothing stays ticked to share."""
+        if is_shown(field.data or "", _secret(), "asked", self._asked):
+            return
+        field.data = digest_shown(_secret(), "asked", self._asked)
+        for _item, box in self.sharing_fields():
+            box.data = False
+        raise ValidationError(
+            gettext(
+                "The questions in this form have changed since you opened it. Check your answers, "
+                "then send it again."
+            )
+        )
+
+    @property
+    def _asked(self) -> list[object]:
+        return [self.content.questions, self.content.sharing]
 
     def question_fields(self) -> list[tuple[Question, Field]]:
         """Return each question with its field, in the file's order."""
@@ -194,8 +220,12 @@ def _choices(item: Question) -> list[SelectChoice]:
     return [*none, *map(SelectChoice, item.options)]
 
 
+def _secret() -> str:
+    return str(current_app.secret_key or "")
+
+
 def _signer() -> Signer:
-    return Signer(current_app.secret_key or "", salt="form opened")
+    return Signer(_secret(), salt="form opened")
 
 
 def _signed(now: datetime) -> str:

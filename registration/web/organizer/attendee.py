@@ -7,6 +7,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from ... import app_context
 from ...database import Transaction, reading, writing
 from ...models import Deed, Registration
+from ...services import shown
 from ...services.attendees import table, timeline
 from ...services.registrations import manage, self_service
 from ...services.registrations.manage import (
@@ -16,6 +17,7 @@ from ...services.registrations.manage import (
     TakesNobody,
 )
 from ...services.seats import allocation
+from ...services.shown import ChangedSinceShown
 from ...text.languages import gettext as _
 from ...text.languages import phrase
 from .. import csrf
@@ -45,10 +47,10 @@ def send_again(slug: str, public_id: str) -> BaseResponse | tuple[str, int]:
     """Send the letter again that states their status."""
     try:
         with writing() as tx:
-            registration = _find(tx, slug, public_id)
+            registration = _find_as_shown(tx, slug, public_id)
             manage.send_again(tx, registration)
             note(tx, Deed.LETTER_SENT_AGAIN, slug, count=1)
-    except (EnoughLetters, TakesNobody) as refusal:
+    except (ChangedSinceShown, EnoughLetters, TakesNobody) as refusal:
         return _page(slug, public_id, refusal=phrase(refusal)), 409
     return _back(slug, public_id)
 
@@ -73,11 +75,11 @@ def correct_address(slug: str, public_id: str) -> BaseResponse | tuple[str, int]
         return _page(slug, public_id, typed), 422
     try:
         with writing() as tx:
-            registration = _find(tx, slug, public_id)
+            registration = _find_as_shown(tx, slug, public_id)
             address = typed.email.address
             manage.correct_address(tx, registration, address)
             note(tx, Deed.ADDRESS_CORRECTED, slug, count=1)
-    except (AlreadyRegistered, EnoughLetters, HasWithdrawn) as refusal:
+    except (AlreadyRegistered, ChangedSinceShown, EnoughLetters, HasWithdrawn) as refusal:
         typed.email.errors = [phrase(refusal)]
         return _page(slug, public_id, typed), 409
     return _back(slug, public_id)
@@ -87,11 +89,14 @@ def correct_address(slug: str, public_id: str) -> BaseResponse | tuple[str, int]
 @when_stale(_stale)
 def withdraw(slug: str, public_id: str) -> BaseResponse | tuple[str, int]:
     """Withdraw them, as they could themselves."""
-    with writing() as tx:
-        registration = _find(tx, slug, public_id)
-        if registration.is_registered:
-            self_service.withdraw(tx, registration)
-            note(tx, Deed.ATTENDEE_WITHDRAWN, slug, count=1)
+    try:
+        with writing() as tx:
+            registration = _find_as_shown(tx, slug, public_id)
+            if registration.is_registered:
+                self_service.withdraw(tx, registration)
+                note(tx, Deed.ATTENDEE_WITHDRAWN, slug, count=1)
+    except ChangedSinceShown as refusal:
+        return _page(slug, public_id, refusal=phrase(refusal)), 409
     return _back(slug, public_id)
 
 
@@ -101,10 +106,13 @@ def erase(slug: str, public_id: str) -> BaseResponse | tuple[str, int]:
     """Erase all data of an attendee at once, and show the table again."""
     if not request.form.get("sure"):
         return _page(slug, public_id, refusal=_("Tick the box first: nothing was erased.")), 422
-    with writing() as tx:
-        registration = _find(tx, slug, public_id)
-        receipt = self_service.erase(tx, registration)
-        note(tx, Deed.ATTENDEE_ERASED, slug, count=len(receipt.public_ids))
+    try:
+        with writing() as tx:
+            registration = _find_as_shown(tx, slug, public_id)
+            receipt = self_service.erase(tx, registration)
+            note(tx, Deed.ATTENDEE_ERASED, slug, count=len(receipt.public_ids))
+    except ChangedSinceShown as refusal:
+        return _page(slug, public_id, refusal=phrase(refusal)), 409
     app_context.record_erasure(receipt)
     return redirect(url_for("organizer.attendees.attendees", slug=slug), 303)
 
@@ -126,6 +134,20 @@ def mark(slug: str, public_id: str) -> BaseResponse | tuple[str, int]:
 def _find(tx: Transaction, slug: str, public_id: str) -> Registration:
     discussion = access.discussion(tx, slug)
     return table.find_registration(tx, discussion.id, public_id)
+
+
+def _find_as_shown(tx: Transaction, slug: str, public_id: str) -> Registration:
+    """Lock an attendee, and return them if they are as the page of the button showed them.
+
+    Raises `ChangedSinceShown`: they may have registered again, or changed their address.
+    """
+    tx.hold_keys()
+    discussion = access.discussion(tx, slug)
+    tx.refresh(discussion, with_for_update=True)
+    found = table.find_registration(tx, discussion.id, public_id, lock=True)
+    facts = shown.facts_of(tx, found, discussion)
+    shown.refuse_if_changed(tx, _ONE, facts, request.form.get("seen", ""))
+    return found
 
 
 def _back(slug: str, public_id: str) -> BaseResponse:
@@ -155,4 +177,5 @@ def _page(
             is_correcting=typed is not None,
             refusal=refusal,
             is_stale=is_stale,
+            digest=shown.digest(tx, _ONE, shown.facts_of(tx, registration, discussion)),
         )

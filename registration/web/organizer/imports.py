@@ -14,8 +14,10 @@ from werkzeug.wrappers import Response as BaseResponse
 from ... import app_context
 from ...database import DatabaseBusy, DatabaseUnavailable, reading, writing
 from ...models import Deed
+from ...services import shown
 from ...services.attendees import exports, imports
 from ...services.attendees.imports import NoSheet, Sheet
+from ...services.shown import ChangedSinceShown
 from ...text.languages import gettext as _
 from ...text.languages import phrase
 from .. import csrf
@@ -27,6 +29,8 @@ from .access import note
 
 blueprint = Blueprint("imports", __name__)
 
+# What the digest of the button is for.
+_PURPOSE = "import"
 # How many rows are shown as they were understood.
 SHOWN = 20
 
@@ -62,6 +66,8 @@ def _import(
 ) -> BaseResponse | tuple[str, int]:
     try:
         count = _add(slug, sheet, is_told=typed.is_told.data)
+    except ChangedSinceShown as refusal:
+        return _page(slug, typed, sheet, content, refusal=phrase(refusal)), 409
     except (DatabaseBusy, DatabaseUnavailable) as refusal:
         return _page(slug, typed, sheet, content, wait=later(refusal)), 503
     return redirect(url_for("organizer.attendees.attendees", slug=slug, imported=count), 303)
@@ -87,12 +93,14 @@ def _read(slug: str, content: bytes) -> Sheet:
 
 
 def _add(slug: str, sheet: Sheet, *, is_told: bool) -> int:
-    """Add the rows, and return how many people that are."""
+    """Add the rows, and return how many people that are. Raises `ChangedSinceShown` if that would
+    not do what the page stated."""
     with reading() as tx:
         discussion = access.discussion(tx, slug)
         ring = tx.keys
-        new = imports.plan(tx, discussion, sheet.rows).new
-    prepared = imports.prepare(discussion, new, ring=ring, settings=tx.settings, now=tx.now)
+        plan = imports.plan(tx, discussion, sheet.rows)
+        shown.refuse_if_changed(tx, _PURPOSE, plan.facts, request.form.get("seen", ""))
+    prepared = imports.prepare(discussion, plan.new, ring=ring, settings=tx.settings, now=tx.now)
     with writing() as tx:
         count = imports.add(tx, slug, prepared, is_told=is_told)
         note(tx, Deed.IMPORTED, slug, count=count)
@@ -112,9 +120,10 @@ def _page(
     with reading() as tx:
         discussion = access.discussion(tx, slug)
         columns = exports.header(tx, slug)
-        plan = None
+        plan, digest = None, ""
         if sheet and not sheet.faults:
             plan = imports.plan(tx, discussion, sheet.rows)
+            digest = shown.digest(tx, _PURPOSE, plan.facts)
     if is_empty and (typed.validate() or not typed.csrf_token.errors):
         typed.sheet.errors = [_("Choose a file that is not empty.")]
     return render_template(
@@ -124,6 +133,7 @@ def _page(
         form=typed,
         faults_by_line=_by_line(sheet) if sheet else [],
         plan=plan,
+        digest=digest,
         rows=list(zip(plan.new, plan.placed, strict=True))[:SHOWN] if plan else [],
         spans=_spans,
         wait=wait,

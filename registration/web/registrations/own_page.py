@@ -2,23 +2,28 @@
 
 import json
 import time
+from typing import Any
 
 from flask import Blueprint, Response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
 from ... import app_context
 from ...calendars import personal
-from ...database import reading, writing
+from ...database import Transaction, reading, writing
 from ...models import Attendee, Discussion, Registration, RegistrationStatus
+from ...refusals import Refusal
 from ...services.mailings import unsubscribe
-from ...services.registrations import register, self_service, subject_access
+from ...services.registrations import confirmation, self_service, subject_access
+from ...services.registrations.confirmation import Opened
 from ...services.registrations.self_service import NoSuchRegistration, RegistrationEnded
 from ...services.seats import allocation
+from ...services.shown import ChangedSinceShown
+from ...text.languages import phrase
 from .. import csrf
 from ..forms import registration_forms
 from ..forms.registration_forms import EntryForm
 from ..public.pages import CALENDAR
-from ..rate_limits import NOT_NOW, Later, taking, try_later
+from ..rate_limits import NOT_NOW, taking, try_later
 from ..route_properties import when_stale
 from .form import wait_since
 
@@ -46,8 +51,8 @@ def page(token: str) -> str:
 def download(token: str) -> Response:
     """All stored data about the attendee, as JSON."""
     with reading() as tx:
-        registration, discussion = self_service.by_token(tx, token)
-        held = subject_access.disclose(tx, registration, discussion)
+        opened = confirmation.open_link(tx, token)
+        held = subject_access.disclose(tx, opened.registration, opened.discussion)
     body = json.dumps(held, ensure_ascii=False, indent=2) + "\n"
     headers = {"Content-Disposition": 'attachment; filename="registration.json"'}
     return Response(body, content_type="application/json; charset=utf-8", headers=headers)
@@ -57,41 +62,68 @@ def download(token: str) -> Response:
 def cancellation(token: str) -> Response:
     """A calendar file that removes the entry: an erasure sends no letter that would."""
     with reading() as tx:
-        registration, discussion = self_service.by_token(tx, token)
-        address = registration.attendee(tx.keys).address
-    guest = personal.Guest.of(discussion, registration, address, later=1)
-    body = personal.cancellation(discussion, guest, app_context.now(), app_context.links())
+        opened = confirmation.open_link(tx, token)
+        address = opened.registration.attendee(tx.keys).address
+    guest = personal.Guest.of(opened.discussion, opened.registration, address, later=1)
+    links = app_context.links()
+    body = personal.cancellation(opened.discussion, guest, app_context.now(), links)
     headers = {"Content-Disposition": 'attachment; filename="cancellation.ics"'}
     return Response(body, content_type=f"{CALENDAR}; method=CANCEL", headers=headers)
 
 
 @blueprint.post("/registrations/<token>/confirm")
 @when_stale(stale)
-def confirm(token: str) -> BaseResponse:
-    """Confirm the address."""
-    with writing() as tx:
-        registration, _discussion = self_service.by_token(tx, token)
-        register.confirm(tx, registration)
+def confirm(token: str) -> BaseResponse | tuple[str, int]:
+    """Confirm the text that the page showed."""
+    try:
+        with writing() as tx:
+            confirmation.confirm(tx, token, seen())
+    except ChangedSinceShown as refusal:
+        return shown(token, refusal=refusal), 409
+    return _to_page(token)
+
+
+@blueprint.post("/registrations/<token>/prove")
+@when_stale(stale)
+def prove(token: str) -> BaseResponse | tuple[str, int]:
+    """Take the press as proof that the attendee reads the address."""
+    try:
+        with writing() as tx:
+            opened = confirmation.open_locked(tx, token)
+            confirmation.refuse_if_changed(tx, opened, seen())
+            self_service.prove(tx, opened.registration)
+    except ChangedSinceShown as refusal:
+        return shown(token, refusal=refusal), 409
     return _to_page(token)
 
 
 @blueprint.post("/registrations/<token>/withdraw")
 @when_stale(stale)
-def withdraw(token: str) -> BaseResponse:
+def withdraw(token: str) -> BaseResponse | tuple[str, int]:
     """Withdraw from the discussion."""
-    with writing() as tx:
-        registration, _discussion = self_service.by_token(tx, token)
-        self_service.withdraw(tx, registration)
+    try:
+        with writing() as tx:
+            opened = confirmation.open_locked(tx, token)
+            if opened.shown.is_registered:
+                confirmation.refuse_if_changed(tx, opened, seen())
+                self_service.withdraw(tx, opened.registration)
+                self_service.prove(tx, opened.registration)
+    except ChangedSinceShown as refusal:
+        return shown(token, refusal=refusal), 409
     return _to_page(token)
 
 
 @blueprint.post("/registrations/<token>/erase")
 @when_stale(stale)
-def erase(token: str) -> BaseResponse:
+def erase(token: str) -> BaseResponse | tuple[str, int]:
     """Erase all stored data at once."""
-    with writing() as tx:
-        registration, _discussion = self_service.by_token(tx, token)
-        receipt = self_service.erase(tx, registration)
+    try:
+        with writing() as tx:
+            opened = confirmation.open_locked(tx, token)
+            confirmation.refuse_if_changed(tx, opened, seen())
+            receipt = self_service.erase(tx, opened.registration)
+    except ChangedSinceShown as refusal:
+        return shown(token, refusal=refusal), 409
     app_context.record_erasure(receipt)
     return redirect(url_for("own_page.erased"), 303)
 
@@ -116,23 +148,34 @@ def change(token: str) -> BaseResponse | tuple[str, int, dict[str, str]]:
 @blueprint.get("/registrations/address/<signed>")
 def new_address(signed: str) -> str:
     """Ask the reader of the letter to the new address to confirm it."""
-    with reading() as tx:
-        registration, attendee = self_service.by_new_address(tx, signed)
-        discussion = tx.get_one(Discussion, registration.discussion_id)
-    return render_template(
-        "registrations/new_address.html",
-        discussion=discussion,
-        attendee=attendee,
-    )
+    return _new_address_page(signed)
 
 
 @blueprint.post("/registrations/address/<signed>")
-@when_stale(lambda signed: (new_address(signed), 422))
-def confirm_new_address(signed: str) -> BaseResponse:
+@when_stale(lambda signed: (_new_address_page(signed), 422))
+def confirm_new_address(signed: str) -> BaseResponse | tuple[str, int]:
     """Make the new address the attendee's."""
-    with writing() as tx:
-        token = self_service.confirm_new_address(tx, signed)
+    try:
+        with writing() as tx:
+            token = self_service.confirm_new_address(tx, signed, seen())
+    except ChangedSinceShown as refusal:
+        return _new_address_page(signed, refusal), 409
     return _to_page(token)
+
+
+def _new_address_page(signed: str, refusal: Refusal | None = None) -> str:
+    with reading() as tx:
+        registration, attendee = self_service.by_new_address(tx, signed)
+        discussion = tx.get_one(Discussion, registration.discussion_id)
+        digest = self_service.digest_new_address(tx, registration, discussion)
+    return render_template(
+        "registrations/new_address.html",
+        registration=registration,
+        discussion=discussion,
+        attendee=attendee,
+        digest=digest,
+        refusal=phrase(refusal) if refusal else "",
+    )
 
 
 @blueprint.get("/registrations/calendar/<token>.ics")
@@ -153,34 +196,54 @@ def calendar(token: str) -> Response:
     return response
 
 
+def seen() -> str:
+    """Return the digest that a button carries of the page that it was on."""
+    return request.form.get("seen", "")
+
+
 def shown(
     token: str,
     typed: EntryForm | None = None,
     *,
-    is_stale: bool = False,
-    wait: Later | None = None,
+    refusal: Refusal | None = None,
+    **said: Any,
 ) -> str:
-    """Return the attendee's own page, with a form that was not taken, if there is one."""
+    """Return the attendee's own page, with a form that was not taken, if there is one; `said` is
+    `is_stale` or `wait`, and `refusal` says why a button did nothing."""
+    links = app_context.links()
     with reading() as tx:
-        registration, discussion = self_service.by_token(tx, token)
-        before = allocation.waiting_before(tx, registration)
-        attendee = registration.attendee(tx.keys)
-        received = unsubscribe.list_received(tx, registration, discussion, app_context.links())
+        opened = confirmation.open_link(tx, token)
+        if opened.is_passed:
+            return _passed_page(tx, opened)
+        before = allocation.waiting_before(tx, opened.shown)
+        attendee = opened.shown.attendee(tx.keys)
+        received = unsubscribe.list_received(tx, opened.registration, opened.discussion, links)
+        newer = opened.newer.text(tx.keys).token if opened.newer else ""
+        digest = confirmation.digest(tx, opened)
     return render_template(
         "registrations/page.html",
-        registration=registration,
-        discussion=discussion,
+        registration=opened.shown,
+        discussion=opened.discussion,
         attendee=attendee,
+        newer=newer,
+        has_other_forms=bool(opened.form or opened.newer),
+        digest=digest,
         place=before + 1,
-        form=typed or _form_of(registration, discussion, attendee),
+        form=typed or _form_of(opened.shown, opened.discussion, attendee),
         is_changing=typed is not None,
-        is_stale=is_stale,
-        wait=wait,
-        is_open=discussion.takes_registrations(app_context.now()),
-        tense=discussion.when.tense(app_context.now()),
-        links=app_context.links(),
-        received=received,
+        refusal=phrase(refusal) if refusal else "",
+        is_open=opened.discussion.takes_registrations(app_context.now()),
+        tense=opened.discussion.when.tense(app_context.now()),
+        links=links,
+        received=received if opened.form is None else [],
+        **{"is_stale": False, "wait": None} | said,
     )
+
+
+def _passed_page(tx: Transaction, opened: Opened) -> str:
+    """Return the page of a link that confirms nothing any more: it leads to the own page."""
+    token = opened.registration.attendee(tx.keys).token
+    return render_template("registrations/passed.html", discussion=opened.discussion, token=token)
 
 
 def _change_form(token: str) -> EntryForm:

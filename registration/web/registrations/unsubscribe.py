@@ -48,6 +48,7 @@ def stop_mailings(token: str) -> BaseResponse:
     with writing() as tx:
         registration, _discussion = self_service.by_token(tx, token)
         unsubscribe.stop(tx, registration)
+        self_service.prove(tx, registration)
     return redirect(url_for("own_page.page", token=token), 303)
 
 
@@ -58,6 +59,7 @@ def resume_mailings(token: str) -> BaseResponse:
     with writing() as tx:
         registration, _discussion = self_service.by_token(tx, token)
         unsubscribe.resume(registration)
+        self_service.prove(tx, registration)
     return redirect(url_for("own_page.page", token=token), 303)
 
 

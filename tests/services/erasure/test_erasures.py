@@ -8,7 +8,7 @@ from registration import app_context
 from registration.database import reading, scrub, writing
 from registration.models import Erasure, Letter, Registration
 from registration.services.erasure import erasures
-from registration.services.registrations import register, self_service
+from registration.services.registrations import confirmation, register, self_service
 from registration.services.seats import allocation
 
 from ... import builders
@@ -88,8 +88,10 @@ def test_acts_beside_an_erasure_find_nothing_and_change_nothing(app):
     builders.publish()
     builders.register()
     token = builders.attendee().token
+    with reading() as tx:
+        seen = confirmation.digest(tx, confirmation.open_link(tx, token))
     acts = {
-        "confirm": register.confirm,
+        "confirm": lambda tx, _mine: confirmation.confirm(tx, token, seen),
         "withdraw": self_service.withdraw,
         "erase": lambda tx, mine: erasures.erase(tx, mine, letters=None),
     }

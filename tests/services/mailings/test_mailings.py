@@ -98,6 +98,7 @@ def people(app):
     with writing() as tx:
         found = tx.get_one(Registration, builders.registration_of("gone@example.org").id)
         found.withdrawn_at, found.seated_at = app_context.now(), None
+        tx.query(Registration).update({"address_proved_at": app_context.now()})
     builders.deliver()
 
 

@@ -168,6 +168,8 @@ def test_withdrawing_frees_a_seat_and_coming_back_takes_one(app):
     withdraw("a")
     assert not is_full()
     register("a")
+    assert [status("a"), is_full()] == ["withdrawn", True], "a seat is held for them"
+    confirm("a")
     assert [status("a"), is_full()] == ["confirmed", True]
 
 

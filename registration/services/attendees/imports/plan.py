@@ -61,6 +61,17 @@ class Plan:
             count for status, count in self.counts.items() if status in register.LETTER_OF_STATUS
         )
 
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What the page states of the plan, and others can change."""
+        return {
+            "new": [row.line for row in self.new],
+            "placed": list(self.placed),
+            "known": list(self.known),
+            "late": list(self.late),
+            "is_on": self.is_on,
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class Prepared:

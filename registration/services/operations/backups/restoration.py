@@ -189,6 +189,7 @@ def _erase_due(copy: Engine, settings: Settings, now: datetime) -> int:
     while True:
         with _writing(copy, settings, now) as tx:
             erased = erasures.erase_due(tx, letters=settings.mail.folder)
+            erasures.erase_due_forms(tx)
         if not erased.public_ids:
             return total
         total += len(erased.public_ids)
