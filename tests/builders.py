@@ -183,12 +183,17 @@ def confirm(address: str = "aigerim@example.org", slug: str = "water") -> Attend
     return attendee(address, slug)
 
 
+def seen(token: str) -> str:
+    """Return the digest that the buttons of an own page carry now."""
+    with reading() as tx:
+        return confirmation.digest(tx, confirmation.open_link(tx, token))
+
+
 def press(token: str) -> None:
-    """Confirm what the link with `token` shows, as somebody does who looks and presses at once."""
+    """Confirm what the link with `token` shows, as somebody does who looks and presses."""
+    digest = seen(token)
     with writing() as tx:
-        opened = confirmation.open_link(tx, token)
-        seen = confirmation.digest(tx, opened)
-        confirmation.confirm(tx, token, seen)
+        confirmation.confirm(tx, token, digest)
 
 
 def press_new_address(tx: Transaction, signed: str) -> str:

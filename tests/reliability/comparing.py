@@ -61,7 +61,7 @@ def compare(ledger: Ledger, arrived: Counter[tuple[str, str]]) -> Comparison:
         TWICE: stored.total() - len(stored),
         NO_LETTER: _without_letter(stored, confirmed, owed),
         TOO_MANY: _too_many(ledger, owed),
-        UNDELIVERED: len(owed.keys() - arrived.keys()) + _unsettled(owed),
+        UNDELIVERED: len(_wanted(owed, confirmed) - arrived.keys()) + _unsettled(owed),
         RENAMED: len(arrived.keys() - owed.keys()),
     }
     resent = arrived.total() - len(arrived)
@@ -86,6 +86,17 @@ def _too_many(ledger: Ledger, owed: Owed) -> int:
     first = _counted(owed, LetterKind.ADDRESS_CONFIRMATION)
     second = _counted(owed, LetterKind.CONFIRMATION)
     return (first - ledger.asked).total() + (second - Counter(ledger.confirming)).total()
+
+
+def _wanted(owed: Owed, confirmed: set[str]) -> set[tuple[str, str]]:
+    """Return the letters that must arrive: of several that ask to confirm an address, the others
+    are dropped once one was answered."""
+    asking = LetterState.DROPPED, LetterKind.ADDRESS_CONFIRMATION
+    return {
+        key
+        for key, letter in owed.items()
+        if key[0] not in confirmed or (letter.state, letter.kind) != asking
+    }
 
 
 def _unsettled(owed: Owed) -> int:

@@ -18,7 +18,7 @@ from registration.models import Letter, Registration
 
 from ..journeys.test_raw_files import disguises, raw
 from ..server_process import Server, flask
-from .clients import FORM, TYPING, Form
+from .clients import FORM, TYPING, Form, seen_on
 from .figures import Figure, Scale
 from .installations import SLUG, Installation, has_postgres, installed, skipped
 
@@ -92,9 +92,15 @@ def _register(made: Installation, server: Server, form: Form, number: int) -> No
         assert server.ask("POST", FORM, body, **form.headers).status == 303
     _wait_for_letters(made, number)
     for token in _tokens(made):
-        path = f"/registrations/{token}/confirm"
-        assert server.ask("POST", path, form.body(), **form.headers).status == 303
+        _press(server, form, token, "confirm")
     _wait_for_letters(made, number * 2)
+
+
+def _press(server: Server, form: Form, token: str, act: str) -> None:
+    """Open an own page, and press one of its buttons."""
+    own = f"/registrations/{token}"
+    body = form.body(seen=seen_on(server.get(own).text))
+    assert server.ask("POST", f"{own}/{act}", body, **form.headers).status == 303
 
 
 def _tokens(made: Installation) -> list[str]:
@@ -141,8 +147,7 @@ def _pieces(value: bytes, start: int = PIECE) -> set[bytes]:
 def _erase(made: Installation, server: Server, form: Form, number: int) -> None:
     """Let every second one erase themselves; purge the others."""
     for token in _tokens(made)[::2]:
-        path = f"/registrations/{token}/erase"
-        assert server.ask("POST", path, form.body(), **form.headers).status == 303
+        _press(server, form, token, "erase")
     _flask(made, "registrations", "purge", "--now", SLUG)
     assert _tokens(made) == []
 

@@ -116,11 +116,12 @@ class Caller:
         with made.seen():
             tokens = [builders.attendee(address).token for address in addresses]
             rows = [builders.registration_of(address) for address in addresses]
-        for address, token, row in zip(addresses, tokens, rows, strict=True):
+            seen = [builders.seen(token) for token in tokens]
+        for address, token, row, digest in zip(addresses, tokens, rows, seen, strict=True):
             # The rest of a sealed value may lie on another page.
             self.marks[address] = [row.address_index, row.sealed[:100]]
             path = f"/registrations/{token}/erase"
-            self._post(path, self.form.body(), Act.ERASE, address)
+            self._post(path, self.form.body(seen=digest), Act.ERASE, address)
 
     def _post(self, path: str, body: bytes, act: Act, address: str) -> None:
         self.acts.append((act, address))

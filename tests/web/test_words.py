@@ -124,6 +124,15 @@ def withdraw(address: str) -> None:
         self_service.withdraw(tx, found)
 
 
+def forms() -> list[str]:
+    """Return the pages of two forms for one address, of which the first is confirmed."""
+    for name in ("Жаңа", "Тағы"):
+        builders.register("su", "forms@example.org", name=name)
+    tokens = builders.link_tokens("forms@example.org", "su")
+    builders.press(tokens[0])
+    return [f"/registrations/{token}" for token in tokens]
+
+
 def test_the_pages_of_everybody(app, clock, visitor: Visitor, reader: Reader, people):
     paths = ["/", PATH, f"{PATH}/register", f"{PATH}/registered", "/registrations/find", "/privacy",
              "/registrations/sent", "/registrations/erased", own(), own("b@example.org"),
@@ -150,7 +159,7 @@ def test_the_pages_of_everybody(app, clock, visitor: Visitor, reader: Reader, pe
     (new_address,) = re.findall(r"/registrations/address/\S+", text)
     attendee = builders.attendee(slug="su")
     stop = f"/registrations/mailings/{sign_mailings(attendee.public_id, attendee.token)}"
-    for path in (new_address, stop):
+    for path in (new_address, stop, *forms()):
         reader.read(visitor.get(path))
     for changed in (SU.replace(b"seats = 3", b"seats = 1"), SU.replace(b"seats = 3", CLOSED)):
         builders.publish(changed)

@@ -127,10 +127,13 @@ def _nth(
 
 def _without_links(original: Registration, ring: KeyRing) -> Registration:
     """Return a copy outside of any session, with tokens that do not work: organizers must not get
-    an attendee's links."""
-    times = ("confirmed_at", "address_proved_at", "seated_at", "erase_at")
-    names = ("public_id", *times)
+    an attendee's links.
+
+    Its address counts as proved: otherwise the letter may only lead to the page with the text.
+    """
+    names = ("public_id", "confirmed_at", "seated_at", "erase_at")
     shown = Registration(**{name: getattr(original, name) for name in names})
+    shown.address_proved_at = original.confirmed_at
     shown.seal(
         replace(original.attendee(ring), token=PLACEHOLDER, calendar_token=PLACEHOLDER), ring
     )

@@ -41,7 +41,8 @@ class Opened:
     @property
     def can_confirm(self) -> bool:
         """Whether its button confirms a registration."""
-        return not self.is_passed and self.shown.status is RegistrationStatus.UNCONFIRMED
+        is_unconfirmed = self.shown.status is RegistrationStatus.UNCONFIRMED
+        return is_unconfirmed and not self.is_passed and not self.registration.is_registered
 
 
 def open_link(tx: Transaction, token: str) -> Opened:

@@ -92,7 +92,7 @@ def register(tx: Transaction, slug: str, entry: Entry) -> None:
 def _answer_known(
     tx: Transaction, discussion: Discussion, entry: Entry, known: Registration
 ) -> None:
-    """Owe the letter to an address that has a row: a link to confirm, or word that it is registered."""
+    """Owe the letter to an address with a row: a link to confirm, or that it is registered."""
     if not known.is_registered:
         owe_form_letter(tx, discussion, entry, known)
         return

@@ -176,6 +176,7 @@ def set_address(
     registration.token_hash = token_hash(attendee.token)
     registration.calendar_token_hash = token_hash(attendee.calendar_token)
     registration.address_index = address_index(tx.keys, discussion.uid, new)
+    registration.address_proved_at = None
     unconfirmed_forms.end(tx, registration)
     tx.flush()
     return attendee
