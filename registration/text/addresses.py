@@ -3,7 +3,7 @@
 import unicodedata
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..refusals import N_, Refusal, Sentence
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 MAX_TYPED_LENGTH = 1000
 # Providers that deliver several spellings and domains to one mailbox: their domains, and the
 # characters that they ignore, or take for another, before the @.
-_SPELLINGS = [
+_SPELLINGS: list[tuple[tuple[str, ...], dict[int, Any]]] = [
     (("gmail.com", "googlemail.com"), str.maketrans("", "", ".")),
     (("proton.me", "protonmail.com", "pm.me"), str.maketrans("", "", "._-")),
     (

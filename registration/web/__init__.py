@@ -10,7 +10,18 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from .. import app_context
 from ..config import Settings
 from ..refusals import Refusal
-from . import assets, csrf, errors, headers, health, hosts, labels, mailbox, uploads
+from . import (
+    assets,
+    csrf,
+    errors,
+    headers,
+    health,
+    hosts,
+    labels,
+    mailbox,
+    rate_limits,
+    uploads,
+)
 from .organizer import desk
 from .public import pages
 from .registrations import form, own_page, unsubscribe
@@ -53,6 +64,7 @@ def init_app(app: Flask, settings: Settings) -> None:
     # Checks of a request run in this order: host, form, sign-in, CSRF token.
     desk.init_app(app)
     csrf.init_app(app)
+    rate_limits.init_app(app)
     headers.init_app(app)
     _open_keys_first(app)
     if settings.trusted_proxies:

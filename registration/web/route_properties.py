@@ -5,6 +5,8 @@ from typing import Any, TypeVar
 
 from flask import current_app
 
+from ..services.rate_limits import Form
+
 View = TypeVar("View", bound=Callable[..., Any])
 _NAME = "route_properties"
 
@@ -12,6 +14,12 @@ _NAME = "route_properties"
 def open_to_all(view: View) -> View:
     """Let a view of the desk be asked for without being signed in."""
     return _marked(view, open_to_all=True)
+
+
+def takes(form: Form) -> Callable[[View], View]:
+    """Say which form a view takes that anybody may send, so that the form is limited and counted
+    as one of these."""
+    return lambda view: _marked(view, takes=form)
 
 
 def takes_upload(view: View) -> View:
