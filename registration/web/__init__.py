@@ -26,7 +26,6 @@ from .organizer import desk
 from .public import pages
 from .registrations import form, own_page, unsubscribe
 from .session_cookie import Sessions
-from .uploads import LARGEST_BODY
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -39,8 +38,6 @@ def init_app(app: Flask, settings: Settings) -> None:
     """Give `app` its pages, and let it believe only what it may of a request."""
     secure = settings.public_url.startswith("https:")
     app.config.update(
-        MAX_CONTENT_LENGTH=LARGEST_BODY,
-        MAX_FORM_MEMORY_SIZE=LARGEST_BODY,
         SESSION_COOKIE_NAME="__Host-session" if secure else "session",
         SESSION_COOKIE_SECURE=secure,
         SESSION_COOKIE_HTTPONLY=True,

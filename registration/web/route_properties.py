@@ -23,7 +23,7 @@ def takes(form: Form) -> Callable[[View], View]:
 
 
 def takes_upload(view: View) -> View:
-    """Let a view take a body as large as `uploads.LARGEST`."""
+    """Let a view take a body as large as `uploads.MAX_UPLOAD_BYTES`."""
     return _marked(view, takes_upload=True)
 
 

@@ -273,6 +273,7 @@ IN_PARTS = b"--x\r\nContent-Disposition: form-data; name=a\r\n\r\n\r\n" * 1100 +
         ({"data": PERSON | STALE}, 422),
         ({"data": UNREAD, "content_type": "application/x-www-form-urlencoded"}, 400),
         ({"data": IN_PARTS, "content_type": "multipart/form-data; boundary=x"}, 413),
+        ({"data": {"name": "x" * 70_000}}, 413),
         ({"json": PERSON}, 415),
     ],
 )

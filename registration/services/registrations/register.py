@@ -33,10 +33,6 @@ from ..seats.retention import erase_at
 # Letters to one address for a discussion, and answers to acts on an attendee's own page.
 LETTERS_A_DAY = 3
 ANSWERS_A_DAY = 6
-# Limits of an entry's texts.
-MAX_NAME_CHARACTERS = 200
-MAX_LINE_CHARACTERS = 300
-MAX_LONG_CHARACTERS = 2000
 # Fields of an entry that are stored without being sealed.
 UNSEALED_FIELDS = ("language", "zone", "wants_follow_up")
 # The letter that tells attendees where their registration stands.
