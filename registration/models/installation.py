@@ -35,8 +35,9 @@ class Erasure(Model):
     at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
-class Throttle(Model):
-    """A token bucket with its tokens at the time `at`. The key is an HMAC with a daily salt."""
+class BucketLevel(Model):
+    """The tokens of a bucket (`services.rate_limits`) at the time `at`. The key is an HMAC with a
+    daily salt."""
 
     __tablename__ = "throttles"
 

@@ -19,7 +19,7 @@ from ..config import Settings
 from ..crypto.key_ring import KeyRing
 from ..database import Transaction, table_of
 from ..database.paging import batches
-from ..models import Throttle
+from ..models import BucketLevel
 from ..refusals import N_, Refusal
 
 # How long an empty bucket takes to fill.
@@ -38,7 +38,7 @@ TOR_SHARE = 4
 TOR_LETTERS_SHARE = 8
 # So many forms with mistakes take as much as one without. A power of two adds up exactly.
 MISTAKES_A_FORM = 8
-_TABLE = table_of(Throttle)
+_TABLE = table_of(BucketLevel)
 _TAKE = (
     update(_TABLE)
     .where(_TABLE.c.bucket_key == bindparam("key"))
@@ -149,14 +149,15 @@ def buckets_for_mistake(settings: Settings, form: Form, *, client: str) -> list[
     return []
 
 
-def refuse_if_empty(tx: Transaction, buckets: Sequence[Bucket], tokens: float = 1) -> None:
-    """Raise `TooManyForms` if a bucket has less than `tokens`.
+def refuse_if_empty(tx: Transaction, buckets: Sequence[Bucket]) -> None:
+    """Raise `TooManyForms` if a bucket is empty. Writes nothing, so that a flood takes no locks."""
+    for bucket, level in _levels(tx, buckets):
+        bucket.refuse_if_below(1, level)
 
-    Writes nothing, so that a flood takes no locks.
-    """
-    keyed = _keyed(buckets, tx.keys, tx.now)
-    for key, left, at in tx.execute(select(_TABLE).where(_TABLE.c.bucket_key.in_(keyed))):
-        keyed[key].refuse_if_below(tokens, keyed[key].level(left, at, tx.now)[0])
+
+def has_tokens(tx: Transaction, buckets: Sequence[Bucket], tokens: float) -> bool:
+    """Whether each bucket has `tokens`. Writes nothing, as above."""
+    return all(level >= tokens for _bucket, level in _levels(tx, buckets))
 
 
 def take_each(tx: Transaction, buckets: Sequence[Bucket], tokens: float = 1) -> None:
@@ -186,7 +187,14 @@ def delete_old_buckets(tx: Transaction) -> None:
     """Delete the buckets of past days, and those of days to come, which a wrong clock made."""
     today = tx.now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     tomorrow = today + timedelta(days=1)
-    tx.execute(delete(Throttle).where(or_(Throttle.at < today, Throttle.at >= tomorrow)))
+    tx.execute(delete(BucketLevel).where(or_(BucketLevel.at < today, BucketLevel.at >= tomorrow)))
+
+
+def _levels(tx: Transaction, buckets: Sequence[Bucket]) -> list[tuple[Bucket, float]]:
+    """Return each bucket from which was taken today, with its tokens now."""
+    keyed = _keyed(buckets, tx.keys, tx.now)
+    rows = tx.execute(select(_TABLE).where(_TABLE.c.bucket_key.in_(keyed)))
+    return [(keyed[key], keyed[key].level(left, at, tx.now)[0]) for key, left, at in rows]
 
 
 def _is_tor(settings: Settings, client: str) -> bool:

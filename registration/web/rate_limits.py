@@ -57,11 +57,13 @@ def taking(discussion: str = "") -> Iterator[Transaction]:
 
 
 def mistaken(page: Page) -> Answer:
-    """Return the answer to a form with mistakes: its `page`; and the time to wait, if the sender
-    has made too many."""
+    """Return the answer to a form with mistakes: its `page`; and, if the sender has made too many,
+    the time to wait until a form without any is accepted."""
+    buckets = _buckets_for_mistake()
     try:
         with reading() as tx:
-            rate_limits.refuse_if_empty(tx, _buckets_for_mistake(), _MISTAKE)
+            if not rate_limits.has_tokens(tx, buckets, _MISTAKE):
+                rate_limits.refuse_if_empty(tx, buckets)
     except TooManyForms as refusal:
         return try_later(refusal, page)
     except (DatabaseBusy, DatabaseUnavailable):
@@ -82,7 +84,8 @@ def _take_for_mistake(buckets: list[Bucket]) -> None:
     if not buckets:
         return
     with reading() as tx:
-        rate_limits.refuse_if_empty(tx, buckets, _MISTAKE)
+        if not rate_limits.has_tokens(tx, buckets, _MISTAKE):
+            return
     with writing() as tx:
         rate_limits.take_each(tx, buckets, _MISTAKE)
 

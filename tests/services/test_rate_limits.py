@@ -12,7 +12,7 @@ import pytest
 from registration import app_context
 from registration.config import Settings, load
 from registration.database import reading, writing
-from registration.models import Throttle
+from registration.models import BucketLevel
 from registration.services import rate_limits
 from registration.services.rate_limits import Bucket, Form, TooManyForms
 
@@ -58,7 +58,7 @@ def test_a_bucket_tells_nothing_without_the_keys(app, clock):
     clock.advance(days=1)
     take("letters", "a@example.org")
     with reading() as tx:
-        keys = [row.bucket_key for row in tx.query(Throttle)]
+        keys = [row.bucket_key for row in tx.query(BucketLevel)]
     assert len(set(keys)) == 2, "the key of one day is not the key of the next"
     assert all(len(key) == 32 and b"example" not in key for key in keys)
 
@@ -70,7 +70,7 @@ def test_forget_removes_buckets_of_earlier_days(app, clock):
     with writing() as tx:
         rate_limits.delete_old_buckets(tx)
     with reading() as tx:
-        assert [row.at for row in tx.query(Throttle)] == [app_context.now()]
+        assert [row.at for row in tx.query(BucketLevel)] == [app_context.now()]
 
 
 SIX = Bucket(("six",), 6)  # one flows in every ten minutes
@@ -170,7 +170,7 @@ def test_a_request_waits_until_another_transaction_has_settled(app):
     with ThreadPoolExecutor(1) as pool:
         assert hold_the_last(keep=False).result() == timedelta()
     with writing() as tx:
-        tx.query(Throttle).update({"tokens": 1})
+        tx.query(BucketLevel).update({"tokens": 1})
     with ThreadPoolExecutor(1) as pool:
         assert hold_the_last(keep=True).result() == timedelta(minutes=30)
 
@@ -199,7 +199,7 @@ def test_a_new_day_begins_with_full_buckets_under_new_keys(app, clock):
     clock.advance(seconds=1)
     assert taken(SIX) == 6
     with reading() as tx:
-        assert tx.query(Throttle).count() == 2
+        assert tx.query(BucketLevel).count() == 2
 
 
 def test_a_part_of_a_token_is_taken_exactly_and_refused_below_it(app, clock):

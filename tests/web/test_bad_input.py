@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from registration import create_app, database
 from registration.database import reading, writing
-from registration.models import Letter, Registration, Throttle
+from registration.models import BucketLevel, Letter, Registration
 from registration.text import normalize
 
 from .. import builders
@@ -56,7 +56,7 @@ def somebody(shared) -> Iterator[Visitor]:
     """The shared visitor, who leaves nothing behind."""
     yield shared
     with writing() as tx:
-        for model in (Letter, Registration, Throttle):
+        for model in (Letter, Registration, BucketLevel):
             tx.query(model).delete()
 
 
