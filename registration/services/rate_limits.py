@@ -35,7 +35,7 @@ CLIENT_LETTERS_SHARE = 10
 # Visitors of the onion service cannot be told apart. Their forms have buckets of their own beside
 # those of everybody else, so that neither can close a form to the other.
 TOR_SHARE = 4
-TOR_LETTERS_SHARE = 8
+TOR_LETTERS_SHARE = 16
 # So many forms with mistakes take as much as one without. A power of two adds up exactly.
 MISTAKES_A_FORM = 8
 _TABLE = table_of(BucketLevel)
@@ -210,10 +210,11 @@ def _bucket_of_all(settings: Settings, form: Form, *, is_tor: bool) -> Bucket:
 
 def _buckets_of_sender(settings: Settings, form: Form, client: str) -> list[Bucket]:
     if client:
+        # Full at first and refilled within the hour, it gives twice as many in that hour.
         share = settings.letters_an_hour // CLIENT_LETTERS_SHARE
         return [_bucket_of_client(settings, form, client), Bucket(("first letters", client), share)]
     if _is_tor(settings, client):
-        share = settings.letters_an_hour // TOR_LETTERS_SHARE
+        share = max(1, settings.letters_an_hour // TOR_LETTERS_SHARE)
         return [Bucket(("first letters", form, "tor"), share)]
     return []
 
