@@ -7,12 +7,14 @@ applies to both; `writer` writes the file of an announcement.
 import re
 import tomllib
 from datetime import UTC, datetime
+from math import ceil
 from typing import Any
 
 from ..models import Announcement, Content, Contributor, Partner, Question, Sharing, When
 from ..models.when import instants
 from ..refusals import N_, OperatorRefusal, Sentence
 from ..text.languages import is_tag
+from .form_size import MAX_FORM_BYTES, largest_form
 from .table import Mistake, Table
 from .times import is_time, read_when
 
@@ -115,6 +117,7 @@ def _content(table: Table, title: str, when: When | None) -> Content:
         item.close()
     _refuse_repeated(questions, "key", [question.key for question in content.questions])
     _refuse_repeated(sharing, "partner", [share.partner for share in content.sharing])
+    _refuse_large_form(table, content)
     return content
 
 
@@ -215,6 +218,20 @@ def _sharing(table: Table) -> Sharing:
     if not what or not set(what) <= set(_SHARED):
         table.refuse("what", N_("must list some of %(names)s."), names=", ".join(_SHARED))
     return Sharing(partner=table.line("partner"), what=what, why=table.line("why"))
+
+
+def _refuse_large_form(table: Table, content: Content) -> None:
+    size = largest_form(content)
+    if size > MAX_FORM_BYTES:
+        table.refuse(
+            "questions",
+            N_(
+                "ask for too much: with the longest answers, the form has %(size)s kB, and at most "
+                "%(most)s kB are taken. Ask for fewer long answers, or offer fewer choices."
+            ),
+            size=ceil(size / 1024),
+            most=MAX_FORM_BYTES // 1024,
+        )
 
 
 def _refuse_repeated(tables: list[Table], key: str, values: list[str]) -> None:

@@ -6,7 +6,7 @@ from .discussion import Announcement, Discussion, DiscussionStatus, Essentials, 
 from .draft import Draft
 from .export import Export
 from .feed_fetch import FeedReading
-from .installation import Erasure, Installation, Throttle
+from .installation import BucketLevel, Erasure, Installation
 from .letter import TO_ORGANIZERS, Letter, LetterKind, LetterState
 from .mailing import Group, Mailing, MailingState, Wording
 from .organizer import FailedSignIns, Grant, Identity, Organizer, Role, SignIn, organizer_index
@@ -30,6 +30,7 @@ __all__ = [
     "Answer",
     "Attendee",
     "AuditEntry",
+    "BucketLevel",
     "Content",
     "Contributor",
     "Deed",
@@ -62,7 +63,6 @@ __all__ = [
     "Sharing",
     "SignIn",
     "Tense",
-    "Throttle",
     "When",
     "Wording",
     "address_index",

@@ -38,8 +38,9 @@ class Erasure(Model):
     day: Mapped[date]
 
 
-class Throttle(Model):
-    """A token bucket with its tokens at the time `at`. The key is an HMAC with a daily salt."""
+class BucketLevel(Model):
+    """The tokens of a bucket (`services.rate_limits`) at the time `at`. The key is an HMAC with a
+    daily salt."""
 
     __tablename__ = "throttles"
 

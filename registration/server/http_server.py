@@ -16,11 +16,12 @@ from ..database import writing
 from ..refusals import OperatorRefusal
 from ..services.operations import feed_statistics
 from ..worker import loop
-from . import watchdog
+from . import memory, watchdog
 from .request_parser import Channel
 
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
 MAX_HEAD_BYTES = 32 * 1024
+_NEVER = 1 << 62
 # Open connections, and the other files that the process needs.
 MAX_CONNECTIONS = 4000
 OTHER_FILES = 100
@@ -46,6 +47,7 @@ def serve(app: Flask, host: str, port: int, *, with_mail: bool) -> None:
 
     Raises `CannotBind`. Runs in the app's context.
     """
+    memory.limit()
     logging.getLogger("waitress").addFilter(hide_visitors)
     # Queue lengths and missing cookies are normal: they are not logged.
     for name in ("waitress.queue", "flask_wtf.csrf"):
@@ -123,8 +125,9 @@ def _create_server(app: Flask, host: str, port: int) -> Any:
             asyncore_use_poll=True,
             max_request_header_size=MAX_HEAD_BYTES,
             # Bodies stay in memory: waitress would write larger ones to temporary files, unsealed.
-            max_request_body_size=app.config["LARGEST_UPLOAD"] + 1,
-            inbuf_overflow=app.config["LARGEST_UPLOAD"] + 2,
+            # `Request` refuses or drops too large ones, by what the app says of each path.
+            max_request_body_size=_NEVER,
+            inbuf_overflow=_NEVER,
             outbuf_overflow=MAX_ANSWER_BYTES,
             # The app itself decides which proxy headers it trusts.
             clear_untrusted_proxy_headers=False,
@@ -138,7 +141,7 @@ def _create_server(app: Flask, host: str, port: int) -> Any:
     if not isinstance(server, BaseWSGIServer):
         raise CannotBind(f"{host} names several addresses: give one of them as --host.")
     server.channel_class = Channel
-    server.adj.is_upload = app.extensions["is upload"]
+    server.adj.body_limit = app.extensions["body limit"]
     return server
 
 

@@ -8,15 +8,17 @@ closes the connection.
 import re
 import time
 from collections.abc import Callable
+from io import BytesIO
 from typing import Any
 
 from waitress.channel import HTTPChannel
 from waitress.parser import HTTPRequestParser, ParsingError
+from waitress.receiver import FixedStreamReceiver
 from waitress.utilities import BadRequest, RequestEntityTooLarge
 
-# Larger form bodies are refused here. The pages accept less (web.uploads.LARGEST_BODY), and answer
-# with a page that says so.
-MAX_BODY_BYTES = 1024 * 1024
+# A body that is larger than the app permits is dropped while it is read, so that the browser sends
+# all of it and then shows the app's page. A body that is larger than this too is not read.
+MAX_DROPPED_BYTES = 1024 * 1024
 # From a request's first byte to its last; a form takes a fraction of it, even on a slow line.
 REQUEST_TIMEOUT_SECONDS = 120.0
 # A client that leaves more than this unread gets no further answer.
@@ -39,6 +41,23 @@ class RequestTimeout(BadRequest):  # type: ignore[misc]  # waitress has no types
 
     code = 408
     reason = "Request Timeout"
+
+
+class Dropped:
+    """A buffer, as waitress uses it, that keeps nothing."""
+
+    def __len__(self) -> int:
+        return 0
+
+    def append(self, data: bytes) -> None:
+        """Keep nothing of `data`."""
+
+    def getfile(self) -> BytesIO:
+        """Return an empty file."""
+        return BytesIO()
+
+    def close(self) -> None:
+        """Do nothing: there is nothing to free."""
 
 
 class Request(HTTPRequestParser):  # type: ignore[misc]  # waitress has no types
@@ -69,13 +88,16 @@ class Request(HTTPRequestParser):  # type: ignore[misc]  # waitress has no types
             self.headers["HOST"] = self.proxy_netloc
         if _CODED.search(header_plus):
             self.refuse(LengthRequired("Send it with a Content-Length."))
-        elif self.content_length >= MAX_BODY_BYTES and not self._is_upload():
-            self.refuse(RequestEntityTooLarge("More was sent than is taken here."))
+        elif self.content_length and self.content_length > self._limit():
+            if self.content_length > MAX_DROPPED_BYTES:
+                self.refuse(RequestEntityTooLarge("Your form is too long."))
+            else:
+                self.body_rcv = FixedStreamReceiver(self.content_length, Dropped())
 
-    def _is_upload(self) -> bool:
-        """Whether the app permits a larger body for this request."""
-        is_upload: Callable[[str, str], bool] = self.adj.is_upload
-        return is_upload(self.path, self.headers.get("COOKIE", ""))
+    def _limit(self) -> int:
+        """Return how many bytes the app permits for the body of this request."""
+        body_limit: Callable[[str, str], int] = self.adj.body_limit
+        return body_limit(self.path, self.headers.get("COOKIE", ""))
 
     def refuse(self, error: BadRequest) -> None:
         """Answer with `error`, and read nothing more."""

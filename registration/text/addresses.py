@@ -3,7 +3,7 @@
 import unicodedata
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..refusals import N_, Refusal, Sentence
 
@@ -12,6 +12,21 @@ if TYPE_CHECKING:
 
 # An address has at most 254 characters (RFC 5321 4.5.3.1.3); decomposed letters take more.
 MAX_TYPED_LENGTH = 1000
+# Providers that deliver several spellings and domains to one mailbox: their domains, and the
+# characters that they ignore, or take for another, before the @.
+_SPELLINGS: list[tuple[tuple[str, ...], dict[int, Any]]] = [
+    (("gmail.com", "googlemail.com"), str.maketrans("", "", ".")),
+    (("proton.me", "protonmail.com", "pm.me"), str.maketrans("", "", "._-")),
+    (
+        ("yandex.ru", "ya.ru", "yandex.com", "yandex.kz", "yandex.by", "yandex.ua"),
+        str.maketrans("-", "."),
+    ),
+    (("icloud.com", "me.com", "mac.com"), str.maketrans("", "")),
+]
+# By each domain: the first of its provider's domains, and those characters.
+_PROVIDERS = {
+    domain: (domains[0], ignored) for domains, ignored in _SPELLINGS for domain in domains
+}
 
 
 class Fault(Enum):
@@ -50,9 +65,12 @@ class EmailAddress:
 
     @property
     def mailbox(self) -> str:
-        """The mailbox that most likely receives it: `canonical` without a +suffix."""
+        """The mailbox that most likely receives it, to count letters by; never to tell people
+        apart. It is `canonical` without a +suffix, and without what the provider ignores."""
         local, _at, domain = self.canonical.partition("@")
-        return f"{local.partition('+')[0] or local}@{domain}"
+        domain, ignored = _PROVIDERS.get(domain, (domain, {}))
+        local = local.partition("+")[0] or local
+        return f"{local.translate(ignored)}@{domain}"
 
 
 def parse(text: str) -> EmailAddress:

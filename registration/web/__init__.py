@@ -10,12 +10,22 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from .. import app_context
 from ..config import Settings
 from ..refusals import Refusal
-from . import assets, csrf, errors, headers, health, hosts, labels, mailbox, uploads
+from . import (
+    assets,
+    csrf,
+    errors,
+    headers,
+    health,
+    hosts,
+    labels,
+    mailbox,
+    rate_limits,
+    uploads,
+)
 from .organizer import desk
 from .public import pages
 from .registrations import form, own_page, unsubscribe
 from .session_cookie import Sessions
-from .uploads import LARGEST_BODY
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -28,8 +38,6 @@ def init_app(app: Flask, settings: Settings) -> None:
     """Give `app` its pages, and let it believe only what it may of a request."""
     secure = settings.public_url.startswith("https:")
     app.config.update(
-        MAX_CONTENT_LENGTH=LARGEST_BODY,
-        MAX_FORM_MEMORY_SIZE=LARGEST_BODY,
         SESSION_COOKIE_NAME="__Host-session" if secure else "session",
         SESSION_COOKIE_SECURE=secure,
         SESSION_COOKIE_HTTPONLY=True,
@@ -53,6 +61,7 @@ def init_app(app: Flask, settings: Settings) -> None:
     # Checks of a request run in this order: host, form, sign-in, CSRF token.
     desk.init_app(app)
     csrf.init_app(app)
+    rate_limits.init_app(app)
     headers.init_app(app)
     _open_keys_first(app)
     if settings.trusted_proxies:

@@ -148,7 +148,7 @@ def error_title(status: int) -> str:
         404: _("Nothing is here"),
         405: _("Not in this way"),
         410: _("This has been taken off"),
-        413: _("This is too much"),
+        413: _("Your form is too long"),
         415: _("Not in this way"),
         500: _("Something went wrong here"),
         503: _("Just a moment"),
@@ -164,10 +164,7 @@ def error_advice(status: int) -> str:
         404: _("The address is wrong, or what was here has been erased."),
         405: _("This address exists, but it does not take this kind of request."),
         410: _("What was here is not public any more."),
-        413: _(
-            "More was sent than a form here can hold. Go back, shorten the longest text, and send "
-            "it again."
-        ),
+        413: _("Go back, shorten the longest text, and send it again."),
         415: _("A form here is sent as a form, and in no other format."),
         500: _("It is not your fault. Try again in a minute."),
         503: _(

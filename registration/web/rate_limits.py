@@ -1,26 +1,41 @@
-"""Rate limits of forms that can cause a letter, and the answer to a form that is not taken now."""
+"""Rate limits of forms that can cause a letter, and the answer to a form that is not taken now.
+
+The views of such forms are marked with `route_properties.takes`.
+"""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from ipaddress import IPv6Address, IPv6Network, ip_address
 from math import ceil
 
-from flask import request
+from flask import Flask, Response, request
 
 from .. import app_context
 from ..database import DatabaseBusy, DatabaseUnavailable, Transaction, reading, writing
 from ..refusals import Refusal
 from ..services import rate_limits
 from ..services.organizers.passwords import PasswordsBusy
-from ..services.rate_limits import TooManyForms
+from ..services.rate_limits import MISTAKES_A_FORM, Bucket, Form, TooManyForms
 from .error_log import log_refusal
+from .route_properties import property_of
 
 # Refusals of a form that may be taken later.
 NOT_NOW = (DatabaseBusy, DatabaseUnavailable, PasswordsBusy, TooManyForms)
 # By then, a queue of password checks has ended.
 _PASSWORDS_WAIT_SECONDS = 5
+# Answers to forms that nothing came of.
+_MISTAKEN = {400, 413, 415, 422}
+_MISTAKE = 1 / MISTAKES_A_FORM
+
+Page = Callable[["Later | None"], str]
+Answer = tuple[str, int, dict[str, str]]
+
+
+def init_app(app: Flask) -> None:
+    """Count the forms with mistakes that are sent to `app`."""
+    app.after_request(_count_mistake)
 
 
 @contextmanager
@@ -29,8 +44,9 @@ def taking(discussion: str = "") -> Iterator[Transaction]:
 
     `discussion` is the UID of the one it registers for. Raises `TooManyForms`.
     """
+    form: Form = property_of(request.endpoint, "takes")
     buckets = rate_limits.buckets_for_form(
-        app_context.settings(), client=client(), discussion=discussion
+        app_context.settings(), form, client=client(), discussion=discussion
     )
     with reading() as tx:
         rate_limits.refuse_if_empty(tx, buckets)
@@ -38,6 +54,47 @@ def taking(discussion: str = "") -> Iterator[Transaction]:
         yield tx
         # Last, so that others who share a bucket wait for no more than the commit.
         rate_limits.take_each(tx, buckets)
+
+
+def mistaken(page: Page) -> Answer:
+    """Return the answer to a form with mistakes: its `page`; and, if the sender has made too many,
+    the time to wait until a form without any is accepted."""
+    buckets = _buckets_for_mistake()
+    try:
+        with reading() as tx:
+            if not rate_limits.has_tokens(tx, buckets, _MISTAKE):
+                rate_limits.refuse_if_empty(tx, buckets)
+    except TooManyForms as refusal:
+        return try_later(refusal, page)
+    except (DatabaseBusy, DatabaseUnavailable):
+        pass  # the page does without
+    return page(None), 422, {}
+
+
+def _count_mistake(response: Response) -> Response:
+    """Let a form with mistakes take its part of a token from its sender's bucket."""
+    if request.method == "POST" and response.status_code in _MISTAKEN:
+        # Whatever is wrong with the database or the keys, the answer is written already.
+        with suppress(Refusal):
+            _take_for_mistake(_buckets_for_mistake())
+    return response
+
+
+def _take_for_mistake(buckets: list[Bucket]) -> None:
+    if not buckets:
+        return
+    with reading() as tx:
+        if not rate_limits.has_tokens(tx, buckets, _MISTAKE):
+            return
+    with writing() as tx:
+        rate_limits.take_each(tx, buckets, _MISTAKE)
+
+
+def _buckets_for_mistake() -> list[Bucket]:
+    form: Form | None = property_of(request.endpoint, "takes")
+    if form is None:
+        return []
+    return rate_limits.buckets_for_mistake(app_context.settings(), form, client=client())
 
 
 def client() -> str:
@@ -82,7 +139,7 @@ class Later:
         return {"Retry-After": str(self.seconds)}
 
 
-def try_later(refusal: Refusal, page: Callable[[Later], str]) -> tuple[str, int, dict[str, str]]:
+def try_later(refusal: Refusal, page: Callable[[Later], str]) -> Answer:
     """Return the answer to a form that is not taken now: its `page`, with the time to wait."""
     wait = later(refusal)
     return page(wait), wait.status, wait.headers

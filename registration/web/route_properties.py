@@ -5,6 +5,8 @@ from typing import Any, TypeVar
 
 from flask import current_app
 
+from ..services.rate_limits import Form
+
 View = TypeVar("View", bound=Callable[..., Any])
 _NAME = "route_properties"
 
@@ -24,8 +26,14 @@ def open_to_partners(view: View) -> View:
     return _marked(view, open_to_partners=True)
 
 
+def takes(form: Form) -> Callable[[View], View]:
+    """Say which form a view takes that anybody may send, so that the form is limited and counted
+    as one of these."""
+    return lambda view: _marked(view, takes=form)
+
+
 def takes_upload(view: View) -> View:
-    """Let a view take a body as large as `uploads.LARGEST`."""
+    """Let a view take a body as large as `uploads.MAX_UPLOAD_BYTES`."""
     return _marked(view, takes_upload=True)
 
 

@@ -1,4 +1,5 @@
-"""The limits of a body: a form, or an organizer's import. Both stay in memory, never in a file."""
+"""How large a body may be: a form that anybody may send, one of the desk, or an import. All stay in
+memory, never in a file."""
 
 import io
 from functools import partial
@@ -7,14 +8,14 @@ from typing import IO, Any
 from flask import Flask, Request, request
 from werkzeug.exceptions import HTTPException
 
+from ..discussion_file.form_size import MAX_FORM_BYTES
 from .organizer import cookies
 from .route_properties import property_of
 
-# Twenty long answers in the widest script, percent-encoded, fit. Werkzeug writes what is sent as a
-# file into a temporary one, in the clear, if it is larger than this.
-LARGEST_BODY = 500 * 1024
+# The form of a discussion with many long biographies, percent-encoded.
+MAX_DESK_FORM_BYTES = 500 * 1024
 # A file of `imports.MAX_BYTES`, in base64 where it is sent back after a look, and a form around.
-LARGEST = 9 * 1024 * 1024
+MAX_UPLOAD_BYTES = 9 * 1024 * 1024
 
 
 class InMemory(Request):
@@ -26,11 +27,11 @@ class InMemory(Request):
 
 
 def init_app(app: Flask) -> None:
-    """Let `app` take uploads, in memory."""
+    """Limit the bodies that `app` takes, and keep them in memory."""
     app.request_class = InMemory
-    app.config["LARGEST_UPLOAD"] = LARGEST
+    app.config.update(MAX_CONTENT_LENGTH=MAX_FORM_BYTES, MAX_FORM_MEMORY_SIZE=MAX_FORM_BYTES)
     # The server calls this before it reads a body.
-    app.extensions["is upload"] = partial(_may_come, app)
+    app.extensions["body limit"] = partial(_limit_of_path, app)
     app.before_request(_raise_limit)
 
 
@@ -39,18 +40,31 @@ def is_one() -> bool:
     return bool(property_of(request.endpoint, "takes_upload"))
 
 
-def _may_come(app: Flask, path: str, cookie_header: str) -> bool:
-    """Whether a body may be larger than a form: for a route that takes uploads, from a browser in
-    which an organizer has signed in before. Nobody else can fill the memory."""
+def _limit_of_path(app: Flask, path: str, cookie_header: str) -> int:
+    """Return how many bytes the body of a POST to `path` may have."""
     try:
         endpoint, _values = app.url_map.bind("").match(path, method="POST")
     except HTTPException:
-        return False
+        return MAX_FORM_BYTES
     with app.app_context():
-        takes = property_of(endpoint, "takes_upload")
-        return bool(takes and app.secret_key and cookies.has_device(cookie_header))
+        return _limit(
+            endpoint, is_organizer=bool(app.secret_key) and cookies.has_device(cookie_header)
+        )
+
+
+def _limit(endpoint: str | None, *, is_organizer: bool) -> int:
+    """Return how many bytes a body for the view of an endpoint may have.
+
+    More than a public form is taken only at the desk behind the sign-in, and only from a browser in
+    which an organizer has signed in before: nobody else can fill the memory. Whether they are
+    signed in now is not asked: an organizer whose session has ended gets the text back.
+    """
+    is_desk = (endpoint or "").startswith("organizer.")
+    if not (is_desk and is_organizer) or property_of(endpoint, "open_to_all"):
+        return MAX_FORM_BYTES
+    return MAX_UPLOAD_BYTES if property_of(endpoint, "takes_upload") else MAX_DESK_FORM_BYTES
 
 
 def _raise_limit() -> None:
-    if is_one():
-        request.max_content_length = request.max_form_memory_size = LARGEST
+    limit = _limit(request.endpoint, is_organizer=bool(cookies.device()))
+    request.max_content_length = request.max_form_memory_size = limit

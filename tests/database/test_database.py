@@ -25,7 +25,7 @@ from registration.database import (
     scrub,
     writing,
 )
-from registration.models import Erasure, Installation, Registration, Throttle
+from registration.models import BucketLevel, Erasure, Installation, Registration
 
 from .. import builders
 
@@ -113,17 +113,19 @@ def test_writers_begin_at_once_and_readers_do_not(app):
 
 def test_a_naive_time_is_refused(app):
     with pytest.raises(StatementError, match="a naive time is no instant"), writing() as tx:
-        tx.execute(insert(Throttle).values(bucket_key=b"a", tokens=1, at=NOW.replace(tzinfo=None)))
+        tx.execute(
+            insert(BucketLevel).values(bucket_key=b"a", tokens=1, at=NOW.replace(tzinfo=None))
+        )
     with reading() as tx:
-        assert tx.scalars(select(Throttle)).all() == []
+        assert tx.scalars(select(BucketLevel)).all() == []
 
 
 def test_a_time_of_any_zone_comes_back_in_utc(app):
     almaty = timezone(timedelta(hours=5))
     with writing() as tx:
-        tx.add(Throttle(bucket_key=b"a", tokens=1, at=NOW.astimezone(almaty)))
+        tx.add(BucketLevel(bucket_key=b"a", tokens=1, at=NOW.astimezone(almaty)))
     with reading() as tx:
-        at = tx.scalars(select(Throttle.at)).one()
+        at = tx.scalars(select(BucketLevel.at)).one()
     assert (at, at.tzinfo) == (NOW, UTC)
 
 

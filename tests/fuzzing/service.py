@@ -13,7 +13,7 @@ from werkzeug.test import TestResponse
 
 from registration import create_app, database
 from registration.database import reading, writing
-from registration.models import Discussion, Erasure, Letter, Registration, Revision, Throttle
+from registration.models import BucketLevel, Discussion, Erasure, Letter, Registration, Revision
 from registration.worker import letter_content
 
 from .. import builders
@@ -114,7 +114,7 @@ class Service:
     def forget_people(self) -> None:
         """Take everybody off again."""
         with writing() as tx:
-            for model in (Letter, Registration, Throttle, Erasure):
+            for model in (Letter, Registration, BucketLevel, Erasure):
                 tx.execute(delete(model))
 
     def forget(self, slug: str) -> None:

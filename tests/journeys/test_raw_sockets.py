@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from registration import app_context, create_app, database
+from registration.discussion_file import form_size
 from registration.server import http_server, request_parser
 from registration.web import uploads
 from registration.web.organizer import cookies
@@ -306,17 +307,21 @@ def test_a_body_is_asked_for_before_it_is_sent(server):
 
 
 def test_a_large_body_gets_a_page_and_a_huge_one_is_unread(server):
-    large = 600_000
-    said = POST + FORM + b"Content-Length: %d\r\n" % large + LAST + b"x" * large
-    (answer,) = ask(server, said)
-    assert answer[0] == 413
-    assert b"More was sent than a form here can hold." in answer[1]
-    for length in (request_parser.MAX_BODY_BYTES, 10**15):
+    for large in (form_size.MAX_FORM_BYTES + 1, request_parser.MAX_DROPPED_BYTES):
+        said = POST + FORM + b"Content-Length: %d\r\n" % large + b"\r\n" + b"x" * large
+        first, second = ask(server, said + GET + LAST)
+        assert (first[0], second[0]) == (413, 200), "the next request is read from where it begins"
+        assert b"Your form is too long" in first[1]
+    for length in (request_parser.MAX_DROPPED_BYTES + 1, 10**15):
         (answer,) = ask(server, POST + FORM + b"Content-Length: %d\r\n\r\n" % length)
         assert answer[0] == 413
     upload = b"POST /organizer/discussions/water/attendees/import HTTP/1.1\r\n" + HOST
     stranger = b"Cookie: organizer-device=\xff; organizer=x\r\nContent-Length: 9000000\r\n\r\n"
     (answer,) = ask(server, upload + stranger)
+    assert answer[0] == 413
+    edit = b"POST /organizer/discussions/water/edit HTTP/1.1\r\n" + HOST + FORM
+    large = form_size.MAX_FORM_BYTES + 1
+    (answer,) = ask(server, edit + b"Content-Length: %d\r\n" % large + LAST + b"x" * large)
     assert answer[0] == 413
 
 
@@ -424,10 +429,10 @@ def test_nothing_that_is_sent_or_answered_is_written_into_temporary_files(
         database.engine().dispose()
         known = f"organizer-device={cookies._signer().dumps('asel')}"
     form, file = (
-        b"a" * (request_parser.MAX_BODY_BYTES - 1),
-        in_parts(b"a" * (uploads.LARGEST_BODY - 100)),
+        b"a" * request_parser.MAX_DROPPED_BYTES,
+        in_parts(b"a" * (form_size.MAX_FORM_BYTES - 100)),
     )
-    large = in_parts(b"a" * (uploads.LARGEST - 200))
+    large = in_parts(b"a" * (uploads.MAX_UPLOAD_BYTES - 200))
     with Server(settings, "--without-mail", log=tmp_path / "log") as server:
         assert len(server.get("/discussions/long").text.encode()) > 1_200_000
         assert posted(server, form, "application/x-www-form-urlencoded") == 413

@@ -36,6 +36,39 @@ def test_these_are_different_addresses(one, other):
     assert parse(one).canonical != parse(other).canonical
 
 
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("a.i.d.a@gmail.com", "aida@gmail.com"),
+        ("Aida+x.y@Gmail.com", "aida@googlemail.com"),
+        ("ai.da@googlemail.com", "a.ida+z@gmail.com"),
+        ("a.i-d_a@proton.me", "aida@protonmail.com"),
+        ("a-ida@ya.ru", "a.ida+1@yandex.kz"),
+        ("aida@me.com", "aida@icloud.com"),
+        ("aida+x@example.org", "aida@example.org"),
+    ],
+)
+def test_these_are_two_addresses_of_one_mailbox(one, other):
+    assert parse(one).mailbox == parse(other).mailbox
+    assert parse(one).canonical != parse(other).canonical
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("a.ida@example.org", "aida@example.org"),
+        ("a.ida@gmail.example.org", "aida@gmail.example.org"),
+        ("a-ida@gmail.com", "aida@gmail.com"),
+        ("a.ida@yandex.ru", "aida@yandex.ru"),
+        ("a.ida@icloud.com", "aida@icloud.com"),
+        ("aida@mail.ru", "aida@gmail.com"),
+        ("+a@gmail.com", "+b@gmail.com"),
+    ],
+)
+def test_these_are_different_mailboxes(one, other):
+    assert parse(one).mailbox != parse(other).mailbox
+
+
 def test_letters_go_to_the_typed_local_part_and_an_ascii_domain():
     assert parse("Aigerim.O@Пример.рф").sent == "Aigerim.O@xn--e1afmkfd.xn--p1ai"
 

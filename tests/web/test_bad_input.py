@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from registration import create_app, database
 from registration.database import reading, writing
-from registration.models import Letter, Registration, Throttle
+from registration.models import BucketLevel, Letter, Registration
 from registration.text import normalize
 
 from .. import builders
@@ -56,7 +56,7 @@ def somebody(shared) -> Iterator[Visitor]:
     """The shared visitor, who leaves nothing behind."""
     yield shared
     with writing() as tx:
-        for model in (Letter, Registration, Throttle):
+        for model in (Letter, Registration, BucketLevel):
             tx.query(model).delete()
 
 
@@ -94,7 +94,7 @@ def too_long(length: int, most: int) -> str:
         ("name", "a\u2066b", NOT_SHOWN.format(0x2066)),
         ("name", "\ufffe", NOT_SHOWN.format(0xFFFE)),
         ("name", "a" * 201, too_long(201, 200)),
-        ("name", "я" * 40_000, too_long(40_000, 200)),
+        ("name", "я" * 10_000, too_long(10_000, 200)),
         ("affiliation", "x" * 201, too_long(201, 200)),
         ("affiliation", "a\u202eb", NOT_SHOWN.format(0x202E)),
         ("question_city", "", NEEDED),
@@ -131,7 +131,7 @@ def too_long(length: int, most: int) -> str:
         ("email", "a@xn--a.org", NOT_A_DOMAIN),
         ("email", "x" * 65 + "@example.org", TOO_LONG),
         ("email", "a@" + "x" * 300 + ".org", TOO_LONG),
-        ("email", "я" * 40_000, TOO_LONG),
+        ("email", "я" * 10_000, TOO_LONG),
         (
             "email",
             "айгерим@example.org",
@@ -180,7 +180,7 @@ def test_a_pasted_tab_and_no_break_space_become_spaces(somebody, hidden):
 
 def test_a_field_sent_twice_counts_once(somebody, hidden):
     twice = [("name", "First"), ("name", "Second"), ("question_seat", "Front")]
-    twice += [("question_topics", "Law")] * 5000
+    twice += [("question_topics", "Law")] * 2000
     body = urlencode([*twice, *(hidden | GOOD).items()])
     answer = somebody.client.post(FORM, data=body, content_type=FORM_ENCODED)
     assert answer.status_code == 303
@@ -189,7 +189,7 @@ def test_a_field_sent_twice_counts_once(somebody, hidden):
 
 
 def test_fields_that_nobody_asked_for_are_not_held(somebody, hidden):
-    extra = {f"field{number}": "x" for number in range(10_000)} | {
+    extra = {f"field{number}": "x" for number in range(4_000)} | {
         "question_other": "x", "public_id": "x", "token": "x", "sharing_9": "y", "content": "x",
     }  # fmt: skip
     assert somebody.client.post(FORM, data=hidden | GOOD | extra).status_code == 303
@@ -199,7 +199,7 @@ def test_fields_that_nobody_asked_for_are_not_held(somebody, hidden):
 def test_a_million_characters_are_too_much(somebody, hidden):
     page = somebody.client.post(FORM, data=hidden | GOOD | {"question_ask": "x" * 1_000_000})
     assert page.status_code == 413
-    assert "More was sent than a form here can hold." in text_of(page.text)
+    assert "Your form is too long" in text_of(page.text)
 
 
 def test_the_longest_answers_in_a_wide_script_fit(somebody, hidden):

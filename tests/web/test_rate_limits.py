@@ -34,14 +34,14 @@ def app(app_with):
     yield from limited(app_with, 10)
 
 
-def send(app, clock, path=FORM, peer="127.0.0.1", **typed):
+def send(app, clock, path=FORM, peer="127.0.0.1", host="localhost", **typed):
     """Send a form, opened two minutes ago, without the clock going on."""
     clock.advance(minutes=-2)
-    visitor = Visitor(app, clock)
-    _target, hidden = form_of(visitor.get(path).text)
+    client, site = Visitor(app, clock).client, f"http://{host}"
+    _target, hidden = form_of(client.get(path, base_url=site).text)
     clock.advance(minutes=2)
     where = {"REMOTE_ADDR": peer}
-    return visitor.client.post(path, data=hidden | typed, environ_overrides=where)
+    return client.post(path, base_url=site, data=hidden | typed, environ_overrides=where)
 
 
 def use_up(app, clock, path=FORM):
@@ -88,30 +88,43 @@ def test_short_waits_are_told_as_a_minute_and_sent_as_seconds(app, clock):
 
 
 def test_one_discussion_gets_half_and_leaves_the_rest_to_the_others(app, clock):
-    builders.publish(builders.file('slug = "air"'))
+    for slug in ("air", "fire"):
+        builders.publish(builders.file(f'slug = "{slug}"'))
     assert use_up(app, clock)[0] == 5
     assert use_up(app, clock, "/discussions/air/register")[0] == 5
-    taken, page = use_up(app, clock, FIND)
+    taken, page = use_up(app, clock, "/discussions/fire/register")
     assert taken == 0
     assert (page.status_code, page.headers["Retry-After"]) == (429, "360")
     assert SOON + "send it again in 6 minutes." in text_of(page.text)
     assert form_of(page.text)[1]["email"] == "person0@example.net"
     clock.advance(minutes=6)
-    assert use_up(app, clock, FIND)[0] == 1
+    assert use_up(app, clock, "/discussions/fire/register")[0] == 1
+
+
+def test_registering_finding_and_changing_do_not_starve_one_another(app, clock):
+    person = builders.register_and_confirm()
+    builders.publish(builders.file('slug = "air"'))
+    assert use_up(app, clock, FIND)[0] == 10
+    assert use_up(app, clock)[0] == 5
+    assert use_up(app, clock, "/discussions/air/register")[0] == 5
+    own = f"/registrations/{person.token}"
+    assert Visitor(app, clock).fill(own, action="/change", name="A").status_code == 303
 
 
 def test_a_change_beyond_the_limit_changes_nothing_and_keeps_what_was_typed(app, clock):
     person = builders.register_and_confirm()
-    assert use_up(app, clock, FIND)[0] == 10
     own = f"/registrations/{person.token}"
     visitor = Visitor(app, clock)
-    page = visitor.fill(own, action="/change", name="A", email="new@example.org")
-    assert (page.status_code, page.headers["Retry-After"]) == (429, "350")
-    assert SOON + "send it again in 6 minutes." in text_of(page.text)
+    visitor.client.environ_base["REMOTE_ADDR"] = "192.0.2.1"
+    assert visitor.fill(own, action="/change", name="A").status_code == 303
+    person = builders.attendee()
+    page = visitor.fill(own, action="/change", name="B", email="new@example.org")
+    assert (page.status_code, page.headers["Retry-After"]) == (429, "3590")
+    assert SOON + "send it again in 60 minutes." in text_of(page.text)
     assert builders.attendee() == person
     target, values = form_of(page.text, "/change")
-    assert (values["name"], values["email"]) == ("A", "new@example.org")
-    clock.advance(minutes=6)
+    assert (values["name"], values["email"]) == ("B", "new@example.org")
+    clock.advance(minutes=60)
     assert visitor.client.post(target, data=values).status_code == 303
     assert builders.attendee().new_address == "new@example.org"
 
@@ -151,6 +164,153 @@ def test_one_client_gets_a_tenth_and_takes_nothing_from_others(app, clock):
     assert status("2001:db8::beef") == 429, "an IPv6 network is one client"
     assert [status("127.0.0.1"), status("::1")] == [303, 303], "behind this machine all look alike"
     assert status("192.0.2.3") == 429, "the discussion has had its five"
+
+
+def flood(app, clock, peers, path=FORM, host="localhost") -> int:
+    """Send forms from each of `peers` until it is refused; return how many were taken."""
+    count = 0
+    for peer in peers:
+        for _ in range(99):
+            address = f"person{count}@example.net"
+            page = send(app, clock, path, peer, host, name="A", email=address)
+            if page.status_code == 429:
+                break
+            count += 1
+    return count
+
+
+def networks(count: int) -> list[str]:
+    """Return an address in each of so many networks."""
+    return [f"198.51.100.{number}" for number in range(count)]
+
+
+@on_sqlite
+def test_four_networks_do_not_close_a_form_and_five_do(app_with, clock):
+    for app in limited(app_with, 20):
+        assert flood(app, clock, networks(4)) == 8
+        assert send(app, clock, peer="192.0.2.1", **PERSON).status_code == 303
+        assert flood(app, clock, networks(5)[4:]) == 1
+        assert send(app, clock, peer="192.0.2.2", **PERSON).status_code == 429
+
+
+@on_sqlite
+@pytest.mark.parametrize("path", [FORM, FIND])
+@pytest.mark.parametrize("claimed", ["localhost", f"{'a' * 56}.onion"])
+def test_tor_closes_a_form_to_nobody_else(app_with, clock, path, claimed):
+    for app in limited(app_with, 40, ONION_URL=f"http://{'a' * 56}.onion"):
+        assert flood(app, clock, ["127.0.0.1"] * 9, path, claimed) == (5 if path == FORM else 10)
+        for peer in networks(3):
+            assert send(app, clock, path, peer, **PERSON).status_code == 303
+
+
+@on_sqlite
+@pytest.mark.parametrize("path", [FORM, FIND])
+def test_nobody_else_closes_a_form_to_tor(app_with, clock, path):
+    for app in limited(app_with, 40, ONION_URL=f"http://{'a' * 56}.onion"):
+        flood(app, clock, networks(12), path)
+        assert send(app, clock, path, "192.0.2.1", **PERSON).status_code == 429
+        assert send(app, clock, path, "127.0.0.1", **PERSON).status_code == 303
+
+
+@on_sqlite
+def test_a_client_causes_a_tenth_of_the_first_letters_by_all_forms_together(app_with, clock):
+    for app in limited(app_with, 4000, LETTERS_AN_HOUR=30):
+        assert flood(app, clock, ["192.0.2.1"], FIND) == 3
+        page = send(app, clock, peer="192.0.2.1", **PERSON)
+        assert (page.status_code, page.headers["Retry-After"]) == (429, "1200")
+        assert form_of(page.text)[1]["email"] == ADDRESS
+        assert send(app, clock, peer="192.0.2.2", **PERSON).status_code == 303
+        clock.advance(minutes=20)
+        assert send(app, clock, peer="192.0.2.1", **PERSON).status_code == 303
+
+
+@pytest.mark.parametrize("path", [FORM, FIND])
+def test_the_share_of_letters_does_not_tell_who_is_registered(app_with, clock, path):
+    for app in limited(app_with, 4000, LETTERS_AN_HOUR=30):
+        builders.register_and_confirm("known@example.org")
+
+        def seen(app, peer, address):
+            pages = [send(app, clock, path, peer, name="A", email=address) for _ in range(5)]
+            return [(page.status_code, page.headers.get("Retry-After")) for page in pages]
+
+        known, unknown = (
+            seen(app, f"192.0.2.{number}", f"{name}@example.org")
+            for number, name in enumerate(["known", "unknown"])
+        )
+        assert known == unknown == [(303, None)] * 3 + [(429, "1200")] * 2
+
+
+def test_one_who_mistypes_ten_times_is_served_and_a_flood_of_mistakes_is_not(app_with, clock):
+    for app in limited(app_with, 40):
+
+        def mistype(app):
+            return send(app, clock, peer="192.0.2.1", name="", email="aigerim@")
+
+        assert {mistype(app).status_code for _ in range(10)} == {422}
+        assert send(app, clock, peer="192.0.2.1", **PERSON).status_code == 303
+        several = [mistype(app).status_code for _ in range(20)]
+        assert several == [422] * 14 + [429] * 6
+        page = mistype(app)
+        assert page.headers["Retry-After"] == "900", "a form without mistakes is accepted then"
+        assert form_of(page.text)[1]["email"] == "aigerim@"
+        assert "is not a mail domain" in text_of(page.text)
+        assert send(app, clock, peer="192.0.2.1", **PERSON).status_code == 429
+        assert send(app, clock, peer="192.0.2.2", **PERSON).status_code == 303
+        clock.advance(seconds=900)
+        assert send(app, clock, peer="192.0.2.1", **PERSON).status_code == 303
+
+
+TRAPPED = {"website": "x"}
+STALE = {"csrf_token": "x"}
+UNREAD = b"email=\xff"
+IN_PARTS = b"--x\r\nContent-Disposition: form-data; name=a\r\n\r\n\r\n" * 1100 + b"--x--"
+
+
+@on_sqlite
+@pytest.mark.parametrize("path", [FORM, FIND])
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        ({"data": PERSON | TRAPPED}, 422),
+        ({"data": PERSON | STALE}, 422),
+        ({"data": UNREAD, "content_type": "application/x-www-form-urlencoded"}, 400),
+        ({"data": IN_PARTS, "content_type": "multipart/form-data; boundary=x"}, 413),
+        ({"data": {"name": "x" * 70_000}}, 413),
+        ({"json": PERSON}, 415),
+    ],
+)
+def test_every_form_that_is_refused_counts_for_its_sender_alone(
+    app_with, clock, path, sent, status
+):
+    for app in limited(app_with, 20):
+        for _ in range(16):
+            client = Visitor(app, clock).client
+            page = client.post(path, environ_overrides={"REMOTE_ADDR": "192.0.2.1"}, **sent)
+            assert page.status_code == status
+        assert send(app, clock, path, "192.0.2.1", **PERSON).status_code == 429
+        assert flood(app, clock, networks(5), path) == 10
+
+
+@on_sqlite
+def test_mistakes_of_tor_leave_the_forms_of_others_alone(app_with, clock):
+    for app in limited(app_with, 12, ONION_URL=f"http://{'a' * 56}.onion"):
+        pages = [send(app, clock, name="", email="") for _ in range(25)]
+        assert [page.status_code for page in pages] == [422] * 24 + [429]
+        assert send(app, clock, **PERSON).status_code == 429
+        assert send(app, clock, FIND, **PERSON).status_code == 303
+        assert flood(app, clock, networks(6)) == 6
+
+
+@on_sqlite
+def test_a_form_with_mistakes_is_given_back_while_nothing_can_be_written(app_with, clock):
+    for app in limited(app_with, 20):
+        app.config["LOCK_TIMEOUT_SECONDS"] = 0.3
+        database.init_app(app, app.extensions["settings"].database_url)
+        with writing():
+            page = send(app, clock, peer="192.0.2.1", name="", email="aigerim@")
+        assert page.status_code == 422
+        assert form_of(page.text)[1]["email"] == "aigerim@"
+        database.engine().dispose()
 
 
 @on_sqlite

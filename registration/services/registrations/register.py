@@ -34,10 +34,6 @@ from . import unconfirmed_forms
 # Letters to one address for a discussion, and answers to acts on an attendee's own page.
 LETTERS_A_DAY = 3
 ANSWERS_A_DAY = 6
-# Limits of an entry's texts.
-MAX_NAME_CHARACTERS = 200
-MAX_LINE_CHARACTERS = 300
-MAX_LONG_CHARACTERS = 2000
 # The letter that tells attendees where their registration stands.
 LETTER_OF_STATUS = {
     RegistrationStatus.UNCONFIRMED: LetterKind.ADDRESS_CONFIRMATION,

@@ -15,8 +15,6 @@ from ...text.addresses import AddressRefused, EmailAddress, Fault
 from ...text.languages import LazyString, ngettext
 from ...text.languages import gettext as _
 
-MOST_ADDRESS = 254
-
 
 class Form(FlaskForm):
     """A form with its CSRF token, filled from the request if that has posted it."""

@@ -15,15 +15,14 @@ from wtforms import (
 )
 from wtforms.validators import ValidationError
 
+from ...discussion_file import form_size
 from ...mail import placeholders
 from ...models import REGISTERED, Group, RegistrationStatus, Wording
 from ...services.discussions.cancellation import MAX_REASON_CHARACTERS
 from ...services.organizers import passwords
-from ...services.registrations import register
 from ...text.languages import LazyString, gettext
 from ...text.languages import lazy_gettext as _
 from ..labels import status_words
-from . import fields
 from .fields import (
     AddressField,
     AtMost,
@@ -92,7 +91,10 @@ class SignInForm(Form):
 
     email = AddressField(
         _("E-mail"),
-        [Needed(_("Write the address with which you sign in.")), AtMost(fields.MOST_ADDRESS)],
+        [
+            Needed(_("Write the address with which you sign in.")),
+            AtMost(form_size.MAX_ADDRESS_CHARACTERS),
+        ],
         render_kw={"autocomplete": "username", "inputmode": "email"},
     )
     password = _password(_("Password"), "current-password")
@@ -171,7 +173,7 @@ class ExportForm(Form):
 class SearchForm(Form):
     """Searches the attendees."""
 
-    search = LineField(_("Search"), [AtMost(register.MAX_NAME_CHARACTERS)])
+    search = LineField(_("Search"), [AtMost(form_size.MAX_NAME_CHARACTERS)])
 
 
 class CorrectionForm(Form):
@@ -179,7 +181,7 @@ class CorrectionForm(Form):
 
     email = AddressField(
         _("The right address"),
-        [Needed(_("Write the address.")), AtMost(fields.MOST_ADDRESS)],
+        [Needed(_("Write the address.")), AtMost(form_size.MAX_ADDRESS_CHARACTERS)],
         render_kw={"autocomplete": "off", "inputmode": "email"},
     )
 

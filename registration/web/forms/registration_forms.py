@@ -11,12 +11,11 @@ from wtforms import BooleanField, Field, HiddenField, SelectChoice, StringField
 from wtforms.validators import ValidationError
 
 from ...crypto.digests import digest_shown, is_shown
+from ...discussion_file import form_size
 from ...models import Answer, Attendee, Content, Question, Sharing
-from ...services.registrations import register
 from ...services.registrations.register import Entry
 from ...text.languages import gettext, language
 from ...text.languages import lazy_gettext as _
-from . import fields
 from .fields import (
     AddressField,
     AtMost,
@@ -40,7 +39,7 @@ def _email() -> AddressField:
         _("E-mail"),
         [
             Needed(_("Write the e-mail address that the letters go to.")),
-            AtMost(fields.MOST_ADDRESS),
+            AtMost(form_size.MAX_ADDRESS_CHARACTERS),
         ],
         render_kw={"autocomplete": "email", "inputmode": "email"},
     )
@@ -92,13 +91,13 @@ class EntryForm(Form):
     content: Content
     name = LineField(
         _("Name"),
-        [Needed(_("Write a name; a pseudonym is fine.")), AtMost(register.MAX_NAME_CHARACTERS)],
+        [Needed(_("Write a name; a pseudonym is fine.")), AtMost(form_size.MAX_NAME_CHARACTERS)],
         render_kw={"autocomplete": "name"},
     )
     email = _email()
     affiliation = LineField(
         _("Affiliation"),
-        [AtMost(register.MAX_NAME_CHARACTERS)],
+        [AtMost(form_size.MAX_NAME_CHARACTERS)],
         render_kw={"autocomplete": "organization"},
     )
     asked = HiddenField("")
@@ -204,9 +203,9 @@ def _for_content(form: type[EntryForm], content: Content) -> Callable[..., Any]:
 def _question(item: Question) -> Field:
     checks = [Needed(_("This question needs an answer."))] if item.required else []
     if item.kind == "line":
-        return LineField(item.label, [*checks, AtMost(register.MAX_LINE_CHARACTERS)])
+        return LineField(item.label, [*checks, AtMost(form_size.MAX_LINE_CHARACTERS)])
     if item.kind == "long":
-        return LongField(item.label, [*checks, AtMost(register.MAX_LONG_CHARACTERS)])
+        return LongField(item.label, [*checks, AtMost(form_size.MAX_LONG_CHARACTERS)])
     if item.kind == "choice":
         return ChoiceField(item.label, checks, choices=_choices(item))
     if item.kind == "choices":

@@ -4,6 +4,7 @@ from http import HTTPStatus
 
 from flask import (
     Response,
+    after_this_request,
     g,
     make_response,
     redirect,
@@ -68,6 +69,8 @@ def ask_to_sign_in() -> BaseResponse | None:
         return _give_back_or_redirect()
     g.organizer, sign_in = known
     g.session_id = sign_in.id
+    # The mark of an organizer's browser ends when the key is changed; large forms need it.
+    after_this_request(cookies.give_device)
     if authentication.is_seen_note_due(sign_in, now):
         with writing() as tx:
             authentication.note_seen(tx, sign_in.id)

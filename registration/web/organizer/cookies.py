@@ -14,6 +14,7 @@ from ...crypto.tokens import signer
 from ...services.organizers.authentication import SESSION_LIFE
 
 _TOKEN, _DEVICE = "organizer", "organizer-device"
+_HOST_PREFIX = "__Host-"
 _DEVICE_LIFE = timedelta(days=365)
 
 
@@ -28,8 +29,12 @@ def device() -> str:
 
 
 def has_device(header: str) -> bool:
-    """Whether a Cookie header is that of a browser in which somebody has signed in before."""
-    return bool(_number(parse_cookie(header).get(_named(_DEVICE), "")))
+    """Whether a Cookie header is that of a browser in which somebody has signed in before.
+
+    It needs no request: the mark counts under both names, of https and of the onion address.
+    """
+    held = parse_cookie(header)
+    return any(_number(held.get(name, "")) for name in (_DEVICE, _HOST_PREFIX + _DEVICE))
 
 
 def give(response: Response, value: str) -> None:
@@ -38,10 +43,12 @@ def give(response: Response, value: str) -> None:
     give_device(response)
 
 
-def give_device(response: Response) -> None:
-    """Let the browser keep for a year that it is an organizer's."""
+def give_device(response: Response) -> Response:
+    """Let the browser keep for a year that it is an organizer's, if it does not; return the same
+    response."""
     if not device():
         _set(response, _DEVICE, str(_signer().dumps(secrets.token_hex(16))), _DEVICE_LIFE)
+    return response
 
 
 def take_away(response: Response) -> None:
@@ -74,7 +81,7 @@ def _signer() -> URLSafeSerializer:
 
 
 def _named(name: str) -> str:
-    return f"__Host-{name}" if _is_secure() else name
+    return _HOST_PREFIX + name if _is_secure() else name
 
 
 def _is_secure() -> bool:

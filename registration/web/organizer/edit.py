@@ -17,14 +17,14 @@ from .. import csrf
 from ..forms import discussion_form
 from ..rate_limits import Later, later
 from ..route_properties import for_administrators, gives_back
-from ..uploads import LARGEST_BODY
+from ..uploads import MAX_DESK_FORM_BYTES
 from . import draft_changes
 from .access import organizer
 
 blueprint = Blueprint("edit", __name__)
 
 # The rest is for the token and the marks.
-LARGEST_FORM = LARGEST_BODY - 4096
+LARGEST_FORM = MAX_DESK_FORM_BYTES - 4096
 # The version and marks of a new discussion.
 _NEW = Opened(0, {})
 Page = tuple[str, int]

@@ -9,6 +9,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from ... import app_context
 from ...database import DatabaseBusy, DatabaseUnavailable, reading
 from ...models import Discussion
+from ...services.rate_limits import Form
 from ...services.registrations import register, self_service
 from ...services.registrations.register import RegistrationClosed
 from ...services.seats import allocation, retention
@@ -16,7 +17,8 @@ from .. import csrf, mailbox
 from ..forms import registration_forms
 from ..forms.registration_forms import EntryForm, FindForm
 from ..public.pages import published
-from ..rate_limits import NOT_NOW, Later, taking, try_later
+from ..rate_limits import NOT_NOW, Answer, Later, mistaken, taking, try_later
+from ..route_properties import takes
 
 blueprint = Blueprint("registrations", __name__)
 
@@ -28,13 +30,14 @@ def form(slug: str) -> str:
 
 
 @blueprint.post("/discussions/<slug>/register")
+@takes(Form.REGISTER)
 @csrf.checks_token
-def submit(slug: str) -> BaseResponse | tuple[str, int, dict[str, str]]:
+def submit(slug: str) -> BaseResponse | Answer:
     """Take a registration. The answer is the same for every address."""
     started = time.monotonic()
     opened = _opened(slug)
     if not opened.form.validate():
-        return _form_page(opened), 422, {}
+        return mistaken(lambda wait: _form_page(opened, wait))
     try:
         with taking(opened.discussion.uid) as tx:
             register.register(tx, slug, opened.form.entry())
@@ -66,13 +69,14 @@ def find() -> str:
 
 
 @blueprint.post("/registrations/find")
+@takes(Form.FIND)
 @csrf.checks_token
-def send_links() -> BaseResponse | tuple[str, int, dict[str, str]]:
+def send_links() -> BaseResponse | Answer:
     """Send the personal link to an address, if it is known; the answer does not tell."""
     started = time.monotonic()
     typed = FindForm(app_context.now())
     if not typed.validate():
-        return _find_page(typed), 422, {}
+        return mistaken(lambda wait: _find_page(typed, wait))
     try:
         with taking() as tx:
             self_service.send_links(tx, typed.email.address)

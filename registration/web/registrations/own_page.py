@@ -13,6 +13,7 @@ from ...database import Transaction, reading, writing
 from ...models import Attendee, Discussion, Registration, RegistrationStatus
 from ...refusals import Refusal
 from ...services.mailings import unsubscribe
+from ...services.rate_limits import Form
 from ...services.registrations import confirmation, self_service, subject_access
 from ...services.registrations.confirmation import Opened
 from ...services.registrations.self_service import NoSuchRegistration, RegistrationEnded
@@ -23,8 +24,8 @@ from .. import csrf
 from ..forms import registration_forms
 from ..forms.registration_forms import EntryForm
 from ..public.pages import CALENDAR
-from ..rate_limits import NOT_NOW, taking, try_later
-from ..route_properties import when_stale
+from ..rate_limits import NOT_NOW, Answer, mistaken, taking, try_later
+from ..route_properties import takes, when_stale
 from .form import wait_since
 
 blueprint = Blueprint("own_page", __name__)
@@ -129,13 +130,14 @@ def erase(token: str) -> BaseResponse | tuple[str, int]:
 
 
 @blueprint.post("/registrations/<token>/change")
+@takes(Form.CHANGE)
 @csrf.checks_token
-def change(token: str) -> BaseResponse | tuple[str, int, dict[str, str]]:
+def change(token: str) -> BaseResponse | Answer:
     """Change the stored data; a new address takes effect when it is confirmed."""
     started = time.monotonic()
     typed = _change_form(token)
     if not typed.validate():
-        return shown(token, typed), 422, {}
+        return mistaken(lambda wait: shown(token, typed, wait=wait))
     try:
         with taking() as tx:
             self_service.change(tx, token, typed.entry())

@@ -240,3 +240,35 @@ def test_a_registration_of_the_same_address_meanwhile_undoes_no_change(app, cloc
         acts = [partial(change, f"Name {number}"), *[builders.register] * 5]
         builders.at_once(app, acts)
         assert builders.attendee().name == f"Name {number}"
+
+
+def spellings(local: str, count: int) -> list[str]:
+    """Return so many Gmail addresses of one mailbox: `local` with periods between letters."""
+    found = []
+    for number in range(count):
+        marks = (number >> place & 1 for place in range(len(local) - 1))
+        dotted = "".join(
+            letter + "." * mark for letter, mark in zip(local, [*marks, 0], strict=True)
+        )
+        found.append(f"{dotted}@{'googlemail.com' if number % 2 else 'gmail.com'}")
+    return found
+
+
+def test_a_gmail_mailbox_gets_three_letters_a_day_by_any_spelling(app, clock):
+    builders.publish()
+    several = spellings("aigerim", 47)
+    assert len(set(several)) == 47
+    for address in several:
+        builders.register(address=address)
+    assert builders.count_registrations() == 47, "two spellings are two registrations"
+    assert builders.letter_kinds() == ["address_confirmation"] * 3
+    with writing() as tx:
+        for address in several:
+            self_service.send_links(tx, addresses.parse(address))
+    assert builders.letter_kinds() == ["address_confirmation"] * 3
+    clock.advance(days=1)
+    with writing() as tx:
+        for address in several[::-1]:
+            self_service.send_links(tx, addresses.parse(address))
+    builders.deliver()
+    assert len(builders.kept_letters(app)) == 6

@@ -3,12 +3,16 @@
 import io
 from typing import Any
 
+import pytest
 from werkzeug.datastructures import FileStorage
 from werkzeug.test import encode_multipart
 
+from registration import app_context
 from registration.database import reading
+from registration.discussion_file import form_size
 from registration.models import AuditEntry, Deed
 from registration.web import uploads
+from registration.web.organizer import cookies
 
 from ... import builders
 from ...desk import signed_in
@@ -150,19 +154,37 @@ def test_a_large_file_is_taken_here_alone_and_kept_out_of_temporary_files(
     assert "Line 2-9001: has 3 cells, and the first line has 2." in text_of(page.text)
     other = post(asel, "/registrations/find", {"sheet": FileStorage(io.BytesIO(content), "a.csv")})
     assert other.status_code == 413
-    assert send(asel, b"x" * uploads.LARGEST).status_code == 413
+    assert send(asel, b"x" * uploads.MAX_UPLOAD_BYTES).status_code == 413
+
+
+@on_sqlite
+@pytest.mark.parametrize("name", ["organizer-device", "__Host-organizer-device"])
+def test_the_server_knows_an_organizers_browser_of_each_address_before_there_is_a_request(
+    app_with, name
+):
+    app = app_with(PUBLIC_URL="https://events.example.org", ONION_URL=f"http://{'a' * 56}.onion")
+    with app.app_context():
+        app_context.open_keys()
+        mark = cookies._signer().dumps("asel")
+    limit = app.extensions["body limit"]
+    assert limit(IMPORT, f"{name}={mark}") == uploads.MAX_UPLOAD_BYTES
+    assert limit(IMPORT, f"{name}=asel") == form_size.MAX_FORM_BYTES
 
 
 @on_sqlite
 def test_the_server_takes_much_only_from_where_an_organizer_has_signed_in(app, clock, visitor):
     builders.publish()
     asel = signed_in(app, clock)
-    asel.sign_in()
-    may_come = app.extensions["is upload"]
+    asel.get(IMPORT)
+    limit = app.extensions["body limit"]
     cookie = asel.client.get_cookie("organizer-device")
     ours = f"a=b; organizer-device={cookie.value}"
-    assert may_come(IMPORT, ours)
-    assert not may_come("/registrations/find", ours)
-    assert not may_come(f"{IMPORT}/x", ours)
+    desk = "/organizer/discussions"
+    assert limit(IMPORT, ours) == uploads.MAX_UPLOAD_BYTES
+    for path in (f"{desk}/new", f"{desk}/water/edit", f"{desk}/water/mailings/new"):
+        assert limit(path.replace("discussions/new", "new"), ours) == uploads.MAX_DESK_FORM_BYTES
+    for path in ("/registrations/find", f"{IMPORT}/x", "/organizer/sign-in"):
+        assert limit(path, ours) == form_size.MAX_FORM_BYTES
     for strangers in ("", "organizer-device=1", "organizer-device=" + "x" * 99, "\xff=\xff;;="):
-        assert not may_come(IMPORT, strangers)
+        for path in (IMPORT, f"{desk}/water/edit"):
+            assert limit(path, strangers) == form_size.MAX_FORM_BYTES

@@ -10,6 +10,7 @@ from sqlalchemy import text
 
 from registration import database
 from registration.database import writing
+from registration.discussion_file import form_size
 from registration.services.discussions import publication
 from registration.services.registrations import self_service
 
@@ -41,6 +42,66 @@ def held_on(page: str) -> list[tuple[str, str]]:
     (held,) = [part for part in tree_of(page).iter("dl") if part.get("class") == "held"]
     words = ["".join(item.itertext()) for item in held if item.tag in {"dt", "dd"}]
     return list(zip(words[::2], words[1::2], strict=True))
+
+
+LONGEST = """
+[[questions]]
+key = "{key}"
+label = "Why?"
+kind = "{kind}"
+required = true
+options = [{options}]
+"""
+WIDE = "𠜎"  # four bytes in UTF-8
+
+
+def in_parts(fields: list[tuple[str, str]]) -> tuple[bytes, str]:
+    """Return a form as a browser sends it, with the longest boundary, and its type."""
+    boundary = "-" * 70
+    parts = (
+        f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
+        for name, value in fields
+    )
+    body = "".join([*parts, f"--{boundary}--\r\n"])
+    return body.encode(), f"multipart/form-data; boundary={boundary}"
+
+
+@pytest.mark.parametrize(
+    "kinds",
+    [
+        ["long"] * 7,
+        ["long"] * 3 + ["line"] * 14 + ["choices", "choice", "yes"],
+        ["choices"] * 3 + ["line"] * 16,
+    ],
+)
+def test_an_honest_form_at_full_length_in_the_widest_script_is_taken(app, visitor, kinds):
+    options = [f"{WIDE * 20} {number}" for number in range(40)]
+    questions = (
+        LONGEST.format(
+            key=f"{'k' * 38}{number:02}",
+            kind=kind,
+            options=", ".join(f'"{it}"' for it in options) if kind.startswith("choice") else "",
+        )
+        for number, kind in enumerate(kinds)
+    )
+    discussion = builders.publish(builders.file() + "".join(questions).encode())
+    largest = form_size.largest_form(discussion.content)
+    page = visitor.get(FORM).text
+    (form,) = (form for form in tree_of(page).iter("form") if form.get("method") == "post")
+    assert form.get("enctype") == "multipart/form-data"
+    empty = {name: "" for name in form_of(page)[1] if not name.startswith("question_")}
+    hidden = empty | {name: form_of(page)[1][name] for name in ("csrf_token", "opened")}
+    typed = {"name": WIDE * 200, "affiliation": WIDE * 200, "zone": "America/Argentina/Ushuaia"}
+    typed |= {"email": f"{'a' * 63}@{'b' * 60}.{'c' * 60}.{'d' * 60}.org", "follow_up": "y"}
+    values = {"long": [WIDE * 2000], "line": [WIDE * 300], "yes": ["y"], "choice": options[-1:]}
+    values["choices"] = options
+    fields = [*(hidden | typed).items()]
+    for item in discussion.content.questions:
+        fields += [(f"question_{item.key}", value) for value in values[item.kind]]
+    body, kind = in_parts(fields)
+    assert largest - 4500 < len(body) <= largest <= form_size.MAX_FORM_BYTES
+    visitor.clock.advance(minutes=1)
+    assert visitor.client.post(FORM, data=body, content_type=kind).status_code == 303
 
 
 def test_every_answer_and_consent_is_kept_and_shown(app, visitor):

@@ -4,16 +4,16 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
+from ....discussion_file.form_size import (
+    MAX_LINE_CHARACTERS,
+    MAX_LONG_CHARACTERS,
+    MAX_NAME_CHARACTERS,
+)
 from ....models import Answer, Question, RegistrationStatus
 from ....refusals import N_, Message, Sentence
 from ....text import addresses, languages, normalize
 from ....text.addresses import AddressRefused, EmailAddress
-from ...registrations.register import (
-    MAX_LINE_CHARACTERS,
-    MAX_LONG_CHARACTERS,
-    MAX_NAME_CHARACTERS,
-    Entry,
-)
+from ...registrations.register import Entry
 
 _YES = {"yes", "true", "1"}
 _NO = {"", "no", "false", "0"}

@@ -19,6 +19,7 @@ from ....config import Settings
 from ....crypto.key_ring import KeyRing
 from ....database import Transaction, phrased
 from ....models import (
+    BucketLevel,
     Discussion,
     Export,
     Installation,
@@ -28,7 +29,6 @@ from ....models import (
     Organizer,
     Registration,
     SignIn,
-    Throttle,
 )
 from ....refusals import OperatorRefusal
 from ... import installation
@@ -207,7 +207,7 @@ def _hold_letters(tx: Transaction) -> list[int]:
 
 
 def _reset(tx: Transaction) -> None:
-    tx.execute(delete(Throttle))
+    tx.execute(delete(BucketLevel))
     # A session that was ended since the backup must not come back.
     tx.execute(delete(SignIn))
     # An invitation may have been used since: `flask organizer reset` makes another.

@@ -16,6 +16,7 @@ from registration import app_context, create_app, database
 from registration.crypto.key_ring import KeysRefused
 from registration.database import connect, reading, table_of, writing
 from registration.models import (
+    BucketLevel,
     Erasure,
     Group,
     Installation,
@@ -23,7 +24,6 @@ from registration.models import (
     LetterState,
     Mailing,
     Registration,
-    Throttle,
 )
 from registration.services import catalog, installation
 from registration.services.erasure import erasures, ledger
@@ -247,7 +247,7 @@ def test_limits_clock_and_kept_pages_begin_anew(app, clock, backup, elsewhere):
     with at(elsewhere, clock):
         restore(file)
         with reading() as tx:
-            assert tx.query(Throttle).count() == 0
+            assert tx.query(BucketLevel).count() == 0
             found = tx.get_one(Installation, 1)
             assert (found.last_round_at, found.clock_jumped_at) == (clock.now, None)
             assert found.content_version >= version + 1_000_000
