@@ -63,7 +63,8 @@ def upgrade() -> None:
     )
     for table, columns in MINUTES.items():
         for column in columns:
-            op.execute(f"UPDATE {table} SET {column} = {_minute(column)}")  # noqa: S608  # names of above
+            # Only names of above.
+            op.execute(f"UPDATE {table} SET {column} = {_minute(column)}")  # noqa: S608  # nosec B608
     op.execute(ACCEPTED)
     _make_audit_triggers()
 
