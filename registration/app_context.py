@@ -14,6 +14,7 @@ from .config import Settings
 from .crypto.key_ring import KeyRing
 from .database import Transaction
 from .links import Links
+from .models import Discussion
 from .services import installation
 from .services.erasure import ledger
 from .services.operations import schema
@@ -83,6 +84,11 @@ def password_cost() -> passwords.Cost:
 def links() -> Links:
     """Return the absolute links of this installation."""
     return Links(settings().public_url)
+
+
+def is_discreet(discussion: Discussion) -> bool:
+    """Whether letters and attendees' calendars must not name a discussion."""
+    return discussion.content.is_discreet(settings())
 
 
 def open_keys() -> None:

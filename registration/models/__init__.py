@@ -1,7 +1,7 @@
 """The tables. Importing this package registers all of them in `Model.metadata`."""
 
 from .audit_log import AuditEntry, Deed
-from .content import Content, Contributor, Partner, Question, Sharing
+from .content import NAME_RULES, Content, Contributor, Partner, Question, Sharing
 from .discussion import Announcement, Discussion, DiscussionStatus, Essentials, Revision
 from .draft import Draft
 from .export import Export
@@ -22,6 +22,7 @@ from .registration import (
 from .when import Tense, When
 
 __all__ = [
+    "NAME_RULES",
     "REGISTERED",
     "Announcement",
     "Answer",

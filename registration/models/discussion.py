@@ -71,7 +71,10 @@ class Announcement:
     @property
     def digest(self) -> str:
         """A hash of the content: two announcements have the same only if they are equal."""
-        return digest(self.as_json())
+        values = self.as_json()
+        if not self.content.names:  # older releases have stored digests without this field
+            del values["content"]["names"]
+        return digest(values)
 
 
 class Discussion(Model):

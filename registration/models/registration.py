@@ -59,6 +59,11 @@ class Attendee(Sealed):
     shared_with: list[dict[str, Any]] = field(default_factory=list)
     new_address: str = ""
 
+    @property
+    def shown_name(self) -> str:
+        """The name, or the address of an attendee who gave none."""
+        return self.name or self.address
+
     def has_agreed(self, sharing: Sharing) -> bool:
         """Whether the attendee has agreed to exactly this request."""
         return any(known(Sharing, item) == sharing for item in self.shared_with)

@@ -105,7 +105,9 @@ class Opened(NamedTuple):
 
 def _opened(slug: str) -> Opened:
     discussion, is_full = _last_read(slug)
-    form = registration_forms.registration(discussion.content, app_context.now())
+    form = registration_forms.registration(
+        discussion.content, app_context.now(), app_context.settings()
+    )
     return Opened(discussion, is_full, form)
 
 

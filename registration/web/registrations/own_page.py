@@ -7,6 +7,7 @@ from flask import Blueprint, Response, redirect, render_template, request, url_f
 from werkzeug.wrappers import Response as BaseResponse
 
 from ... import app_context
+from ...app_context import is_discreet
 from ...calendars import personal
 from ...database import reading, writing
 from ...models import Attendee, Discussion, Registration, RegistrationStatus
@@ -60,7 +61,13 @@ def cancellation(token: str) -> Response:
         registration, discussion = self_service.by_token(tx, token)
         address = registration.attendee(tx.keys).address
     guest = personal.Guest.of(discussion, registration, address, later=1)
-    body = personal.cancellation(discussion, guest, app_context.now(), app_context.links())
+    body = personal.cancellation(
+        discussion,
+        guest,
+        app_context.now(),
+        app_context.links(),
+        is_discreet=is_discreet(discussion),
+    )
     headers = {"Content-Disposition": 'attachment; filename="cancellation.ics"'}
     return Response(body, content_type=f"{CALENDAR}; method=CANCEL", headers=headers)
 
@@ -145,7 +152,9 @@ def calendar(token: str) -> Response:
     if registration.status is not RegistrationStatus.CONFIRMED:
         raise NoSuchRegistration
     sequence = personal.sequence(discussion, registration)
-    body = personal.calendar(discussion, sequence, app_context.links())
+    body = personal.calendar(
+        discussion, sequence, app_context.links(), is_discreet=is_discreet(discussion)
+    )
     headers = {"Cache-Control": "private, no-cache"}
     response = Response(body, content_type=CALENDAR, headers=headers)
     response.add_etag()
@@ -194,6 +203,7 @@ def _form_of(registration: Registration, discussion: Discussion, attendee: Atten
     return registration_forms.change(
         discussion.content,
         attendee,
+        app_context.settings(),
         zone=registration.zone,
         wants_follow_up=registration.wants_follow_up,
     )
