@@ -78,8 +78,17 @@ class LetterContext:
             has_entry=invitation is not None,
             is_open=self.discussion.takes_registrations(self.now),
             personal_link=self.links.registration(self.attendee.token),
+            answers_erase_at=self.answers_erase_at,
             **values,
         )
+
+    @property
+    def answers_erase_at(self) -> datetime | None:
+        """When answers and attendance are erased, if that is earlier than all else."""
+        if not self.settings.at_risk or not self.registration.has_confirmed:
+            return None
+        at = self.discussion.answers_erase_at(self.registration.registered_at)
+        return at if self.now < at < self.registration.erase_at else None
 
     @property
     def is_discreet(self) -> bool:

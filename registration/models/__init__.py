@@ -2,7 +2,14 @@
 
 from .audit_log import AuditEntry, Deed
 from .content import NAME_RULES, Content, Contributor, Partner, Question, Sharing
-from .discussion import Announcement, Discussion, DiscussionStatus, Essentials, Revision
+from .discussion import (
+    ANSWERS_RETENTION,
+    Announcement,
+    Discussion,
+    DiscussionStatus,
+    Essentials,
+    Revision,
+)
 from .draft import Draft
 from .export import Export
 from .feed_fetch import FeedReading
@@ -22,6 +29,7 @@ from .registration import (
 from .when import Tense, When
 
 __all__ = [
+    "ANSWERS_RETENTION",
     "NAME_RULES",
     "REGISTERED",
     "Announcement",

@@ -1,7 +1,7 @@
 """Discussions and their revisions."""
 
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -12,6 +12,9 @@ from ..database import Model, UtcDateTime, by_value
 from .content import Content, ContentType, content_as_json, content_from_json, digest
 from .stored import VersionedJson
 from .when import Tense, When
+
+# Where attendees are at risk, answers and attendance are kept for so long after the discussion.
+ANSWERS_RETENTION = timedelta(days=7)
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +187,10 @@ class Discussion(Model):
         """Whether it has taken place, and has a recording or an afterword."""
         is_over = self.status is DiscussionStatus.PUBLISHED and self.ends_at <= now
         return is_over and bool(self.content.recording_url or self.content.afterword)
+
+    def answers_erase_at(self, registered_at: datetime) -> datetime:
+        """Return when an installation at risk erases answers and attendance of a registration."""
+        return max(self.ends_at, registered_at) + ANSWERS_RETENTION
 
     @property
     def registration_closes_at(self) -> datetime | None:

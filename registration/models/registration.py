@@ -93,7 +93,8 @@ class Registration(Model):
     `address_index` is the blind index of discussion and canonical address, unique in the
     discussion. `seated_at` is set while it has a seat, `queue_position` while it waits; an
     unconfirmed registration keeps its seat until `seat_held_until`. `mailings_stopped_at` is set
-    once the attendee has stopped mailings.
+    once the attendee has stopped mailings, `answers_erased_at` once the answers that it had were
+    erased, before the registration itself.
     """
 
     __tablename__ = "registrations"
@@ -126,6 +127,7 @@ class Registration(Model):
     told_revision: Mapped[int] = mapped_column(default=0)
     wants_follow_up: Mapped[bool] = mapped_column(default=False)
     mailings_stopped_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    answers_erased_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
     # Each rule is written for Python and for SQL; a test compares the two for every row.
 

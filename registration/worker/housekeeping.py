@@ -16,7 +16,7 @@ from ..services import installation, rate_limits
 from ..services.attendees import export_files
 from ..services.attendees.export_files import Source
 from ..services.discussions import timezone_changes
-from ..services.erasure import clock_guard, erasures
+from ..services.erasure import answers, clock_guard, erasures
 from ..services.erasure.erasures import Receipt
 from ..services.notices import follow_ups, reminders
 from ..services.seats import allocation
@@ -98,6 +98,7 @@ def erase_due() -> Receipt:
         lambda tx: erasures.erase_due(tx, letters=letters),
         lambda tx: erasures.erase_due_mailings(tx, letters=letters, days=days),
     )
+    _erase_answers()
     with writing() as tx:
         drafts = erasures.erase_old_drafts(tx, days=days)
         installation.note_round(tx)
@@ -105,6 +106,20 @@ def erase_due() -> Receipt:
         log.info("Erased %d drafts of discussions that nobody has saved for %d days.", drafts, days)
         scrub()
     return receipt
+
+
+def _erase_answers() -> None:
+    """Erase answers and attendance that are due, where attendees are at risk."""
+    total = 0
+    while app_context.settings().at_risk:
+        with writing() as tx:
+            count = answers.erase_due(tx)
+        if not count:
+            break
+        total += count
+    if total:
+        log.info("Erased the answers and the attendance of %d registrations.", total)
+        scrub()
 
 
 def _audit_times() -> None:

@@ -174,9 +174,8 @@ def _forget(source: Source, export: Export) -> None:
 def _write(source: Source, slug: str, export: Export) -> int:
     """Write the file; return how many registrations it has."""
     path = Path(export.path)
-    erased = select(func.count()).select_from(Erasure)
     with source.reading() as tx:
-        before = tx.scalar(erased)
+        before = _erasures(tx)
     rows = exports.attendees(source.reading, slug, (export.last_id, export.written_at))
     lines = exports.csv_lines(rows, export.columns, export.separator)
     unfinished = files.part_path(path)
@@ -192,10 +191,16 @@ def _write(source: Source, slug: str, export: Export) -> int:
         # The file may hold people who were erased while it was written. The lock on the discussion
         # waits for running erasures and lets no other begin.
         tx.get_one(Discussion, export.discussion_id, with_for_update=True)
-        if tx.scalar(erased) == before:
+        if _erasures(tx) == before:
             fresh = update(Export).where(Export.path == export.path).values(is_stale=False)
             tx.execute(fresh)
     return count
+
+
+def _erasures(tx: Transaction) -> tuple[int, int]:
+    """Return how many registrations have been erased, and how many have lost their answers."""
+    stripped = select(func.count(Registration.answers_erased_at))
+    return tx.scalars(select(func.count(Erasure.id))).one(), tx.scalars(stripped).one()
 
 
 @contextmanager

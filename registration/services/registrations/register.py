@@ -198,6 +198,7 @@ def _columns(
         "registered_at": tx.now,
         "confirmed_at": None if asks else tx.now,
         "withdrawn_at": None,
+        "answers_erased_at": None,
         "seated_at": place.seated_at,
         "queue_position": place.queue_position,
         "seat_held_until": place.seat_held_until if asks else None,

@@ -98,6 +98,7 @@ def change(tx: Transaction, token: str, entry: Entry) -> None:
         new_address="" if same else entry.address.sent,
     )
     registration.seal(changed, tx.keys)
+    registration.answers_erased_at = None
     registration.zone, registration.wants_follow_up = entry.zone, entry.wants_follow_up
     tx.flush()
     if changed.new_address == attendee.new_address:

@@ -154,5 +154,6 @@ def _page(
             form=typed or CorrectionForm(),
             is_correcting=typed is not None,
             refusal=refusal,
+            keeps_attendance=manage.keeps_attendance(tx, discussion),
             is_stale=is_stale,
         )

@@ -116,6 +116,7 @@ def _page(slug: str, typed: SearchForm, *, chosen: Sequence[str] = ()) -> str:
     with reading() as tx:
         discussion = access.discussion(tx, slug)
         numbers, ring = statistics.count_by_status(tx, discussion), tx.keys
+        keeps_attendance = manage.keeps_attendance(tx, discussion)
     shown = attendee_search.wanted(slug, ring)
     if request.method == "GET":
         typed.search.data = shown.search
@@ -131,6 +132,7 @@ def _page(slug: str, typed: SearchForm, *, chosen: Sequence[str] = ()) -> str:
         Order=Order,
         Filter=Filter,
         chosen=chosen,
+        keeps_attendance=keeps_attendance,
         imported=request.args.get("imported", type=int),
     )
 

@@ -2,6 +2,8 @@
 
 import json
 import time
+from dataclasses import replace
+from datetime import datetime
 
 from flask import Blueprint, Response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
@@ -14,7 +16,7 @@ from ...models import Attendee, Discussion, Registration, RegistrationStatus
 from ...services.mailings import unsubscribe
 from ...services.registrations import register, self_service, subject_access
 from ...services.registrations.self_service import NoSuchRegistration, RegistrationEnded
-from ...services.seats import allocation
+from ...services.seats import allocation, retention
 from .. import csrf
 from ..forms import registration_forms
 from ..forms.registration_forms import EntryForm
@@ -188,6 +190,7 @@ def shown(
         is_open=discussion.takes_registrations(app_context.now()),
         tense=discussion.when.tense(app_context.now()),
         links=app_context.links(),
+        answers_erase_at=_answers_erase_at(registration, discussion, is_over=False),
         received=received,
     )
 
@@ -200,13 +203,26 @@ def _change_form(token: str) -> EntryForm:
 
 
 def _form_of(registration: Registration, discussion: Discussion, attendee: Attendee) -> EntryForm:
+    content = discussion.content
+    if _answers_erase_at(registration, discussion, is_over=True):
+        content = replace(content, questions=[])  # answers would be erased within the hour
     return registration_forms.change(
-        discussion.content,
+        content,
         attendee,
         app_context.settings(),
         zone=registration.zone,
         wants_follow_up=registration.wants_follow_up,
     )
+
+
+def _answers_erase_at(
+    registration: Registration, discussion: Discussion, *, is_over: bool
+) -> datetime | None:
+    """Return when answers and attendance are erased, if they are erased early, and if that moment
+    is over or is not."""
+    settings = app_context.settings()
+    at = retention.answers_erase_at(discussion, registration.registered_at, settings)
+    return at if at and (at <= app_context.now()) is is_over else None
 
 
 def _to_page(token: str) -> BaseResponse:
