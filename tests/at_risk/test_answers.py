@@ -93,7 +93,7 @@ def test_of_a_later_registration_they_are_erased_a_week_after_it(at_risk, clock)
     assert builders.attendee().answers == {}
 
 
-def test_whoever_registers_again_after_that_is_asked_and_forgotten_again(at_risk, clock):
+def test_new_answers_are_erased_in_their_turn(at_risk, clock):
     builders.publish(builders.with_questions('registration = "open"'))
     builders.register(answers=SAID)
     with writing() as tx:  # unconfirmed: the last form wins

@@ -422,7 +422,7 @@ def test_nothing_that_is_sent_or_answered_is_written_into_temporary_files(
         builders.publish(builders.file('slug = "long"') + 30 * SPEAKER.encode())
         app_context.open_keys()
         database.engine().dispose()
-        known = f"organizer-device={cookies._signer().dumps('asel')}"
+        known = f"organizer-device={cookies.signed_device('asel')}"
     form, file = (
         b"a" * (request_parser.MAX_BODY_BYTES - 1),
         in_parts(b"a" * (uploads.LARGEST_BODY - 100)),
