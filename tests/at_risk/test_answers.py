@@ -239,6 +239,6 @@ def test_switched_on_for_an_installation_with_data_it_erases_what_is_due(at_risk
         housekeeping.run_hourly()
         assert builders.attendee().answers == {}
     clock.advance(hours=2)
-    with app_with().app_context():  # and off again: what is erased stays so
+    with app_with().app_context():  # and off again: nothing comes back
         housekeeping.run_hourly()
         assert builders.attendee().answers == {}

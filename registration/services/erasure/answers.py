@@ -1,7 +1,7 @@
 """Erases answers and attendance a week after the discussion, where attendees are at risk.
 
-The registrations stay until their own date. What is due follows from the times alone, so that data
-that a restored backup, or an import, brings back is erased again.
+The registrations stay until their own date. The times alone decide, so that data that a restored
+backup, or an import, brings back is erased again.
 """
 
 from dataclasses import replace
@@ -34,7 +34,7 @@ def erase_due(tx: Transaction) -> int:
     discussion_id = tx.scalar(found)
     if discussion_id is None:
         return 0
-    # First the discussion, as whoever erases its registrations does: else the two could deadlock.
+    # First the discussion, as `erasures.erase` does: otherwise the two could deadlock.
     tx.get_one(Discussion, discussion_id, with_for_update=True)
     batch = _lock_batch(tx, discussion_id)
     for registration in batch:

@@ -184,14 +184,12 @@ def keeps_attendance(tx: Transaction, discussion: Discussion) -> bool:
 def mark_attendance(
     tx: Transaction, discussion: Discussion, public_ids: Sequence[str], *, attended: bool
 ) -> int:
-    """Mark attendees as present, or as absent; return how many marks changed.
-
-    Where attendance has been erased already, nobody is marked as present again.
-    """
+    """Mark attendees as present, unless attendance has been erased, or as absent; return how many
+    marks changed."""
     if attended and not keeps_attendance(tx, discussion):
         return 0
     is_marked = Registration.attended_at.is_not(None)
-    changed = 0
+    at, changed = tx.now if attended else None, 0
     for some in batches(public_ids):
         marked = (
             update(Registration)
@@ -200,7 +198,7 @@ def mark_attendance(
                 Registration.public_id.in_(map(comparable, some)),
                 ~is_marked if attended else is_marked,
             )
-            .values(attended_at=tx.now if attended else None)
+            .values(attended_at=at)
             .returning(Registration.id)
         )
         changed += len(tx.scalars(marked).all())

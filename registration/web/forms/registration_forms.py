@@ -11,7 +11,7 @@ from wtforms import BooleanField, Field, HiddenField, SelectChoice, StringField
 from wtforms.validators import ValidationError
 
 from ...config import Settings
-from ...models import Answer, Attendee, Content, Question, Sharing
+from ...models import Answer, Attendee, Content, Question, Registration, Sharing
 from ...services.registrations import register
 from ...services.registrations.register import Entry
 from ...text.languages import gettext, language
@@ -146,12 +146,7 @@ def registration(content: Content, now: datetime, settings: Settings) -> Registr
 
 
 def change(
-    content: Content,
-    attendee: Attendee,
-    settings: Settings,
-    *,
-    zone: str | None,
-    wants_follow_up: bool,
+    content: Content, registration: Registration, attendee: Attendee, settings: Settings
 ) -> EntryForm:
     """Return the form that changes a registration, filled with what is stored.
 
@@ -160,19 +155,22 @@ def change(
     rule = content.name_rule(settings)
     if rule == "none" and attendee.name:
         rule = "optional"
-    kind = _for_content(EntryForm, content, rule)
-    stored: dict[str, Any] = {
+    stored = {"zone": registration.zone, "follow_up": registration.wants_follow_up}
+    stored |= _typed(attendee)
+    for number, item in enumerate(_shareable(content, rule).sharing):
+        stored[f"{SHARING}{number}"] = attendee.has_agreed(item)
+    form: EntryForm = _for_content(EntryForm, content, rule)(**stored)
+    return form
+
+
+def _typed(attendee: Attendee) -> dict[str, Any]:
+    """Return what an attendee typed, by field."""
+    return {
         "name": attendee.name,
         "email": attendee.new_address or attendee.address,
         "affiliation": attendee.affiliation,
-        "zone": zone,
-        "follow_up": wants_follow_up,
+        **{QUESTION + key: answer for key, answer in attendee.answers.items()},
     }
-    stored |= {QUESTION + key: answer for key, answer in attendee.answers.items()}
-    for number, item in enumerate(_shareable(content, rule).sharing):
-        stored[f"{SHARING}{number}"] = attendee.has_agreed(item)
-    form: EntryForm = kind(**stored)
-    return form
 
 
 def by_hand(content: Content, settings: Settings) -> EntryForm:

@@ -116,7 +116,6 @@ def _page(slug: str, typed: SearchForm, *, chosen: Sequence[str] = ()) -> str:
     with reading() as tx:
         discussion = access.discussion(tx, slug)
         numbers, ring = statistics.count_by_status(tx, discussion), tx.keys
-        keeps_attendance = manage.keeps_attendance(tx, discussion)
     shown = attendee_search.wanted(slug, ring)
     if request.method == "GET":
         typed.search.data = shown.search
@@ -132,7 +131,7 @@ def _page(slug: str, typed: SearchForm, *, chosen: Sequence[str] = ()) -> str:
         Order=Order,
         Filter=Filter,
         chosen=chosen,
-        keeps_attendance=keeps_attendance,
+        keeps_attendance=manage.keeps_attendance(tx, discussion),
         imported=request.args.get("imported", type=int),
     )
 

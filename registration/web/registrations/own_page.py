@@ -206,13 +206,7 @@ def _form_of(registration: Registration, discussion: Discussion, attendee: Atten
     content = discussion.content
     if _answers_erase_at(registration, discussion, is_over=True):
         content = replace(content, questions=[])  # answers would be erased within the hour
-    return registration_forms.change(
-        content,
-        attendee,
-        app_context.settings(),
-        zone=registration.zone,
-        wants_follow_up=registration.wants_follow_up,
-    )
+    return registration_forms.change(content, registration, attendee, app_context.settings())
 
 
 def _answers_erase_at(
