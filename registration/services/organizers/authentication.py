@@ -100,7 +100,17 @@ def verify(tx: Transaction, organizer_id: int, password_hash: str, code: str) ->
     return _use_code(tx, organizer, code)
 
 
-def _use_code(tx: Transaction, organizer: Organizer, code: str) -> bool:
+def use_app_code(tx: Transaction, organizer: Organizer, code: str) -> bool:
+    """Return whether a code is the one that the organizer's app shows now; no recovery code is.
+
+    The organizer's row is locked. Commit the transaction in any case.
+    """
+    return _use_code(tx, organizer, code, takes_recovery=False)
+
+
+def _use_code(
+    tx: Transaction, organizer: Organizer, code: str, *, takes_recovery: bool = True
+) -> bool:
     """Return whether a code is right. A right code is used up; a wrong one counts against
     `WRONG_CODES_AN_HOUR`."""
     bucket = Bucket(("codes", organizer.public_id), WRONG_CODES_AN_HOUR)
@@ -115,7 +125,7 @@ def _use_code(tx: Transaction, organizer: Organizer, code: str) -> bool:
         organizer.code_step = step
         return True
     left = totp.remove_hash(identity.recovery_hashes, totp.recovery_hash(code))
-    if left is not None:
+    if left is not None and takes_recovery:
         organizer.seal(replace(identity, recovery_hashes=left), tx.keys)
         return True
     rate_limits.take_each(tx, [bucket])

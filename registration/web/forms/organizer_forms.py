@@ -156,12 +156,23 @@ class ExportForm(Form):
     password = _password(_("Password"), "current-password")
     code = _code(_("Code from your app, or a recovery code"))
 
-    def __init__(self, columns: list[str], partners: list[str], *, is_partner: bool) -> None:
+    second_email = AddressField(
+        _("Address of a second organizer"),
+        [Needed(_("Write the address of the second organizer.")), AtMost(fields.MOST_ADDRESS)],
+        render_kw={"autocomplete": "off", "inputmode": "email"},
+    )
+    second_code = _code(_("Code of the second organizer"))
+
+    def __init__(
+        self, columns: list[str], partners: list[str], *, is_partner: bool, needs_second: bool
+    ) -> None:
         coming = [status.value for status in REGISTERED]
         super().__init__(columns=columns, states=coming, partner="", separator="comma")
         self.states.choices = [
             SelectChoice(it.value, status_words(it)) for it in RegistrationStatus
         ]
+        if not needs_second:
+            del self.second_email, self.second_code
         nobody = [] if is_partner else [SelectChoice("", _("Nobody"))]
         self.columns.choices = columns
         self.partner.choices = [*nobody, *map(SelectChoice, partners)]
