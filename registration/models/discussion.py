@@ -89,7 +89,8 @@ class Discussion(Model):
     is when the time or the reminders were last set. `cancelled_why` is set while it is cancelled.
     `follow_up_at` is when follow-ups are due after the end; None if none are. `loud_version` is the
     last version that was not published quietly. A new registration's calendar sequence starts at
-    `first_calendar_sequence`, above those of erased registrations.
+    `first_calendar_sequence`, above those of erased registrations. While everybody who registered
+    until then is being erased, `erase_registered_until` is set.
     """
 
     __tablename__ = "discussions"
@@ -118,6 +119,7 @@ class Discussion(Model):
     seats: Mapped[int | None]
     cancelled_why: Mapped[str | None]
     follow_up_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    erase_registered_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
     @property
     def when(self) -> When:

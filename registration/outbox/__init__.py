@@ -23,6 +23,7 @@ from .lease import (
 from .queue import (
     drop,
     drop_all,
+    drop_of_discussion,
     drop_waiting,
     every,
     held_ids,
@@ -43,6 +44,7 @@ __all__ = [
     "claim",
     "drop",
     "drop_all",
+    "drop_of_discussion",
     "drop_waiting",
     "every",
     "has_due",

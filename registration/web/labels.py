@@ -116,6 +116,8 @@ def deed_words(deed: Deed) -> str:
         Deed.CANCELLED: _("discussion cancelled"),
         Deed.RESTORED: _("discussion restored"),
         Deed.TAKEN_OFF: _("discussion taken off"),
+        Deed.EVERYBODY_ERASED: _("everybody erased"),
+        Deed.EVERYBODY_SIGNED_OUT: _("everybody signed out"),
         Deed.CODES_TRIED: _("wrong codes with the right password"),
     }[deed]
 

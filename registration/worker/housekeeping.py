@@ -4,6 +4,7 @@ An hourly run, a round, also audits time zones and rewrites stale exports.
 """
 
 import logging
+import time
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -16,7 +17,7 @@ from ..services import installation, rate_limits
 from ..services.attendees import export_files
 from ..services.attendees.export_files import Source
 from ..services.discussions import timezone_changes
-from ..services.erasure import answers, clock_guard, erasures
+from ..services.erasure import answers, clock_guard, erasures, everybody
 from ..services.erasure.erasures import Receipt
 from ..services.notices import follow_ups, reminders
 from ..services.seats import allocation
@@ -34,10 +35,13 @@ class ErasureWaits(OperatorRefusal):
 
 
 def run_hourly() -> None:
-    """Run the hourly housekeeping if it is due; else only finish earlier erasures."""
+    """Run the hourly housekeeping if it is due; else only finish earlier erasures, and those that
+    an administrator wants now."""
     now = app_context.now()
     with reading() as tx:
-        last = installation.last_round_at(tx)
+        last, is_marked = installation.last_round_at(tx), everybody.has_marked(tx)
+    if is_marked:
+        erase_marked()
     if last is not None and timedelta() <= now - last < HOURLY:
         _log_all(finish_erasures())
         return
@@ -144,6 +148,24 @@ def erase_all(slug: str) -> Receipt:
         lambda tx: erasures.erase_all(tx, slug, letters=letters),
         lambda tx: erasures.erase_all_mailings(tx, slug, letters=letters),
     )
+
+
+def erase_marked(max_seconds: float | None = None) -> Receipt:
+    """Erase everybody whom an administrator has marked, for at most `max_seconds`."""
+    deadline = None if max_seconds is None else time.monotonic() + max_seconds
+    total, letters = Receipt(), app_context.letters_folder()
+    while deadline is None or time.monotonic() < deadline:
+        with writing() as tx:
+            receipt = everybody.erase_marked(tx, letters=letters)
+            is_done = not everybody.has_marked(tx)
+        app_context.record_erasure(receipt)
+        total += receipt
+        if is_done:
+            break
+    if total.every_id:
+        log.info("Erased %s, on an administrator's word.", total)
+        _log_all(finish_erasures())
+    return total
 
 
 def _in_batches(*erase_some: Callable[[Transaction], Receipt]) -> Receipt:

@@ -318,7 +318,8 @@ def test_deeds_of_the_audit_log_get_keys_and_stay_as_they_are(empty, tmp_path):
 
 def test_every_deed_that_was_stored_in_words_has_a_key():
     script = ScriptDirectory(str(MIGRATIONS)).get_revision("0009")
-    assert sorted(script.module._KEYS.values()) == sorted(Deed)
+    later = {Deed.EVERYBODY_ERASED, Deed.EVERYBODY_SIGNED_OUT}
+    assert sorted(script.module._KEYS.values()) == sorted(set(Deed) - later)
 
 
 def row(table: Table, **values: object) -> Insert:

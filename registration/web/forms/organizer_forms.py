@@ -42,6 +42,7 @@ MOST_CODE = 40
 MOST_SUBJECT = 200
 MOST_TEXT = 10_000
 _VERSION = re.compile(r"[0-9]{1,9}")
+EVERY_DISCUSSION = "*"  # no slug has this sign
 SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t"}
 
 
@@ -176,6 +177,34 @@ class ExportForm(Form):
         nobody = [] if is_partner else [SelectChoice("", _("Nobody"))]
         self.columns.choices = columns
         self.partner.choices = [*nobody, *map(SelectChoice, partners)]
+
+
+class EraseEverybodyForm(Form):
+    """Erases everybody of a discussion, or of all; `counts` has slug, title and number of each."""
+
+    scope = ChoiceField(_("Whom"), [Needed(_("Choose whom to erase."))])
+    password = _password(_("Password"), "current-password")
+    code = _code(_("Code from your app, or a recovery code"))
+    sure = BooleanField(
+        _("Delete all of them for good. I know that nobody can undo it."),
+        [Needed(_("Tick this if you are sure."))],
+    )
+
+    def __init__(self, counts: list[tuple[str, str, int]]) -> None:
+        super().__init__()
+        total = sum(number for _slug, _title, number in counts)
+        first = (EVERY_DISCUSSION, gettext("Everybody, of all discussions"), total)
+        self.scope.choices = [
+            SelectChoice(value, f"{words} ({number})") for value, words, number in [first, *counts]
+        ]
+
+
+class SignEverybodyOutForm(Form):
+    """Signs every organizer out."""
+
+    everybody = BooleanField(
+        _("Sign everybody out, me too."), [Needed(_("Tick this if you are sure."))]
+    )
 
 
 class SearchForm(Form):
