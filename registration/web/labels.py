@@ -179,5 +179,5 @@ def locked_advice() -> str:
     """Return what a visitor is told while the key waits for its passphrase."""
     return _(
         "This site has just been restarted, and its operators have to open it by hand. Please come "
-        "back later today. What you sent before is safe."
+        "back later. What you sent before is safe."
     )

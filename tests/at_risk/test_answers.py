@@ -21,7 +21,7 @@ from ..visitor import text_of
 
 SAID = {"city": "Almaty", "seat": "Back", "rules": True}
 # The small discussion ends at 18:30 in Almaty, 2 April 2026.
-PROMISE = "Your answers, and whether you attended, are deleted on 9 April 2026 already."
+PROMISE = "Your answers, and whether you attended, are deleted earlier, on 9 April 2026."
 
 
 def attended(clock, address: str = "aigerim@example.org") -> str:
@@ -179,14 +179,14 @@ def test_form_letter_own_page_and_privacy_page_promise_it(at_risk, visitor_at_ri
     text = builders.kept_letters(at_risk)[-1].get_body(("plain",)).get_content()
     assert PROMISE in " ".join(text.split())
     page = text_of(visitor_at_risk.get("/privacy").text)
-    assert "are deleted 7 days after the discussion or your registration already" in page
+    assert "are deleted earlier, 7 days after the discussion or your registration" in page
 
 
 @on_sqlite
 def test_elsewhere_nobody_promises_it(app, visitor):
     builders.publish(builders.with_questions())
-    assert "already." not in text_of(visitor.get("/discussions/water/register").text)
-    assert "deleted 7 days" not in text_of(visitor.get("/privacy").text)
+    assert "deleted earlier" not in text_of(visitor.get("/discussions/water/register").text)
+    assert "deleted earlier" not in text_of(visitor.get("/privacy").text)
 
 
 @on_sqlite
