@@ -75,11 +75,34 @@ def _make_locked() -> str:
 
 @group.command("lock")
 @click.option("--new", is_flag=True, help="Make the key of a new installation.")
-def lock(*, new: bool) -> None:
+@click.option("--new-passphrase", is_flag=True, help="Change the passphrase of the locked keys.")
+def lock(*, new: bool, new_passphrase: bool) -> None:
     """Protect the key files with a passphrase; keys in the clear are deleted afterwards.
 
     Without the passphrase, or without the locked files, nobody can read the registrations again.
     """
+    if new_passphrase:
+        names = _change_passphrase()
+    else:
+        names = _lock(new=new)
+        click.echo("Restart the service now, then run `flask keys unlock`.")
+    click.echo(f"Locked: {', '.join(names)}.")
+    click.echo(
+        f"Copy the .locked files of {app_context.settings().keys} to another place, and keep the "
+        "passphrase on paper in a third: without both, nobody can read the registrations again."
+    )
+
+
+def _change_passphrase() -> list[str]:
+    folder = app_context.settings().keys
+    roots = unlock(ask_passphrase())
+    passphrase = ask_passphrase(is_new=True)
+    key_lock.check(passphrase)
+    key_lock.change_passphrase(folder, roots, passphrase)
+    return sorted(roots)
+
+
+def _lock(*, new: bool) -> list[str]:
     settings = app_context.settings()
     plain, locked = plain_files(settings.keys), key_lock.names(settings.keys)
     has_key = bool(locked or read_keys(settings.keys, settings.credentials))
@@ -90,13 +113,7 @@ def lock(*, new: bool) -> None:
         unlock(passphrase)  # one passphrase opens them all
     else:
         key_lock.check(passphrase)
-    names = [key_lock.make(settings.keys, passphrase)] if new else _lock_all(passphrase)
-    click.echo(f"Locked: {', '.join(names)}.")
-    click.echo("Restart the service now, then run `flask keys unlock`.")
-    click.echo(
-        f"Copy the .locked files of {settings.keys} to another place, and keep the passphrase on "
-        "paper in a third: without both, nobody can read the registrations again."
-    )
+    return [key_lock.make(settings.keys, passphrase)] if new else _lock_all(passphrase)
 
 
 def _why_not(folder: Path, *, new: bool) -> str:

@@ -9,6 +9,8 @@ import json
 import os
 import secrets
 import unicodedata
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -76,22 +78,44 @@ def lock(folder: Path, root: bytes, passphrase: str, cost: Cost = FULL_COST) -> 
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     name = fingerprint(root)
-    path = folder / f"{name}{SUFFIX}"
+    path = _path(folder, name)
     if not path.exists():
-        part = files.part_path(path)
-        part.unlink(missing_ok=True)
-        with files.written(part, "x") as file:
-            file.write(json.dumps(_wrapped(name, root, passphrase, cost)).encode("ascii"))
-        files.place(part, path)
+        files.place(_write_part(path, root, passphrase, cost), path)
         files.sync(folder.parent)
-    if _opened(path, passphrase) != root:
+    if _opened(path, name, passphrase) != root:
         raise KeysRefused(f"{path} does not open to the key that was locked.")
     return name
 
 
+def change_passphrase(
+    folder: Path, roots: Mapping[str, bytes], passphrase: str, cost: Cost = FULL_COST
+) -> None:
+    """Lock opened root keys with another passphrase, each durably in place of its file.
+
+    After a kill, some keys may have the old passphrase and others the new one: `open_all` with the
+    old one then finds those that are left. Raises OSError.
+    """
+    paths = {_path(folder, name): root for name, root in roots.items()}
+    parts = {path: _write_part(path, root, passphrase, cost) for path, root in paths.items()}
+    for path, part in parts.items():
+        if _opened(part, path.stem, passphrase) != paths[path]:
+            raise KeysRefused(f"{part} does not open to the key that was locked.")
+    for path, part in parts.items():
+        files.replace(part, path)
+
+
 def open_all(folder: Path, passphrase: str) -> dict[str, bytes]:
-    """Return every locked root key by its fingerprint. Raises `WrongPassphrase`, `KeysRefused`."""
-    return {name: _opened(folder / f"{name}{SUFFIX}", passphrase) for name in names(folder)}
+    """Return each locked root key that the passphrase opens, by its fingerprint.
+
+    Raises `WrongPassphrase` if it opens none, and `KeysRefused` if a file is damaged.
+    """
+    roots = {}
+    for name in names(folder):
+        with suppress(WrongPassphrase):
+            roots[name] = _opened(_path(folder, name), name, passphrase)
+    if not roots:
+        raise WrongPassphrase
+    return roots
 
 
 def make(folder: Path, passphrase: str, cost: Cost = FULL_COST) -> str:
@@ -103,6 +127,18 @@ def make(folder: Path, passphrase: str, cost: Cost = FULL_COST) -> str:
     name = lock(folder, root, passphrase, cost)
     keep(folder, {name: root})
     return name
+
+
+def _path(folder: Path, name: str) -> Path:
+    return folder / f"{name}{SUFFIX}"
+
+
+def _write_part(path: Path, root: bytes, passphrase: str, cost: Cost) -> Path:
+    part = files.part_path(path)
+    part.unlink(missing_ok=True)
+    with files.written(part, "x") as file:
+        file.write(json.dumps(_wrapped(path.stem, root, passphrase, cost)).encode("ascii"))
+    return part
 
 
 def _wrapped(name: str, root: bytes, passphrase: str, cost: Cost) -> dict[str, object]:
@@ -118,7 +154,7 @@ def _wrapped(name: str, root: bytes, passphrase: str, cost: Cost) -> dict[str, o
     }
 
 
-def _opened(path: Path, passphrase: str) -> bytes:
+def _opened(path: Path, name: str, passphrase: str) -> bytes:
     try:
         cost, salt, nonce, sealed = _parsed(path.read_bytes())
         key = _derived(passphrase, salt, cost)
@@ -129,7 +165,7 @@ def _opened(path: Path, passphrase: str) -> bytes:
             f"{path} is not a locked key: put back the file that was there."
         ) from None
     try:
-        return AESGCM(key).decrypt(nonce, sealed, _bound(path.stem))
+        return AESGCM(key).decrypt(nonce, sealed, _bound(name))
     except InvalidTag:
         raise WrongPassphrase from None
 

@@ -99,7 +99,7 @@ def read_keys(folder: Path, credentials: Path | None = None) -> dict[str, bytes]
     permission of the group. Raises `KeysRefused` if a key cannot be trusted.
     """
     keys = _typed_in.get(folder, {}) | dict(_read(plain_files(folder), 0o077))
-    if credentials:
+    if credentials and credentials.is_dir():
         # The folder may hold other programs' keys too.
         ours = [
             path for path in sorted(credentials.iterdir()) if _KEY_FILE_NAME.fullmatch(path.name)

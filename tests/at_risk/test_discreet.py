@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 
 from registration import app_context
+from registration.database import writing
 from registration.discussion_file.writer import write
 from registration.models import Content
+from registration.services.registrations import self_service
 
 from .. import builders, desk
 from ..machine import on_sqlite
@@ -64,6 +66,33 @@ def test_form_and_desk_say_so(at_risk, visitor_at_risk, clock):
 def test_the_announcement_stays_what_its_file_says(at_risk):
     found = builders.publish()
     assert "discreet = false" in write(found.announcement)
+
+
+def test_switched_on_later_a_withdrawal_takes_the_named_entry_out(at_risk, app_with, clock):
+    # The same installation with AT_RISK off, as it was before.
+    with app_with().app_context():
+        uid = builders.publish().uid
+        token = builders.register_and_confirm().token
+        clock.advance(minutes=5)
+        builders.deliver()
+    before = app_with()
+    with app_with(AT_RISK=True).app_context():
+        with writing() as tx:
+            registration, _discussion = self_service.by_token(tx, token)
+            self_service.withdraw(tx, registration)
+        clock.advance(minutes=5)
+        builders.deliver()
+    named, last = builders.kept_letters(before)
+    entries = [
+        part.get_payload(decode=True).decode()
+        for letter in (named, last)
+        for part in letter.walk()
+        if part.get_content_type() == "text/calendar"
+    ]
+    assert ["METHOD:REQUEST" in entries[0], "METHOD:CANCEL" in entries[-1]] == [True, True]
+    assert all(uid in entry for entry in entries)
+    assert ["Who owns the water" in entry for entry in (entries[0], entries[-1])] == [True, False]
+    assert last["Subject"] == "Your registration"
 
 
 @pytest.mark.parametrize("stated", [True, False])

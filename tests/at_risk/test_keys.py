@@ -1,6 +1,8 @@
 """The key comes as a credential or is typed in: servers wait for it, commands ask for it."""
 
 import json
+import os
+import pty
 import shutil
 import signal
 import socket
@@ -103,6 +105,32 @@ def test_locking_deletes_the_key_file_and_the_same_data_opens(settings):
     assert run(settings, "database", "check").stdout == "The database and its keys are in order.\n"
     again = run(settings, "keys", "lock")
     assert (again.returncode, "has no key in the clear" in again.stderr) == (1, True)
+
+
+def test_at_a_terminal_a_passphrase_is_typed_twice_and_never_shown(settings):
+    # Without a controlling terminal, as the wrapper in deploy/ runs commands.
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "flask", "keys", "lock"],
+        cwd=TOP,
+        env=environment(settings),
+        stdin=theirs,
+        stdout=subprocess.PIPE,
+        stderr=theirs,
+        start_new_session=True,
+    )
+    shown = ""
+    for prompt in ("New passphrase: ", "Repeat for confirmation: "):
+        while not shown.endswith(prompt):
+            shown += os.read(ours, 1000).decode()
+        os.write(ours, f"{WORDS}\n".encode())
+    said, _nothing = process.communicate(timeout=60)
+    os.close(theirs)
+    assert (process.returncode, b"Locked: " in said) == (0, True)
+    assert "gravel" not in shown
+    assert keys_of(settings) == [".locked"]
+    assert run(settings, "database", "check").returncode == 0
+    os.close(ours)
 
 
 def test_a_short_passphrase_locks_nothing(settings):
@@ -297,3 +325,12 @@ def test_a_second_key_gets_the_passphrase_of_the_first(locked):
     assert run(locked, "keys", "lock").returncode == 0
     assert keys_of(locked) == [".locked", ".locked"]
     assert run(locked, "database", "check").returncode == 0
+
+
+def test_the_passphrase_can_be_changed(locked):
+    done = run(locked, "keys", "lock", "--new-passphrase", typed=f"{WORDS}\n{WORDS * 2}")
+    assert done.stdout.startswith("Locked: ")
+    assert run(locked, "database", "check", typed=WORDS * 2).returncode == 0
+    assert run(locked, "database", "check").returncode == 1
+    short = run(locked, "keys", "lock", "--new-passphrase", typed=f"{WORDS * 2}\nshort")
+    assert "needs 20 to 1000 characters" in short.stderr

@@ -132,3 +132,21 @@ def test_a_key_is_kept_under_its_own_name_only(tmp_path):
     with pytest.raises(KeysRefused, match="not the key that its name says"):
         key_ring.keep(tmp_path, {fingerprint(bytes(32)): ROOT})
     assert key_ring.read_keys(tmp_path) == {}
+
+
+def test_another_passphrase_opens_every_key_and_the_old_one_none(tmp_path):
+    roots = {key_lock.lock(tmp_path, root, WORDS, CHEAP): root for root in (ROOT, bytes(32))}
+    key_lock.change_passphrase(tmp_path, key_lock.open_all(tmp_path, WORDS), WORDS * 2, CHEAP)
+    assert key_lock.open_all(tmp_path, WORDS * 2) == roots
+    with pytest.raises(WrongPassphrase):
+        key_lock.open_all(tmp_path, WORDS)
+    assert {path.suffix for path in tmp_path.iterdir()} == {".locked"}
+
+
+def test_a_killed_change_is_finished_with_the_old_passphrase(tmp_path):
+    one, other = (key_lock.lock(tmp_path, root, WORDS, CHEAP) for root in (ROOT, bytes(32)))
+    key_lock.change_passphrase(tmp_path, {one: ROOT}, WORDS * 2, CHEAP)  # and then the power went
+    left = key_lock.open_all(tmp_path, WORDS)
+    assert left == {other: bytes(32)}
+    key_lock.change_passphrase(tmp_path, left, WORDS * 2, CHEAP)
+    assert set(key_lock.open_all(tmp_path, WORDS * 2)) == {one, other}
