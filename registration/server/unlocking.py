@@ -116,8 +116,8 @@ def _answer(connection: socket.socket) -> None:
     try:
         said = _take(connection) if _is_ours(connection) else "You are another user."
         connection.sendall(json.dumps(said).encode() + b"\n")
-    except (OSError, ValueError, TypeError, AttributeError):
-        log.warning("What came to the socket for keys could not be read.")
+    except Exception as error:  # noqa: BLE001  # nothing that comes may end this thread
+        log.warning("What came to the socket for keys was not taken: %s.", type(error).__name__)
 
 
 def _take(connection: socket.socket) -> str:

@@ -173,8 +173,9 @@ def test_the_pages_of_the_desk(app, clock, reader: Reader, people):
     below = ["", "/attendees", "/attendees/add", "/attendees/import", "/edit", "/export",
              "/mailings", "/mailings/new", "/cancel", "/restore", "/take-off",
              "/publish-again"]  # fmt: skip
-    paths = ["/organizer/", "/organizer/new", "/organizer/password", *(DESK + it for it in below),
-             draft, f"{draft}/edit", f"{draft}/send", queued]  # fmt: skip
+    paths = ["/organizer/", "/organizer/new", "/organizer/password", "/organizer/emergency",
+             *(DESK + it for it in below), draft, f"{draft}/edit",
+             f"{draft}/send", queued]  # fmt: skip
     for path in paths:
         reader.read(desk.get(path))
     for path in ("/organizer/", f"{DESK}/export"):
@@ -216,6 +217,8 @@ def type_wrongly(desk: Desk, reader: Reader, draft: str) -> None:
         (person, "/address"),
         (person, "/erase"),
         ("/organizer/password", None),
+        ("/organizer/emergency", "/erase"),
+        ("/organizer/emergency", "/sign-out"),
     ):
         answer = desk.fill(path, action, **wrong)
         assert answer.status_code in {409, 422}, (path, action, answer.status_code)
