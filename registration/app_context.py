@@ -11,9 +11,10 @@ from flask import Flask, current_app
 
 from . import database
 from .config import Settings
-from .crypto.key_ring import KeyRing
+from .crypto.key_ring import KeyRing, KeysLocked, KeysRefused, plain_files
 from .database import Transaction
 from .links import Links
+from .models import Discussion
 from .refusals import Refusal
 from .services import installation
 from .services.erasure import ledger
@@ -86,6 +87,11 @@ def links() -> Links:
     return Links(settings().public_url)
 
 
+def is_discreet(discussion: Discussion) -> bool:
+    """Whether letters and attendees' calendars must not name a discussion."""
+    return discussion.content.is_discreet(settings())
+
+
 def open_keys() -> None:
     """Open the key ring, unless it is open already, and check the schema.
 
@@ -97,14 +103,39 @@ def open_keys() -> None:
             tx.hold_keys()
 
 
+def is_locked() -> bool:
+    """Whether the key in use is behind a passphrase that has not been typed in."""
+    try:
+        open_keys()
+        with database.reading() as tx:
+            tx.hold_keys()
+    except KeysLocked:
+        return True
+    return False
+
+
 def _open_keys(tx: Transaction) -> KeyRing:
     """Return the ring with the key that `tx` sees in use: another process may have rotated it."""
     ring: KeyRing | None = current_app.extensions.get("ring")
+    if ring is None:
+        _refuse_plain_keys()
     if ring is None or ring.current != installation.key_in_use(tx):
         ring = installation.open_ring(tx, settings().keys, settings().credentials)
         current_app.extensions["ring"] = ring
         current_app.secret_key = ring.secret("web")
     return ring
+
+
+def _refuse_plain_keys() -> None:
+    """Raise `KeysRefused` if attendees are at risk, and the disk has a key in the clear.
+
+    Only at the start: a rotation under a running service may leave one for a moment.
+    """
+    for path in plain_files(settings().keys) if settings().at_risk else []:
+        raise KeysRefused(
+            f"AT_RISK is on, and anybody who gets this disk can read {path}: protect it with "
+            "`flask keys lock`, or make it a credential (docs/at-risk.md says how)."
+        )
 
 
 def letters_folder() -> Path | None:

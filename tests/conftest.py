@@ -166,6 +166,21 @@ def app(app_with: Callable[..., Flask]) -> Iterator[Flask]:
 
 
 @pytest.fixture
+def at_risk(
+    app_with: Callable[..., Flask], instance: dict, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Flask]:
+    """The service with AT_RISK, freshly installed; its key is a credential."""
+    credentials = Path(instance["INSTANCE"], "credentials")
+    credentials.mkdir()
+    for key in Path(instance["INSTANCE"], "keys").glob("*.key"):
+        key.rename(credentials / key.name)
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(credentials))
+    app = app_with(AT_RISK=True)
+    with app.app_context():
+        yield app
+
+
+@pytest.fixture
 def impatient(app: Flask) -> Iterator[Flask]:
     """The service with a short LOCK_TIMEOUT_SECONDS."""
     app.config["LOCK_TIMEOUT_SECONDS"] = 0.3

@@ -4,6 +4,7 @@ anew before each test.
 To make an app, an engine and a database for each test took more than half of all tests' time.
 """
 
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -159,7 +160,9 @@ class Shared:
     def app(self, clock: Callable, **settings: Any) -> Flask:
         """Return the app with these settings as `create_app` returns it: one for each settings."""
         settings = self.settings | {"CONTACT": "hosts@example.org"} | settings
-        key = frozenset(settings.items())
+        # An app reads this when it is made.
+        credentials = os.environ.get("CREDENTIALS_DIRECTORY")
+        key = frozenset([*settings.items(), ("credentials", credentials)])
         if key not in self._apps:
             self._apps[key] = SharedApp(settings, self._compiled)
         return self._apps[key].fresh(clock)

@@ -1,6 +1,7 @@
 """The calendar entries of one attendee: invitation, cancellation (RFC 6047), personal calendar.
 
-They may contain the join link, but never the personal link.
+They may contain the join link, but never the personal link. If `is_discreet`
+(`Content.is_discreet`), they contain nothing else but the time.
 """
 
 import re
@@ -48,35 +49,43 @@ class Guest:
         return cls(address, sequence(discussion, registration, later), is_proved)
 
 
-def request(discussion: Discussion, guest: Guest, at: datetime, links: Links) -> bytes:
+def request(
+    discussion: Discussion, guest: Guest, at: datetime, links: Links, *, is_discreet: bool
+) -> bytes:
     """Return a METHOD:REQUEST for one attendee (RFC 5546 3.2.2), written at `at`."""
-    event = _joinable(discussion, links) if guest.is_proved else _personal(discussion, links)
-    _add_people(event, discussion, guest, at)
+    event = (_joinable if guest.is_proved else _personal)(
+        discussion, links, is_discreet=is_discreet
+    )
+    _add_people(event, discussion, guest, at, is_discreet=is_discreet)
     return bytes(_calendar("REQUEST", event).to_ical())
 
 
-def cancellation(discussion: Discussion, guest: Guest, at: datetime, links: Links) -> bytes:
+def cancellation(
+    discussion: Discussion, guest: Guest, at: datetime, links: Links, *, is_discreet: bool
+) -> bytes:
     """Return a METHOD:CANCEL for one attendee of a discussion that takes place all the same.
 
     It has no STATUS: STATUS:CANCELLED would mean that the whole discussion is cancelled. It has no
     join link, because the attendee has withdrawn or never had a seat.
     """
-    event = _personal(discussion, links)
+    event = _personal(discussion, links, is_discreet=is_discreet)
     del event["STATUS"]
-    _add_people(event, discussion, guest, at)
+    _add_people(event, discussion, guest, at, is_discreet=is_discreet)
     return bytes(_calendar("CANCEL", event).to_ical())
 
 
-def cancelled(discussion: Discussion, guest: Guest, at: datetime, links: Links) -> bytes:
+def cancelled(
+    discussion: Discussion, guest: Guest, at: datetime, links: Links, *, is_discreet: bool
+) -> bytes:
     """Return a METHOD:CANCEL of a discussion that does not take place (RFC 5546 3.2.5)."""
-    event = _personal(discussion, links)
-    _add_people(event, discussion, guest, at)
+    event = _personal(discussion, links, is_discreet=is_discreet)
+    _add_people(event, discussion, guest, at, is_discreet=is_discreet)
     return bytes(_calendar("CANCEL", event).to_ical())
 
 
-def calendar(discussion: Discussion, sequence: int, links: Links) -> bytes:
+def calendar(discussion: Discussion, sequence: int, links: Links, *, is_discreet: bool) -> bytes:
     """Return the personal calendar: the public entry and the join link, without any name."""
-    event = _joinable(discussion, links)
+    event = _joinable(discussion, links, is_discreet=is_discreet)
     event["SEQUENCE"] = sequence
     if not discussion.is_cancelled:
         for alarm in _alarms(discussion, str(event["SUMMARY"])):
@@ -108,16 +117,16 @@ def can_invite(discussion: Discussion, address: str) -> bool:
     return _organizer(discussion).addr_spec.casefold() != address.casefold()
 
 
-def _personal(discussion: Discussion, links: Links) -> Event:
+def _personal(discussion: Discussion, links: Links, *, is_discreet: bool) -> Event:
     event = vevent(discussion, links)
-    if discussion.content.discreet:
+    if is_discreet:
         with use_language(discussion.content.language):
             _make_discreet(event)
     return event
 
 
-def _joinable(discussion: Discussion, links: Links) -> Event:
-    event = _personal(discussion, links)
+def _joinable(discussion: Discussion, links: Links, *, is_discreet: bool) -> Event:
+    event = _personal(discussion, links, is_discreet=is_discreet)
     join_url = discussion.content.join_url
     # After the recording is published there is nothing to join.
     if not join_url or discussion.is_cancelled or discussion.content.recording_url:
@@ -137,14 +146,16 @@ def _make_discreet(event: Event) -> None:
         event.pop(name, None)
 
 
-def _add_people(event: Event, discussion: Discussion, guest: Guest, at: datetime) -> None:
+def _add_people(
+    event: Event, discussion: Discussion, guest: Guest, at: datetime, *, is_discreet: bool
+) -> None:
     """Add ORGANIZER and ATTENDEE, and set DTSTAMP and SEQUENCE for this attendee."""
     del event["DTSTAMP"]
     event.add("DTSTAMP", at)
     event["SEQUENCE"] = guest.sequence
     organizer = _organizer(discussion)
     event["ORGANIZER"] = _person(organizer.addr_spec)
-    if organizer.display_name and not discussion.content.discreet:
+    if organizer.display_name and not is_discreet:
         event["ORGANIZER"].params["CN"] = organizer.display_name
     attendee = _person(guest.address)
     attendee.params.update(

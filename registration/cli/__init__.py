@@ -17,7 +17,10 @@ COMMANDS = {
     ),
     "discussion": ("registration.cli.discussion:group", "Publish discussions."),
     "feed": ("registration.cli.feed:group", "Look at who reads the calendar."),
-    "keys": ("registration.cli.keys:group", "List and rotate the keys that seal personal data."),
+    "keys": (
+        "registration.cli.keys:group",
+        "List, rotate, lock and unlock the keys that seal personal data.",
+    ),
     "organizer": (
         "registration.cli.organizer:group",
         "Say who may sign in, and with which discussions.",

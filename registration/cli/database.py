@@ -1,11 +1,13 @@
 """flask database: upgrade and check the database, back it up and restore it."""
 
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
 import click
 
 from .. import app_context, database
+from ..crypto.key_ring import KeysLocked
 from ..database import DatabaseUnavailable
 from ..services import installation
 from ..services.operations import migration
@@ -29,7 +31,8 @@ def upgrade() -> None:
     )
     with database.writing() as tx:
         installation.install(tx, settings.keys, settings.credentials)
-    app_context.open_keys()
+    with suppress(KeysLocked):  # the tables need no key
+        app_context.open_keys()
     app_context.record_missing_erasures()
     click.echo("The database is up to date.")
 

@@ -3,13 +3,16 @@
 import logging
 import signal
 import threading
+from contextlib import suppress
 
 import click
 from flask import current_app
 
 from .. import app_context
 from .. import outbox as letters
+from ..crypto.key_ring import KeysLocked
 from ..database import reading, writing
+from ..server import unlocking
 from ..worker import loop
 from .groups import Group, as_json, echo_json, echo_table, run_as_service
 
@@ -22,20 +25,29 @@ def deliver(*, forever: bool) -> None:
     """Deliver the letters that are due, and erase what is due."""
     run_as_service()
     if not forever:
+        app_context.open_keys()
         loop.run_housekeeping()
         count = loop.deliver_due()
         click.echo(f"{count} letters delivered.")
         return
+    _deliver_forever()
+
+
+def _deliver_forever() -> None:
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
-    app_context.open_keys()
+    with suppress(KeysLocked):  # `flask keys unlock` hands the key over
+        app_context.open_keys()
     stop = threading.Event()
     # Not in the main thread: a signal handler could not set `stop` while this thread waits for it.
     app = current_app._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001
     thread = threading.Thread(target=loop.run, args=(app, stop), name="mail")
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
+    taking_keys = unlocking.listen(app, stop)
     thread.start()
     thread.join()
+    if taking_keys:
+        taking_keys.join()
 
 
 @group.command("list")

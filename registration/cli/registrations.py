@@ -25,6 +25,7 @@ group = Group("registrations")
 @as_json
 def list_(slug: str, *, as_json: bool) -> None:
     """List a discussion's registrations."""
+    app_context.open_keys()
     with reading() as tx:
         names = exports.header(tx, slug)
     rows = list(exports.attendees(reading, slug))
@@ -47,6 +48,7 @@ def export(slug: str, output: Path | None, columns: str | None, separator: str) 
     if separator not in {",", ";", "\t"}:
         raise click.BadParameter("must be , or ; or tab", param_hint="--separator")
     chosen = [name.strip() for name in columns.split(",")] if columns else None
+    app_context.open_keys()
     with reading() as tx:
         names = exports.header(tx, slug, chosen)
     if output:

@@ -1,6 +1,7 @@
 """flask serve: the production server with its mail worker in one process."""
 
 import logging
+from contextlib import suppress
 
 import click
 from flask import Flask, current_app
@@ -8,6 +9,7 @@ from flask.cli import with_appcontext
 
 from .. import app_context
 from ..config import is_loopback
+from ..crypto.key_ring import KeysLocked
 from ..server import http_server
 from .groups import RefusingCommand, run_as_service
 
@@ -29,5 +31,6 @@ def serve(host: str, port: int, *, without_mail: bool) -> None:
     app.extensions["settings"] = app_context.settings().on_port(port)
     app.config["BOUND_TO_LOOPBACK"] = is_loopback(host)
     run_as_service()
-    app_context.open_keys()
+    with suppress(KeysLocked):  # `flask keys unlock` hands the key over
+        app_context.open_keys()
     http_server.serve(app, host, port, with_mail=not without_mail)

@@ -58,6 +58,7 @@ class Settings:
     letters_an_hour: int
     onion_url: str | None
     open_metrics: bool
+    at_risk: bool
     has_public_url: bool
     credentials: Path | None
 
@@ -177,6 +178,7 @@ def _read_values(
         "LETTERS_AN_HOUR": 2000,
         "ONION_URL": None,
         "OPEN_METRICS": False,
+        "AT_RISK": False,
     }
     values: dict[str, Any] = {}
     for name, (field, read) in READERS.items():

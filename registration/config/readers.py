@@ -201,4 +201,5 @@ READERS: dict[str, tuple[str, Callable[[Given, Path], Any]]] = {
     "LETTERS_AN_HOUR": ("letters_an_hour", _whole_number(10, 1_000_000)),
     "ONION_URL": ("onion_url", _onion_url),
     "OPEN_METRICS": ("open_metrics", _boolean),
+    "AT_RISK": ("at_risk", _boolean),
 }

@@ -24,11 +24,17 @@ from ..refusals import OperatorRefusal
 PADDING_BYTES = 512
 # Fernet writes the time of sealing in the clear, and nothing here reads it: always the same time.
 _SEALED_AT = 0
+# Keys that were typed in, by their folder: only in the memory of this process.
+_typed_in: dict[Path, dict[str, bytes]] = {}
 _KEY_FILE_NAME = re.compile(r"(?:.*_)?[0-9a-f]{16}\.key")
 
 
 class KeysRefused(OperatorRefusal):
     """The keys are missing, foreign, damaged or readable by others; nothing was changed."""
+
+
+class KeysLocked(KeysRefused):
+    """The key in use is there behind a passphrase (`key_lock`), and nobody has typed that in."""
 
 
 class SealBroken(OperatorRefusal):
@@ -88,20 +94,41 @@ def _derive(root: bytes, purpose: str) -> bytes:
 
 
 def read_keys(folder: Path, credentials: Path | None = None) -> dict[str, bytes]:
-    """Return the root keys in `folder` and `credentials` by fingerprint.
+    """Return the root keys in `folder` and `credentials`, and those that this process keeps for
+    `folder`, by fingerprint.
 
     `credentials` is the folder of systemd's LoadCredential. systemd names a file there after the
     credential too (keys_<fingerprint>.key), and protects it by an access list, which shows as a
     permission of the group. Raises `KeysRefused` if a key cannot be trusted.
     """
-    keys = dict(_read(sorted(folder.glob("*.key")), 0o077))
-    if credentials:
+    keys = _typed_in.get(folder, {}) | dict(_read(plain_files(folder), 0o077))
+    if credentials and credentials.is_dir():
         # The folder may hold other programs' keys too.
         ours = [
             path for path in sorted(credentials.iterdir()) if _KEY_FILE_NAME.fullmatch(path.name)
         ]
         keys |= _read(ours, 0o007)
     return keys
+
+
+def plain_files(folder: Path) -> list[Path]:
+    """Return the key files in `folder` that no passphrase protects."""
+    return sorted(folder.glob("*.key"))
+
+
+def keep(folder: Path, roots: Mapping[str, bytes]) -> None:
+    """Let this process use root keys of `folder` that were typed in, until it ends.
+
+    Raises `KeysRefused` if one of them is not the key that its fingerprint names.
+    """
+    if any(fingerprint(root) != name for name, root in roots.items()):
+        raise KeysRefused("This is not the key that its name says: nothing was changed.")
+    _typed_in.setdefault(folder, {}).update(roots)
+
+
+def forget(folder: Path) -> None:
+    """Let this process use the typed keys of `folder` no longer."""
+    _typed_in.pop(folder, None)
 
 
 def _read(paths: Iterable[Path], forbidden: int) -> Iterator[tuple[str, bytes]]:

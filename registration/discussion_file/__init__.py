@@ -10,7 +10,16 @@ from datetime import UTC, datetime
 from math import ceil
 from typing import Any
 
-from ..models import Announcement, Content, Contributor, Partner, Question, Sharing, When
+from ..models import (
+    NAME_RULES,
+    Announcement,
+    Content,
+    Contributor,
+    Partner,
+    Question,
+    Sharing,
+    When,
+)
 from ..models.when import instants
 from ..refusals import N_, OperatorRefusal, Sentence
 from ..text.languages import is_tag
@@ -108,6 +117,7 @@ def _content(table: Table, title: str, when: When | None) -> Content:
         afterword=table.markdown("afterword"),
         reminders=_reminders(table),
         discreet=table.flag("discreet", default=False),
+        names=table.choice("names", NAME_RULES, default=""),
         contributors=[_contributor(item) for item in contributors],
         partners=[_partner(item) for item in partners],
         questions=[_question(item) for item in questions],

@@ -38,6 +38,7 @@ _LINES = {
     "afterword": "",
     "reminders": "1d, 1h",
     "discreet": "",
+    "names": "",
 }
 GROUPS: dict[str, dict[str, Any]] = {
     "contributors": {
@@ -109,7 +110,7 @@ def to_file_values(typed: Typed, slug: str, uid: str | None) -> dict[str, Any]:
     Text that cannot be converted stays text: `announce` then reports what it must be.
     """
     lines = ("title", "subtitle", "summary", "description", "language", "zone",
-             "join_url", "recording_url", "afterword")  # fmt: skip
+             "join_url", "recording_url", "afterword", "names")  # fmt: skip
     file_values = {"slug": slug, "uid": uid or ""} | {name: typed[name] for name in lines}
     times = ("date",) if typed["when"] == "day" else ("starts", "ends")
     file_values |= {name: _parse_moment(typed[name]) for name in times}

@@ -31,6 +31,7 @@ def write(announcement: Announcement) -> str:
         "afterword": content.afterword,
         "reminders": content.reminders,
         "discreet": content.discreet,
+        "names": content.names,
     }
     parts = [_table(top, "reminders")]
     # One table at a time: the library would write short arrays of tables into one line.

@@ -56,17 +56,16 @@ class LetterContext:
         """Return the letter of the templates in `mail/<folder>`, to the attendee's address."""
         values = {"was": self.told} | values
         recipient = str(values.pop("recipient", self.attendee.address))
-        discreet = self.discussion.content.discreet
         envelope = Envelope(
             recipient,
             self.letter.message_id(self.ring, self.settings.host),
             self.settings,
-            is_discreet=discreet,
+            is_discreet=self.is_discreet,
             at=self.now,
             unsubscribe=self.unsubscribe,
         )
         return write(
-            "discreet" if discreet else folder,
+            "discreet" if self.is_discreet else folder,
             envelope,
             invitation,
             kind=self.letter.kind.value,
@@ -80,6 +79,7 @@ class LetterContext:
             is_open=self.discussion.takes_registrations(self.now),
             personal_link=self.links.registration(self.attendee.token),
             is_proved=self.is_proved,
+            answers_erase_at=self.answers_erase_at,
             **values,
         )
 
@@ -91,6 +91,18 @@ class LetterContext:
         was typed, and no link to join.
         """
         return self.registration.address_proved_at is not None
+
+    @property
+    def answers_erase_at(self) -> datetime | None:
+        """When answers and attendance are erased, if that is earlier than all else."""
+        if not self.settings.at_risk or not self.registration.has_confirmed:
+            return None
+        at = self.discussion.answers_erase_at(self.registration.registered_at)
+        return at if self.now < at < self.registration.erase_at else None
+
+    @property
+    def is_discreet(self) -> bool:
+        return self.discussion.content.is_discreet(self.settings)
 
     @property
     def unsubscribe(self) -> str | None:
@@ -190,9 +202,7 @@ def withdrawal(context: LetterContext) -> EmailMessage | None:
     invitation = None
     invited = context.registration.calendar_sequence > 0
     if invited and personal.can_invite(context.discussion, context.attendee.address):
-        content = personal.cancellation(
-            context.discussion, context.guest, context.stamp, context.links
-        )
+        content = _written(personal.cancellation, context)
         invitation = Invitation("CANCEL", content)
     return context.write("withdrawal", invitation)
 
@@ -240,15 +250,24 @@ def _entry(context: LetterContext) -> Invitation | None:
     """Return the invitation; None if cancelled, without a seat, or ignored by the calendar."""
     if context.discussion.is_cancelled or not _can_have_entry(context):
         return None
-    content = personal.request(context.discussion, context.guest, context.stamp, context.links)
-    return Invitation("REQUEST", content)
+    return Invitation("REQUEST", _written(personal.request, context))
 
 
 def _cancelled(context: LetterContext) -> Invitation | None:
     if not _can_have_entry(context):
         return None
-    content = personal.cancelled(context.discussion, context.guest, context.stamp, context.links)
-    return Invitation("CANCEL", content)
+    return Invitation("CANCEL", _written(personal.cancelled, context))
+
+
+def _written(entry: Callable[..., bytes], context: LetterContext) -> bytes:
+    """Return the attendee's calendar entry of a letter, by one of the functions of `personal`."""
+    return entry(
+        context.discussion,
+        context.guest,
+        context.stamp,
+        context.links,
+        is_discreet=context.is_discreet,
+    )
 
 
 def _can_have_entry(context: LetterContext) -> bool:

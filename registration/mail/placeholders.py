@@ -22,6 +22,8 @@ _PLACEHOLDER = re.compile(
 # Punctuation at the end of an address does not belong to it.
 _ADDRESS = re.compile(r"https?://[^\s<>\"{}]*[^\s<>\"{}.,;:!?'()\[\]»”’]")  # noqa: RUF001
 _MAX_SHOWN_LENGTH = 40
+# The placeholder of the name, with what belongs to it: "{{ name }}, we begin", "Hello {{ name }},".
+_NAME_AND_SPACE = re.compile(r"^\{\{ *name *\}\}[,:]? *|[ \t]?\{\{ *name *\}\}", re.MULTILINE)
 
 Paragraph = list[list["Piece"]]
 
@@ -78,15 +80,22 @@ def values(discussion: Discussion, attendee: Attendee, links: Links) -> dict[str
 
 def fill(text: str, by_name: Mapping[str, str]) -> str:
     """Return `text` with each placeholder replaced by its value."""
+    text = _without_empty_name(text, by_name)
     return _PLACEHOLDER.sub(lambda match: by_name.get(match[1] or "", match[0]), text)
 
 
 def paragraphs(text: str, by_name: Mapping[str, str]) -> list[Paragraph]:
     """Return `text` with its placeholders filled, as paragraphs of lines of pieces, for HTML."""
+    text = _without_empty_name(text, by_name)
     return [
         [list(_pieces(line, by_name)) for line in paragraph.split("\n")]
         for paragraph in re.split(r"\n{2,}", text)
     ]
+
+
+def _without_empty_name(text: str, by_name: Mapping[str, str]) -> str:
+    """Return `text` without the name's placeholder, if the attendee gave no name: "Hello,"."""
+    return text if by_name.get("name", "?") else _NAME_AND_SPACE.sub("", text)
 
 
 def _pieces(line: str, by_name: Mapping[str, str]) -> Iterator[Piece]:

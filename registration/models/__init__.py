@@ -1,8 +1,15 @@
 """The tables. Importing this package registers all of them in `Model.metadata`."""
 
 from .audit_log import ATTENDEE_DEEDS, AuditEntry, Deed
-from .content import Content, Contributor, Partner, Question, Sharing
-from .discussion import Announcement, Discussion, DiscussionStatus, Essentials, Revision
+from .content import NAME_RULES, Content, Contributor, Partner, Question, Sharing
+from .discussion import (
+    ANSWERS_RETENTION,
+    Announcement,
+    Discussion,
+    DiscussionStatus,
+    Essentials,
+    Revision,
+)
 from .draft import Draft
 from .export import Export
 from .feed_fetch import FeedReading
@@ -23,7 +30,9 @@ from .registration import (
 from .when import Tense, When
 
 __all__ = [
+    "ANSWERS_RETENTION",
     "ATTENDEE_DEEDS",
+    "NAME_RULES",
     "REGISTERED",
     "TO_ORGANIZERS",
     "Announcement",

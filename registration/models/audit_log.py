@@ -42,6 +42,8 @@ class Deed(StrEnum):
     CANCELLED = "discussion.cancelled"
     RESTORED = "discussion.restored"
     TAKEN_OFF = "discussion.taken_off"
+    EVERYBODY_ERASED = "attendees.all_erased"
+    EVERYBODY_SIGNED_OUT = "organizers.all_signed_out"
     CODES_TRIED = "organizer.codes_tried"
 
 

@@ -15,9 +15,12 @@ from sqlalchemy import JSON
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator
 
+from ..config import Settings
 from .stored import known, refuse_newer, with_version
 
 _VERSION = 1
+# Whether the form has a field for a name, and whether it may stay empty.
+NAME_RULES = ("required", "optional", "none")
 _UNITS = {"d": "days", "h": "hours", "m": "minutes"}
 
 
@@ -74,7 +77,8 @@ class Content:
     """Everything that is announced of a discussion except slug, UID, time and seats.
 
     `registration` is "open" (never closes by itself), "closed", "end" (until the discussion
-    ends) or an instant in ISO 8601.
+    ends) or an instant in ISO 8601. `names` is a rule for the form's field (`NAME_RULES`); empty,
+    it is left to the installation.
     """
 
     title: str
@@ -93,6 +97,18 @@ class Content:
     partners: list[Partner]
     questions: list[Question]
     sharing: list[Sharing]
+    names: str = ""
+
+    def is_discreet(self, settings: Settings) -> bool:
+        """Whether letters and attendees' calendars must not name the discussion.
+
+        `discreet` is only what the announcement states: everything that is sent asks here.
+        """
+        return self.discreet or settings.at_risk
+
+    def name_rule(self, settings: Settings) -> str:
+        """Return whether the form asks for a name: "required", "optional" or "none"."""
+        return self.names or ("none" if settings.at_risk else "required")
 
     @property
     def reminder_spans(self) -> list[timedelta]:

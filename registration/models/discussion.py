@@ -1,7 +1,7 @@
 """Discussions and their revisions."""
 
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -12,6 +12,9 @@ from ..database import Model, UtcDateTime, by_value
 from .content import Content, ContentType, content_as_json, content_from_json, digest
 from .stored import VersionedJson
 from .when import Tense, When
+
+# Where attendees are at risk, answers and attendance are kept for so long after the discussion.
+ANSWERS_RETENTION = timedelta(days=7)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +74,10 @@ class Announcement:
     @property
     def digest(self) -> str:
         """A hash of the content: two announcements have the same only if they are equal."""
-        return digest(self.as_json())
+        values = self.as_json()
+        if not self.content.names:  # older releases have stored digests without this field
+            del values["content"]["names"]
+        return digest(values)
 
 
 class Discussion(Model):
@@ -83,7 +89,8 @@ class Discussion(Model):
     is when the time or the reminders were last set. `cancelled_why` is set while it is cancelled.
     `follow_up_at` is when follow-ups are due after the end; None if none are. `loud_version` is the
     last version that was not published quietly. A new registration's calendar sequence starts at
-    `first_calendar_sequence`, above those of erased registrations.
+    `first_calendar_sequence`, above those of erased registrations. While everybody who registered
+    until then is being erased, `erase_registered_until` is set.
     """
 
     __tablename__ = "discussions"
@@ -112,6 +119,7 @@ class Discussion(Model):
     seats: Mapped[int | None]
     cancelled_why: Mapped[str | None]
     follow_up_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    erase_registered_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
     @property
     def when(self) -> When:
@@ -181,6 +189,10 @@ class Discussion(Model):
         """Whether it has taken place, and has a recording or an afterword."""
         is_over = self.status is DiscussionStatus.PUBLISHED and self.ends_at <= now
         return is_over and bool(self.content.recording_url or self.content.afterword)
+
+    def answers_erase_at(self, registered_at: datetime) -> datetime:
+        """Return when an installation at risk erases answers and attendance of a registration."""
+        return max(self.ends_at, registered_at) + ANSWERS_RETENTION
 
     @property
     def registration_closes_at(self) -> datetime | None:

@@ -61,6 +61,11 @@ class Attendee(Sealed):
     language: str = "en"
     zone: str | None = None
 
+    @property
+    def shown_name(self) -> str:
+        """The name, or the address of an attendee who gave none."""
+        return self.name or self.address
+
     def has_agreed(self, sharing: Sharing) -> bool:
         """Whether the attendee has agreed to exactly this request."""
         return any(known(Sharing, item) == sharing for item in self.shared_with)
@@ -91,7 +96,8 @@ class Registration(Model):
     unconfirmed registration, or a withdrawn one that registers again, keeps its seat until
     `seat_held_until`. `address_proved_at` is set once its attendee has pressed a button behind a
     link that was sent to the address. `mailings_stopped_at` is set once the attendee has stopped
-    mailings.
+    mailings, `answers_erased_at` once the answers that it had were erased, before the registration
+    itself.
     """
 
     __tablename__ = "registrations"
@@ -123,6 +129,7 @@ class Registration(Model):
     told_revision: Mapped[int] = mapped_column(default=0)
     wants_follow_up: Mapped[bool] = mapped_column(default=False)
     mailings_stopped_at: Mapped[datetime | None] = mapped_column(UtcMinute)
+    answers_erased_at: Mapped[datetime | None] = mapped_column(UtcMinute)
 
     # Each rule is written for Python and for SQL; a test compares the two for every row.
 

@@ -23,6 +23,7 @@ from .lease import (
 from .queue import (
     drop,
     drop_all,
+    drop_of_discussion,
     drop_of_forms,
     drop_waiting,
     every,
@@ -45,6 +46,7 @@ __all__ = [
     "claim",
     "drop",
     "drop_all",
+    "drop_of_discussion",
     "drop_of_forms",
     "drop_waiting",
     "every",

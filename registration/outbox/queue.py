@@ -204,6 +204,21 @@ def drop_all(
     tx.execute(dropped.values(state=LetterState.DROPPED, lease_until=None))
 
 
+def drop_of_discussion(tx: Transaction, discussion_id: int) -> None:
+    """Drop all letters of a discussion's registrations that are owed or held, unless leased."""
+    of_it = select(Registration.id).where(Registration.discussion_id == discussion_id)
+    tx.execute(
+        update(Letter)
+        .where(
+            Letter.registration_id.in_(of_it),
+            Letter.state.in_([LetterState.OWED, LetterState.HELD]),
+            or_(Letter.lease_until.is_(None), Letter.lease_until <= tx.now),
+        )
+        .values(state=LetterState.DROPPED, lease_until=None)
+        .execution_options(synchronize_session=False)
+    )
+
+
 def drop_waiting(tx: Transaction, which: ColumnElement[bool]) -> int:
     """Drop these mailings unless leased, also those that a restore held back; return how many.
 

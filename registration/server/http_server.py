@@ -16,7 +16,7 @@ from ..database import writing
 from ..refusals import OperatorRefusal
 from ..services.operations import feed_statistics
 from ..worker import loop
-from . import memory, watchdog
+from . import memory, unlocking, watchdog
 from .request_parser import Channel
 
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
@@ -56,6 +56,7 @@ def serve(app: Flask, host: str, port: int, *, with_mail: bool) -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: _stop(stop, server))
+    taking_keys = unlocking.listen(app, stop)
     # A daemon thread: a mail server that hangs must not delay the shutdown; the letter stays owed.
     mail = threading.Thread(target=loop.run, args=(app, stop), name="mail", daemon=True)
     if with_mail:
@@ -72,9 +73,9 @@ def serve(app: Flask, host: str, port: int, *, with_mail: bool) -> None:
         threading.Thread(target=watchdog.run, args=alive, name="watchdog", daemon=True).start()
         supervisor.tell("READY=1")
     _serve_until(stop, server)
-    counting.join(SHUTDOWN_GRACE_SECONDS)
-    if with_mail:
-        mail.join(SHUTDOWN_GRACE_SECONDS)
+    for thread in (counting, mail if with_mail else None, taking_keys):
+        if thread:
+            thread.join(SHUTDOWN_GRACE_SECONDS)
 
 
 def _write_counts_until(app: Flask, stop: threading.Event) -> None:

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from sqlalchemy import func, insert, select, text, update
 
-from ..crypto.key_ring import KeyRing, KeysRefused, make_key, read_keys
+from ..crypto import key_lock
+from ..crypto.key_ring import KeyRing, KeysLocked, KeysRefused, make_key, read_keys
 from ..database import Transaction
 from ..models import Installation
 
@@ -17,7 +18,8 @@ def install(tx: Transaction, keys: Path, credentials: Path | None = None) -> Non
     """Insert the installation's row, with a new key, unless it is there.
 
     A key is made only for a database that has sealed nothing yet. It never replaces another key,
-    and is not made where `credentials` has one. Raises `KeysRefused` if there are several.
+    and is not made where `credentials` has one, or where attendees are at risk: it would be on the
+    disk in the clear. Raises `KeysRefused` if there are several, or if there must be one.
     """
     if tx.get(Installation, 1):
         return
@@ -26,14 +28,25 @@ def install(tx: Transaction, keys: Path, credentials: Path | None = None) -> Non
         tx.execute(text("LOCK TABLE installation IN EXCLUSIVE MODE"))
         if tx.get(Installation, 1):
             return
-    found = read_keys(keys, credentials)
+    fingerprint = _the_only_key(keys, credentials)
+    if not fingerprint and tx.settings.at_risk:
+        raise KeysRefused(
+            "AT_RISK is on, and there is no key: `flask keys lock --new` makes one behind a "
+            "passphrase. Or hand one over as a credential (docs/at-risk.md)."
+        )
+    fingerprint = fingerprint or make_key(keys)
+    tx.execute(insert(Installation).values(id=1, key_fingerprint=fingerprint))
+
+
+def _the_only_key(keys: Path, credentials: Path | None) -> str:
+    """Return the fingerprint of the key that is there; empty if there is none."""
+    found = {*read_keys(keys, credentials), *key_lock.names(keys)}
     if len(found) > 1:
         raise KeysRefused(
             f"There are {len(found)} keys, and the new database could be sealed with any: "
             f"leave one of them in {keys}."
         )
-    fingerprint = next(iter(found)) if found else make_key(keys)
-    tx.execute(insert(Installation).values(id=1, key_fingerprint=fingerprint))
+    return next(iter(found), "")
 
 
 def key_in_use(tx: Transaction) -> str:
@@ -66,8 +79,13 @@ def open_ring(tx: Transaction, keys: Path, credentials: Path | None = None) -> K
 
 
 def ring_with(fingerprint: str, keys: Path, credentials: Path | None = None) -> KeyRing:
-    """Return the ring in which the key of `fingerprint` seals, or raise `KeysRefused`."""
+    """Return the ring in which the key of `fingerprint` seals, or raise `KeysRefused`.
+
+    Raises `KeysLocked` if its passphrase has to be typed in first.
+    """
     found = read_keys(keys, credentials)
+    if fingerprint not in found and fingerprint in key_lock.names(keys):
+        raise KeysLocked("The key is locked: `flask keys unlock` asks for its passphrase.")
     if fingerprint not in found:
         raise KeysRefused(
             f"The database is sealed with the key {fingerprint}, which is not in {keys}: "

@@ -52,6 +52,8 @@ def init_app(app: Flask, settings: Settings) -> None:
     app.jinja_env.globals.update(
         site_name=lambda: app_context.settings().site_name,
         contact=lambda: app_context.settings().contact,
+        is_at_risk=lambda: app_context.settings().at_risk,
+        is_discreet=app_context.is_discreet,
     )
     uploads.init_app(app)
     assets.init_app(app)

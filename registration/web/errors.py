@@ -11,7 +11,7 @@ from werkzeug.exceptions import (
 )
 
 from .. import app_context
-from ..crypto.key_ring import KeysRefused
+from ..crypto.key_ring import KeysLocked, KeysRefused
 from ..database import DatabaseBusy, DatabaseUnavailable
 from ..refusals import Refusal
 from ..services.catalog import DiscussionUnpublished, NoSuchDiscussion
@@ -23,7 +23,7 @@ from ..services.registrations.self_service import LinkIsOver, NoSuchRegistration
 from ..text.languages import gettext as _
 from . import uploads
 from .error_log import fault_id, log_fault, log_refusal
-from .labels import error_advice, error_title
+from .labels import error_advice, error_title, locked_advice
 
 _STATUS: dict[type[Refusal], int] = {
     NoSuchDiscussion: 404,
@@ -56,8 +56,8 @@ def init_app(app: Flask) -> None:
 
 
 def _open_keys() -> None:
-    # Health is what tells that they do not open.
-    if request.endpoint != "health.health":
+    # Health is what tells that they do not open; the page that says so needs its style.
+    if request.endpoint not in {"health.health", "static", "styles"}:
         app_context.open_keys()
 
 
@@ -77,14 +77,14 @@ def _refuse_what_is_no_form() -> None:
             raise BadRequest from None
 
 
-def page(status: int) -> Response:
-    """Return the page of an HTTP status."""
+def page(status: int, advice: str = "") -> Response:
+    """Return the page of an HTTP status, with the usual `advice` unless there is a better one."""
     shown = status if status in _PAGES else (400 if status < 500 else 500)
     html = render_template(
         "public/error.html",
         status=shown,
         title=error_title(shown),
-        advice=error_advice(shown),
+        advice=advice or error_advice(shown),
         fault_id=fault_id(),
     )
     response = make_response(html, status)
@@ -94,6 +94,8 @@ def page(status: int) -> Response:
 
 
 def _refused(error: Refusal) -> Response:
+    if isinstance(error, KeysLocked):  # the log says so once, at the start
+        return page(503, locked_advice())
     status = next((code for kind, code in _STATUS.items() if isinstance(error, kind)), 500)
     if status >= 500:
         log_refusal(error)

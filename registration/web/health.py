@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from flask import Blueprint, Response, abort, jsonify
 
 from .. import app_context
+from ..crypto.key_ring import KeysLocked
 from ..database import DatabaseBusy, DatabaseUnavailable, reading
 from ..models import LetterState
 from ..refusals import Refusal
@@ -40,7 +41,10 @@ def health() -> tuple[Response, int]:
     try:
         app_context.open_keys()
         with reading() as tx:
+            tx.hold_keys()  # another host may have rotated them
             why = health_checks.problems(tx)
+    except KeysLocked:
+        return jsonify(status="locked", why=["The key waits for `flask keys unlock`."]), 503
     except (DatabaseBusy, DatabaseUnavailable):
         return jsonify(status="unavailable", why=["The database does not answer."]), 503
     except Refusal:

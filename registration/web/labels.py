@@ -120,6 +120,8 @@ def deed_words(deed: Deed) -> str:
         Deed.CANCELLED: _("discussion cancelled"),
         Deed.RESTORED: _("discussion restored"),
         Deed.TAKEN_OFF: _("discussion taken off"),
+        Deed.EVERYBODY_ERASED: _("everybody erased"),
+        Deed.EVERYBODY_SIGNED_OUT: _("everybody signed out"),
         Deed.CODES_TRIED: _("wrong codes with the right password"),
     }[deed]
 
@@ -172,3 +174,11 @@ def error_advice(status: int) -> str:
             "accepted before is safe."
         ),
     }[status]
+
+
+def locked_advice() -> str:
+    """Return what a visitor is told while the key waits for its passphrase."""
+    return _(
+        "This site has just been restarted, and its operators have to open it by hand. Please come "
+        "back later. What you sent before is safe."
+    )

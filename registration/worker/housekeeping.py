@@ -4,6 +4,7 @@ An hourly run, a round, also audits time zones and rewrites stale exports.
 """
 
 import logging
+import time
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -16,7 +17,7 @@ from ..services import audit_log, installation, rate_limits
 from ..services.attendees import export_files, export_removal
 from ..services.attendees.export_records import Source
 from ..services.discussions import timezone_changes
-from ..services.erasure import clock_guard, erasures
+from ..services.erasure import answers, clock_guard, erasures, everybody
 from ..services.erasure.erasures import Receipt
 from ..services.notices import follow_ups, reminders
 from ..services.organizers import failed_sign_ins
@@ -35,10 +36,13 @@ class ErasureWaits(OperatorRefusal):
 
 
 def run_hourly() -> None:
-    """Run the hourly housekeeping if it is due; else only finish earlier erasures."""
+    """Run the hourly housekeeping if it is due; else only finish earlier erasures, and those that
+    an administrator wants now."""
     now = app_context.now()
     with reading() as tx:
-        last = installation.last_round_at(tx)
+        last, is_marked = installation.last_round_at(tx), everybody.has_marked(tx)
+    if is_marked:
+        erase_marked()
     if last is not None and timedelta() <= now - last < HOURLY:
         _log_all(finish_erasures())
         return
@@ -100,6 +104,7 @@ def erase_due() -> Receipt:
         lambda tx: erasures.erase_due(tx, letters=letters),
         lambda tx: erasures.erase_due_mailings(tx, letters=letters, days=days),
     )
+    _erase_answers()
     with writing() as tx:
         forms = erasures.erase_due_forms(tx)
         drafts = erasures.erase_old_drafts(tx, days=days)
@@ -113,6 +118,20 @@ def erase_due() -> Receipt:
     if drafts or forms:
         scrub()
     return receipt
+
+
+def _erase_answers() -> None:
+    """Erase answers and attendance that are due, where attendees are at risk."""
+    total = 0
+    while app_context.settings().at_risk:
+        with writing() as tx:
+            count = answers.erase_due(tx)
+        if not count:
+            break
+        total += count
+    if total:
+        log.info("Erased the answers and the attendance of %d registrations.", total)
+        scrub()
 
 
 def _audit_times() -> None:
@@ -137,6 +156,24 @@ def erase_all(slug: str) -> Receipt:
         lambda tx: erasures.erase_all(tx, slug, letters=letters),
         lambda tx: erasures.erase_all_mailings(tx, slug, letters=letters),
     )
+
+
+def erase_marked(max_seconds: float | None = None) -> Receipt:
+    """Erase everybody whom an administrator has marked, for at most `max_seconds`."""
+    deadline = None if max_seconds is None else time.monotonic() + max_seconds
+    total, letters = Receipt(), app_context.letters_folder()
+    while deadline is None or time.monotonic() < deadline:
+        with writing() as tx:
+            receipt = everybody.erase_marked(tx, letters=letters)
+            is_done = not everybody.has_marked(tx)
+        app_context.record_erasure(receipt)
+        total += receipt
+        if is_done:
+            break
+    if total.every_id:
+        log.info("Erased %s, on an administrator's word.", total)
+        _log_all(finish_erasures())
+    return total
 
 
 def _in_batches(*erase_some: Callable[[Transaction], Receipt]) -> Receipt:

@@ -41,6 +41,8 @@ def run(
     while not stop.wait(wait):
         try:
             with app.app_context():
+                if app_context.is_locked():
+                    continue
                 run_housekeeping()
                 deliver_due(stop, between=run_housekeeping)
             wait = poll_seconds

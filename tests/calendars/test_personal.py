@@ -27,16 +27,20 @@ def with_join(changes: str = "", **columns: Any) -> Discussion:
     return builders.unsaved_discussion(builders.file(f'join_url = "{JOIN}"\n{changes}'), **columns)
 
 
+def how(discussion: Discussion) -> dict[str, bool]:
+    return {"is_discreet": discussion.content.discreet}
+
+
 def request(discussion: Discussion) -> rfc5545.Component:
-    return rfc5545.read(personal.request(discussion, GUEST, WRITTEN, LINKS))
+    return rfc5545.read(personal.request(discussion, GUEST, WRITTEN, LINKS, **how(discussion)))
 
 
 def cancellation(discussion: Discussion) -> rfc5545.Component:
-    return rfc5545.read(personal.cancellation(discussion, GUEST, WRITTEN, LINKS))
+    return rfc5545.read(personal.cancellation(discussion, GUEST, WRITTEN, LINKS, **how(discussion)))
 
 
 def calendar(discussion: Discussion) -> rfc5545.Component:
-    return rfc5545.read(personal.calendar(discussion, 4, LINKS))
+    return rfc5545.read(personal.calendar(discussion, 4, LINKS, **how(discussion)))
 
 
 def test_an_invitation_names_its_method_its_organizer_and_one_attendee():
@@ -95,7 +99,7 @@ def test_a_cancellation_names_one_attendee_and_keeps_the_discussion():
 
 
 def test_a_cancellation_never_has_the_join_link():
-    content = personal.cancellation(with_join(), GUEST, WRITTEN, LINKS)
+    content = personal.cancellation(with_join(), GUEST, WRITTEN, LINKS, is_discreet=False)
     assert "meet.example" not in "".join(rfc5545.unfolded(content))
 
 
@@ -163,7 +167,7 @@ def test_the_organizer_is_named_as_the_discussion_keeps_it(organizer, name):
 
 @pytest.mark.parametrize("write", [personal.request, personal.cancellation])
 def test_another_library_reads_a_letters_entry(write):
-    content = write(with_join(), GUEST, WRITTEN, LINKS)
+    content = write(with_join(), GUEST, WRITTEN, LINKS, is_discreet=False)
     (event,) = IcsCalendarStream.calendar_from_ics(content.decode()).events
     assert [str(person.uri) for person in event.attendees] == ["mailto:aigerim@example.org"]
     assert str(event.organizer.uri) == "mailto:events@example.org"

@@ -10,7 +10,8 @@ from registration.config import Settings, SettingsRefused, load
 PREFIX = "REGISTRATION_"
 KNOWN = (
     "INSTANCE, PUBLIC_URL, DATABASE_URL, MAIL_URL, MAIL_FROM, CONTACT, SITE_NAME, "
-    "RETENTION_DAYS, TRUSTED_PROXIES, FORMS_AN_HOUR, LETTERS_AN_HOUR, ONION_URL, OPEN_METRICS"
+    "RETENTION_DAYS, TRUSTED_PROXIES, FORMS_AN_HOUR, LETTERS_AN_HOUR, ONION_URL, OPEN_METRICS, "
+    "AT_RISK"
 )
 NOT_A_ROOT = (
     "must be the root of the site, such as https://events.example.org, "

@@ -31,6 +31,7 @@ recording_url = "http://example.org:8080/r"
 afterword = "What came of it."
 reminders = ["2d", "30m"]
 discreet = true
+names = "optional"
 
 [[contributors]]
 role = "speaker"
@@ -66,7 +67,7 @@ why = "To invite you."
 KNOWN = (
     "slug, uid, title, zone, date, starts, ends, seats, contributors, partners, "
     "questions, sharing, subtitle, summary, description, language, registration, "
-    "address_confirmation, join_url, recording_url, afterword, reminders, discreet"
+    "address_confirmation, join_url, recording_url, afterword, reminders, discreet, names"
 )
 SPEAKER = '[[contributors]]\nrole = "speaker"\nname = "A"\n'
 LINE = "must be one line of text, in quotes."
@@ -117,6 +118,7 @@ def test_a_full_file_says_everything():
     assert content.afterword == "What came of it."
     assert content.reminders == ["2d", "30m"]
     assert content.discreet is True
+    assert content.names == "optional"
     assert content.contributors == [
         Contributor(
             role="speaker",
@@ -148,6 +150,7 @@ def test_a_short_file_has_the_defaults():
     )
     assert content.address_confirmation is True
     assert content.discreet is False
+    assert content.names == ""
     assert content.contributors == content.partners == content.questions == content.sharing == []
     empty = (content.subtitle, content.summary, content.description, content.afterword)
     assert empty == ("", "", "", "")

@@ -41,6 +41,7 @@ MORE = st.fixed_dictionaries(
         "seats": st.integers(1, 1_000_000),
         "address_confirmation": st.booleans(),
         "discreet": st.booleans(),
+        "names": st.sampled_from(["required", "optional", "none"]),
         "reminders": st.sampled_from([[], ["2d"], ["1d", "1h", "5m"]]),
         "language": st.sampled_from(["en", "ru", "kk"]),
         "afterword": texts.visible(8),

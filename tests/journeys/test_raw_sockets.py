@@ -427,7 +427,7 @@ def test_nothing_that_is_sent_or_answered_is_written_into_temporary_files(
         builders.publish(builders.file('slug = "long"') + 30 * SPEAKER.encode())
         app_context.open_keys()
         database.engine().dispose()
-        known = f"organizer-device={cookies._signer().dumps('asel')}"
+        known = f"organizer-device={cookies.signed_device('asel')}"
     form, file = (
         b"a" * request_parser.MAX_DROPPED_BYTES,
         in_parts(b"a" * (form_size.MAX_FORM_BYTES - 100)),

@@ -96,9 +96,9 @@ def test_neither_calendar_nor_cancellation_tells_of_it(write: Write, clock):
     found = discreet()
     guest = personal.Guest("aigerim@example.org", 1)
     for content in (
-        personal.calendar(found, 1, LINKS),
-        personal.request(found, guest, clock.now, LINKS),
-        personal.cancellation(found, guest, clock.now, LINKS),
+        personal.calendar(found, 1, LINKS, is_discreet=True),
+        personal.request(found, guest, clock.now, LINKS, is_discreet=True),
+        personal.cancellation(found, guest, clock.now, LINKS, is_discreet=True),
     ):
         said = unfolded(content)
         assert_tells_nothing(said)

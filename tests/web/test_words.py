@@ -188,7 +188,7 @@ def test_the_pages_of_the_desk(app, clock, reader: Reader, people):
              "/mailings", "/mailings/new", "/cancel", "/restore", "/take-off",
              "/publish-again"]  # fmt: skip
     paths = ["/organizer/", "/organizer/new", "/organizer/password", "/organizer/sessions",
-             "/organizer/failed-sign-ins",
+             "/organizer/failed-sign-ins", "/organizer/emergency",
              *(DESK + it for it in below),
              draft, f"{draft}/edit", f"{draft}/send", queued]  # fmt: skip
     for path in paths:
@@ -232,6 +232,8 @@ def type_wrongly(desk: Desk, reader: Reader, draft: str) -> None:
         (person, "/address"),
         (person, "/erase"),
         ("/organizer/password", None),
+        ("/organizer/emergency", "/erase"),
+        ("/organizer/emergency", "/sign-out"),
     ):
         answer = desk.fill(path, action, **wrong)
         assert answer.status_code in {409, 422}, (path, action, answer.status_code)

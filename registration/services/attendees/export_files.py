@@ -214,7 +214,10 @@ def _count_erased(tx: Transaction, export: Export | None = None) -> int:
     are waited for, and no other begins before the transaction ends: the discussion is locked."""
     if export:
         tx.get_one(Discussion, export.discussion_id, with_for_update=True)
-    return tx.scalars(select(func.count(Erasure.public_id))).one()
+    return (
+        tx.scalars(select(func.count(Erasure.public_id))).one()
+        + tx.scalars(select(func.count(Registration.answers_erased_at))).one()
+    )
 
 
 @contextmanager

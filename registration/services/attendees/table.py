@@ -135,7 +135,7 @@ def _search(reading: Opening, which: ColumnElement[bool], wanted: Query) -> Sequ
         parts = (attendee.name, attendee.address, attendee.new_address, attendee.affiliation)
         searched = "\n".join(parts).casefold()
         if all(word in searched for word in words):
-            sealed = attendee.address if wanted.order is Order.EMAIL else attendee.name
+            sealed = attendee.address if wanted.order is Order.EMAIL else attendee.shown_name
             by_name = wanted.order in {Order.NAME, Order.EMAIL}
             keyed.append((sorting_key(sealed) if by_name else "", at, number))
     keyed.sort(reverse=wanted.order is Order.LAST)

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
-from sqlalchemy import ColumnElement, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, and_, delete, func, insert, select, update
 
 from ... import outbox
 from ...database import Transaction
@@ -88,6 +88,17 @@ def erase_all(tx: Transaction, slug: str, *, letters: Path | None) -> Receipt:
     """Erase a batch of a discussion's registrations, due or not. Raises `NoSuchDiscussion`."""
     of_it = Registration.discussion_id == catalog.find_id(tx, slug)
     return _erase_some(tx, of_it, letters)
+
+
+def erase_registered(
+    tx: Transaction, discussion_id: int, until: datetime, *, letters: Path | None
+) -> Receipt:
+    """Erase a batch of those who registered for a discussion up to a moment; and once they are
+    gone, all mailings written up to it."""
+    earlier = and_(Registration.discussion_id == discussion_id, Registration.registered_at <= until)
+    written = and_(Mailing.discussion_id == discussion_id, Mailing.written_at <= until)
+    receipt = _erase_some(tx, earlier, letters)
+    return receipt if receipt.every_id else _erase_mailings(tx, written, letters)
 
 
 def erase_again(tx: Transaction, public_ids: Sequence[str], *, letters: Path | None) -> Receipt:

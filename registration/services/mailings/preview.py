@@ -84,7 +84,7 @@ def preview(tx: Transaction, discussion: Discussion, mailing: Mailing, number: i
     parts = placeholders.paragraphs(wording.text, values)
     subject = placeholders.fill(wording.subject, values)
     lacks_link = not join_url and placeholders.has_link_placeholder(wording.text)
-    return Preview(message, subject, parts, attendee.name, number, total, lacks_link)
+    return Preview(message, subject, parts, attendee.shown_name, number, total, lacks_link)
 
 
 def test_letter(tx: Transaction, letter: Letter) -> EmailMessage | None:

@@ -18,7 +18,7 @@ from ...models import (
     Registration,
 )
 from .. import rate_limits
-from ..erasure import ledger
+from ..erasure import answers, ledger
 from ..organizers import failed_sign_ins
 
 # A letter that is due for longer, beyond the delays of its attempts, is stuck.
@@ -61,7 +61,8 @@ def problems(tx: Transaction) -> list[str]:
         "A letter has failed within the last day.": _has_failed(tx),
         "Erasure is overdue: a registration is held for longer than was promised.": _exists(
             tx, Registration.erase_at < tx.now - ERASURE_OVERDUE
-        ),
+        )
+        or _has_overdue_answers(tx),
         "No round has been made for 3 hours: does the worker run?": _is_round_overdue(tx, own),
         "Erasure waits: the clock has jumped.": own.clock_jumped_at is not None,
         "What is erased cannot be noted beside the keys: a restored backup would have it again.": (
@@ -111,6 +112,12 @@ def _is_stuck(tx: Transaction, *, without_first: bool) -> bool:
 def _has_failed(tx: Transaction) -> bool:
     # A letter that failed keeps the time of its last attempt.
     return _exists(tx, Letter.state == LetterState.FAILED, Letter.due_at > tx.now - FAILURE_SHOWN)
+
+
+def _has_overdue_answers(tx: Transaction) -> bool:
+    """Whether answers are kept for longer than an installation at risk promises."""
+    due = answers.is_due(tx.now - ERASURE_OVERDUE) & (Discussion.id == Registration.discussion_id)
+    return tx.settings.at_risk and _exists(tx, due)
 
 
 def _is_round_overdue(tx: Transaction, own: Installation) -> bool:

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Row, bindparam, func, select, update
 
+from ...crypto import key_lock
 from ...crypto.key_ring import KeyRing, make_key, read_keys
 from ...database import Transaction, table_of
 from ...database.paging import pages
@@ -60,12 +61,22 @@ def list_keys(tx: Transaction, folder: Path, credentials: Path | None) -> list[K
 
 
 def _made_at(folder: Path, fingerprint: str) -> datetime | None:
-    path = folder / f"{fingerprint}.key"
-    return datetime.fromtimestamp(path.stat().st_mtime, UTC) if path.exists() else None
+    for path in _paths(folder, fingerprint):
+        if path.exists():
+            return datetime.fromtimestamp(path.stat().st_mtime, UTC)
+    return None
 
 
-def rotate(tx: Transaction, folder: Path, credentials: Path | None) -> Rotation:
+def _paths(folder: Path, fingerprint: str) -> list[Path]:
+    return [folder / f"{fingerprint}{suffix}" for suffix in (".key", key_lock.SUFFIX)]
+
+
+def rotate(
+    tx: Transaction, folder: Path, credentials: Path | None, made: str | None = None
+) -> Rotation:
     """Make a key in `folder`, and seal and index all personal data with it.
+
+    `made` is the fingerprint of a key that was just made for this (`key_lock.make`).
 
     Personal links keep working, as tokens are found by a hash without a key; links to confirm a new
     address do not. Writers wait meanwhile, and use the new key afterwards
@@ -74,11 +85,12 @@ def rotate(tx: Transaction, folder: Path, credentials: Path | None) -> Rotation:
     """
     installation.lock_key_for_rotation(tx)
     old = installation.open_ring(tx, folder, credentials)
-    made = make_key(folder)
+    made = made or make_key(folder)
     try:
         total = _reseal_all(tx, old, installation.ring_with(made, folder, credentials))
     except BaseException:
-        (folder / f"{made}.key").unlink()  # nothing sealed with it is committed
+        for path in _paths(folder, made):
+            path.unlink(missing_ok=True)  # nothing sealed with it is committed
         raise
     return Rotation(old.current, made, total)
 

@@ -97,7 +97,17 @@ def verify(tx: Transaction, organizer_id: int, password_hash: str, code: str) ->
     return _use_code(tx, organizer, code)
 
 
-def _use_code(tx: Transaction, organizer: Organizer, code: str) -> bool:
+def use_app_code(tx: Transaction, organizer: Organizer, code: str) -> bool:
+    """Return whether a code is the one that the organizer's app shows now; no recovery code is.
+
+    The organizer's row is locked. Commit the transaction in any case.
+    """
+    return _use_code(tx, organizer, code, takes_recovery=False)
+
+
+def _use_code(
+    tx: Transaction, organizer: Organizer, code: str, *, takes_recovery: bool = True
+) -> bool:
     """Return whether a code is right. A right code is used up; a wrong one counts against
     `WRONG_CODES_AN_HOUR`."""
     bucket = Bucket(("codes", organizer.public_id), WRONG_CODES_AN_HOUR)
@@ -112,7 +122,7 @@ def _use_code(tx: Transaction, organizer: Organizer, code: str) -> bool:
         organizer.code_step = step
         return True
     left = totp.remove_hash(identity.recovery_hashes, totp.recovery_hash(code))
-    if left is not None:
+    if left is not None and takes_recovery:
         organizer.seal(replace(identity, recovery_hashes=left), tx.keys)
         return True
     rate_limits.take_each(tx, [bucket])
@@ -182,6 +192,12 @@ def sign_out_everywhere(tx: Transaction, organizer_id: int) -> None:
     """End all sessions of an organizer."""
     tx.execute(delete(SignIn).where(SignIn.organizer_id == organizer_id))
     audit_log.note(tx, Deed.SIGNED_OUT_EVERYWHERE, by=organizer_id)
+
+
+def sign_everybody_out(tx: Transaction, organizer_id: int) -> None:
+    """End all sessions of all organizers, on the word of one of them."""
+    ended = tx.scalars(delete(SignIn).returning(SignIn.id)).all()
+    audit_log.note(tx, Deed.EVERYBODY_SIGNED_OUT, by=organizer_id, count=len(ended))
 
 
 def change_password(tx: Transaction, organizer_id: int, password_hash: str) -> None:

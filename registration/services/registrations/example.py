@@ -22,7 +22,9 @@ def registration(
     now: datetime,
 ) -> Registration:
     """Return a confirmed registration with a seat, in the language of the moment. It is in no
-    database."""
+    database. It has no name if the form of the discussion asks for none."""
+    if discussion.content.name_rule(settings) == "none":
+        name = ""
     found = Registration(
         public_id=PLACEHOLDER,
         registered_at=now,

@@ -180,12 +180,20 @@ def _keep_address(tx: Transaction, registration: Registration) -> None:
     outbox.drop(tx, registration.id, LetterKind.ADDRESS_CHANGE)
 
 
+def keeps_attendance(tx: Transaction, discussion: Discussion) -> bool:
+    """Whether attendance is still kept: where attendees are at risk, it is erased early."""
+    return not tx.settings.at_risk or tx.now < discussion.answers_erase_at(discussion.ends_at)
+
+
 def mark_attendance(
     tx: Transaction, discussion: Discussion, public_ids: Sequence[str], *, attended: bool
 ) -> int:
-    """Mark attendees as present, or as absent; return how many marks changed."""
+    """Mark attendees as present, unless attendance has been erased, or as absent; return how many
+    marks changed."""
+    if attended and not keeps_attendance(tx, discussion):
+        return 0
     is_marked = Registration.attended_at.is_not(None)
-    changed = 0
+    at, changed = tx.now if attended else None, 0
     for some in batches(public_ids):
         marked = (
             update(Registration)
@@ -194,7 +202,7 @@ def mark_attendance(
                 Registration.public_id.in_(map(comparable, some)),
                 ~is_marked if attended else is_marked,
             )
-            .values(attended_at=tx.now if attended else None)
+            .values(attended_at=at)
             .returning(Registration.id)
         )
         changed += len(tx.scalars(marked).all())

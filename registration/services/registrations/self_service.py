@@ -102,6 +102,7 @@ def change(tx: Transaction, token: str, entry: Entry) -> None:
         zone=entry.zone,
     )
     registration.seal(changed, tx.keys)
+    registration.answers_erased_at = None
     registration.wants_follow_up = entry.wants_follow_up
     prove(tx, registration)
     tx.flush()

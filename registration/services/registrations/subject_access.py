@@ -42,6 +42,7 @@ def disclose(tx: Transaction, registration: Registration, discussion: Discussion
         "address_proved_at": _iso(registration.address_proved_at),
         "withdrawn_at": _iso(registration.withdrawn_at),
         "attended_at": _iso(registration.attended_at),
+        "answers_erased_at": _iso(registration.answers_erased_at),
         "seated_at": _iso(registration.seated_at),
         "seat_held_until": _iso(registration.seat_held_until),
         # As the page shows it: queue_position also counts attendees who never confirmed.

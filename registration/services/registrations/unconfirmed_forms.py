@@ -83,7 +83,7 @@ def accept(tx: Transaction, form: PendingForm, registration: Registration) -> No
     text, before = form.text(tx.keys), registration.attendee(tx.keys)
     registration.seal(text.attendee_of(before), tx.keys)
     registration.token_hash, registration.registered_at = form.token_hash, form.made_at
-    registration.wants_follow_up = text.wants_follow_up
+    registration.wants_follow_up, registration.answers_erased_at = text.wants_follow_up, None
     tx.delete(form)
     old = PendingForm(registration_id=registration.id, made_at=tx.now, passed_at=tx.now)
     old.token_hash = token_hash(before.token)

@@ -41,6 +41,7 @@ MOST_CODE = 40
 MOST_SUBJECT = 200
 MOST_TEXT = 10_000
 _VERSION = re.compile(r"[0-9]{1,9}")
+EVERY_DISCUSSION = "*"  # no slug has this sign
 SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t"}
 
 
@@ -159,15 +160,57 @@ class ExportForm(Form):
     password = _password(_("Password"), "current-password")
     code = _code(_("Code from your app, or a recovery code"))
 
-    def __init__(self, columns: list[str], partners: list[str], *, is_partner: bool) -> None:
+    second_email = AddressField(
+        _("Address of a second organizer"),
+        [
+            Needed(_("Write the address of the second organizer.")),
+            AtMost(form_size.MAX_ADDRESS_CHARACTERS),
+        ],
+        render_kw={"autocomplete": "off", "inputmode": "email"},
+    )
+    second_code = _code(_("Code of the second organizer"))
+
+    def __init__(
+        self, columns: list[str], partners: list[str], *, is_partner: bool, needs_second: bool
+    ) -> None:
         coming = [status.value for status in REGISTERED]
         super().__init__(columns=columns, states=coming, partner="", separator="comma")
         self.states.choices = [
             SelectChoice(it.value, status_words(it)) for it in RegistrationStatus
         ]
+        if not needs_second:
+            del self.second_email, self.second_code
         nobody = [] if is_partner else [SelectChoice("", _("Nobody"))]
         self.columns.choices = columns
         self.partner.choices = [*nobody, *map(SelectChoice, partners)]
+
+
+class EraseEverybodyForm(Form):
+    """Erases everybody of a discussion, or of all; `counts` has slug, title and number of each."""
+
+    scope = ChoiceField(_("Whom"), [Needed(_("Choose whom to erase."))])
+    password = _password(_("Password"), "current-password")
+    code = _code(_("Code from your app, or a recovery code"))
+    sure = BooleanField(
+        _("Delete all of them for good. I know that nobody can undo it."),
+        [Needed(_("Tick this if you are sure."))],
+    )
+
+    def __init__(self, counts: list[tuple[str, str, int]]) -> None:
+        super().__init__()
+        total = sum(number for _slug, _title, number in counts)
+        first = (EVERY_DISCUSSION, gettext("Everybody, of all discussions"), total)
+        self.scope.choices = [
+            SelectChoice(value, f"{words} ({number})") for value, words, number in [first, *counts]
+        ]
+
+
+class SignEverybodyOutForm(Form):
+    """Signs every organizer out."""
+
+    everybody = BooleanField(
+        _("Sign everybody out, me too."), [Needed(_("Tick this if you are sure."))]
+    )
 
 
 class SearchForm(Form):

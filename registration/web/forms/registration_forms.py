@@ -10,9 +10,10 @@ from itsdangerous import BadSignature, Signer
 from wtforms import BooleanField, Field, HiddenField, SelectChoice, StringField
 from wtforms.validators import ValidationError
 
+from ...config import Settings
 from ...crypto.digests import digest_shown, is_shown
 from ...discussion_file import form_size
-from ...models import Answer, Attendee, Content, Question, Sharing
+from ...models import Answer, Attendee, Content, Question, Registration, Sharing
 from ...services.registrations.register import Entry
 from ...text.languages import gettext, language
 from ...text.languages import lazy_gettext as _
@@ -42,6 +43,14 @@ def _email() -> AddressField:
             AtMost(form_size.MAX_ADDRESS_CHARACTERS),
         ],
         render_kw={"autocomplete": "email", "inputmode": "email"},
+    )
+
+
+def _name(*checks: Callable[..., None]) -> LineField:
+    return LineField(
+        _("Name"),
+        [*checks, AtMost(form_size.MAX_NAME_CHARACTERS)],
+        render_kw={"autocomplete": "name"},
     )
 
 
@@ -86,14 +95,10 @@ class FindForm(TrapForm):
 
 class EntryForm(Form):
     """Name, address, affiliation and the discussion's questions: the form in which an organizer
-    adds an attendee, and the base of the attendee's own."""
+    adds an attendee, and the base of the attendee's own. `name` is None where none is asked."""
 
     content: Content
-    name = LineField(
-        _("Name"),
-        [Needed(_("Write a name; a pseudonym is fine.")), AtMost(form_size.MAX_NAME_CHARACTERS)],
-        render_kw={"autocomplete": "name"},
-    )
+    name: LineField | None = _name(Needed(_("Write a name; a pseudonym is fine.")))
     email = _email()
     affiliation = LineField(
         _("Affiliation"),
@@ -143,7 +148,7 @@ class EntryForm(Form):
         }
         shared_with = [asdict(item) for item, field in self.sharing_fields() if field.data]
         return Entry(
-            name=self.name.data,
+            name=self.name.data if self.name is not None else "",
             address=self.email.address,
             affiliation=self.affiliation.data,
             answers=answers,
@@ -158,45 +163,70 @@ class RegistrationForm(EntryForm, TrapForm):
     """The form in which people register, with its traps for programs."""
 
 
-def registration(content: Content, now: datetime) -> RegistrationForm:
+def registration(content: Content, now: datetime, settings: Settings) -> RegistrationForm:
     """Return the registration form of a discussion."""
-    form: RegistrationForm = _for_content(RegistrationForm, content)(now=now)
+    rule = content.name_rule(settings)
+    form: RegistrationForm = _for_content(RegistrationForm, content, rule)(now=now)
     return form
 
 
 def change(
-    content: Content, attendee: Attendee, *, zone: str | None, wants_follow_up: bool
+    content: Content, registration: Registration, attendee: Attendee, settings: Settings
 ) -> EntryForm:
-    """Return the form that changes a registration, filled with what is stored."""
-    stored: dict[str, Any] = {
-        "name": attendee.name,
-        "email": attendee.new_address or attendee.address,
-        "affiliation": attendee.affiliation,
-        "zone": zone,
-        "follow_up": wants_follow_up,
-    }
-    stored |= {QUESTION + key: answer for key, answer in attendee.answers.items()}
-    for number, item in enumerate(content.sharing):
+    """Return the form that changes a registration, filled with what is stored.
+
+    A name that was given before the form stopped asking can be changed, and taken away.
+    """
+    rule = content.name_rule(settings)
+    if rule == "none" and attendee.name:
+        rule = "optional"
+    stored = {"zone": attendee.zone, "follow_up": registration.wants_follow_up}
+    stored |= _typed(attendee)
+    for number, item in enumerate(_shareable(content, rule).sharing):
         stored[f"{SHARING}{number}"] = attendee.has_agreed(item)
-    form: EntryForm = _for_content(EntryForm, content)(**stored)
+    form: EntryForm = _for_content(EntryForm, content, rule)(**stored)
     return form
 
 
-def by_hand(content: Content) -> EntryForm:
+def _typed(attendee: Attendee) -> dict[str, Any]:
+    """Return what an attendee typed, by field."""
+    return {
+        "name": attendee.name,
+        "email": attendee.new_address or attendee.address,
+        "affiliation": attendee.affiliation,
+        **{QUESTION + key: answer for key, answer in attendee.answers.items()},
+    }
+
+
+def by_hand(content: Content, settings: Settings) -> EntryForm:
     """Return the form in which an organizer adds somebody: no question needs an answer, and nobody
     agrees to sharing for another."""
     asked = [replace(item, required=False) for item in content.questions]
     lenient = replace(content, questions=asked, sharing=[])
-    form: EntryForm = _for_content(EntryForm, lenient)()
+    form: EntryForm = _for_content(EntryForm, lenient, content.name_rule(settings))()
     return form
 
 
-def _for_content(form: type[EntryForm], content: Content) -> Callable[..., Any]:
+def _shareable(content: Content, name_rule: str) -> Content:
+    """Return the content without requests to share a name that the form does not ask for."""
+    if name_rule != "none":
+        return content
+    asked = [
+        replace(item, what=[field for field in item.what if field != "name"])
+        for item in content.sharing
+    ]
+    return replace(content, sharing=[item for item in asked if item.what])
+
+
+def _for_content(form: type[EntryForm], content: Content, name_rule: str) -> Callable[..., Any]:
     """Return `form` with a field for each question and each partner of a discussion: WTForms takes
     further fields on a subclass only."""
+    content = _shareable(content, name_rule)
     added: dict[str, Any] = {QUESTION + item.key: _question(item) for item in content.questions}
     for number, item in enumerate(content.sharing):
         added[f"{SHARING}{number}"] = BooleanField(item.partner)
+    if name_rule != "required":
+        added["name"] = _name() if name_rule == "optional" else None
     return type(form.__name__, (form,), {"content": content} | added)
 
 

@@ -176,6 +176,7 @@ def _page(
             form=typed or CorrectionForm(),
             is_correcting=typed is not None,
             refusal=refusal,
+            keeps_attendance=manage.keeps_attendance(tx, discussion),
             is_stale=is_stale,
             digest=shown.digest(tx, _ONE, shown.facts_of(tx, registration, discussion)),
         )

@@ -6,6 +6,7 @@ from functools import partial
 from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
+from ... import app_context
 from ...database import DatabaseBusy, DatabaseUnavailable, reading, writing
 from ...models import Deed
 from ...services.attendees import statistics, table
@@ -102,7 +103,7 @@ def _add(slug: str, entry: Entry) -> str:
 def _add_form(slug: str) -> EntryForm:
     with reading() as tx:
         discussion = access.discussion(tx, slug)
-    return registration_forms.by_hand(discussion.content)
+    return registration_forms.by_hand(discussion.content, app_context.settings())
 
 
 def _add_page(slug: str, typed: EntryForm, wait: Later | None = None) -> str:
@@ -130,6 +131,7 @@ def _page(slug: str, typed: SearchForm, *, chosen: Sequence[str] = ()) -> str:
         Order=Order,
         Filter=Filter,
         chosen=chosen,
+        keeps_attendance=manage.keeps_attendance(tx, discussion),
         imported=request.args.get("imported", type=int),
     )
 

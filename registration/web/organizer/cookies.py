@@ -1,6 +1,10 @@
 """The cookies of an organizer's browser: a random token, kept as a hash in the database; and a mark
 that somebody has signed in with this browser before, so that failed attempts of others do not lock
-it out."""
+it out.
+
+With AT_RISK the browser forgets the token when it is closed, and the mark after a month: a seized
+device then shows for less time that it is an organizer's.
+"""
 
 import secrets
 from datetime import timedelta
@@ -10,12 +14,14 @@ from itsdangerous import BadSignature, URLSafeSerializer
 from werkzeug.sansio.http import parse_cookie
 from werkzeug.wrappers import Response
 
+from ... import app_context
 from ...crypto.tokens import signer
 from ...services.organizers.authentication import SESSION_LIFE
 
 _TOKEN, _DEVICE = "organizer", "organizer-device"
 _HOST_PREFIX = "__Host-"
 _DEVICE_LIFE = timedelta(days=365)
+_DEVICE_LIFE_AT_RISK = timedelta(days=30)
 
 
 def token() -> str:
@@ -38,17 +44,22 @@ def has_device(header: str) -> bool:
 
 
 def give(response: Response, value: str) -> None:
-    """Let the browser keep a token, and, for a year, that it is an organizer's."""
-    _set(response, _TOKEN, value, SESSION_LIFE)
+    """Let the browser keep a token, and that it is an organizer's."""
+    _set(response, _TOKEN, value, None if app_context.settings().at_risk else SESSION_LIFE)
     give_device(response)
 
 
 def give_device(response: Response) -> Response:
-    """Let the browser keep for a year that it is an organizer's, if it does not; return the same
-    response."""
-    if not device():
-        _set(response, _DEVICE, str(_signer().dumps(secrets.token_hex(16))), _DEVICE_LIFE)
+    """Let the browser keep, from now on for as long as is allowed, that it is an organizer's;
+    return the same response."""
+    number = device() or secrets.token_hex(16)
+    _set(response, _DEVICE, signed_device(number), _device_life())
     return response
+
+
+def signed_device(number: str) -> str:
+    """Return the value of the cookie that marks a browser, as it is given now."""
+    return str(_signer().dumps([number, int(app_context.now().timestamp())]))
 
 
 def take_away(response: Response) -> None:
@@ -56,7 +67,12 @@ def take_away(response: Response) -> None:
     _set(response, _TOKEN, "", timedelta())
 
 
-def _set(response: Response, name: str, value: str, life: timedelta) -> None:
+def _device_life() -> timedelta:
+    return _DEVICE_LIFE_AT_RISK if app_context.settings().at_risk else _DEVICE_LIFE
+
+
+def _set(response: Response, name: str, value: str, life: timedelta | None) -> None:
+    """Set a cookie; without a `life` it ends with the browser."""
     response.set_cookie(
         _named(name),
         value,
@@ -70,10 +86,12 @@ def _set(response: Response, name: str, value: str, life: timedelta) -> None:
 
 def _number(signed: str) -> str:
     try:
-        number: str = _signer().loads(signed)
-    except BadSignature:
+        number, given_at = _signer().loads(signed)
+    except (BadSignature, ValueError):  # earlier releases signed the number alone
         return ""
-    return number
+    # A browser may keep a cookie for longer than it was told to.
+    age = app_context.now().timestamp() - given_at
+    return str(number) if age < _device_life().total_seconds() else ""
 
 
 def _signer() -> URLSafeSerializer:

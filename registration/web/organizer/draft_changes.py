@@ -50,6 +50,7 @@ def labels() -> dict[str, str]:
         "afterword": _("Afterword"),
         "reminders": _("Reminders"),
         "discreet": _("Discreet letters"),
+        "names": _("Names"),
         "contributors": _("Speakers and moderators"),
         "partners": _("Partners"),
         "questions": _("Questions on the form"),
@@ -116,6 +117,8 @@ def shown(written: Typed, about: str) -> str:
         return ", ".join(written[name] for name in names if written[name])
     if about in {"address_confirmation", "discreet"}:
         return _yes_or_no(is_set=written[about])
+    if about == "names":
+        return name_rules().get(written[about], "")
     if about == "registration":
         rule = written[about]
         return _until(written["until"]) if rule == "until" else _rules().get(rule, "")
@@ -143,6 +146,7 @@ def _told(announcement: Announcement) -> dict[str, str]:
         "reminders": ", ".join(content.reminders),
         "address_confirmation": _yes_or_no(is_set=content.address_confirmation),
         "discreet": _yes_or_no(is_set=content.discreet),
+        "names": name_rules()[content.names],
     }
     told = {
         label: values[name] for name, label in named.items() if isinstance(values.get(name), str)
@@ -203,6 +207,16 @@ def _time(announcement: Announcement) -> str:
 
 def _registration(rule: str) -> str:
     return _rules().get(rule) or _until(format_moment(datetime.fromisoformat(rule)))
+
+
+def name_rules() -> dict[str, str]:
+    """Return the words for each rule about names, the installation's own rule first."""
+    return {
+        "": _("as this site does it"),
+        "required": _("everybody enters one"),
+        "optional": _("whoever likes enters one"),
+        "none": _("the form does not ask"),
+    }
 
 
 def _rules() -> dict[str, str]:

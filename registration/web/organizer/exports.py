@@ -7,12 +7,14 @@ from itertools import islice
 
 from flask import Blueprint, Flask, Response, current_app, render_template
 
+from ... import app_context
 from ...database import reading, writing
 from ...models import Deed, RegistrationStatus, Role
 from ...services import audit_log
 from ...services.attendees import exports
 from ...services.attendees.export_records import KEPT_FOR
 from ...services.catalog import NoSuchDiscussion
+from ...services.organizers import second_organizer
 from .. import csrf
 from ..forms.organizer_forms import SEPARATORS, ExportForm
 from ..rate_limits import NOT_NOW, Later, try_later
@@ -44,20 +46,44 @@ def submit_export(slug: str) -> Response | tuple[str, int, dict[str, str]]:
     if not typed.validate() or not _is_theirs(typed):
         return _page(slug, typed), 422, {}
     try:
-        is_proven = reauthentication.is_proven(typed)
+        is_proven, second = _proven(slug, typed)
     except NOT_NOW as refusal:
         return try_later(refusal, lambda wait: _page(slug, typed, wait))
     if not is_proven:
         return _page(slug, typed, is_wrong=True), 422, {}
-    return _csv(slug, typed)
+    return _csv(slug, typed, second)
 
 
-def _csv(slug: str, typed: ExportForm) -> Response:
+def _proven(slug: str, typed: ExportForm) -> tuple[bool, int | None]:
+    """Return whether the export is allowed, and the second organizer's id where one is needed.
+
+    Their code is only looked at after the first organizer's password and code were right.
+    """
+    if not reauthentication.is_proven(typed):
+        return False, None
+    if not app_context.settings().at_risk:
+        return True, None
+    address, code = typed.second_email.address, typed.second_code.data
+    with writing() as tx:
+        discussion = access.discussion(tx, slug, for_partners=True)
+        second = second_organizer.has_agreed(tx, organizer(), discussion, address, code)
+    return second is not None, second
+
+
+def _csv(slug: str, typed: ExportForm, second: int | None) -> Response:
     """Note the export in the audit log, and stream it."""
     names, rows, count = _chosen(slug, typed)
     detail = _detail(typed, names)
     with writing() as tx:
-        audit_log.note(tx, Deed.EXPORTED, by=organizer().id, slug=slug, count=count, detail=detail)
+        audit_log.note(
+            tx,
+            Deed.EXPORTED,
+            by=organizer().id,
+            subject=second,
+            slug=slug,
+            count=count,
+            detail=detail,
+        )
     separator = SEPARATORS[typed.separator.data]
     lines = exports.csv_lines(rows, names, separator)
     headers = {"Content-Disposition": f'attachment; filename="{slug}.csv"'}
@@ -78,15 +104,15 @@ def _streamed(lines: Iterator[str]) -> Iterator[bytes]:
 
 def _form(slug: str) -> ExportForm:
     """Return the form, with the columns and partners that the discussion has."""
-    mine = organizer()
+    mine, needs_second = organizer(), app_context.settings().at_risk
     with reading() as tx:
         access.discussion(tx, slug, for_partners=True)
         columns, partners = exports.header(tx, slug), exports.partners(tx, slug)
     if mine.role is Role.PARTNER:
         if mine.partner not in partners:
             raise NoSuchDiscussion(slug=slug)
-        return ExportForm([], partners, is_partner=True)
-    return ExportForm(columns, partners, is_partner=False)
+        return ExportForm([], partners, is_partner=True, needs_second=needs_second)
+    return ExportForm(columns, partners, is_partner=False, needs_second=needs_second)
 
 
 def _is_theirs(typed: ExportForm) -> bool:
@@ -122,6 +148,7 @@ def _page(
 ) -> str:
     with reading() as tx:
         discussion = access.discussion(tx, slug, for_partners=True)
+        is_alone = not second_organizer.is_there(tx, organizer(), discussion)
     return render_template(
         "organizer/export.html",
         discussion=discussion,
@@ -131,4 +158,5 @@ def _page(
         wait=wait,
         is_wrong=is_wrong,
         kept_days=KEPT_FOR.days,
+        is_alone=app_context.settings().at_risk and is_alone,
     )

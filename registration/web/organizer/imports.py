@@ -89,7 +89,8 @@ def _read(slug: str, content: bytes) -> Sheet:
     with reading() as tx:
         discussion = access.discussion(tx, slug)
         questions = exports.questions(tx, discussion)
-    return imports.read(content, questions, app_context.now())
+    needs_name = discussion.content.name_rule(app_context.settings()) == "required"
+    return imports.read(content, questions, app_context.now(), needs_name=needs_name)
 
 
 def _add(slug: str, sheet: Sheet, *, is_told: bool) -> int:

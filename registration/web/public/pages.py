@@ -13,7 +13,7 @@ from ...calendars import jsonld, web_calendars
 from ...calendars import public as calendars
 from ...database import Transaction
 from ...links import webcal
-from ...models import Discussion, Tense
+from ...models import ANSWERS_RETENTION, Discussion, Tense
 from ...services import catalog
 from ...services.catalog import DiscussionUnpublished
 from ...services.seats import allocation
@@ -155,6 +155,7 @@ def _static(template: str) -> Made:
         settings=app_context.settings(),
         links=app_context.links(),
         unconfirmed=UNCONFIRMED_RETENTION,
+        answers_days=ANSWERS_RETENTION.days,
     )
     return Made(html.encode(), HTML, None)
 

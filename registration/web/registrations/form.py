@@ -109,7 +109,9 @@ class Opened(NamedTuple):
 
 def _opened(slug: str) -> Opened:
     discussion, is_full = _last_read(slug)
-    form = registration_forms.registration(discussion.content, app_context.now())
+    form = registration_forms.registration(
+        discussion.content, app_context.now(), app_context.settings()
+    )
     return Opened(discussion, is_full, form)
 
 
@@ -135,7 +137,7 @@ def _find_page(typed: FindForm, wait: Later | None = None) -> str:
 
 
 def _form_page(opened: Opened, wait: Later | None = None) -> str:
-    discussion, now = opened.discussion, app_context.now()
+    discussion, now, settings = opened.discussion, app_context.now(), app_context.settings()
     return render_template(
         "registrations/form.html",
         discussion=discussion,
@@ -144,7 +146,8 @@ def _form_page(opened: Opened, wait: Later | None = None) -> str:
         is_open=discussion.takes_registrations(now),
         is_full=opened.is_full,
         wait=wait,
-        erase_at=retention.erase_at(discussion, now, app_context.settings()),
+        erase_at=retention.erase_at(discussion, now, settings),
+        answers_erase_at=retention.answers_erase_at(discussion, now, settings),
         unconfirmed=retention.UNCONFIRMED_RETENTION,
-        settings=app_context.settings(),
+        settings=settings,
     )

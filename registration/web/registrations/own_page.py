@@ -2,12 +2,15 @@
 
 import json
 import time
+from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from flask import Blueprint, Response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
 from ... import app_context
+from ...app_context import is_discreet
 from ...calendars import personal
 from ...database import Transaction, reading, writing
 from ...models import Attendee, Discussion, Registration, RegistrationStatus
@@ -17,7 +20,7 @@ from ...services.rate_limits import Form
 from ...services.registrations import confirmation, self_service, subject_access
 from ...services.registrations.confirmation import Opened
 from ...services.registrations.self_service import NoSuchRegistration, RegistrationEnded
-from ...services.seats import allocation
+from ...services.seats import allocation, retention
 from ...services.shown import ChangedSinceShown
 from ...text.languages import phrase
 from .. import csrf
@@ -66,8 +69,13 @@ def cancellation(token: str) -> Response:
         opened = confirmation.open_link(tx, token)
         address = opened.registration.attendee(tx.keys).address
     guest = personal.Guest.of(opened.discussion, opened.registration, address, later=1)
-    links = app_context.links()
-    body = personal.cancellation(opened.discussion, guest, app_context.now(), links)
+    body = personal.cancellation(
+        opened.discussion,
+        guest,
+        app_context.now(),
+        app_context.links(),
+        is_discreet=is_discreet(opened.discussion),
+    )
     headers = {"Content-Disposition": 'attachment; filename="cancellation.ics"'}
     return Response(body, content_type=f"{CALENDAR}; method=CANCEL", headers=headers)
 
@@ -190,7 +198,9 @@ def calendar(token: str) -> Response:
     if registration.status is not RegistrationStatus.CONFIRMED:
         raise NoSuchRegistration
     sequence = personal.sequence(discussion, registration)
-    body = personal.calendar(discussion, sequence, app_context.links())
+    body = personal.calendar(
+        discussion, sequence, app_context.links(), is_discreet=is_discreet(discussion)
+    )
     headers = {"Cache-Control": "private, no-cache"}
     response = Response(body, content_type=CALENDAR, headers=headers)
     response.add_etag()
@@ -237,6 +247,7 @@ def shown(
         is_open=opened.discussion.takes_registrations(app_context.now()),
         tense=opened.discussion.when.tense(app_context.now()),
         links=links,
+        answers_erase_at=_answers_erase_at(opened.shown, opened.discussion, is_over=False),
         received=received if opened.form is None else [],
         **{"is_stale": False, "wait": None} | said,
     )
@@ -256,12 +267,20 @@ def _change_form(token: str) -> EntryForm:
 
 
 def _form_of(registration: Registration, discussion: Discussion, attendee: Attendee) -> EntryForm:
-    return registration_forms.change(
-        discussion.content,
-        attendee,
-        zone=attendee.zone,
-        wants_follow_up=registration.wants_follow_up,
-    )
+    content = discussion.content
+    if _answers_erase_at(registration, discussion, is_over=True):
+        content = replace(content, questions=[])  # answers would be erased within the hour
+    return registration_forms.change(content, registration, attendee, app_context.settings())
+
+
+def _answers_erase_at(
+    registration: Registration, discussion: Discussion, *, is_over: bool
+) -> datetime | None:
+    """Return when answers and attendance are erased, if they are erased early, and if that moment
+    is over or is not."""
+    settings = app_context.settings()
+    at = retention.answers_erase_at(discussion, registration.registered_at, settings)
+    return at if at and (at <= app_context.now()) is is_over else None
 
 
 def _to_page(token: str) -> BaseResponse:

@@ -85,6 +85,7 @@ def test_the_download_holds_everything(app, visitor, own):
         "address_proved_at": registration.confirmed_at.isoformat(),
         "withdrawn_at": None,
         "attended_at": None,
+        "answers_erased_at": None,
         "other_forms": [],
         "erased_at_the_latest": registration.erase_at.isoformat(),
     }

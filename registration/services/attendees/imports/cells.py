@@ -23,15 +23,21 @@ class Cells:
     """The cells of a row by column; `mistakes` has a sentence for each that is wrong."""
 
     def __init__(
-        self, cells: Mapping[str, str], questions: Mapping[str, Question], now: datetime
+        self,
+        cells: Mapping[str, str],
+        questions: Mapping[str, Question],
+        now: datetime,
+        *,
+        needs_name: bool = True,
     ) -> None:
         self.cells, self.questions, self.now = cells, questions, now
+        self.needs_name = needs_name
         self.mistakes: list[Sentence] = []
 
     def entry(self) -> Entry | None:
         """Return what the row says of the attendee; None if it has no valid address."""
         name = self._text("name", MAX_NAME_CHARACTERS)
-        if not name and not self._is_told("name"):
+        if not name and self.needs_name and not self._is_told("name"):
             self._wrong("name", N_("is empty; a pseudonym is fine."))
         address = self._address()
         affiliation = self._text("affiliation", MAX_NAME_CHARACTERS)

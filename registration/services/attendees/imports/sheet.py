@@ -65,10 +65,13 @@ class Sheet:
         self.faults.setdefault(sentence, []).append(line)
 
 
-def read(content: bytes, questions: Sequence[Question], now: datetime) -> Sheet:
+def read(
+    content: bytes, questions: Sequence[Question], now: datetime, *, needs_name: bool = True
+) -> Sheet:
     """Parse a CSV in UTF-8, or UTF-16 with a byte order mark; with comma, semicolon or tab.
 
-    `questions` are those that the discussion ever asked.
+    `questions` are those that the discussion ever asked. Cells of names may be empty unless
+    `needs_name`.
 
     Raises `NoSheet`.
     """
@@ -84,7 +87,7 @@ def read(content: bytes, questions: Sequence[Question], now: datetime) -> Sheet:
     asked = {question.key: question for question in questions}
     sheet, seen = Sheet(), dict[str, int]()
     for line, cells in _body(text, separator, names, sheet, skipped):
-        row = _row(line, Cells(cells, asked, now), sheet)
+        row = _row(line, Cells(cells, asked, now, needs_name=needs_name), sheet)
         if row is None:
             continue
         first = seen.setdefault(row.entry.address.canonical, line)

@@ -32,7 +32,7 @@ from ....models import (
 )
 from ....refusals import OperatorRefusal
 from ... import installation
-from ...erasure import clock_guard, erasures, ledger
+from ...erasure import answers, clock_guard, erasures, ledger
 from ...erasure.erasures import Receipt
 from .. import key_rotation, migration, process_lock
 from . import database_copy, partial_files, placement
@@ -128,6 +128,8 @@ def _make_ready(file: Path, part: Path, settings: Settings, now: datetime) -> Re
         with _writing(copy, settings, now) as tx:
             waits_until = clock_guard.waits_until(tx)
         due = 0 if waits_until else _erase_due(copy, settings, now)
+        if settings.at_risk and not waits_until:
+            _erase_answers(copy, settings, now)
         with _writing(copy, settings, now) as tx:
             held = _hold_letters(tx)
             _reset(tx)
@@ -193,6 +195,13 @@ def _erase_due(copy: Engine, settings: Settings, now: datetime) -> int:
         if not erased.public_ids:
             return total
         total += len(erased.public_ids)
+
+
+def _erase_answers(copy: Engine, settings: Settings, now: datetime) -> None:
+    count = 1
+    while count:
+        with _writing(copy, settings, now) as tx:
+            count = answers.erase_due(tx)
 
 
 def _hold_letters(tx: Transaction) -> list[int]:
