@@ -48,7 +48,7 @@ def columns(number: int, discussion_id: int) -> dict:
     return {
         "public_id": f"{number:032x}", "discussion_id": discussion_id, "sealed": b"", "key_id": "",
         "address_index": unique, "token_hash": unique, "calendar_token_hash": unique,
-        "registered_at": AT, "erase_at": AT, "language": "en", "calendar_sequence": 0,
+        "registered_at": AT, "erase_at": AT, "calendar_sequence": 0,
         "told_revision": 0, "wants_follow_up": False,
     }  # fmt: skip
 

@@ -70,7 +70,8 @@ def ask_to_sign_in() -> BaseResponse | None:
     g.organizer, sign_in = known
     g.session_id = sign_in.id
     # The mark of an organizer's browser ends when the key is changed; large forms need it.
-    after_this_request(cookies.give_device)
+    if not cookies.device():
+        after_this_request(cookies.give_device)
     if authentication.is_seen_note_due(sign_in, now):
         with writing() as tx:
             authentication.note_seen(tx, sign_in.id)

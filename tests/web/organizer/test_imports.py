@@ -165,7 +165,7 @@ def test_the_server_knows_an_organizers_browser_of_each_address_before_there_is_
     app = app_with(PUBLIC_URL="https://events.example.org", ONION_URL=f"http://{'a' * 56}.onion")
     with app.app_context():
         app_context.open_keys()
-        mark = cookies._signer().dumps("asel")
+        mark = cookies.signed_device("asel")
     limit = app.extensions["body limit"]
     assert limit(IMPORT, f"{name}={mark}") == uploads.MAX_UPLOAD_BYTES
     assert limit(IMPORT, f"{name}=asel") == form_size.MAX_FORM_BYTES

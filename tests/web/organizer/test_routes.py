@@ -165,8 +165,8 @@ def sent(water: Water, path: str, token: dict[str, str]) -> dict[str, dict[str, 
 
 
 def told(answer: TestResponse) -> tuple[int, bytes, list[tuple[str, str]]]:
-    """Return all that an answer tells, but whether the session was read."""
-    headers = [item for item in sorted(answer.headers) if item[0] != "Vary"]
+    """Return all that an answer tells, but whether the session was read and the browser marked."""
+    headers = [item for item in sorted(answer.headers) if item[0] not in {"Vary", "Set-Cookie"}]
     return answer.status_code, answer.data, headers
 
 

@@ -90,7 +90,7 @@ def test_an_honest_form_at_full_length_in_the_widest_script_is_taken(app, visito
     (form,) = (form for form in tree_of(page).iter("form") if form.get("method") == "post")
     assert form.get("enctype") == "multipart/form-data"
     empty = {name: "" for name in form_of(page)[1] if not name.startswith("question_")}
-    hidden = empty | {name: form_of(page)[1][name] for name in ("csrf_token", "opened")}
+    hidden = empty | {name: form_of(page)[1][name] for name in ("csrf_token", "opened", "asked")}
     typed = {"name": WIDE * 200, "affiliation": WIDE * 200, "zone": "America/Argentina/Ushuaia"}
     typed |= {"email": f"{'a' * 63}@{'b' * 60}.{'c' * 60}.{'d' * 60}.org", "follow_up": "y"}
     values = {"long": [WIDE * 2000], "line": [WIDE * 300], "yes": ["y"], "choice": options[-1:]}
