@@ -209,15 +209,18 @@ def _write_once(source: Source, slug: str, export: Export) -> int | None:
     return None
 
 
-def _count_erased(tx: Transaction, export: Export | None = None) -> int:
-    """Return how many people were ever erased. With `export`, running erasures of its discussion
-    are waited for, and no other begins before the transaction ends: the discussion is locked."""
+def _count_erased(tx: Transaction, export: Export | None = None) -> tuple[int, int]:
+    """Return how many people were ever erased, and how many have lost their answers.
+
+    With `export`, running erasures of its discussion are waited for, and no other begins before the
+    transaction ends: the discussion is locked. The numbers stay apart, because an erased person
+    without answers raises the first and lowers the second.
+    """
     if export:
         tx.get_one(Discussion, export.discussion_id, with_for_update=True)
-    return (
-        tx.scalars(select(func.count(Erasure.public_id))).one()
-        + tx.scalars(select(func.count(Registration.answers_erased_at))).one()
-    )
+    erased = select(func.count(Erasure.public_id))
+    without_answers = select(func.count(Registration.answers_erased_at))
+    return tx.scalars(erased).one(), tx.scalars(without_answers).one()
 
 
 @contextmanager
