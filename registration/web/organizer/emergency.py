@@ -2,11 +2,11 @@
 
 from http import HTTPStatus
 
-from flask import Blueprint, abort, redirect, render_template, request, url_for
+from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
 from ...database import reading, writing
-from ...models import Deed, Role
+from ...models import Deed
 from ...services import audit_log
 from ...services.erasure import everybody
 from ...services.organizers import authentication
@@ -14,6 +14,7 @@ from ...worker import housekeeping
 from .. import csrf
 from ..forms.organizer_forms import EVERY_DISCUSSION, EraseEverybodyForm, SignEverybodyOutForm
 from ..rate_limits import NOT_NOW, Later, try_later
+from ..route_properties import for_administrators
 from . import reauthentication
 from .access import organizer, signed_out
 
@@ -24,17 +25,17 @@ MAX_SECONDS = 20.0
 
 
 @blueprint.get("/emergency")
+@for_administrators
 def emergency() -> str:
     """The numbers of people, and the two buttons."""
-    _refuse_all_but_administrators()
     return _page()
 
 
 @blueprint.post("/emergency/erase")
+@for_administrators
 @csrf.checks_token
 def erase_everybody() -> BaseResponse | tuple[str, int, dict[str, str]]:
     """Erase everybody of one discussion, or of all: mark them, and begin at once."""
-    _refuse_all_but_administrators()
     typed = _erase_form()
     if not typed.validate():
         return _page(typed), 422, {}
@@ -50,21 +51,16 @@ def erase_everybody() -> BaseResponse | tuple[str, int, dict[str, str]]:
 
 
 @blueprint.post("/emergency/sign-out")
+@for_administrators
 @csrf.checks_token
 def sign_everybody_out() -> BaseResponse | tuple[str, int]:
     """End every session of every organizer, one's own too."""
-    _refuse_all_but_administrators()
     typed = SignEverybodyOutForm()
     if not typed.validate():
         return _page(leaving=typed), 422
     with writing() as tx:
         authentication.sign_everybody_out(tx, organizer().id)
     return signed_out()
-
-
-def _refuse_all_but_administrators() -> None:
-    if organizer().role is not Role.ADMINISTRATOR:
-        abort(HTTPStatus.NOT_FOUND)
 
 
 def _mark(slug: str | None) -> int:
