@@ -159,6 +159,8 @@ def accepted(page) -> list[str]:
     page.get_by_label("The password again").fill(PASSWORD)
     page.get_by_label("Code that the app").fill(totp.code_at(key, datetime.now(UTC)))
     press(page, "Set both")
+    # Reading all texts waits for nothing: on a busy machine the page before may still be there.
+    page.locator("main code").nth(totp.RECOVERY_CODES - 1).wait_for()
     return page.locator("main code").all_inner_texts()
 
 
