@@ -61,6 +61,7 @@ def change(file: Path, old: str, new: str) -> None:
     file.write_text(re.sub(old, new, text))
 
 
+@pytest.mark.slow
 def test_changes_of_templates_and_modules_are_served_at_once(checkout, page):
     wait_for(page, "All discussions")
     change(checkout / "templates/layouts/page.html", "All discussions", "Every discussion")

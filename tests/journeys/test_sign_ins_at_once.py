@@ -5,6 +5,8 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlencode
 
+import pytest
+
 from registration.services.organizers import passwords
 
 from .. import builders, desk
@@ -16,6 +18,7 @@ SIGN_IN = "/organizer/sign-in"
 AT_ONCE = 20
 
 
+@pytest.mark.slow
 @on_sqlite
 def test_twenty_sign_ins_at_once_are_answered_and_pages_meanwhile(app, clock, instance, tmp_path):
     builders.publish()

@@ -21,6 +21,8 @@ from ..conftest import Clock
 from ..desk import ASEL, signed_in
 from ..mail_server import MailServer
 
+pytestmark = pytest.mark.slow
+
 ZONE = "Asia/Almaty"
 SESSION = "4F2A1C0D3E.b17-20020a05"
 # Where the exact time is of nobody who registered.

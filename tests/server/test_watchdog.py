@@ -46,12 +46,14 @@ def server(app, instance, supervisor, tmp_path, monkeypatch):
         yield server
 
 
+@pytest.mark.slow
 @on_sqlite
 def test_the_supervisor_hears_that_it_is_ready_and_alive(server, supervisor):
     assert supervisor.recv(100) == b"READY=1"
     assert len(heard(supervisor, 3)) >= 3
 
 
+@pytest.mark.slow
 @on_postgresql
 def test_a_server_whose_database_hangs_gives_no_sign_of_life(server, supervisor):
     assert supervisor.recv(100) == b"READY=1"
@@ -70,6 +72,7 @@ def test_a_port_that_does_not_answer_is_no_sign_of_life(app):
         assert not watchdog.is_alive(app, silent.getsockname(), timeout_seconds=0.2)
 
 
+@pytest.mark.slow
 @on_sqlite
 def test_a_process_that_is_stuck_gives_no_sign_of_life(app, server, monkeypatch):
     address = ("127.0.0.1", server.port)
