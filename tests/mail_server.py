@@ -2,6 +2,7 @@
 
 from asyncio import Server
 from collections.abc import Callable
+from dataclasses import replace
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import SMTP as POLICY
@@ -9,6 +10,9 @@ from typing import Self
 
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, Session
+from flask import Flask
+
+from registration.config import MailRoute
 
 
 class _Controller(Controller):
@@ -87,6 +91,11 @@ class MailServer:
     def url(self) -> str:
         """The MAIL_URL of this server."""
         return f"smtp://127.0.0.1:{self.port}"
+
+    def take_letters_of(self, app: Flask) -> None:
+        """Have an app of this process send its letters here, as its MAIL_URL would."""
+        route = MailRoute(host="127.0.0.1", port=self.port)
+        app.extensions["settings"] = replace(app.extensions["settings"], mail=route)
 
     def __enter__(self) -> Self:
         self._controller.start()

@@ -1,14 +1,14 @@
 """A stolen database without its keys: nothing of a row leads to a line of a mail server's log."""
 
 import base64
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 
 import pytest
 from flask import Flask
 from sqlalchemy import LargeBinary, select
 
-from registration import app_context, create_app, database
+from registration import app_context
 from registration.database import Model, UtcDateTime, reading, writing
 from registration.models import AuditEntry, Deed, Erasure, Letter, LetterState, SignIn
 from registration.services import audit_log
@@ -41,11 +41,13 @@ EXACT = {
 
 
 @pytest.fixture
-def stolen(instance: dict[str, str], clock: Clock, mail_server: MailServer) -> Iterator[Flask]:
+def stolen(
+    app_with: Callable[..., Flask], clock: Clock, mail_server: MailServer
+) -> Iterator[Flask]:
     """The service after a morning's work, at times that have seconds."""
-    settings = {"MAIL_URL": mail_server.url}
     clock.now = clock.now.replace(second=41, microsecond=271828)
-    app = create_app(instance | settings, clock=clock)
+    app = app_with()
+    mail_server.take_letters_of(app)
     with app.app_context():
         builders.publish()
         builders.register(zone=ZONE, language="kk")
@@ -62,7 +64,6 @@ def stolen(instance: dict[str, str], clock: Clock, mail_server: MailServer) -> I
         mail_server.refusals["DATA"] = lambda _to: f"550 5.7.1 no, {SESSION} at 12:03:48"
         loop.deliver_due()
         yield app
-        database.engine().dispose()
 
 
 def content() -> str:

@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from registration import create_app, database, outbox
+from registration import outbox
 from registration.database import reading, writing
 from registration.models import Letter, LetterKind, LetterState
 from registration.services import rate_limits
@@ -21,14 +21,13 @@ TOLD = (
 
 
 @pytest.fixture
-def app(instance, clock, mail_server):
+def app(app_with, mail_server):
     """The service, with letters sent to the mail server: ten first letters an hour."""
-    settings = {"MAIL_URL": mail_server.url, "LETTERS_AN_HOUR": LIMIT}
-    app = create_app(instance | settings, clock=clock)
+    app = app_with(LETTERS_AN_HOUR=LIMIT)
+    mail_server.take_letters_of(app)
     with app.app_context():
         builders.publish()
         yield app
-        database.engine().dispose()
 
 
 def people(count, start=0):

@@ -24,9 +24,12 @@ OFFER = b"250-mail.example.org\r\n250 AUTH PLAIN\r\n"
 
 
 @pytest.fixture
-def mailing(instance, clock, mail_server):
+def mailing(app_with, mail_server):
     """The service, freshly installed, with letters sent to the mail server."""
-    yield from _mailing(instance, clock, mail_server.url)
+    app = app_with(PUBLIC_URL="https://events.example.org")
+    mail_server.take_letters_of(app)
+    with app.app_context():
+        yield app
 
 
 def _mailing(instance, clock, url, **settings):
